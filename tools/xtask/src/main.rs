@@ -1,0 +1,3 @@
+//! The task table: every developer command is `cargo xtask NAME`.
+
+fn main() {}
