@@ -1,2 +1,23 @@
-#![no_std]
-//! To be written.
+//! The liblinux vDSO image: the code that the kernel maps into every process.
+//!
+//! The crate is compiled to one object and linked with `linker/vdso.lds`. Nothing else is linked in, not even `core`'s
+//! own object code: what is not inlined here, above all the panic machinery, is an undefined symbol, and the linker
+//! refuses it. So the build itself proves that the image cannot panic, allocate or call out.
+//!
+//! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is one noun of the
+//! vDSO: [`clock`] (with [`timekeeping`] behind it), [`cpu`], [`random`].
+//!
+//! # Invariants
+//!
+//! 1. No state: no `static` that is written, no thread-local storage, no allocation.
+//! 2. No relocation: no `static` that holds an address; data is reached relative to `rip`.
+//! 3. An entry returns what the kernel would: a value, or `-errno` in `[-4095, -1]`.
+//! 4. `syscall` is executed only in the slots, in the bodies of hand-written entries and in `__vdso_syscall`; functions
+//!    that fall back on the kernel jump to their call's slot.
+#![cfg_attr(not(test), no_std)]
+
+pub mod arch;
+pub mod clock;
+pub mod cpu;
+pub mod random;
+pub mod timekeeping;

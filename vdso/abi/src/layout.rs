@@ -1,0 +1,45 @@
+//! Where things are in the image and around it.
+//!
+//! The image's text has three parts. The *hot page* holds the standard functions, so that all of them and nothing else
+//! share one page of text. Its tail holds the entries that are not system calls. The *slot table* follows: the entry of
+//! system call `n` is at a place computed from `n` alone, so it can never move, and the table grows at its end as the
+//! kernel does. Code that no one calls by address comes behind it and may move from build to build.
+//!
+//! The numbers that have no call leave unused slots (104 of 463 in Linux 6.12); a table in row order would save these
+//! 1.6 KiB and pay with a table to look offsets up in.
+//!
+//! # Invariants
+//!
+//! 1. No constant here changes once an image has been released: they are part of the ABI (`linker/vdso.abi`).
+//! 2. The data pages lie directly below the image, in the order of the kernel's `vdso-layout.lds.S`.
+
+/// Bytes of a page.
+pub const PAGE_SIZE: usize = 4096;
+
+/// Offset of the hot page, the first byte of text.
+pub const TEXT: usize = 0x1000;
+
+/// Offset of the entries in the hot page's tail that are functions of the image itself.
+pub const LIBRARY: usize = 0x1c00;
+
+/// Offset of the slot table.
+pub const SLOTS: usize = 0x2000;
+
+/// Bytes of a slot: what CRIU overwrites with its trampoline.
+pub const SLOT_SIZE: usize = 16;
+
+/// Offset of the entry slot of the system call `number`.
+pub const fn slot(number: u32) -> usize {
+    SLOTS + SLOT_SIZE * number as usize
+}
+
+/// The data pages that the kernel maps below the image, lowest first, by the names that `vdso2c` looks for.
+pub const DATA_PAGES: [&str; 4] = ["vvar_page", "pvclock_page", "hvclock_page", "timens_page"];
+
+/// Distance from the image's first byte down to the first data page, in bytes.
+pub const DATA_SIZE: usize = DATA_PAGES.len() * PAGE_SIZE;
+
+const _: () = {
+    assert!(SLOTS.is_multiple_of(PAGE_SIZE) && TEXT.is_multiple_of(PAGE_SIZE));
+    assert!(TEXT < LIBRARY && LIBRARY < SLOTS && SLOTS - TEXT == PAGE_SIZE);
+};

@@ -1,0 +1,44 @@
+//! The number of the processor that runs us.
+//!
+//! The kernel keeps it, and the NUMA node, in the limit of a segment descriptor of each processor, and in `TSC_AUX`,
+//! which `rdpid` reads faster. Source: `vdso_read_cpunode` and `vdso_encode_cpunode` in
+//! `arch/x86/include/asm/segment.h`.
+
+#![expect(unsafe_code, reason = "reads a processor register")]
+
+use core::arch::asm;
+use liblinux_abi::alternative::FEATURE_RDPID;
+
+/// `__CPUNODE_SEG`: the descriptor's selector, index 15 with user privilege.
+const CPUNODE_SEGMENT: u32 = 15 * 8 + 3;
+
+/// `VDSO_CPUNODE_BITS`: how many bits hold the processor; the node is above them.
+const PROCESSOR_BITS: u32 = 12;
+
+/// Processor and node, as they were at some moment during the call.
+#[inline(always)]
+pub fn processor_and_node() -> (u32, u32) {
+    let both: u32;
+    // SAFETY: reads a descriptor's limit or `TSC_AUX`; `lsl` sets the zero flag, which is not declared preserved.
+    unsafe {
+        asm!(
+            "20: lsl eax, {segment:e}",
+            "nop", // Room for the replacement.
+            "21:",
+            ".pushsection .altinstructions, \"a\", @progbits",
+            ".long 20b - ., 22f - .",
+            ".long {feature}",
+            ".byte 21b - 20b, 23f - 22f",
+            ".popsection",
+            ".pushsection .altinstr_replacement, \"ax\", @progbits",
+            "22: .byte 0xf3, 0x0f, 0xc7, 0xf8", // rdpid rax: the name needs a target feature.
+            "23:",
+            ".popsection",
+            segment = in(reg) CPUNODE_SEGMENT,
+            feature = const FEATURE_RDPID,
+            out("eax") both,
+            options(nomem, nostack),
+        );
+    }
+    (both & ((1 << PROCESSOR_BITS) - 1), both >> PROCESSOR_BITS)
+}

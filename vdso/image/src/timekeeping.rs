@@ -1,0 +1,180 @@
+//! Reading a clock from the data that the kernel publishes.
+//!
+//! Each clock is read in two ways. The `try_` functions make one attempt without a loop or a call and give up on anything
+//! unusual, so that a caller needs no stack frame; the others deal with everything, from the start.
+//!
+//! # Invariants
+//!
+//! 1. A reading is taken between two equal, even values of the sequence counter, so all of it belongs to one update.
+//! 2. Equal data and counter give the result of the kernel's C code, bit for bit: the same wrapping arithmetic, the same
+//!    answer for a counter that ran backwards, the same 96-bit product where 64 bits do not suffice.
+//! 3. Waiting for the kernel to finish an update is the only unbounded loop, as in the kernel: the writer holds a raw
+//!    spinlock with interrupts off.
+
+#![expect(unsafe_code, reason = "reads the page that only a time namespace has")]
+
+use crate::arch;
+use core::hint::spin_loop;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::fence;
+use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage, Timestamp};
+
+const NSEC_PER_SEC: u64 = 1_000_000_000;
+
+/// The counter's sign bit marks an invalid reading, so cycles have 63 bits.
+const CYCLES_MASK: u64 = i64::MAX as u64;
+
+/// The sign of a distance of cycles.
+const CYCLES_SIGN: u64 = 1 << 62;
+
+/// A point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// Seconds.
+    pub sec: u64,
+    /// Nanoseconds.
+    pub nsec: u64,
+}
+
+impl Instant {
+    /// Carries whole seconds over. There are few: the kernel updates its data several times a second.
+    #[inline(always)]
+    pub fn carried(mut self) -> Self {
+        while self.nsec >= NSEC_PER_SEC {
+            self.nsec -= NSEC_PER_SEC;
+            self.sec = self.sec.wrapping_add(1);
+        }
+        self
+    }
+}
+
+/// One clocksource of a data page.
+pub trait Source: Fn(&'static DataPage) -> &'static ClockData + Copy {}
+impl<F: Fn(&'static DataPage) -> &'static ClockData + Copy> Source for F {}
+
+/// The time now of the high-resolution clock `id`, if nothing is in the way: the counter is the TSC and near its last
+/// reading, the data is not shifted and was not written meanwhile.
+#[inline(always)]
+pub fn try_high_resolution(source: impl Source, id: usize) -> Option<Instant> {
+    let data = source(arch::process_data());
+    let base = data.base.get(id)?;
+    let sequence = data.sequence.load(Acquire); // Pairs with the write barrier of `vdso_write_begin`.
+    if sequence & 1 != 0 || data.mode.load(Relaxed) != CLOCK_MODE_TSC {
+        return None;
+    }
+    // A counter beyond 63 bits is not masked here: its distance is beyond `max_cycles`.
+    let elapsed = Elapsed::new(data, arch::counter());
+    let nsec = elapsed.usual_nanoseconds(base.nsec.load(Relaxed))?;
+    let sec = base.sec.load(Relaxed);
+    is_unchanged(data, sequence).then(|| Instant { sec, nsec }.carried())
+}
+
+/// The time of the coarse clock `id` at the last update, if the data is not shifted and was not written meanwhile.
+#[inline(always)]
+pub fn try_coarse(source: impl Source, id: usize) -> Option<Instant> {
+    let data = source(arch::process_data());
+    let base = data.base.get(id)?;
+    let sequence = data.sequence.load(Acquire); // Pairs with the write barrier of `vdso_write_begin`.
+    let now = Instant { sec: base.sec.load(Relaxed), nsec: base.nsec.load(Relaxed) };
+    (sequence & 1 == 0 && is_unchanged(data, sequence)).then_some(now)
+}
+
+/// The time now of the high-resolution clock `id`; none if only the kernel can read its counter.
+pub fn high_resolution(source: impl Source, id: usize) -> Option<Instant> {
+    let now = read(source, id, |data, base| {
+        let elapsed = Elapsed::new(data, cycles(data.mode.load(Relaxed))?);
+        Some(Instant { sec: base.sec.load(Relaxed), nsec: elapsed.nanoseconds(base.nsec.load(Relaxed)) })
+    })?;
+    Some(now.carried())
+}
+
+/// The time of the coarse clock `id` at the last update.
+pub fn coarse(source: impl Source, id: usize) -> Option<Instant> {
+    read(source, id, |_, base| Some(Instant { sec: base.sec.load(Relaxed), nsec: base.nsec.load(Relaxed) }))
+}
+
+/// Calls `take` until the data stood still meanwhile; none if the clock is unknown or `take` cannot read it.
+fn read(
+    source: impl Source,
+    id: usize,
+    take: impl Fn(&ClockData, &Timestamp) -> Option<Instant>,
+) -> Option<Instant> {
+    let shown = source(arch::process_data());
+    let in_namespace = shown.mode.load(Relaxed) == CLOCK_MODE_TIMENS;
+    // SAFETY: the clock mode was just seen, and a page with it has it for good.
+    let data = if in_namespace { source(unsafe { arch::namespace_data() }) } else { shown };
+    let base = data.base.get(id)?;
+    loop {
+        let sequence = data.sequence.load(Acquire); // Pairs with the write barrier of `vdso_write_begin`.
+        if sequence & 1 != 0 {
+            spin_loop();
+            continue;
+        }
+        let Instant { sec, nsec } = take(data, base)?;
+        if !is_unchanged(data, sequence) {
+            continue;
+        }
+        if !in_namespace {
+            return Some(Instant { sec, nsec });
+        }
+        // A namespace's page holds what to add to the system's clocks.
+        let offset = shown.base.get(id)?;
+        let sec = sec.wrapping_add(offset.sec.load(Relaxed));
+        let nsec = nsec.wrapping_add(offset.nsec.load(Relaxed));
+        return Some(Instant { sec, nsec }.carried());
+    }
+}
+
+/// Whether the data is still that of `sequence`.
+#[inline(always)]
+fn is_unchanged(data: &ClockData, sequence: u32) -> bool {
+    // Keeps the loads above from being done after the one below. Pairs with the write barrier of `vdso_write_end`.
+    fence(Acquire);
+    data.sequence.load(Relaxed) == sequence
+}
+
+/// The counter of a clock mode; none if it has to be read by the kernel.
+fn cycles(mode: i32) -> Option<u64> {
+    (mode == CLOCK_MODE_TSC).then(|| arch::counter() & CYCLES_MASK)
+}
+
+/// The counter's progress since an update, and what it takes to make a time of it.
+#[derive(Clone, Copy, Debug)]
+struct Elapsed {
+    cycles: u64,
+    max_cycles: u64,
+    mult: u32,
+    shift: u32,
+}
+
+impl Elapsed {
+    #[inline(always)]
+    fn new(data: &ClockData, cycles: u64) -> Self {
+        Self {
+            cycles: cycles.wrapping_sub(data.cycle_last.load(Relaxed)),
+            max_cycles: data.max_cycles.load(Relaxed),
+            mult: data.mult.load(Relaxed),
+            shift: data.shift.load(Relaxed) & 63,
+        }
+    }
+
+    /// Nanoseconds since the second of the update, whose own nanoseconds, still shifted, are `base`; none if that takes
+    /// more than 64 bits or the counter ran backwards.
+    #[inline(always)]
+    fn usual_nanoseconds(self, base: u64) -> Option<u64> {
+        let nsec = self.cycles.wrapping_mul(u64::from(self.mult)).wrapping_add(base) >> self.shift;
+        (self.cycles <= self.max_cycles).then_some(nsec)
+    }
+
+    /// As [`Elapsed::usual_nanoseconds`], for every distance.
+    fn nanoseconds(self, base: u64) -> u64 {
+        if let Some(nsec) = self.usual_nanoseconds(base) {
+            return nsec;
+        }
+        if self.cycles & CYCLES_SIGN != 0 {
+            return base >> self.shift;
+        }
+        let product = u128::from(self.cycles & CYCLES_MASK) * u128::from(self.mult);
+        ((product + u128::from(base)) >> self.shift) as u64
+    }
+}
