@@ -1,0 +1,31 @@
+//! Running other programs.
+
+use anyhow::{Context as _, Result, bail};
+use std::process::Command;
+
+/// Runs a program whose output the user sees; fails unless it succeeds.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| cannot_start(command))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs a program and returns what it printed; fails unless it succeeds.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| cannot_start(command))?;
+    if !output.status.success() {
+        bail!("`{}` failed: {}\n{}", line(command), output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{}` printed something that is not UTF-8", line(command)))
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot run `{}`; is it installed?", command.get_program().to_string_lossy())
+}
+
+fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,130 @@
+//! Builds the image: Rust to one object, the linker script to an ELF file, and a stripped copy for mapping.
+//!
+//! # Invariants
+//!
+//! 1. A file at its final path is whole: it is written beside it and renamed.
+//! 2. The bytes depend on the sources and the tools alone, not on where the workspace is, who builds, or when: paths are
+//!    remapped, and no date goes in.
+//! 3. What is linked is the image's own object and nothing else; an undefined symbol is an error.
+
+use crate::command::{output, run};
+use crate::version_script;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result, ensure};
+use liblinux_abi::export::SONAME;
+use liblinux_abi::layout::{DATA_SIZE, LIBRARY, PAGE_SIZE, SLOTS, TEXT};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the image is compiled for.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Compiler flags of the image alone, each with its reason.
+const RUSTFLAGS: &[&str] = &[
+    // Own functions are called directly, not through a global offset table.
+    "-Crelocation-model=pie",
+    // Unwinding information for every function, although nothing panics.
+    "-Cforce-unwind-tables=yes",
+    // No vector registers: runtimes with small stacks or lazily saved vector state call in here.
+    "-Cno-vectorize-loops",
+    "-Cno-vectorize-slp",
+];
+
+/// Builds both files of the image and returns the path of the stripped one.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    version_script::require_fresh(workspace)?;
+    let library = compile(workspace)?;
+    let image = workspace.image();
+    let folder = image.parent().context("the image has a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let scratch = tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
+    let linked = scratch.path().join("vdso64.so.dbg");
+    link(workspace, &library, &linked)?;
+    let stripped = scratch.path().join("vdso64.so");
+    strip(&linked, &stripped)?;
+    fs::rename(&linked, workspace.debug_image()).context("cannot move the linked image into place")?;
+    fs::rename(&stripped, &image).context("cannot move the stripped image into place")?;
+    Ok(image)
+}
+
+/// Compiles the image's crate and returns its library, an archive of one object.
+fn compile(workspace: &Workspace) -> Result<PathBuf> {
+    let target = workspace.root().join("target/image");
+    let remap = format!("--remap-path-prefix={}=/liblinux", workspace.root().display());
+    let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str()]).collect();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace.root());
+    cargo.args(["build", "--quiet", "--locked", "--package=liblinux-image", "--profile=image"]);
+    cargo.arg(format!("--target={TARGET}")).arg("--target-dir").arg(&target);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    run(&mut cargo).context("the image does not compile")?;
+    Ok(target.join(TARGET).join("image/libliblinux_image.rlib"))
+}
+
+fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
+    let mut ld = Command::new("ld");
+    ld.args(["-m", "elf_x86_64", "-shared", "-Bsymbolic", "--no-undefined", "--orphan-handling=error"]);
+    ld.args(["-soname", SONAME, "--hash-style=both", "--build-id=sha1", "--eh-frame-hdr"]);
+    ld.args(["-z", "noexecstack", "-z"]).arg(format!("max-page-size={PAGE_SIZE}"));
+    // The linker script takes the layout from the table.
+    for (name, value) in
+        [("TEXT", TEXT), ("LIBRARY", LIBRARY), ("SLOTS", SLOTS), ("PAGE_SIZE", PAGE_SIZE), ("DATA_SIZE", DATA_SIZE)]
+    {
+        ld.arg(format!("--defsym=LAYOUT_{name}={value:#x}"));
+    }
+    ld.arg("-T").arg(workspace.root().join("linker/vdso.lds"));
+    ld.arg("--version-script").arg(workspace.version_script());
+    ld.arg("--whole-archive").arg(library).arg("-o").arg(linked);
+    run(&mut ld).context(
+        "the image does not link; an undefined symbol is code that is not in the image: \
+         a panic, a call into `core`, a copy that became `memcpy`",
+    )
+}
+
+/// Strips as the kernel's build does, and fills the last page: what is mapped is whole pages.
+fn strip(linked: &Path, stripped: &Path) -> Result<()> {
+    let mut objcopy = Command::new("objcopy");
+    objcopy.args(["-S", "--remove-section", "__ex_table"]).arg(linked).arg(stripped);
+    run(&mut objcopy).context("the image cannot be stripped")?;
+    let mut bytes = fs::read(stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
+    bytes.resize(bytes.len().next_multiple_of(PAGE_SIZE), 0);
+    fs::write(stripped, bytes).with_context(|| format!("cannot write {}", stripped.display()))
+}
+
+/// Builds the image again from a copy of the sources in another folder and compares all bytes.
+pub(crate) fn require_reproducible(workspace: &Workspace) -> Result<()> {
+    let listed = output(Command::new("git").current_dir(workspace.root()).args([
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]))?;
+    let elsewhere = tempfile::Builder::new()
+        .prefix("liblinux-elsewhere-")
+        .tempdir()
+        .context("cannot create a folder for the second build")?;
+    let mut copied = 0;
+    for file in listed.split('\0').filter(|file| !file.is_empty() && workspace.root().join(file).is_file()) {
+        let copy = elsewhere.path().join(file);
+        let folder = copy.parent().context("a file has a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::copy(workspace.root().join(file), &copy).with_context(|| format!("cannot copy {file}"))?;
+        copied += 1;
+    }
+    ensure!(copied > 0, "git lists no file of the workspace, so nothing was compared");
+    let other = Workspace::at(elsewhere.path());
+    build(&other)?;
+    for (here, there) in [(workspace.image(), other.image()), (workspace.debug_image(), other.debug_image())] {
+        let (here_bytes, there_bytes) = (fs::read(&here)?, fs::read(&there)?);
+        ensure!(
+            here_bytes == there_bytes,
+            "{} is not reproducible: the build in {} differs. A path or a date got into it; compare both with \
+             `readelf --debug-dump=info` and `strings`.",
+            here.display(),
+            elsewhere.path().display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Where the workspace and its products are.
+//!
+//! # Invariants
+//!
+//! 1. Nothing is written outside `target/`, but for the generated files in `linker/` (by `bless` alone) and the cache
+//!    that `liblinux-boot` keeps.
+
+use std::path::{Path, PathBuf};
+
+/// A checkout of liblinux.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace at `root`.
+    pub(crate) fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The workspace that this program was built in.
+    pub(crate) fn current() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+        Self::at(root.expect("tools/xtask is two folders below the root"))
+    }
+
+    /// Its top folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The stripped image, as the kernel maps it.
+    pub(crate) fn image(&self) -> PathBuf {
+        self.root.join("target/vdso/x86_64/vdso64.so")
+    }
+
+    /// The image with symbols and debugging information, which the kernel's build takes.
+    pub(crate) fn debug_image(&self) -> PathBuf {
+        self.root.join("target/vdso/x86_64/vdso64.so.dbg")
+    }
+
+    /// The version script.
+    pub(crate) fn version_script(&self) -> PathBuf {
+        self.root.join("linker/vdso.map")
+    }
+
+    /// The ABI lock.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("linker/vdso.abi")
+    }
+}
