@@ -1,0 +1,91 @@
+//! An image mapped into this process, over data pages that the test writes.
+//!
+//! # Invariants
+//!
+//! 1. The mapping is as the kernel's: the data pages directly below the image, the image readable and executable.
+//! 2. The mapping lives as long as the process: entries may be called by threads that outlive a test.
+
+#![expect(unsafe_code, reason = "maps code and calls it")]
+
+use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
+use liblinux_abi::vvar::DataPage;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+
+/// An image in memory.
+#[derive(Debug)]
+pub struct Image {
+    file: Vec<u8>,
+    base: NonNull<u8>,
+}
+
+// SAFETY: the mapping is never written after `load`, but for the data pages, whose fields are atomics.
+unsafe impl Send for Image {}
+// SAFETY: as above.
+unsafe impl Sync for Image {}
+
+impl Image {
+    /// Where `cargo xtask image` puts the image.
+    pub fn path() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vdso/x86_64/vdso64.so")
+    }
+
+    /// Maps the image that `cargo xtask image` built. Its data pages are zero: no clock can be read.
+    pub fn load() -> Self {
+        let path = Self::path();
+        let file = std::fs::read(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()));
+        let size = file.len().next_multiple_of(PAGE_SIZE);
+        let whole = NonZeroUsize::new(DATA_SIZE + size).expect("not empty");
+        // SAFETY: a new mapping, at a place that the kernel chooses.
+        let mapping = unsafe {
+            mmap_anonymous(None, whole, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE)
+        }
+        .expect("memory for the image");
+        // SAFETY: the mapping is `DATA_SIZE + size` bytes long.
+        let base = unsafe { mapping.cast::<u8>().add(DATA_SIZE) };
+        // SAFETY: `size` bytes from `base` are mapped, writable and new.
+        unsafe { base.copy_from_nonoverlapping(NonNull::from(file.as_slice()).cast(), file.len()) };
+        // SAFETY: nobody writes to these pages from here on.
+        unsafe { mprotect(base.cast(), size, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC) }
+            .expect("an executable image");
+        Self { file, base }
+    }
+
+    /// Address of the first byte.
+    pub fn base(&self) -> usize {
+        self.base.as_ptr().addr()
+    }
+
+    /// Address of an exported function.
+    pub fn entry(&self, name: &str) -> Option<usize> {
+        let elf = object::File::parse(self.file.as_slice()).expect("an ELF image");
+        let symbol =
+            elf.dynamic_symbols().find(|symbol| symbol.name() == Ok(name) && symbol.is_definition())?;
+        Some(self.base() + usize::try_from(symbol.address()).expect("an address in the image"))
+    }
+
+    /// Address of an exported function that must exist.
+    pub fn require(&self, name: &str) -> usize {
+        self.entry(name).unwrap_or_else(|| panic!("the image does not export {name}"))
+    }
+
+    /// Address of a section that is mapped.
+    pub fn section(&self, name: &str) -> usize {
+        let elf = object::File::parse(self.file.as_slice()).expect("an ELF image");
+        let section = elf.section_by_name(name).unwrap_or_else(|| panic!("the image has no section {name}"));
+        self.base() + usize::try_from(section.address()).expect("an address in the image")
+    }
+
+    /// The data page by its place in `layout::DATA_PAGES`.
+    pub fn data_page(&self, index: usize) -> &DataPage {
+        assert!(index * PAGE_SIZE < DATA_SIZE);
+        // SAFETY: the data pages are mapped below `base`, and `index` is one of them.
+        let page = unsafe { self.base.sub(DATA_SIZE - index * PAGE_SIZE) };
+        // SAFETY: page-aligned, mapped for good, and all fields are atomics.
+        unsafe { page.cast().as_ref() }
+    }
+}
