@@ -1,0 +1,277 @@
+//! x86-64: the bare `syscall` instruction, and a call that sees every register.
+//!
+//! An entry of the image promises to preserve every register but rax, rcx, r10 and r11. A compiler only relies on less
+//! than that, so a violation shows up in no ordinary program; [`call`] fills the other registers with values that it
+//! can recognize, calls, and stores what it finds.
+//!
+//! # Invariants
+//!
+//! 1. [`call`] does not depend on the entry preserving anything: between the call and the restored stack pointer it uses
+//!    only memory that is addressed relative to rip.
+//! 2. One thread of a process is inside [`call`] at a time: that memory is shared. The sweep's children have one thread.
+
+#![expect(unsafe_code, reason = "system calls and foreign functions are called with raw arguments")]
+
+use std::arch::{asm, global_asm};
+use std::mem::offset_of;
+
+/// What the registers must hold before the call and what they held after it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Frame {
+    /// rdi, rsi, rdx, rcx, r8, r9 at the entry.
+    pub(crate) arguments: [u64; 6],
+    /// rax after the return.
+    pub(crate) result: i64,
+    /// rdi, rsi, rdx, r8, r9 after the return.
+    arguments_after: [u64; 5],
+    /// rbx, rbp, r12, r13, r14, r15 after the return.
+    saved_after: [u64; 6],
+    /// rsp before the call and after the return.
+    stack: [u64; 2],
+}
+
+/// What rbx, rbp, r12, r13, r14 and r15 hold during the call: not canonical addresses, so that a use of one faults.
+const MARKS: [u64; 6] = [
+    0x5a5a_0000_0000_00b1,
+    0x5a5a_0000_0000_00b2,
+    0x5a5a_0000_0000_00b3,
+    0x5a5a_0000_0000_00b4,
+    0x5a5a_0000_0000_00b5,
+    0x5a5a_0000_0000_00b6,
+];
+
+impl Frame {
+    /// A frame for a call with these arguments.
+    pub(crate) fn new(arguments: [u64; 6]) -> Self {
+        Self { arguments, ..Self::default() }
+    }
+
+    /// The registers that the call should have preserved and did not.
+    pub(crate) fn clobbered(&self) -> impl Iterator<Item = &'static str> {
+        let [rdi, rsi, rdx, _, r8, r9] = self.arguments;
+        let arguments = ["rdi", "rsi", "rdx", "r8", "r9"]
+            .into_iter()
+            .zip([rdi, rsi, rdx, r8, r9].into_iter().zip(self.arguments_after));
+        let saved = ["rbx", "rbp", "r12", "r13", "r14", "r15"]
+            .into_iter()
+            .zip(MARKS.into_iter().zip(self.saved_after));
+        let stack = [("rsp", (self.stack[0], self.stack[1]))];
+        arguments
+            .chain(saved)
+            .chain(stack)
+            .filter(|(_, (before, after))| before != after)
+            .map(|(name, _)| name)
+    }
+}
+
+/// Makes the system call `number` with the bare instruction; returns rax.
+///
+/// # Safety
+///
+/// The call must be one that leaves this process's memory and threads in a state that Rust can live with.
+pub(crate) unsafe fn syscall(number: u32, arguments: [u64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = arguments;
+    let result: i64;
+    // SAFETY: the instruction clobbers rcx and r11 and returns in rax; what the kernel does is the caller's contract.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") i64::from(number) => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// Calls the C function at `entry` as `frame` says and notes in it what came back.
+///
+/// # Safety
+///
+/// `entry` must be the address of a function of up to six integer arguments that returns; the call must be as harmless
+/// as for [`syscall`]; no other thread may be in this function.
+pub(crate) unsafe fn call(entry: usize, frame: &mut Frame) {
+    // SAFETY: `observed_call` has this signature, and follows the C calling convention towards us whatever the entry
+    // does to the registers (invariant 1); the rest is the caller's contract.
+    unsafe { observed_call(entry, frame) }
+}
+
+unsafe extern "C" {
+    #[link_name = "liblinux_guest_observed_call"]
+    fn observed_call(entry: usize, frame: *mut Frame);
+}
+
+global_asm!(
+    ".local liblinux_guest_frame",
+    ".comm liblinux_guest_frame, 8, 8",
+    ".local liblinux_guest_result",
+    ".comm liblinux_guest_result, 8, 8",
+    ".local liblinux_guest_stack",
+    ".comm liblinux_guest_stack, 8, 8",
+    ".pushsection .text.liblinux_guest_observed_call, \"ax\", @progbits",
+    ".p2align 4",
+    ".type liblinux_guest_observed_call, @function",
+    ".globl liblinux_guest_observed_call",
+    ".hidden liblinux_guest_observed_call",
+    "liblinux_guest_observed_call:",
+    ".cfi_startproc",
+    "push rbx",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_rel_offset rbx, 0",
+    "push rbp",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_rel_offset rbp, 0",
+    "push r12",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_rel_offset r12, 0",
+    "push r13",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_rel_offset r13, 0",
+    "push r14",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_rel_offset r14, 0",
+    "push r15",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_rel_offset r15, 0",
+    // Six pushes and the return address: eight more bytes align the stack for the call.
+    "sub rsp, 8",
+    ".cfi_adjust_cfa_offset 8",
+    "mov [rip + liblinux_guest_frame], rsi",
+    "mov [rip + liblinux_guest_stack], rsp",
+    "mov [rsi + {stack}], rsp",
+    "mov r11, rdi",
+    "mov rax, rsi",
+    "mov rdi, [rax + {arguments}]",
+    "mov rsi, [rax + {arguments} + 8]",
+    "mov rdx, [rax + {arguments} + 16]",
+    "mov rcx, [rax + {arguments} + 24]",
+    "mov r8, [rax + {arguments} + 32]",
+    "mov r9, [rax + {arguments} + 40]",
+    "movabs rbx, {mark0}",
+    "movabs rbp, {mark1}",
+    "movabs r12, {mark2}",
+    "movabs r13, {mark3}",
+    "movabs r14, {mark4}",
+    "movabs r15, {mark5}",
+    "call r11",
+    "mov [rip + liblinux_guest_result], rax",
+    "mov rax, [rip + liblinux_guest_frame]",
+    "mov [rax + {arguments_after}], rdi",
+    "mov [rax + {arguments_after} + 8], rsi",
+    "mov [rax + {arguments_after} + 16], rdx",
+    "mov [rax + {arguments_after} + 24], r8",
+    "mov [rax + {arguments_after} + 32], r9",
+    "mov [rax + {saved_after}], rbx",
+    "mov [rax + {saved_after} + 8], rbp",
+    "mov [rax + {saved_after} + 16], r12",
+    "mov [rax + {saved_after} + 24], r13",
+    "mov [rax + {saved_after} + 32], r14",
+    "mov [rax + {saved_after} + 40], r15",
+    "mov [rax + {stack} + 8], rsp",
+    "mov rsp, [rip + liblinux_guest_stack]",
+    "mov rcx, [rip + liblinux_guest_result]",
+    "mov [rax + {result}], rcx",
+    "add rsp, 8",
+    ".cfi_adjust_cfa_offset -8",
+    "pop r15",
+    ".cfi_adjust_cfa_offset -8",
+    ".cfi_restore r15",
+    "pop r14",
+    ".cfi_adjust_cfa_offset -8",
+    ".cfi_restore r14",
+    "pop r13",
+    ".cfi_adjust_cfa_offset -8",
+    ".cfi_restore r13",
+    "pop r12",
+    ".cfi_adjust_cfa_offset -8",
+    ".cfi_restore r12",
+    "pop rbp",
+    ".cfi_adjust_cfa_offset -8",
+    ".cfi_restore rbp",
+    "pop rbx",
+    ".cfi_adjust_cfa_offset -8",
+    ".cfi_restore rbx",
+    "ret",
+    ".cfi_endproc",
+    ".size liblinux_guest_observed_call, . - liblinux_guest_observed_call",
+    ".popsection",
+    arguments = const offset_of!(Frame, arguments),
+    arguments_after = const offset_of!(Frame, arguments_after),
+    saved_after = const offset_of!(Frame, saved_after),
+    stack = const offset_of!(Frame, stack),
+    result = const offset_of!(Frame, result),
+    mark0 = const MARKS[0],
+    mark1 = const MARKS[1],
+    mark2 = const MARKS[2],
+    mark3 = const MARKS[3],
+    mark4 = const MARKS[4],
+    mark5 = const MARKS[5],
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::arch::naked_asm;
+    use std::sync::Mutex;
+
+    /// Keeps invariant 2 among the tests.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    /// Returns its sixth argument.
+    #[unsafe(naked)]
+    extern "C" fn well_behaved() {
+        naked_asm!("mov rax, r9", "xor ecx, ecx", "xor r10d, r10d", "xor r11d, r11d", "ret")
+    }
+
+    /// Returns with every register changed, the stack pointer too.
+    #[unsafe(naked)]
+    extern "C" fn vandal() {
+        naked_asm!(
+            "pop rcx",
+            "sub rsp, 64",
+            "not rdi",
+            "not rsi",
+            "not rdx",
+            "not r8",
+            "not r9",
+            "not rbx",
+            "not rbp",
+            "not r12",
+            "not r13",
+            "not r14",
+            "not r15",
+            "jmp rcx",
+        )
+    }
+
+    fn observe(entry: extern "C" fn()) -> Frame {
+        let _alone = ALONE.lock().unwrap();
+        let mut frame = Frame::new([1, 2, 3, 4, 5, 6]);
+        // SAFETY: both functions above return and touch registers only; the lock keeps other threads out.
+        unsafe { call(entry as usize, &mut frame) };
+        frame
+    }
+
+    #[test]
+    fn a_well_behaved_function_preserves_all() {
+        let frame = observe(well_behaved);
+        assert_eq!(frame.result, 6);
+        assert_eq!(frame.clobbered().count(), 0);
+    }
+
+    #[test]
+    fn every_clobbered_register_is_named() {
+        let names: Vec<_> = observe(vandal).clobbered().collect();
+        assert_eq!(names, ["rdi", "rsi", "rdx", "r8", "r9", "rbx", "rbp", "r12", "r13", "r14", "r15", "rsp"]);
+    }
+
+    #[test]
+    fn the_bare_instruction_reaches_the_kernel() {
+        let getpid = liblinux_abi::syscall::find("getpid").unwrap().number;
+        // SAFETY: getpid changes nothing.
+        let pid = unsafe { syscall(getpid, [0; 6]) };
+        assert_eq!(pid, i64::from(std::process::id()));
+    }
+}

@@ -1,0 +1,57 @@
+//! Compares every system-call entry of the image that this process has with the bare `syscall` instruction.
+//!
+//! Prints KTAP: one line per call, and one for the whole.
+//!
+//! # Invariants
+//!
+//! 1. An image without any entry (the kernel's C image) is skipped; an image with some must have all.
+
+#![expect(unsafe_code, reason = "the sweep calls addresses")]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use liblinux_abi::syscall::Kind;
+use liblinux_guest::image::Image;
+use liblinux_guest::ktap::{Ktap, Outcome};
+use liblinux_guest::sweep::{self, Scope};
+use procfs::process::Process;
+
+fn main() -> ExitCode {
+    match run(&mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("stubs: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(out: &mut dyn Write) -> Result<bool> {
+    let image = Image::of(&Process::myself()?)?.context("the kernel gave this process no image")?;
+    let mut list = Ktap::begin(out)?;
+    // The standard functions are in every image.
+    let plain = || sweep::calls().filter(|call| call.kind != Kind::Standard);
+    if plain().all(|call| image.offset(call.symbol).is_none()) {
+        list.plan(1)?;
+        list.test("entries", &Outcome::Skip("the image exports no system-call entries".to_owned()))?;
+        return Ok(true);
+    }
+    // A guest is recognized by our init; anything else is somebody's machine.
+    let scope = if nix::unistd::getppid().as_raw() == 1 && std::path::Path::new("/case").exists() {
+        Scope::Guest
+    } else {
+        Scope::Host
+    };
+    list.plan(sweep::calls().count() + 1)?;
+    let find = |symbol: &str| usize::try_from(image.address + image.offset(symbol)?).ok();
+    let place = std::env::temp_dir();
+    // SAFETY: the addresses are those of functions that this process's own image exports, and it stays mapped.
+    let count =
+        unsafe { sweep::sweep(scope, &place, &find, &mut |call, outcome| list.test(call.name, &outcome))? };
+    list.note(&format!("compared: {} of {}, skipped: {}", count.equal, count.comparable, count.skipped))?;
+    list.test("compared", &count.check().into())?;
+    Ok(list.failures() == 0)
+}

@@ -1,0 +1,101 @@
+//! What one boot is to run: the file `/case` of the initramfs.
+//!
+//! One line per program, tab-separated: `name`, `check`, `path`, then the program's arguments. For a program such as
+//! busybox, whose first argument names the applet, the arguments are what follows the path on a command line.
+//!
+//! # Invariants
+//!
+//! 1. A [`Case`] has at least one program.
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The programs of one boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// In the order in which they run.
+    pub programs: Vec<Program>,
+}
+
+/// One program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The name of its test.
+    pub name: String,
+    /// How it is judged.
+    pub check: Check,
+    /// The executable.
+    pub path: String,
+    /// Its arguments, without the zeroth.
+    pub arguments: Vec<String>,
+}
+
+/// How a program is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It prints lines that [`crate::bracket`] reads.
+    Clocks,
+    /// It prints the seconds since the epoch.
+    Date,
+    /// It prints KTAP, which becomes its subtest.
+    Ktap,
+}
+
+impl Case {
+    /// Reads the text of a case file.
+    pub fn parse(text: &str) -> Result<Self> {
+        let programs = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.is_empty())
+            .map(|(index, line)| {
+                Program::parse(line).with_context(|| format!("case line {}: `{line}`", index + 1))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        ensure!(!programs.is_empty(), "the case names no program, so it would prove nothing");
+        Ok(Self { programs })
+    }
+}
+
+impl Program {
+    fn parse(line: &str) -> Result<Self> {
+        let mut fields = line.split('\t').map(str::to_owned);
+        let name = fields.next().filter(|name| !name.is_empty()).context("no name")?;
+        let check = match fields.next().context("no check")?.as_str() {
+            "clocks" => Check::Clocks,
+            "date" => Check::Date,
+            "ktap" => Check::Ktap,
+            other => bail!("unknown check `{other}`; there are clocks, date and ktap"),
+        };
+        let path = fields.next().filter(|path| !path.is_empty()).context("no path")?;
+        Ok(Self { name, check, path, arguments: fields.collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_programs_in_order() {
+        let case = Case::parse("busybox\tdate\t/bin/busybox\tdate\t+%s\n\ngo\tclocks\t/bin/go\n").unwrap();
+        assert_eq!(case.programs.len(), 2);
+        assert_eq!(case.programs[0].check, Check::Date);
+        assert_eq!(case.programs[0].arguments, ["date", "+%s"]);
+        assert_eq!(case.programs[1].name, "go");
+        assert!(case.programs[1].arguments.is_empty());
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (text, what) in [
+            ("", "names no program"),
+            ("a\n", "no check"),
+            ("a\tclocks\n", "no path"),
+            ("\tclocks\t/a\n", "no name"),
+            ("a\tb\t/a\n", "unknown check `b`"),
+        ] {
+            let error = format!("{:#}", Case::parse(text).unwrap_err());
+            assert!(error.contains(what), "{text:?} gave {error}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The image that a process has mapped.
+//!
+//! It is read as the process sees it: from its auxiliary vector and its memory, not from a file that it is hoped to
+//! equal.
+//!
+//! # Invariants
+//!
+//! 1. Offsets of exports are relative to the image's first byte. Absolute addresses are computed when they are needed
+//!    and not kept, so that a program which uses this module is not itself found to have resolved every export.
+
+use std::os::unix::fs::FileExt;
+
+use anyhow::{Context, Result};
+use goblin::elf::{Elf, note::NT_GNU_BUILD_ID};
+use procfs::process::Process;
+
+/// `AT_SYSINFO_EHDR` of `arch/x86/include/uapi/asm/auxvec.h`: the address of the image's ELF header.
+const AT_SYSINFO_EHDR: u64 = 33;
+
+/// A vDSO image at its place in a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Where its first byte is.
+    pub address: u64,
+    /// The build-id in hexadecimal, if it has one.
+    pub build_id: Option<String>,
+    exports: Vec<Export>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Export {
+    name: String,
+    offset: u64,
+}
+
+impl Image {
+    /// The image of a process; `None` if the kernel gave it none.
+    pub fn of(process: &Process) -> Result<Option<Self>> {
+        let auxv = process.auxv().context("cannot read the auxiliary vector")?;
+        let Some(&address) = auxv.get(&AT_SYSINFO_EHDR).filter(|&&address| address != 0) else {
+            return Ok(None);
+        };
+        let maps = process.maps().context("cannot read the memory map")?;
+        let (_, end) = maps
+            .iter()
+            .map(|map| map.address)
+            .find(|&(start, end)| start <= address && address < end)
+            .with_context(|| format!("nothing is mapped at AT_SYSINFO_EHDR, {address:#x}"))?;
+        let size = usize::try_from(end - address)?;
+        let mut bytes = vec![0; size];
+        let memory = process.mem().context("cannot open the memory")?;
+        memory.read_exact_at(&mut bytes, address).context("cannot read the image")?;
+        Self::parse(&bytes, address).map(Some)
+    }
+
+    /// Reads the image whose `bytes` lie at `address`.
+    pub fn parse(bytes: &[u8], address: u64) -> Result<Self> {
+        let elf = Elf::parse(bytes).context("the image is no ELF file")?;
+        let build_id = elf
+            .iter_note_headers(bytes)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .find(|note| note.name == "GNU" && note.n_type == NT_GNU_BUILD_ID)
+            .map(|note| note.desc.iter().map(|byte| format!("{byte:02x}")).collect());
+        let exports = elf
+            .dynsyms
+            .iter()
+            .filter(|symbol| symbol.is_function() && !symbol.is_import())
+            .filter_map(|symbol| {
+                let name = elf.dynstrtab.get_at(symbol.st_name)?;
+                Some(Export { name: name.to_owned(), offset: symbol.st_value })
+            })
+            .collect();
+        Ok(Self { address, build_id, exports })
+    }
+
+    /// The offset of an exported function.
+    pub fn offset(&self, name: &str) -> Option<u64> {
+        self.exports.iter().find(|export| export.name == name).map(|export| export.offset)
+    }
+
+    /// The name of the function whose entry is at `address`; of several, the one that starts with `__vdso_`.
+    pub fn function_at(&self, address: u64) -> Option<&str> {
+        let offset = address.checked_sub(self.address)?;
+        let names =
+            || self.exports.iter().filter(|export| export.offset == offset).map(|export| &*export.name);
+        names().find(|name| name.starts_with("__vdso_")).or_else(|| names().next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_one() {
+        let image = Image::of(&Process::myself().unwrap()).unwrap().expect("this kernel maps a vDSO");
+        assert!(image.build_id.as_ref().is_some_and(|id| id.len() >= 16), "{image:?}");
+        let offset = image.offset("clock_gettime").unwrap();
+        assert_eq!(image.function_at(image.address + offset), Some("__vdso_clock_gettime"));
+        assert_eq!(image.function_at(image.address + offset + 1), None);
+        assert_eq!(image.function_at(0), None);
+        assert_eq!(image.offset("no_such_function"), None);
+    }
+
+    #[test]
+    fn garbage_is_an_error() {
+        assert!(Image::parse(&[0; 4096], 0).is_err());
+        assert!(Image::parse(b"\x7fELF", 0).is_err());
+    }
+}

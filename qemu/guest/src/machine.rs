@@ -1,0 +1,104 @@
+//! The guest as a machine: its file systems, the port to the host, the power switch.
+//!
+//! # Invariants
+//!
+//! 1. Only process 1 of a guest calls these.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// The name that the host gives the port which takes the verdict.
+const PORT: &str = "liblinux.verdict";
+
+/// How long the port's driver may take to appear.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Type and place of each file system.
+const FILE_SYSTEMS: [(&str, &str); 4] =
+    [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp")];
+
+/// Mounts what programs expect.
+pub fn mount_all() -> Result<()> {
+    for (kind, place) in FILE_SYSTEMS {
+        fs::create_dir_all(place).with_context(|| format!("cannot create {place}"))?;
+        match mount(Some(kind), place, Some(kind), MsFlags::empty(), None::<&str>) {
+            // The kernel may have mounted devtmpfs itself.
+            Ok(()) | Err(Errno::EBUSY) => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot mount {kind} on {place}")),
+        }
+    }
+    Ok(())
+}
+
+/// Opens the port to the host.
+pub fn open_port() -> Result<File> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(port) = find_port()? {
+            return Ok(port);
+        }
+        if Instant::now() > deadline {
+            bail!("no virtio port is named {PORT}; start QEMU with -device virtserialport,name={PORT}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn find_port() -> Result<Option<File>> {
+    let ports = match fs::read_dir("/sys/class/virtio-ports") {
+        Ok(ports) => ports,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).context("cannot list the virtio ports"),
+    };
+    for port in ports {
+        let port = port?;
+        // A port has no name until its driver has heard from the host.
+        let name = fs::read_to_string(port.path().join("name")).unwrap_or_default();
+        if name.trim_end() != PORT {
+            continue;
+        }
+        let device = Path::new("/dev").join(port.file_name());
+        return match OpenOptions::new().write(true).open(&device) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot open {}", device.display())),
+        };
+    }
+    Ok(None)
+}
+
+/// The clock source that the kernel uses now.
+pub fn clocksource() -> String {
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |name| name.trim_end().to_owned())
+}
+
+/// Reaps the processes that were left to process 1. No program may be running.
+pub fn reap_orphans() {
+    while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            break;
+        }
+    }
+}
+
+/// Ends the guest. QEMU runs with `-no-reboot`, so a reboot ends it too.
+pub fn power_off() -> ! {
+    for mode in [RebootMode::RB_POWER_OFF, RebootMode::RB_AUTOBOOT] {
+        let Err(error) = reboot(mode);
+        eprintln!("init: cannot end the guest: {error}");
+    }
+    // Process 1 must not return: the host's watchdog does the rest.
+    loop {
+        std::thread::park();
+    }
+}
