@@ -5,3 +5,4 @@
 
 pub mod child;
 pub mod image;
+pub mod kernel;

@@ -64,9 +64,8 @@ extern "C" fn handler(_: c_int, _: *const c_void, _: *const c_void) {
 fn call(name: &str, arguments: [usize; 4]) -> isize {
     let entry = IMAGE.require(name);
     // SAFETY: every entry takes its arguments in registers, at most four here.
-    let entry = unsafe {
-        std::mem::transmute::<usize, extern "C" fn(usize, usize, usize, usize) -> isize>(entry)
-    };
+    let entry =
+        unsafe { std::mem::transmute::<usize, extern "C" fn(usize, usize, usize, usize) -> isize>(entry) };
     let [a, b, c, d] = arguments;
     entry(a, b, c, d)
 }

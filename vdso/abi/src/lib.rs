@@ -15,8 +15,11 @@
 extern crate std;
 
 pub mod alternative;
+pub mod clock;
 pub mod export;
 pub mod layout;
+pub mod process;
+pub mod processor;
 pub mod signal;
 pub mod syscall;
 pub mod vvar;

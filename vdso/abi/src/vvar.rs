@@ -14,8 +14,8 @@
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64};
 
-/// Clock ids for which [`ClockData::base`] has room: `CLOCK_TAI + 1`.
-pub const CLOCKS: usize = 12;
+/// Clock ids for which [`ClockData::base`] has room.
+pub const CLOCKS: usize = crate::clock::TAI + 1;
 
 /// A point in time: seconds, and nanoseconds, which for the high-resolution clocks are shifted left by
 /// [`ClockData::shift`].

@@ -20,19 +20,8 @@
 use crate::arch::{self, fallback};
 use crate::timekeeping::{Instant, coarse, high_resolution, try_coarse, try_high_resolution};
 use core::sync::atomic::Ordering::Relaxed;
+use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
 use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
-
-/// `CLOCK_REALTIME` of `include/uapi/linux/time.h`.
-const REALTIME: usize = 0;
-
-/// Clock ids answered from the adjusted clocksource: `REALTIME`, `MONOTONIC`, `BOOTTIME`, `TAI`.
-const HIGH_RESOLUTION: u32 = 1 | 1 << 1 | 1 << 7 | 1 << 11;
-
-/// Clock ids answered from the last update alone: `REALTIME_COARSE`, `MONOTONIC_COARSE`.
-const COARSE: u32 = 1 << 5 | 1 << 6;
-
-/// Clock ids answered from the unadjusted clocksource: `MONOTONIC_RAW`.
-const RAW: u32 = 1 << 4;
 
 /// `struct __kernel_timespec`.
 #[derive(Clone, Copy, Debug)]
@@ -214,7 +203,7 @@ pub unsafe extern "C" fn __vdso_clock_getres(clock: i32, resolution: *mut Timesp
     0
 }
 
-/// Whether `id` is in one of the sets above.
+/// Whether `id` is in a set of clocks.
 #[inline(always)]
 fn is_in(set: u32, id: usize) -> bool {
     id < CLOCKS && 1 << id & set != 0

@@ -24,18 +24,7 @@
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
 use core::arch::global_asm;
-
-/// Offsets and bits that decide what the child shares: `include/uapi/linux/sched.h`.
-mod sched {
-    /// `CLONE_VM`: parent and child share memory.
-    pub(super) const CLONE_VM: u32 = 0x100;
-    /// Offset of `flags` in `struct clone_args`.
-    pub(super) const ARGS_FLAGS: usize = 0;
-    /// Offset of `stack` in `struct clone_args`.
-    pub(super) const ARGS_STACK: usize = 40;
-    /// `CLONE_ARGS_SIZE_VER0`: the kernel refuses smaller ones.
-    pub(super) const ARGS_SIZE_VER0: usize = 64;
-}
+use liblinux_abi::process::{CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM};
 
 global_asm!(
     // `syscall` with the return address in a register; see the module's text.
@@ -118,8 +107,8 @@ global_asm!(
     "    ud2",
     "    .cfi_endproc",
     ".endm",
-    clone_vm = const sched::CLONE_VM,
-    args_flags = const sched::ARGS_FLAGS,
-    args_stack = const sched::ARGS_STACK,
-    args_size = const sched::ARGS_SIZE_VER0,
+    clone_vm = const CLONE_VM,
+    args_flags = const CLONE_ARGS_FLAGS,
+    args_stack = const CLONE_ARGS_STACK,
+    args_size = const CLONE_ARGS_SIZE_VER0,
 );

@@ -8,12 +8,7 @@
 
 use core::arch::asm;
 use liblinux_abi::alternative::FEATURE_RDPID;
-
-/// `__CPUNODE_SEG`: the descriptor's selector, index 15 with user privilege.
-const CPUNODE_SEGMENT: u32 = 15 * 8 + 3;
-
-/// `VDSO_CPUNODE_BITS`: how many bits hold the processor; the node is above them.
-const PROCESSOR_BITS: u32 = 12;
+use liblinux_abi::processor::{CPUNODE_BITS, CPUNODE_SEGMENT};
 
 /// Processor and node, as they were at some moment during the call.
 #[inline(always)]
@@ -40,5 +35,5 @@ pub fn processor_and_node() -> (u32, u32) {
             options(nomem, nostack),
         );
     }
-    (both & ((1 << PROCESSOR_BITS) - 1), both >> PROCESSOR_BITS)
+    (both & ((1 << CPUNODE_BITS) - 1), both >> CPUNODE_BITS)
 }

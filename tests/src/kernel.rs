@@ -1,0 +1,75 @@
+//! The kernel's source: the judge of every fact in `liblinux-abi` that belongs to the kernel.
+//!
+//! `cargo xtask test` unpacks and configures the Debian source package and says in two environment variables where.
+//!
+//! # Invariants
+//!
+//! 1. No tree, no verdict: without the source a test fails, it does not pass on nothing.
+
+mod conditional;
+pub mod definition;
+pub mod header;
+pub mod table;
+
+use std::path::{Path, PathBuf};
+
+/// The variable that names the kernel's source tree.
+pub const SOURCE: &str = "LIBLINUX_KERNEL_SOURCE";
+
+/// The variable that names the folder in which it was configured and built.
+pub const BUILD: &str = "LIBLINUX_KERNEL_BUILD";
+
+/// A kernel source tree, configured.
+#[derive(Clone, Debug)]
+pub struct Source {
+    root: PathBuf,
+    build: PathBuf,
+}
+
+impl Source {
+    /// The tree that the environment names.
+    pub fn from_environment() -> Self {
+        let folder = |variable| {
+            let folder = std::env::var_os(variable);
+            folder
+                .unwrap_or_else(|| panic!("{variable} does not name a kernel tree; run `cargo xtask test`"))
+                .into()
+        };
+        Self { root: folder(SOURCE), build: folder(BUILD) }
+    }
+
+    /// Where it was configured: `.config` and generated headers.
+    pub fn build(&self) -> &Path {
+        &self.build
+    }
+
+    /// Its top folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file of the tree.
+    pub fn read(&self, path: impl AsRef<Path>) -> String {
+        let path = self.root.join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Every C file below a folder of the tree.
+    pub fn c_files(&self, folder: &str) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.root.join(folder)];
+        while let Some(folder) = folders.pop() {
+            let entries = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            for entry in entries {
+                let entry = entry.expect("a folder's entry");
+                let path = entry.path();
+                if entry.file_type().expect("a file's type").is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "c") {
+                    files.push(path);
+                }
+            }
+        }
+        files
+    }
+}

@@ -1,0 +1,91 @@
+//! Numbers, offsets and sizes of `liblinux-abi` against the kernel's headers.
+
+use liblinux_abi::vvar::{ClockData, DataPage, RandomData, Timestamp};
+use liblinux_abi::{alternative, clock, layout, process, processor, signal, vvar};
+use liblinux_tests::kernel::Source;
+use liblinux_tests::kernel::header::{Fact, compare};
+use std::mem::{offset_of, size_of};
+
+const PRELUDE: &str = "
+#include <vdso/datapage.h>
+#include <asm/alternative.h>
+#include <asm/cpufeatures.h>
+#include <asm/segment.h>
+#include <asm/sigframe.h>
+#include <linux/sched.h>
+#define at(type, member) __builtin_offsetof(struct type, member)
+#undef _ASM_X86_VVAR_H
+#undef _SINGLE_DATA
+#define EMIT_VVAR(name, offset) enum { at_##name = offset };
+#include <asm/vvar.h>
+";
+
+macro_rules! facts {
+    ($($expression:literal = $value:expr;)*) => { [$(Fact { expression: $expression, value: $value as usize }),*] };
+}
+
+#[test]
+fn facts_are_the_kernels() {
+    let facts = facts! {
+        "PAGE_SIZE" = layout::PAGE_SIZE;
+        "at__vdso_data" = offset_of!(DataPage, hres_coarse);
+        "at__vdso_data + sizeof(struct vdso_data)" = offset_of!(DataPage, raw);
+        "at__vdso_rng_data" = offset_of!(DataPage, random);
+        "CS_RAW" = 1;
+        "sizeof(struct vdso_data)" = size_of::<ClockData>();
+        "at(vdso_data, seq)" = offset_of!(ClockData, sequence);
+        "at(vdso_data, clock_mode)" = offset_of!(ClockData, mode);
+        "at(vdso_data, cycle_last)" = offset_of!(ClockData, cycle_last);
+        "at(vdso_data, max_cycles)" = offset_of!(ClockData, max_cycles);
+        "at(vdso_data, mask)" = offset_of!(ClockData, mask);
+        "at(vdso_data, mult)" = offset_of!(ClockData, mult);
+        "at(vdso_data, shift)" = offset_of!(ClockData, shift);
+        "at(vdso_data, basetime)" = offset_of!(ClockData, base);
+        "at(vdso_data, offset)" = offset_of!(ClockData, base);
+        "at(vdso_data, tz_minuteswest)" = offset_of!(ClockData, tz_minuteswest);
+        "at(vdso_data, tz_dsttime)" = offset_of!(ClockData, tz_dsttime);
+        "at(vdso_data, hrtimer_res)" = offset_of!(ClockData, hrtimer_res);
+        "VDSO_BASES" = vvar::CLOCKS;
+        "sizeof(struct vdso_timestamp)" = size_of::<Timestamp>();
+        "at(vdso_timestamp, nsec)" = offset_of!(Timestamp, nsec);
+        "sizeof(struct timens_offset)" = size_of::<Timestamp>();
+        "at(timens_offset, nsec)" = offset_of!(Timestamp, nsec);
+        "at(vdso_rng_data, generation)" = offset_of!(RandomData, generation);
+        "at(vdso_rng_data, is_ready)" = offset_of!(RandomData, is_ready);
+        "VDSO_CLOCKMODE_NONE" = vvar::CLOCK_MODE_NONE;
+        "VDSO_CLOCKMODE_TSC" = vvar::CLOCK_MODE_TSC;
+        "VDSO_CLOCKMODE_PVCLOCK" = vvar::CLOCK_MODE_PVCLOCK;
+        "VDSO_CLOCKMODE_HVCLOCK" = vvar::CLOCK_MODE_HVCLOCK;
+        "VDSO_CLOCKMODE_TIMENS" = vvar::CLOCK_MODE_TIMENS;
+        "VDSO_HRES" = clock::HIGH_RESOLUTION;
+        "VDSO_COARSE" = clock::COARSE;
+        "VDSO_RAW" = clock::RAW;
+        "CLOCK_REALTIME" = clock::REALTIME;
+        "CLOCK_MONOTONIC" = clock::MONOTONIC;
+        "CLOCK_MONOTONIC_RAW" = clock::MONOTONIC_RAW;
+        "CLOCK_REALTIME_COARSE" = clock::REALTIME_COARSE;
+        "CLOCK_MONOTONIC_COARSE" = clock::MONOTONIC_COARSE;
+        "CLOCK_BOOTTIME" = clock::BOOTTIME;
+        "CLOCK_TAI" = clock::TAI;
+        "sizeof(struct alt_instr)" = alternative::ENTRY_SIZE;
+        "X86_FEATURE_RDTSCP" = alternative::FEATURE_RDTSCP;
+        "X86_FEATURE_RDPID" = alternative::FEATURE_RDPID;
+        "__CPUNODE_SEG" = processor::CPUNODE_SEGMENT;
+        "VDSO_CPUNODE_BITS" = processor::CPUNODE_BITS;
+        "CLONE_VM" = process::CLONE_VM;
+        "at(clone_args, flags)" = process::CLONE_ARGS_FLAGS;
+        "at(clone_args, stack)" = process::CLONE_ARGS_STACK;
+        "CLONE_ARGS_SIZE_VER0" = process::CLONE_ARGS_SIZE_VER0;
+        "at(ucontext, uc_mcontext)" = signal::MCONTEXT;
+        "at(ucontext, uc_mcontext.sp)" = signal::RSP;
+        "at(ucontext, uc_mcontext.ip)" = signal::RIP;
+        "at(rt_sigframe, uc)" = size_of::<usize>();
+    };
+    let source = Source::from_environment();
+    if let Err(complaints) = compare(&source, PRELUDE, &facts) {
+        panic!("the kernel disagrees:\n{complaints}");
+    }
+    // The comparison can fail.
+    let wrong = [Fact { expression: "PAGE_SIZE", value: layout::PAGE_SIZE + 1 }];
+    assert!(compare(&source, PRELUDE, &wrong).is_err(), "a wrong fact was accepted");
+}

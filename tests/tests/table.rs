@@ -1,0 +1,47 @@
+//! The table of `liblinux-abi` against the kernel's own, row by row.
+
+use liblinux_abi::syscall::{SYSCALLS, find};
+use liblinux_tests::kernel::Source;
+use liblinux_tests::kernel::definition::{definitions, normalise};
+use liblinux_tests::kernel::table::implemented;
+
+#[test]
+fn numbers_and_names_are_the_kernels() {
+    let source = Source::from_environment();
+    let rows = implemented(&source.read("arch/x86/entry/syscalls/syscall_64.tbl"));
+    assert!(!rows.is_empty(), "the kernel's table has no rows");
+    for row in &rows {
+        let ours = find(&row.name).unwrap_or_else(|| panic!("no row for {} {}", row.number, row.name));
+        assert_eq!(ours.number, row.number, "number of {}", row.name);
+    }
+    for ours in SYSCALLS {
+        let is_implemented = rows.iter().any(|row| row.name == ours.name);
+        assert!(is_implemented, "row {} {}: the kernel does not implement it", ours.number, ours.name);
+    }
+    println!("{} of {} rows agree", SYSCALLS.len(), rows.len());
+}
+
+#[test]
+fn parameters_are_the_kernels() {
+    let source = Source::from_environment();
+    let definitions = definitions(&source);
+    let rows = implemented(&source.read("arch/x86/entry/syscalls/syscall_64.tbl"));
+    let mut differences = Vec::new();
+    for row in &rows {
+        let ours = find(&row.name).unwrap_or_else(|| panic!("no row for {} {}", row.number, row.name));
+        let ours: Vec<_> = ours.parameters.iter().map(|parameter| normalise(parameter)).collect();
+        match definitions.get(&row.entry).map(Vec::as_slice) {
+            Some([theirs]) if *theirs == ours => {}
+            Some([theirs]) => differences
+                .push(format!("row {} {}: {ours:?}, the kernel has {theirs:?}", row.number, row.name)),
+            Some(several) => {
+                differences.push(format!("row {} {}: defined as {several:?}", row.number, row.name))
+            }
+            None => differences
+                .push(format!("row {} {}: SYSCALL_DEFINE({}) not found", row.number, row.name, row.entry)),
+        }
+    }
+    assert!(!rows.is_empty(), "nothing was compared");
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    println!("parameters of {} rows agree", rows.len());
+}
