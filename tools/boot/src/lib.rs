@@ -1,1 +1,202 @@
-//! To be written.
+//! From an image to a verdict: a patched kernel, a guest, and what its programs saw.
+//!
+//! An image is judged by the programs that will use it, on the kernel that will map it. [`boot`] makes both come about
+//! from nothing but a C compiler and the Rust toolchain: it installs Debian's packages ([`packages`]), unpacks and
+//! patches the kernel ([`source`]), builds it once and keeps it ([`kernel`], [`cache`]), builds the guest's programs
+//! ([`programs`]) into a file system ([`initramfs`]), runs QEMU ([`qemu`]) for each case ([`case`]), reads the KTAP that
+//! comes back ([`ktap`]) and holds it against what the case demands ([`verdict`], [`report`]).
+//!
+//! # Invariants
+//!
+//! 1. Every step that a run was stopped in, by whatever, is noticed and done again by the next run.
+//! 2. `Ok` from [`boot`] means that each program of each case reported, saw the image it had to see, and passed.
+
+pub mod cache;
+pub mod case;
+pub mod config;
+pub mod elf;
+pub mod initramfs;
+pub mod job;
+pub mod kernel;
+pub mod ktap;
+pub mod packages;
+pub mod programs;
+pub mod progress;
+pub mod qemu;
+pub mod report;
+pub mod source;
+pub mod verdict;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache::Cache;
+use crate::case::{Case, Image};
+use crate::initramfs::Initramfs;
+use crate::kernel::{Recipe, Tree};
+use crate::programs::{Program, Workshop};
+use crate::qemu::{Guest, Limits};
+pub use crate::report::Summary;
+use crate::verdict::Verdict;
+
+/// What to boot.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The workspace.
+    pub root: PathBuf,
+    /// The image as it is mapped: `vdso64.so`.
+    pub image: PathBuf,
+    /// The image with its symbols, which the kernel build takes in: `vdso64.so.dbg`.
+    pub image_debug: PathBuf,
+    /// One of [`source::KERNELS`].
+    pub kernel: String,
+    /// Names of cases; the default ones if there are none.
+    pub cases: Vec<String>,
+}
+
+/// Boots every case in a kernel with the image, and prints the table.
+pub fn boot(options: &Options) -> Result<Summary> {
+    let started = Instant::now();
+    let cases = case::choose(case::all(&options.root)?, &options.cases)?;
+    ensure!(
+        source::KERNELS.contains(&options.kernel.as_str()),
+        "there is no kernel `{}`; the kernels are: {}",
+        options.kernel,
+        source::KERNELS.join(", ")
+    );
+    packages::require(packages::BOOT)?;
+    let build_id = elf::build_id(&options.image_debug)?;
+    ensure!(
+        build_id == elf::build_id(&options.image)?,
+        "{} and {} are from different builds; run `cargo xtask build`",
+        options.image.display(),
+        options.image_debug.display()
+    );
+
+    let folder = options.root.join("target/boot");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let _lock = cache::lock(&folder.join("lock"), "target/boot")?;
+    let files = Files::build(&options.root, &folder, &cases)?;
+    let (bz_image, c_build_id) = build_kernel(options, &folder)?;
+
+    let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    eprintln!("booting {} (console and verdict in {}/CASE)", names.join(", "), folder.display());
+    let run = |case: &Case| {
+        let build_id = match case.image {
+            Image::Rust => &build_id,
+            Image::C => &c_build_id,
+            Image::None => "none",
+        };
+        let verdict = run_case(case, &files, &bz_image, &folder.join(&case.name), build_id);
+        verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")))
+    };
+    let summary = Summary { verdicts: in_parallel(&cases, run) };
+
+    println!("{summary}");
+    let problems = summary.problems();
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    let seconds = started.elapsed().as_secs_f32();
+    if !summary.passed() {
+        let failed = summary.verdicts.iter().filter(|verdict| !verdict.passed()).count();
+        bail!("{failed} of {} cases failed ({} problems, {seconds:.1} s)", cases.len(), problems.len());
+    }
+    eprintln!("image {build_id}: {} cases passed in {seconds:.1} s", cases.len());
+    Ok(summary)
+}
+
+/// The cases of the workspace at `root`, in the order of their names.
+pub fn list_cases(root: &Path) -> Result<Vec<Case>> {
+    case::all(root)
+}
+
+/// Everything that goes into a guest, on the host.
+struct Files {
+    init: PathBuf,
+    programs: Vec<(&'static Program, PathBuf)>,
+}
+
+impl Files {
+    fn build(root: &Path, folder: &Path, cases: &[Case]) -> Result<Self> {
+        let mut wanted: Vec<&'static Program> = Vec::new();
+        for program in cases.iter().flat_map(|case| &case.programs) {
+            let program = programs::find(&program.name)?;
+            if !wanted.iter().any(|known| known.name == program.name) {
+                wanted.push(program);
+            }
+        }
+        let workshop = Workshop { root, folder: folder.join("programs") };
+        let files = workshop.build(&wanted)?;
+        Ok(Self { init: workshop.init()?, programs: wanted.into_iter().zip(files).collect() })
+    }
+
+    fn initramfs(&self, case: &Case) -> Result<Vec<u8>> {
+        let mut archive = Initramfs::new();
+        archive.program("/init", &self.init)?;
+        for (program, file) in &self.programs {
+            if case.programs.iter().any(|wanted| wanted.name == program.name) {
+                archive.program(&program.guest_path(), file)?;
+            }
+        }
+        archive.text("/case", &case.guest_file(|name| Ok(programs::find(name)?.guest_path()))?);
+        archive.archive()
+    }
+}
+
+/// Builds the kernel and copies it out of the cache, so that the guests run without its lock; with the build-id of the
+/// kernel's own image.
+fn build_kernel(options: &Options, folder: &Path) -> Result<(PathBuf, String)> {
+    let fragment = options.root.join("qemu/config/smoke.config");
+    let fragment =
+        fs::read_to_string(&fragment).with_context(|| format!("cannot read {}", fragment.display()))?;
+    let patches = source::series(&options.root)?;
+    let cache = Cache::open()?;
+    let _lock = cache.lock()?;
+    let tarball = source::find(&options.kernel, &cache)?;
+    let kernel = Tree::new(&cache, Recipe { tarball, fragment, patches })?.build(&options.image_debug)?;
+    let copy = folder.join("bzImage");
+    fs::copy(&kernel.bz_image, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
+    Ok((copy, elf::build_id(&kernel.c_image)?))
+}
+
+fn run_case(case: &Case, files: &Files, bz_image: &Path, folder: &Path, build_id: &str) -> Result<Verdict> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let guest = Guest {
+        folder: folder.to_owned(),
+        bz_image: bz_image.to_owned(),
+        initramfs: files.initramfs(case)?,
+        command_line: case.command_line.clone(),
+        cpus: case.cpus,
+        memory_mib: case.memory_mib,
+    };
+    let text = qemu::run(&guest, Limits::default())?;
+    let report = ktap::parse(&text).map_err(|error| {
+        qemu::failure(folder, &format!("the guest's verdict cannot be believed: {error:#}"))
+    })?;
+    Ok(verdict::judge(case, &report, build_id))
+}
+
+/// Runs `work` on every case, as many at once as there are CPUs; the results in the cases' order.
+fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Verdict + Sync) -> Vec<Verdict> {
+    let next = Mutex::new(cases.iter().enumerate());
+    let results = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    // A panic in `work` ends the scope; the locks are never held across it.
+                    let Some((index, case)) = next.lock().expect("never poisoned").next() else { break };
+                    let verdict = work(case);
+                    results.lock().expect("never poisoned").push((index, verdict));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("never poisoned");
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, verdict)| verdict).collect()
+}

@@ -1,0 +1,238 @@
+//! A case: one boot of one guest, described by a data file.
+//!
+//! Boots differ by matrix (which image, which clock source, how many CPUs), not by test, so a case is data and adding
+//! one is adding a file to `qemu/cases`; its name is the file's. The file also says what must be seen, so that a guest
+//! which boots with something else is caught: a control that runs the wrong image would prove nothing.
+//!
+//! # Invariants
+//!
+//! 1. A key that is not known here is an error: a misspelt expectation is not silently dropped.
+//! 2. A case runs at least one program, and no two under one name.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+/// One file of `qemu/cases`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The file's name without `.toml`.
+    #[serde(skip)]
+    pub name: String,
+    /// One line for `--list`.
+    pub about: String,
+    /// Whether the case runs when none is named.
+    #[serde(default)]
+    pub default: bool,
+    /// Words added to the kernel command line.
+    #[serde(default)]
+    pub command_line: String,
+    /// Virtual CPUs.
+    #[serde(default = "one")]
+    pub cpus: u32,
+    /// Memory of the guest, in MiB.
+    #[serde(default = "memory_mib")]
+    pub memory_mib: u32,
+    /// Which image the programs must see.
+    pub image: Image,
+    /// Which clock source the guest's kernel must have chosen.
+    pub clocksource: String,
+    /// What runs, in this order.
+    #[serde(rename = "program")]
+    pub programs: Vec<CaseProgram>,
+}
+
+/// A program of a case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseProgram {
+    /// A name that [`crate::programs`] knows how to build.
+    pub name: String,
+    /// How the guest judges it.
+    pub check: Check,
+    /// Its arguments.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The image's functions that its libc must have resolved.
+    #[serde(default)]
+    pub resolves: Vec<String>,
+}
+
+/// Which image is at `AT_SYSINFO_EHDR`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Image {
+    /// Ours.
+    Rust,
+    /// The kernel's own.
+    C,
+    /// No image: `vdso=0`.
+    None,
+}
+
+/// How the guest's init judges a program.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// It prints each clock between two bare system-call readings.
+    Clocks,
+    /// It prints the seconds since the epoch.
+    Date,
+    /// It prints KTAP itself.
+    Ktap,
+}
+
+impl Check {
+    /// The word in the guest's `/case` file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Clocks => "clocks",
+            Self::Date => "date",
+            Self::Ktap => "ktap",
+        }
+    }
+}
+
+impl Case {
+    /// Reads the text of the case called `name`.
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
+        let mut case: Self = toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}"))?;
+        name.clone_into(&mut case.name);
+        ensure!(!case.programs.is_empty(), "it runs no program, so it would prove nothing");
+        ensure!(case.cpus > 0 && case.memory_mib >= 64, "a guest needs a CPU and 64 MiB of memory");
+        let mut seen = BTreeSet::new();
+        for program in &case.programs {
+            ensure!(seen.insert(&program.name), "program `{}` is listed twice", program.name);
+            for word in program.arguments.iter().chain([&program.name]) {
+                ensure!(
+                    !word.contains(['\t', '\n']),
+                    "`{}`: tabs and line ends separate fields in the guest",
+                    word.escape_debug()
+                );
+            }
+        }
+        Ok(case)
+    }
+
+    /// The guest's `/case` file: per program `name TAB check TAB path TAB argument...`.
+    pub fn guest_file(&self, path_of: impl Fn(&str) -> Result<String>) -> Result<String> {
+        let mut file = String::new();
+        for program in &self.programs {
+            let path = path_of(&program.name)?;
+            let mut fields = vec![program.name.as_str(), program.check.word(), &path];
+            fields.extend(program.arguments.iter().map(String::as_str));
+            file += &fields.join("\t");
+            file.push('\n');
+        }
+        Ok(file)
+    }
+}
+
+/// Reads every case of the workspace at `root`, in the order of their names.
+pub fn all(root: &Path) -> Result<Vec<Case>> {
+    let folder = root.join("qemu/cases");
+    let mut cases = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        cases.push(Case::parse(&name, &text).with_context(|| format!("{} is no case", path.display()))?);
+    }
+    ensure!(!cases.is_empty(), "{} has no case (*.toml)", folder.display());
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(cases)
+}
+
+/// Picks the cases called `names`; the default ones if there are none.
+pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
+    let valid = cases.iter().map(|case| case.name.clone()).collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = names.iter().find(|name| !cases.iter().any(|case| case.name == **name)) {
+        bail!("there is no case `{unknown}`; the cases in qemu/cases are: {valid}");
+    }
+    let chosen: Vec<Case> = cases
+        .into_iter()
+        .filter(|case| if names.is_empty() { case.default } else { names.contains(&case.name) })
+        .collect();
+    ensure!(!chosen.is_empty(), "no case says `default = true`; name one of: {valid}");
+    Ok(chosen)
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn memory_mib() -> u32 {
+    256
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        about = "x"
+        default = true
+        image = "c"
+        clocksource = "tsc"
+        [[program]]
+        name = "busybox"
+        check = "date"
+        arguments = ["date", "+%s"]
+    "#;
+
+    #[test]
+    fn the_guest_file_is_tab_separated() {
+        let case = Case::parse("small", SMALL).unwrap();
+        let file = case.guest_file(|name| Ok(format!("/bin/{name}"))).unwrap();
+        assert_eq!(file, "busybox\tdate\t/bin/busybox\tdate\t+%s\n");
+        assert_eq!((case.cpus, case.memory_mib, case.image), (1, 256, Image::C));
+    }
+
+    #[test]
+    fn refuses() {
+        for (from, to, because) in [
+            ("about", "abuot", "unknown field `abuot`"),
+            ("\"c\"", "\"d\"", "unknown variant `d`"),
+            ("[\"date\"", "[\"da\\tte\"", "separate fields"),
+            ("default", "cpus = 0\ndefault", "needs a CPU"),
+            ("clocksource = \"tsc\"", "", "missing field `clocksource`"),
+        ] {
+            let error = format!("{:#}", Case::parse("bad", &SMALL.replace(from, to)).unwrap_err());
+            assert!(error.contains(because), "{error}");
+        }
+        let (head, program) = SMALL.split_once("[[").unwrap();
+        let twice = format!("{SMALL}[[{program}");
+        assert!(Case::parse("bad", &twice).unwrap_err().to_string().contains("listed twice"));
+        let none = format!("{head} program = []");
+        assert!(Case::parse("bad", &none).unwrap_err().to_string().contains("no program"));
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_valid_ones() {
+        let cases = vec![Case::parse("c", SMALL).unwrap(), Case::parse("rust", SMALL).unwrap()];
+        let error = choose(cases.clone(), &["rsut".into()]).unwrap_err().to_string();
+        assert!(error.contains("`rsut`") && error.contains("c, rust"), "{error}");
+        assert_eq!(choose(cases.clone(), &[]).unwrap().len(), 2);
+        assert_eq!(choose(cases, &["c".into()]).unwrap()[0].name, "c");
+    }
+
+    #[test]
+    fn the_cases_of_the_workspace_parse() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let cases = all(&root).unwrap();
+        assert!(cases.iter().any(|case| case.default && case.image == Image::Rust));
+        assert!(cases.iter().any(|case| case.default && case.image == Image::C), "no control");
+        for case in cases {
+            for program in case.programs {
+                crate::programs::find(&program.name).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The kernel's configuration: what we ask for, and whether we got it.
+//!
+//! kconfig drops a line whose dependencies are not met without a word, and the guest then fails far from the cause. So
+//! the fragment is compared with the result, line by line.
+//!
+//! # Invariants
+//!
+//! 1. [`dropped`] compares at least one line, or says that the fragment asks for nothing.
+
+/// The option that the series adds for our image, and the option with the image's path.
+const PREBUILT: &str = "CONFIG_X86_VDSO64_PREBUILT";
+const PREBUILT_IMAGE: &str = "CONFIG_X86_VDSO64_PREBUILT_IMAGE";
+
+/// The lines that a first build prints, for its bar; a wrong guess only makes the bar uneven.
+pub const USUAL_OBJECTS: u64 = 1500;
+
+/// The fragment with our image asked for, in the build folder unless the fragment says where.
+pub fn with_image(fragment: &str) -> String {
+    let mut text = fragment.trim_end().to_owned() + "\n";
+    if !fragment.lines().any(|line| line.starts_with(&format!("{PREBUILT}="))) {
+        text += &format!("{PREBUILT}=y\n");
+    }
+    if image(fragment).is_none() {
+        text += &format!("{PREBUILT_IMAGE}=\"vdso64-rust.so.dbg\"\n");
+    }
+    text
+}
+
+/// The image's path in a configuration, relative to the build folder.
+pub fn image(config: &str) -> Option<&str> {
+    let value = config.lines().find_map(|line| line.strip_prefix(PREBUILT_IMAGE)?.strip_prefix('='))?;
+    let path = value.trim().trim_matches('"');
+    (!path.is_empty()).then_some(path)
+}
+
+/// The lines of `asked` that do not hold in `config`.
+pub fn dropped<'a>(asked: &'a str, config: &str) -> Vec<&'a str> {
+    let mut compared = 0;
+    let mut dropped = Vec::new();
+    for line in asked.lines().map(str::trim) {
+        let holds = if let Some(name) = unset(line) {
+            !config.lines().any(|set| set.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+        } else if line.starts_with("CONFIG_") {
+            config.lines().any(|set| set == line)
+        } else {
+            continue;
+        };
+        compared += 1;
+        if !holds {
+            dropped.push(line);
+        }
+    }
+    if compared == 0 {
+        dropped.push("(the fragment asks for nothing)");
+    }
+    dropped
+}
+
+/// The option that the line asks to be off.
+fn unset(line: &str) -> Option<&str> {
+    line.strip_suffix("=n")
+        .or_else(|| line.strip_prefix("# ")?.strip_suffix(" is not set"))
+        .filter(|name| name.starts_with("CONFIG_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_dropped_lines() {
+        let asked = "# why\nCONFIG_A=y\nCONFIG_B=n\n# CONFIG_C is not set\nCONFIG_D=\"x\"\n";
+        assert!(dropped(asked, "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_D=\"x\"\n").is_empty());
+        assert_eq!(
+            dropped(asked, "CONFIG_AB=y\nCONFIG_C=y\nCONFIG_D=\"y\"\n"),
+            ["CONFIG_A=y", "# CONFIG_C is not set", "CONFIG_D=\"x\""]
+        );
+        assert_eq!(dropped("# only words\n", "CONFIG_A=y\n").len(), 1);
+    }
+
+    #[test]
+    fn asks_for_the_image_once() {
+        let text = with_image("CONFIG_A=y");
+        assert_eq!(image(&text), Some("vdso64-rust.so.dbg"));
+        assert_eq!(with_image(&text), text);
+        let named = format!("{PREBUILT}=y\n{PREBUILT_IMAGE}=\"/tmp/x\"\n");
+        assert_eq!(with_image(&named), named);
+    }
+}

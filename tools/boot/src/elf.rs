@@ -1,0 +1,83 @@
+//! What the boot asks ELF files: their build-id, their loader, the libraries they need.
+//!
+//! # Invariants
+//!
+//! 1. A file without the thing asked for is an error where the answer is needed for a verdict (the build-id), and an
+//!    empty answer where absence is ordinary (a static program has no loader).
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use goblin::elf::Elf;
+use goblin::elf::note::NT_GNU_BUILD_ID;
+
+use crate::cache::hex;
+
+/// What a dynamic program asks of the system.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// PT_INTERP.
+    pub interpreter: Option<String>,
+    /// DT_NEEDED.
+    pub libraries: Vec<String>,
+}
+
+/// The GNU build-id of a file, in hexadecimal.
+pub fn build_id(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let elf = Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+    let segments = elf.iter_note_headers(&bytes).into_iter().flatten();
+    let sections = elf.iter_note_sections(&bytes, None).into_iter().flatten();
+    segments
+        .chain(sections)
+        .filter_map(Result::ok)
+        .find(|note| note.n_type == NT_GNU_BUILD_ID && note.name == "GNU")
+        .map(|note| hex(note.desc))
+        .with_context(|| {
+            format!(
+                "{} has no build-id, so a guest could not prove that it saw it; link with --build-id",
+                path.display()
+            )
+        })
+}
+
+/// What the program or library at `path` needs to run.
+pub fn needs(path: &Path) -> Result<Needs> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let elf = Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+    Ok(Needs {
+        interpreter: elf.interpreter.map(str::to_owned),
+        libraries: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_this_program() {
+        let path = std::env::current_exe().unwrap();
+        let needs = needs(&path).unwrap();
+        assert!(needs.interpreter.is_some());
+        assert!(needs.libraries.iter().any(|name| name.starts_with("libc.so")));
+    }
+
+    #[test]
+    fn a_second_reader_agrees_on_the_build_id() {
+        use object::Object;
+        let path = Path::new("/bin/sh");
+        let bytes = fs::read(path).unwrap();
+        let file = object::File::parse(&*bytes).unwrap();
+        assert_eq!(build_id(path).unwrap(), hex(file.build_id().unwrap().unwrap()));
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        fs::write(&path, "text").unwrap();
+        assert!(build_id(&path).unwrap_err().to_string().contains("no ELF file"));
+    }
+}

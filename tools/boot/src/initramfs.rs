@@ -1,0 +1,188 @@
+//! The guest's file system: a newc cpio archive, written without root tricks.
+//!
+//! The kernel unpacks it before it starts `/init`, so owners and device nodes are only numbers in headers and need no
+//! privilege here. Dynamic programs bring their loader and libraries along, found by reading the files rather than by
+//! running `ldd`, which would execute them and knows only the host's own libc.
+//!
+//! # Invariants
+//!
+//! 1. The same contents give the same bytes: entries are sorted, times and owners are 0, inode numbers count up.
+//! 2. A file's folder comes before it.
+//! 3. Every library that a program of the archive needs, directly or not, is in it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use cpio::newc;
+
+use crate::elf;
+
+/// Where loaders look without configuration, per libc. The folders must not mix: in glibc's, `libc.so` is a text for
+/// the linker.
+const GLIBC_FOLDERS: &[&str] =
+    &["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
+const MUSL_FOLDERS: &[&str] = &["/lib/x86_64-linux-musl", "/usr/lib/x86_64-linux-musl", "/usr/lib/musl/lib"];
+
+const FOLDER: u32 = 0o040755;
+const CHARACTER_DEVICE: u32 = 0o020600;
+
+/// The contents, by absolute path in the guest.
+#[derive(Default)]
+pub struct Initramfs {
+    entries: BTreeMap<String, Entry>,
+}
+
+enum Entry {
+    Folder,
+    File { bytes: Vec<u8>, mode: u32 },
+    Symlink(String),
+    CharacterDevice { major: u32, minor: u32 },
+}
+
+impl Initramfs {
+    /// The folders that init mounts on, and the console that the kernel opens for it.
+    pub fn new() -> Self {
+        let mut archive = Self::default();
+        for folder in ["/dev", "/proc", "/sys", "/tmp"] {
+            archive.insert(folder, Entry::Folder);
+        }
+        archive.insert("/dev/console", Entry::CharacterDevice { major: 5, minor: 1 });
+        archive
+    }
+
+    /// Adds a data file.
+    pub fn text(&mut self, path: &str, text: &str) {
+        self.insert(path, Entry::File { bytes: text.as_bytes().to_vec(), mode: 0o100644 });
+    }
+
+    /// Adds a symbolic link.
+    pub fn symlink(&mut self, path: &str, target: &str) {
+        self.insert(path, Entry::Symlink(target.to_owned()));
+    }
+
+    /// Adds the host's program `file` with its loader and libraries.
+    pub fn program(&mut self, path: &str, file: &Path) -> Result<()> {
+        self.file(path, file)?;
+        let needs = elf::needs(file)?;
+        let Some(interpreter) = needs.interpreter else {
+            ensure!(
+                needs.libraries.is_empty(),
+                "{} needs libraries but names no loader, so it cannot run",
+                file.display()
+            );
+            return Ok(());
+        };
+        self.file(&interpreter, Path::new(&interpreter))
+            .with_context(|| format!("{} asks for the loader {interpreter}", file.display()))?;
+        let folders = if interpreter.contains("ld-musl") { MUSL_FOLDERS } else { GLIBC_FOLDERS };
+        let mut wanted = needs.libraries;
+        while let Some(name) = wanted.pop() {
+            let library = library(&name, folders).with_context(|| {
+                format!("{} needs {name}, which is in none of {}", file.display(), folders.join(", "))
+            })?;
+            let path = library.to_string_lossy().into_owned();
+            if !self.entries.contains_key(&path) {
+                self.file(&path, &library)?;
+                wanted.extend(elf::needs(&library)?.libraries);
+            }
+        }
+        Ok(())
+    }
+
+    /// The archive's bytes.
+    pub fn archive(&self) -> Result<Vec<u8>> {
+        let mut archive = Vec::new();
+        for (inode, (path, entry)) in (1..).zip(&self.entries) {
+            let builder = newc::Builder::new(path.trim_start_matches('/')).ino(inode);
+            let (builder, bytes) = match entry {
+                Entry::Folder => (builder.mode(FOLDER).nlink(2), &[][..]),
+                Entry::File { bytes, mode } => (builder.mode(*mode), bytes.as_slice()),
+                Entry::Symlink(target) => (builder.mode(0o120777), target.as_bytes()),
+                Entry::CharacterDevice { major, minor } => {
+                    (builder.mode(CHARACTER_DEVICE).rdev_major(*major).rdev_minor(*minor), &[][..])
+                }
+            };
+            let size = u32::try_from(bytes.len())
+                .with_context(|| format!("{path} is too large for an initramfs"))?;
+            let mut writer = builder.write(&mut archive, size);
+            std::io::Write::write_all(&mut writer, bytes).context("cannot write the initramfs")?;
+            writer.finish().context("cannot write the initramfs")?;
+        }
+        newc::trailer(&mut archive).context("cannot write the initramfs")?;
+        Ok(archive)
+    }
+
+    fn file(&mut self, path: &str, file: &Path) -> Result<()> {
+        let bytes =
+            fs::read(file).with_context(|| format!("cannot read {} for the guest", file.display()))?;
+        self.insert(path, Entry::File { bytes, mode: 0o100755 });
+        Ok(())
+    }
+
+    fn insert(&mut self, path: &str, entry: Entry) {
+        debug_assert!(path.starts_with('/'));
+        for (end, _) in path.match_indices('/').filter(|(end, _)| *end > 0) {
+            self.entries.entry(path[..end].to_owned()).or_insert(Entry::Folder);
+        }
+        self.entries.insert(path.to_owned(), entry);
+    }
+}
+
+fn library(name: &str, folders: &[&str]) -> Option<PathBuf> {
+    folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(archive: &[u8]) -> Vec<(String, u32, u32)> {
+        let mut rest = archive;
+        let mut list = Vec::new();
+        loop {
+            let reader = newc::Reader::new(rest).unwrap();
+            let entry = reader.entry();
+            if entry.is_trailer() {
+                return list;
+            }
+            assert_eq!((entry.uid(), entry.gid(), entry.mtime()), (0, 0, 0));
+            list.push((entry.name().to_owned(), entry.mode(), entry.file_size()));
+            rest = reader.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_same_contents_give_the_same_bytes() {
+        let make = |names: [&str; 2]| {
+            let mut archive = Initramfs::new();
+            names.iter().for_each(|name| archive.text(name, "x"));
+            archive.archive().unwrap()
+        };
+        assert_eq!(make(["/a/b", "/case"]), make(["/case", "/a/b"]));
+    }
+
+    #[test]
+    fn folders_come_first() {
+        let mut archive = Initramfs::new();
+        archive.text("/a/b/c", "text");
+        archive.symlink("/a/link", "b/c");
+        let list = listing(&archive.archive().unwrap());
+        let names: Vec<&str> = list.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(names, ["a", "a/b", "a/b/c", "a/link", "dev", "dev/console", "proc", "sys", "tmp"]);
+        assert_eq!(list[2], ("a/b/c".to_owned(), 0o100644, 4));
+        assert_eq!(list[3], ("a/link".to_owned(), 0o120777, 3));
+        assert_eq!(list[5].1, CHARACTER_DEVICE);
+    }
+
+    #[test]
+    fn a_dynamic_program_brings_its_loader_and_libraries() {
+        let mut archive = Initramfs::new();
+        archive.program("/bin/test", &std::env::current_exe().unwrap()).unwrap();
+        let list = listing(&archive.archive().unwrap());
+        for name in ["bin/test", "lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"] {
+            assert!(list.iter().any(|(path, mode, _)| path == name && *mode == 0o100755), "no {name}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The kernel: configured, built once, and relinked round each new image.
+//!
+//! Everything but the image goes into the tree's name, so a tree never has to be reconfigured: it is either built, or
+//! on the way there, or damaged. Each stage leaves its mark only when it is complete, and a run starts at the first
+//! mark that is missing or does not hold. Damage in objects cannot be told from a faulty image by looking, so a
+//! build that fails in a tree from an earlier run, and fails again with the same image, gets a new tree.
+//!
+//! Deliberately missing: any way to keep an older kernel's build after its inputs changed, beyond the cache's last two.
+//!
+//! # Invariants
+//!
+//! 1. A kernel that [`Tree::build`] returns was made by a make that succeeded with the image given, and has not changed
+//!    since: its hash is in the mark beside the image's.
+//! 2. Every line that the fragment asks for holds in `.config`; kconfig would drop one silently.
+//! 3. The caller holds the cache's lock.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result, bail, ensure};
+use liblinux_embed::embed;
+
+use crate::cache::{self, Cache, hash_file, write_whole};
+use crate::progress::Progress;
+use crate::source::{self, Tarball};
+use crate::{config, job};
+
+/// Part of the key: goes up when this file builds differently from the same inputs.
+const RECIPE: &[u8] = b"1";
+
+const SHOWN_LINES: usize = 30;
+
+/// What a kernel is made from, beside the image.
+pub struct Recipe {
+    /// The checked source package.
+    pub tarball: Tarball,
+    /// The text of the configuration fragment.
+    pub fragment: String,
+    /// The series, in order.
+    pub patches: Vec<PathBuf>,
+}
+
+/// The folder in which one recipe is built.
+pub struct Tree {
+    folder: PathBuf,
+    recipe: Recipe,
+    /// Unpacked in this run: not damaged by an earlier one.
+    fresh: bool,
+}
+
+/// A built kernel.
+pub struct Kernel {
+    /// What QEMU loads.
+    pub bz_image: PathBuf,
+    /// The kernel's own 64-bit image.
+    pub c_image: PathBuf,
+}
+
+impl Tree {
+    /// The tree of `recipe` in the cache; nothing is built yet.
+    pub fn new(cache: &Cache, recipe: Recipe) -> Result<Self> {
+        let compiler = version("gcc")? + &version("ld")?;
+        let patches = recipe
+            .patches
+            .iter()
+            .map(|path| fs::read(path).with_context(|| format!("cannot read {}", path.display())));
+        let patches = patches.collect::<Result<Vec<_>>>()?;
+        let mut parts: Vec<(&str, &[u8])> = vec![
+            ("recipe", RECIPE),
+            ("source", recipe.tarball.identity.as_bytes()),
+            ("config", recipe.fragment.as_bytes()),
+            ("compiler", compiler.as_bytes()),
+        ];
+        parts.extend(patches.iter().map(|patch| ("patch", patch.as_slice())));
+        let folder = cache.root().join(format!("linux-{}", &cache::key(parts)[..16]));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        cache.prune(&folder)?;
+        Ok(Self { folder, recipe, fresh: false })
+    }
+
+    /// Builds the kernel with `image` (the unstripped one) in it, or finds that it is built.
+    pub fn build(&mut self, image: &Path) -> Result<Kernel> {
+        let image_hash = hash_file(image).context("the image is not built; `cargo xtask build` makes it")?;
+        let failed = fs::read_to_string(self.mark("failed")).unwrap_or_default();
+        if failed.trim() == image_hash {
+            eprintln!("the last build with this image failed in an old tree: starting from a fresh one");
+            self.remove()?;
+        }
+        self.unpack()?;
+        self.configure()?;
+        let place = self.image_place()?;
+        let kernel = Kernel {
+            bz_image: self.folder.join("build/arch/x86/boot/bzImage"),
+            c_image: self.folder.join("build/arch/x86/entry/vdso/vdso64.so"),
+        };
+        let mark = self.mark("built");
+        let recorded = fs::read_to_string(&mark).unwrap_or_default();
+        if !recorded.is_empty() {
+            let recorded: Vec<&str> = recorded.split_whitespace().collect();
+            let sound = hash_file(&kernel.bz_image).is_ok_and(|hash| recorded.get(1) == Some(&hash.as_str()))
+                && kernel.c_image.is_file();
+            if sound && recorded[0] == image_hash {
+                return Ok(kernel);
+            }
+            if !sound {
+                eprintln!(
+                    "the cached kernel {} is missing or damaged: building it again",
+                    kernel.bz_image.display()
+                );
+                // Make goes by times, so what may be damaged has to go.
+                for name in ["arch/x86/boot", "vmlinux", "vmlinux.o", "arch/x86/entry/vdso"] {
+                    let path = self.folder.join("build").join(name);
+                    if path.is_dir() { cache::remove_tree(&path)? } else { remove_file(&path)? }
+                }
+            }
+        }
+        remove_file(&mark)?;
+        embed(image, &place)?;
+        self.make(&image_hash)?;
+        ensure!(
+            fs::metadata(&kernel.bz_image).is_ok_and(|data| data.len() > 0),
+            "make succeeded without making {}; see {}",
+            kernel.bz_image.display(),
+            self.folder.join("build.log").display()
+        );
+        write_whole(&mark, &format!("{image_hash} {}\n", hash_file(&kernel.bz_image)?))?;
+        Ok(kernel)
+    }
+
+    fn unpack(&mut self) -> Result<()> {
+        let source = self.folder.join("source");
+        if source.join("Makefile").is_file() && source.join("arch/x86/entry/vdso/Makefile").is_file() {
+            return Ok(());
+        }
+        if source.exists() || self.mark("configured").exists() {
+            eprintln!(
+                "the cached kernel source {} is not whole: starting from a fresh one",
+                source.display()
+            );
+        }
+        self.remove()?;
+        source::unpack(&self.recipe.tarball, &self.recipe.patches, &self.folder)?;
+        self.fresh = true;
+        Ok(())
+    }
+
+    fn configure(&self) -> Result<()> {
+        let path = self.folder.join("build/.config");
+        let mark = self.mark("configured");
+        let recorded = fs::read_to_string(&mark).unwrap_or_default();
+        if !recorded.is_empty() {
+            if hash_file(&path).is_ok_and(|hash| hash == recorded.trim()) {
+                return Ok(());
+            }
+            eprintln!("the cached kernel's .config is missing or damaged: configuring again");
+            remove_file(&mark)?;
+        }
+        let build = self.folder.join("build");
+        fs::create_dir_all(&build).with_context(|| format!("cannot create {}", build.display()))?;
+        let asked = config::with_image(&self.recipe.fragment);
+        let fragment = self.folder.join("asked.config");
+        write_whole(&fragment, &asked)?;
+        let log = self.folder.join("configure.log");
+        let mut make = self.make_command();
+        make.arg("allnoconfig").env("KCONFIG_ALLCONFIG", &fragment);
+        let status = job::run_logged(&mut make, &log, |_| {})?;
+        ensure!(status.success(), "kconfig failed ({}):\n{}", log.display(), job::tail(&log, SHOWN_LINES));
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let dropped = config::dropped(&asked, &text);
+        ensure!(
+            dropped.is_empty(),
+            "kconfig dropped these lines of qemu/config/smoke.config, whose dependencies are not met:\n    {}",
+            dropped.join("\n    ")
+        );
+        write_whole(&mark, &hash_file(&path)?)
+    }
+
+    fn make(&self, image_hash: &str) -> Result<()> {
+        let log = self.folder.join("build.log");
+        let objects = self.mark("objects");
+        let first = !objects.exists();
+        let expected = fs::read_to_string(&objects).ok().and_then(|text| text.trim().parse().ok());
+        let label = if first { "building the kernel" } else { "relinking the kernel" };
+        let mut progress = Progress::new(label, expected.or(first.then_some(config::USUAL_OBJECTS)));
+        let mut make = self.make_command();
+        make.arg("bzImage");
+        let status = job::run_logged(&mut make, &log, |line| {
+            progress.advance(line.and_then(|line| line.split_whitespace().last()));
+        })?;
+        if status.success() {
+            remove_file(&self.mark("failed"))?;
+            write_whole(&objects, &progress.count().to_string())?;
+            progress.finish();
+            return Ok(());
+        }
+        drop(progress);
+        if !self.fresh {
+            write_whole(&self.mark("failed"), image_hash)?;
+        }
+        bail!(
+            "the kernel build failed; the last lines of {} are\n{}",
+            log.display(),
+            job::tail(&log, SHOWN_LINES)
+        )
+    }
+
+    /// A make that ends with us, and whose result depends on nothing but the tree.
+    fn make_command(&self) -> Command {
+        let mut make = job::supervised("TERM", "make");
+        let cores = available_parallelism().map_or(1, usize::from);
+        make.arg(format!("-j{cores}")).arg("-C").arg(self.folder.join("source"));
+        make.arg(format!("O={}", self.folder.join("build").display())).arg("ARCH=x86_64");
+        for name in ["MAKEFLAGS", "MAKELEVEL", "CROSS_COMPILE", "CC", "LD", "KCFLAGS", "LLVM"] {
+            make.env_remove(name);
+        }
+        make.env("LC_ALL", "C").env("LOCALVERSION", "").env("KBUILD_BUILD_VERSION", "1");
+        make.env("KBUILD_BUILD_USER", "liblinux").env("KBUILD_BUILD_HOST", "liblinux");
+        make.env("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970");
+        make
+    }
+
+    /// Where the build reads the image.
+    fn image_place(&self) -> Result<PathBuf> {
+        let path = self.folder.join("build/.config");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let image = config::image(&text)
+            .with_context(|| format!("{} names no vDSO image: does the series apply?", path.display()))?;
+        Ok(self.folder.join("build").join(image))
+    }
+
+    fn mark(&self, stage: &str) -> PathBuf {
+        self.folder.join(stage)
+    }
+
+    /// Removes all stages.
+    fn remove(&self) -> Result<()> {
+        for stage in ["built", "configured", "failed", "objects"] {
+            remove_file(&self.mark(stage))?;
+        }
+        cache::remove_tree(&self.folder.join("build"))?;
+        cache::remove_tree(&self.folder.join("source"))
+    }
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn version(tool: &str) -> Result<String> {
+    let result = Command::new(tool).arg("--version").output();
+    let result = result.with_context(|| format!("cannot run {tool}; install Debian's gcc"))?;
+    let text = String::from_utf8_lossy(&result.stdout);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

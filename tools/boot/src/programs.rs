@@ -1,0 +1,229 @@
+//! The programs that run in the guest, and how each is built.
+//!
+//! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
+//! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
+//! our image but `stubs`.
+//!
+//! # Invariants
+//!
+//! 1. A program is rebuilt when its source, its command or its compiler changed, and appears under its name only when
+//!    the build succeeded.
+//! 2. Go and C are built without network; cargo uses the workspace's lock file.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache;
+
+/// A program that cases may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name in cases and reports.
+    pub name: &'static str,
+    /// The libc or language that looks for the vDSO.
+    pub language: &'static str,
+    build: Build,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Build {
+    /// A file that a Debian package brings.
+    Debian(&'static str),
+    /// A compiler with its flags, for `clocks.c`.
+    C(&'static str, &'static [&'static str]),
+    /// `clocks.go`
+    Go,
+    /// A binary of the guest crate, dynamic.
+    Rust(&'static str),
+}
+
+const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
+const C_STATIC: &[&str] = &["-O2", "-Wall", "-Werror", "-static"];
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+const fn program(name: &'static str, language: &'static str, build: Build) -> Program {
+    Program { name, language, build }
+}
+
+/// Every program there is.
+pub const PROGRAMS: &[Program] = &[
+    program("busybox", "Debian busybox, glibc static", Build::Debian("/bin/busybox")),
+    program("glibc-dynamic", "C, glibc dynamic", Build::C("gcc", C_FLAGS)),
+    program("glibc-static", "C, glibc static", Build::C("gcc", C_STATIC)),
+    program("musl-dynamic", "C, musl dynamic", Build::C("musl-gcc", C_FLAGS)),
+    program("musl-static", "C, musl static", Build::C("musl-gcc", C_STATIC)),
+    program("go", "Go", Build::Go),
+    program("rust", "Rust std, glibc dynamic", Build::Rust("clocks")),
+    program("stubs", "Rust std, glibc dynamic", Build::Rust("stubs")),
+];
+
+/// The program called `name`.
+pub fn find(name: &str) -> Result<&'static Program> {
+    PROGRAMS.iter().find(|program| program.name == name).with_context(|| {
+        let names: Vec<&str> = PROGRAMS.iter().map(|program| program.name).collect();
+        format!("there is no program `{name}`; the programs are: {}", names.join(", "))
+    })
+}
+
+impl Program {
+    /// Its path in the guest.
+    pub fn guest_path(&self) -> String {
+        match self.build {
+            Build::Debian(path) => path.to_owned(),
+            _ => format!("/programs/{}", self.name),
+        }
+    }
+}
+
+/// Builds programs of the workspace at `root` into `folder`.
+pub struct Workshop<'a> {
+    /// The workspace.
+    pub root: &'a Path,
+    /// Where results go.
+    pub folder: PathBuf,
+}
+
+impl Workshop<'_> {
+    /// Builds `programs`, or finds them built; the files, in the same order.
+    pub fn build(&self, programs: &[&Program]) -> Result<Vec<PathBuf>> {
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let rust: Vec<&str> = programs
+            .iter()
+            .filter_map(|program| match program.build {
+                Build::Rust(binary) => Some(binary),
+                _ => None,
+            })
+            .collect();
+        if !rust.is_empty() {
+            self.cargo("guest", &rust, "")?;
+        }
+        programs.iter().map(|program| self.build_one(program)).collect()
+    }
+
+    /// Builds the guest's `/init`: static, so that it runs whatever the image does to a loader.
+    pub fn init(&self) -> Result<PathBuf> {
+        self.cargo("guest-static", &["init"], "-C target-feature=+crt-static")?;
+        Ok(self.folder.join("guest-static").join(TARGET).join("release/init"))
+    }
+
+    fn build_one(&self, program: &Program) -> Result<PathBuf> {
+        let output = self.folder.join(program.name);
+        match program.build {
+            Build::Debian(path) => {
+                ensure!(
+                    Path::new(path).is_file(),
+                    "there is no {path}; run `sudo apt-get install busybox-static`"
+                );
+                Ok(PathBuf::from(path))
+            }
+            Build::Rust(binary) => Ok(self.folder.join("guest").join(TARGET).join("release").join(binary)),
+            Build::C(compiler, flags) => {
+                let source = self.root.join("qemu/guest/programs/clocks.c");
+                let mut command = Command::new(compiler);
+                command.args(flags).arg("-o").arg(partial(&output)).arg(&source);
+                self.compile(command, &source, &output)?;
+                Ok(output)
+            }
+            Build::Go => {
+                let source = self.root.join("qemu/guest/programs/clocks.go");
+                let mut command = Command::new("go");
+                command.args(["build", "-trimpath", "-o"]).arg(partial(&output)).arg(&source);
+                // One file without modules: nothing to download, nothing to write next to the source.
+                command.env("GO111MODULE", "off").env("CGO_ENABLED", "0").env("GOFLAGS", "");
+                command
+                    .env("GOCACHE", self.folder.join("go-cache"))
+                    .env("GOPATH", self.folder.join("go-path"));
+                self.compile(command, &source, &output)?;
+                Ok(output)
+            }
+        }
+    }
+
+    /// Runs `command`, which writes [`partial`]`(output)` from `source`, unless it did so before.
+    fn compile(&self, mut command: Command, source: &Path, output: &Path) -> Result<()> {
+        let compiler = command.get_program().to_owned();
+        let text = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+        let line = format!("{command:?}");
+        let version = compiler_file(&compiler)?;
+        let key =
+            cache::key([("source", text.as_slice()), ("command", line.as_bytes()), ("compiler", &version)]);
+        let mark = output.with_extension("key");
+        if output.is_file() && fs::read_to_string(&mark).is_ok_and(|known| known == key) {
+            return Ok(());
+        }
+        eprintln!("building the guest's {}", output.file_name().unwrap_or_default().display());
+        let result = command.output().with_context(|| format!("cannot run {}", compiler.display()))?;
+        if !result.status.success() {
+            bail!("{line} failed:\n{}", String::from_utf8_lossy(&result.stderr).trim_end());
+        }
+        fs::rename(partial(output), output).with_context(|| format!("{line} wrote no output"))?;
+        cache::write_whole(&mark, &key)
+    }
+
+    fn cargo(&self, folder: &str, binaries: &[&str], rustflags: &str) -> Result<()> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.current_dir(self.root).args(["build", "--quiet", "--release", "--package", "liblinux-guest"]);
+        command.args(["--target", TARGET, "--target-dir"]).arg(self.folder.join(folder));
+        binaries.iter().for_each(|binary| {
+            command.args(["--bin", binary]);
+        });
+        // A target folder of its own, so that these flags never evict another build's results.
+        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", rustflags);
+        command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+        let status = command.status().context("cannot run cargo")?;
+        ensure!(status.success(), "building the guest's programs failed: {}", binaries.join(", "));
+        Ok(())
+    }
+}
+
+/// The name under which a result is written until it is complete.
+fn partial(output: &Path) -> PathBuf {
+    output.with_extension("partial")
+}
+
+/// What changes when Debian upgrades a compiler: asking its version would cost a process each time.
+fn compiler_file(compiler: &OsString) -> Result<Vec<u8>> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let file = std::env::split_paths(&path).map(|folder| folder.join(compiler)).find(|file| file.is_file());
+    let file = file.with_context(|| format!("there is no {} on the path", compiler.display()))?;
+    let data = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(format!("{} {} {:?}", file.display(), data.len(), data.modified().ok()).into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_program_lists_the_valid_ones() {
+        let error = find("perl").unwrap_err().to_string();
+        assert!(error.contains("`perl`") && error.contains("musl-static"), "{error}");
+    }
+
+    #[test]
+    fn compiles_once_and_names_errors() {
+        let root = tempfile::tempdir().unwrap();
+        let programs = root.path().join("qemu/guest/programs");
+        fs::create_dir_all(&programs).unwrap();
+        let source = programs.join("clocks.c");
+        fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+        let workshop = Workshop { root: root.path(), folder: root.path().join("out") };
+        let program = find("glibc-static").unwrap();
+
+        let file = workshop.build(&[program]).unwrap().remove(0);
+        let built = fs::metadata(&file).unwrap().modified().unwrap();
+        workshop.build(&[program]).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), built);
+
+        fs::write(&source, "int main(void) { return nonesuch; }\n").unwrap();
+        let error = workshop.build(&[program]).unwrap_err().to_string();
+        assert!(error.contains("nonesuch"), "{error}");
+    }
+}

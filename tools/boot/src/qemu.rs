@@ -1,0 +1,202 @@
+//! One guest, from power-on to its verdict.
+//!
+//! The verdict comes through a virtio port of its own into a file. The console goes to another file and is only ever
+//! shown to people: a log that says "ok" proves nothing, and a guest that says nothing has failed. QEMU interprets
+//! (TCG): slower than KVM, but the same on every machine.
+//!
+//! # Invariants
+//!
+//! 1. No QEMU outlives its [`run`]: it is killed on every way out, and by the kernel if we are killed first.
+//! 2. [`run`] returns a verdict only of a guest that powered itself off; each other end is an error that shows the
+//!    console's last lines and its path.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::job;
+
+const CONSOLE: &str = "console.log";
+const VERDICT: &str = "verdict.ktap";
+const ERRORS: &str = "qemu.log";
+const POLL: Duration = Duration::from_millis(20);
+const SHOWN_LINES: usize = 20;
+
+/// What a guest is made of.
+pub struct Guest {
+    /// The folder for the guest's files; exists.
+    pub folder: PathBuf,
+    /// The kernel.
+    pub bz_image: PathBuf,
+    /// The initramfs's bytes.
+    pub initramfs: Vec<u8>,
+    /// Words added to the kernel command line.
+    pub command_line: String,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory, in MiB.
+    pub memory_mib: u32,
+}
+
+/// How long a guest may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Until the first line of the verdict.
+    pub first_line: Duration,
+    /// Between two lines: no test may take longer.
+    pub each_line: Duration,
+    /// For everything.
+    pub overall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { first_line: seconds(20), each_line: seconds(60), overall: seconds(300) }
+    }
+}
+
+/// Runs `guest` to its end; the text of its verdict.
+pub fn run(guest: &Guest, limits: Limits) -> Result<String> {
+    let verdict = guest.folder.join(VERDICT);
+    for name in [CONSOLE, VERDICT, ERRORS] {
+        let path = guest.folder.join(name);
+        File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    }
+    let initramfs = guest.folder.join("initramfs.cpio");
+    fs::write(&initramfs, &guest.initramfs)
+        .with_context(|| format!("cannot write {}", initramfs.display()))?;
+
+    let mut running = start(guest)?;
+    let started = Instant::now();
+    let (mut length, mut last_line) = (0, started);
+    let status = loop {
+        if let Some(status) = running.0.try_wait().context("cannot wait for QEMU")? {
+            break status;
+        }
+        let now = Instant::now();
+        let written = fs::metadata(&verdict).map_or(0, |data| data.len());
+        if written != length {
+            (length, last_line) = (written, now);
+        }
+        if let Some(reason) = overdue(limits, length > 0, now - started, now - last_line) {
+            drop(running);
+            return Err(failure(&guest.folder, &reason));
+        }
+        std::thread::sleep(POLL);
+    };
+    let text = fs::read(&verdict).with_context(|| format!("cannot read {}", verdict.display()))?;
+    if let Some(reason) = bad_end(status, &guest.folder, text.is_empty()) {
+        return Err(failure(&guest.folder, &reason));
+    }
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// An error that says `reason` and shows the end of the guest's console.
+pub fn failure(folder: &Path, reason: &str) -> anyhow::Error {
+    let console = folder.join(CONSOLE);
+    anyhow::anyhow!(
+        "{reason}; the last lines of its console ({}) are\n{}",
+        console.display(),
+        job::tail(&console, SHOWN_LINES)
+    )
+}
+
+/// QEMU, which ends when this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only if QEMU has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(guest: &Guest) -> Result<Running> {
+    let errors = guest.folder.join(ERRORS);
+    let errors = File::create(&errors).with_context(|| format!("cannot create {}", errors.display()))?;
+    // A panic ends QEMU at once: the kernel reboots (panic=-1) and QEMU takes that as an exit (-no-reboot).
+    let command_line = format!("console=ttyS0 panic=-1 {}", guest.command_line);
+    let mut qemu = job::supervised("KILL", "qemu-system-x86_64");
+    // File names are relative to the folder: a comma in its path would end a QEMU option.
+    qemu.current_dir(&guest.folder)
+        .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
+        .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max"])
+        .args(["-smp", &guest.cpus.to_string(), "-m", &guest.memory_mib.to_string()])
+        .arg("-kernel")
+        .arg(&guest.bz_image)
+        .args(["-initrd", "initramfs.cpio", "-append", command_line.trim_end()])
+        .args(["-chardev", &format!("file,id=console,path={CONSOLE}"), "-serial", "chardev:console"])
+        .args(["-device", "virtio-serial-pci", "-chardev", &format!("file,id=verdict,path={VERDICT}")])
+        .args(["-device", "virtserialport,chardev=verdict,name=liblinux.verdict"])
+        .args(["-device", "virtio-rng-pci"])
+        .stdout(errors.try_clone().context("cannot duplicate a file")?)
+        .stderr(errors);
+    let child = qemu.spawn().context("cannot run setpriv (Debian's util-linux) to start QEMU")?;
+    Ok(Running(child))
+}
+
+/// Why the guest has to be given up, if it has to.
+fn overdue(limits: Limits, reported: bool, elapsed: Duration, since_line: Duration) -> Option<String> {
+    if !reported && elapsed >= limits.first_line {
+        Some(format!("the guest printed no verdict within {} s", limits.first_line.as_secs_f32()))
+    } else if reported && since_line >= limits.each_line {
+        Some(format!(
+            "the guest hangs: nothing new in its verdict for {} s, and it has not powered off",
+            limits.each_line.as_secs_f32()
+        ))
+    } else if elapsed >= limits.overall {
+        Some(format!("the guest was still running after {} s", limits.overall.as_secs_f32()))
+    } else {
+        None
+    }
+}
+
+/// What was wrong with a guest that has ended, if something was.
+fn bad_end(status: ExitStatus, folder: &Path, silent: bool) -> Option<String> {
+    let console = fs::read(folder.join(CONSOLE)).unwrap_or_default();
+    let console = String::from_utf8_lossy(&console);
+    if let Some((_, panic)) = console.split_once("Kernel panic - not syncing:") {
+        let why = panic.lines().next().unwrap_or_default().trim();
+        return Some(format!("the guest's kernel panicked: {why}"));
+    }
+    if !status.success() {
+        let said = job::tail(&folder.join(ERRORS), SHOWN_LINES);
+        return Some(format!("QEMU failed ({status}), saying\n{said}\n"));
+    }
+    silent.then(|| "the guest powered off without printing a verdict".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn the_watchdogs() {
+        let limits = Limits::default();
+        let s = Duration::from_secs;
+        assert_eq!(overdue(limits, false, s(19), s(19)), None);
+        assert!(overdue(limits, false, s(20), s(20)).unwrap().contains("no verdict within 20 s"));
+        assert_eq!(overdue(limits, true, s(100), s(59)), None);
+        assert!(overdue(limits, true, s(100), s(60)).unwrap().contains("hangs"));
+        assert!(overdue(limits, true, s(300), s(0)).unwrap().contains("still running"));
+    }
+
+    #[test]
+    fn bad_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = |code: i32, silent| bad_end(ExitStatus::from_raw(code << 8), folder.path(), silent);
+        assert_eq!(ended(0, false), None);
+        assert!(ended(0, true).unwrap().contains("without printing"));
+        fs::write(folder.path().join(ERRORS), "no such device\n").unwrap();
+        assert!(ended(1, true).unwrap().contains("no such device"));
+        fs::write(folder.path().join(CONSOLE), "x\n[ 1] Kernel panic - not syncing: No init\ny\n").unwrap();
+        assert!(ended(0, false).unwrap().ends_with("panicked: No init"));
+    }
+}
