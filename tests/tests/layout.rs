@@ -1,7 +1,7 @@
 //! Numbers, offsets and sizes of `liblinux-abi` against the kernel's headers.
 
 use liblinux_abi::vvar::{ClockData, DataPage, RandomData, Timestamp};
-use liblinux_abi::{alternative, clock, layout, process, processor, signal, vvar};
+use liblinux_abi::{alternative, clock, errno, layout, process, processor, signal, vvar};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 use std::mem::{offset_of, size_of};
@@ -12,6 +12,7 @@ const PRELUDE: &str = "
 #include <asm/cpufeatures.h>
 #include <asm/segment.h>
 #include <asm/sigframe.h>
+#include <linux/errno.h>
 #include <linux/sched.h>
 #define at(type, member) __builtin_offsetof(struct type, member)
 #undef _ASM_X86_VVAR_H
@@ -72,6 +73,8 @@ fn facts_are_the_kernels() {
         "X86_FEATURE_RDPID" = alternative::FEATURE_RDPID;
         "__CPUNODE_SEG" = processor::CPUNODE_SEGMENT;
         "VDSO_CPUNODE_BITS" = processor::CPUNODE_BITS;
+        "EFAULT" = errno::EFAULT;
+        "ENOSYS" = errno::ENOSYS;
         "CLONE_VM" = process::CLONE_VM;
         "at(clone_args, flags)" = process::CLONE_ARGS_FLAGS;
         "at(clone_args, stack)" = process::CLONE_ARGS_STACK;

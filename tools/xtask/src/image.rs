@@ -10,9 +10,10 @@
 use crate::command::{output, run};
 use crate::version_script;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_abi::export::SONAME;
 use liblinux_abi::layout::{DATA_SIZE, LIBRARY, PAGE_SIZE, SLOTS, TEXT};
+use object::{Object as _, ObjectSection as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,6 +32,9 @@ const RUSTFLAGS: &[&str] = &[
     "-Cno-vectorize-slp",
 ];
 
+/// Bytes of an `__ex_table` entry: where the instruction and its landing are, 32 bits each, from the table's start.
+const EXCEPTION_ENTRY: usize = 8;
+
 /// Builds both files of the image and returns the path of the stripped one.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     version_script::require_fresh(workspace)?;
@@ -42,6 +46,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let linked = scratch.path().join("vdso64.so.dbg");
     link(workspace, &library, &linked)?;
     let stripped = scratch.path().join("vdso64.so");
+    sort_exception_table(&linked)?;
     strip(&linked, &stripped)?;
     fs::rename(&linked, workspace.debug_image()).context("cannot move the linked image into place")?;
     fs::rename(&stripped, &image).context("cannot move the stripped image into place")?;
@@ -80,6 +85,20 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
         "the image does not link; an undefined symbol is code that is not in the image: \
          a panic, a call into `core`, a copy that became `memcpy`",
     )
+}
+
+/// Sorts the exception table by instruction: the kernel finds its entries either way, and a reader can check it.
+fn sort_exception_table(linked: &Path) -> Result<()> {
+    let mut bytes = fs::read(linked).with_context(|| format!("cannot read {}", linked.display()))?;
+    let elf = object::File::parse(bytes.as_slice()).context("the linked image is not readable")?;
+    let Some((start, size)) = elf.section_by_name("__ex_table").and_then(|table| table.file_range()) else {
+        bail!("the image has no __ex_table: nothing in it would survive a bad pointer");
+    };
+    let range = usize::try_from(start)?..usize::try_from(start + size)?;
+    let table = bytes.get_mut(range).context("__ex_table is not in the file")?;
+    let instruction = |entry: &[u8; EXCEPTION_ENTRY]| i32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
+    table.as_chunks_mut::<EXCEPTION_ENTRY>().0.sort_unstable_by_key(instruction);
+    fs::write(linked, bytes).with_context(|| format!("cannot write {}", linked.display()))
 }
 
 /// Strips as the kernel's build does, and fills the last page: what is mapped is whole pages.

@@ -16,6 +16,7 @@ extern crate std;
 
 pub mod alternative;
 pub mod clock;
+pub mod errno;
 pub mod export;
 pub mod layout;
 pub mod process;

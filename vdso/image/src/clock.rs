@@ -13,68 +13,31 @@
 //!
 //! 1. What is returned belongs to one update of the data: see [`crate::timekeeping`].
 //! 2. Whatever cannot be answered here the kernel answers, with the same arguments.
-//! 3. The caller's memory is written only when the answer is known.
+//! 3. The caller's memory is written only when the answer is known, and only by [`crate::arch::user`].
 
-#![expect(unsafe_code, reason = "exports C functions and writes through their callers' pointers")]
+#![expect(unsafe_code, reason = "exports C functions, reads the page that only a time namespace has")]
 
+use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
 use crate::timekeeping::{Instant, coarse, high_resolution, try_coarse, try_high_resolution};
 use core::sync::atomic::Ordering::Relaxed;
 use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
+use liblinux_abi::errno::EFAULT;
 use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
 
-/// `struct __kernel_timespec`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Timespec {
-    /// Seconds.
-    pub sec: i64,
-    /// Nanoseconds.
-    pub nsec: i64,
-}
+/// `struct __kernel_timespec`, and `struct __kernel_old_timeval`: two 64-bit words.
+type Pair = [u64; 2];
 
-/// `struct __kernel_old_timeval`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Timeval {
-    /// Seconds.
-    pub sec: i64,
-    /// Microseconds.
-    pub usec: i64,
-}
+/// `struct timezone`: minutes west of Greenwich in the low half, the kind of daylight saving in the high one.
+type Timezone = u64;
 
-impl From<Instant> for Timespec {
-    #[inline(always)]
-    fn from(instant: Instant) -> Self {
-        Self { sec: instant.sec.cast_signed(), nsec: instant.nsec.cast_signed() }
-    }
-}
-
-impl From<Instant> for Timeval {
-    #[inline(always)]
-    fn from(instant: Instant) -> Self {
-        Self { sec: instant.sec.cast_signed(), usec: i64::from(instant.nsec as u32 / 1000) }
-    }
-}
-
-/// `struct timezone`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Timezone {
-    /// Minutes west of Greenwich.
-    pub minuteswest: i32,
-    /// Kind of daylight saving.
-    pub dsttime: i32,
-}
+/// Nanoseconds of a microsecond.
+const NSEC_PER_USEC: u32 = 1000;
 
 /// `clock_gettime(2)`.
-///
-/// # Safety
-///
-/// `time` must be valid for writing.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.clock_gettime")]
-pub unsafe extern "C" fn __vdso_clock_gettime(clock: i32, time: *mut Timespec) -> isize {
+pub extern "C" fn __vdso_clock_gettime(clock: i32, time: *mut Pair) -> isize {
     let id = clock.cast_unsigned() as usize;
     let now = if is_in(HIGH_RESOLUTION, id) {
         try_high_resolution(|page| &page.hres_coarse, id)
@@ -85,23 +48,16 @@ pub unsafe extern "C" fn __vdso_clock_gettime(clock: i32, time: *mut Timespec) -
     } else {
         None
     };
-    let Some(now) = now else {
-        // SAFETY: the same contract.
-        return unsafe { clock_gettime_cold(clock, time) };
-    };
-    // SAFETY: the caller's contract.
-    unsafe { time.write_unaligned(now.into()) };
-    0
+    match now {
+        Some(now) => stored(store_pair(time, [now.sec, now.nsec])),
+        None => clock_gettime_cold(clock, time),
+    }
 }
 
 /// `clock_gettime(2)`, whatever it takes.
-///
-/// # Safety
-///
-/// `time` must be valid for writing.
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn clock_gettime_cold(clock: i32, time: *mut Timespec) -> isize {
+extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
     let id = clock.cast_unsigned() as usize;
     let now = if is_in(HIGH_RESOLUTION, id) {
         high_resolution(|page| &page.hres_coarse, id)
@@ -112,95 +68,79 @@ unsafe extern "C" fn clock_gettime_cold(clock: i32, time: *mut Timespec) -> isiz
     } else {
         None
     };
-    let Some(now) = now else {
-        return fallback::clock_gettime(clock, time.cast());
-    };
-    // SAFETY: the caller's contract.
-    unsafe { time.write_unaligned(now.into()) };
-    0
+    match now {
+        Some(now) => stored(store_pair(time, [now.sec, now.nsec])),
+        None => fallback::clock_gettime(clock, time.cast()),
+    }
 }
 
 /// `gettimeofday(2)`. Each pointer may be null.
-///
-/// # Safety
-///
-/// `time` and `zone` must be null or valid for writing.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.gettimeofday")]
-pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> isize {
+pub extern "C" fn __vdso_gettimeofday(time: *mut Pair, zone: *mut Timezone) -> isize {
     if !time.is_null()
         && zone.is_null()
         && let Some(now) = try_high_resolution(|page| &page.hres_coarse, REALTIME)
     {
-        // SAFETY: not null, so valid by the caller's contract.
-        unsafe { time.write_unaligned(now.into()) };
-        return 0;
+        return stored(store_pair(time, timeval(now)));
     }
-    // SAFETY: the same contract.
-    unsafe { gettimeofday_cold(time, zone) }
+    gettimeofday_cold(time, zone)
 }
 
 /// `gettimeofday(2)`, whatever it takes.
-///
-/// # Safety
-///
-/// `time` and `zone` must be null or valid for writing.
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn gettimeofday_cold(time: *mut Timeval, zone: *mut Timezone) -> isize {
-    if !time.is_null() {
-        let Some(now) = high_resolution(|page| &page.hres_coarse, REALTIME) else {
-            return fallback::gettimeofday(time.cast(), zone.cast());
-        };
-        // SAFETY: not null, so valid by the caller's contract.
-        unsafe { time.write_unaligned(now.into()) };
+extern "C" fn gettimeofday_cold(time: *mut Pair, zone: *mut Timezone) -> isize {
+    if time.is_null() {
+        return stored(store_zone(zone));
     }
-    if !zone.is_null() {
-        let data = &system_data().hres_coarse;
-        let here = Timezone {
-            minuteswest: data.tz_minuteswest.load(Relaxed),
-            dsttime: data.tz_dsttime.load(Relaxed),
-        };
-        // SAFETY: not null, so valid by the caller's contract.
-        unsafe { zone.write_unaligned(here) };
+    match high_resolution(|page| &page.hres_coarse, REALTIME) {
+        Some(now) => stored(store_pair(time, timeval(now)).and_then(|()| store_zone(zone))),
+        None => fallback::gettimeofday(time.cast(), zone.cast()),
     }
-    0
+}
+
+/// The `struct timeval` of a point in time.
+#[inline(always)]
+fn timeval(now: Instant) -> Pair {
+    [now.sec, u64::from(now.nsec as u32 / NSEC_PER_USEC)]
+}
+
+/// Stores the time zone, if it was asked for.
+fn store_zone(zone: *mut Timezone) -> Result<(), Fault> {
+    if zone.is_null() {
+        return Ok(());
+    }
+    let data = &system_data().hres_coarse;
+    let west = data.tz_minuteswest.load(Relaxed).cast_unsigned();
+    let daylight_saving = data.tz_dsttime.load(Relaxed).cast_unsigned();
+    store_u64(zone, u64::from(daylight_saving) << 32 | u64::from(west))
 }
 
 /// `time(2)`. The pointer may be null.
-///
-/// # Safety
-///
-/// `time` must be null or valid for writing.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.time")]
-pub unsafe extern "C" fn __vdso_time(time: *mut i64) -> i64 {
+pub extern "C" fn __vdso_time(time: *mut u64) -> isize {
     // One field, so no sequence: it cannot be torn. Time namespaces do not shift this clock.
-    let now = system_data().hres_coarse.base[REALTIME].sec.load(Relaxed) as i64;
-    if !time.is_null() {
-        // SAFETY: not null, so valid by the caller's contract.
-        unsafe { time.write_unaligned(now) };
+    let now = system_data().hres_coarse.base[REALTIME].sec.load(Relaxed);
+    if !time.is_null() && store_u64(time, now).is_err() {
+        return -EFAULT;
     }
-    now
+    now.cast_signed() as isize
 }
 
 /// `clock_getres(2)`. The pointer may be null.
-///
-/// # Safety
-///
-/// `resolution` must be null or valid for writing.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.clock_getres")]
-pub unsafe extern "C" fn __vdso_clock_getres(clock: i32, resolution: *mut Timespec) -> isize {
+pub extern "C" fn __vdso_clock_getres(clock: i32, resolution: *mut Pair) -> isize {
     if !is_in(HIGH_RESOLUTION | RAW, clock.cast_unsigned() as usize) {
         return fallback::clock_getres(clock, resolution.cast());
     }
-    if !resolution.is_null() {
-        let nsec = system_data().hres_coarse.hrtimer_res.load(Relaxed);
-        // SAFETY: not null, so valid by the caller's contract.
-        unsafe { resolution.write_unaligned(Timespec { sec: 0, nsec: i64::from(nsec) }) };
+    if resolution.is_null() {
+        return 0;
     }
-    0
+    let nsec = system_data().hres_coarse.hrtimer_res.load(Relaxed);
+    stored(store_pair(resolution, [0, u64::from(nsec)]))
 }
 
 /// Whether `id` is in a set of clocks.

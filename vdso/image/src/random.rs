@@ -8,9 +8,7 @@
 
 use crate::arch::fallback;
 use core::ffi::c_void;
-
-/// `ENOSYS` of `include/uapi/asm-generic/errno.h`.
-const ENOSYS: isize = 38;
+use liblinux_abi::errno::ENOSYS;
 
 /// `getrandom(2)` with the state arguments of the vDSO function: see `lib/vdso/getrandom.c` in the kernel.
 #[unsafe(no_mangle)]

@@ -6,6 +6,7 @@ mod process;
 mod processor;
 mod restorer;
 mod slots;
+pub mod user;
 
 pub use counter::counter;
 pub use data::{namespace_data, process_data};
