@@ -56,6 +56,10 @@ pub struct Kernel {
     pub bz_image: PathBuf,
     /// The kernel's own 64-bit image.
     pub c_image: PathBuf,
+    /// The patched source.
+    pub source: PathBuf,
+    /// Where it was configured and built.
+    pub build: PathBuf,
 }
 
 impl Tree {
@@ -94,6 +98,8 @@ impl Tree {
         let kernel = Kernel {
             bz_image: self.folder.join("build/arch/x86/boot/bzImage"),
             c_image: self.folder.join("build/arch/x86/entry/vdso/vdso64.so"),
+            source: self.folder.join("source"),
+            build: self.folder.join("build"),
         };
         let mark = self.mark("built");
         let recorded = fs::read_to_string(&mark).unwrap_or_default();

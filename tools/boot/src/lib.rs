@@ -37,7 +37,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cache::Cache;
 use crate::case::{Case, Image};
 use crate::initramfs::Initramfs;
-use crate::kernel::{Recipe, Tree};
+use crate::kernel::{Kernel, Recipe, Tree};
 use crate::programs::{Program, Workshop};
 use crate::qemu::{Guest, Limits};
 pub use crate::report::Summary;
@@ -108,6 +108,18 @@ pub fn boot(options: &Options) -> Result<Summary> {
     Ok(summary)
 }
 
+/// Builds the kernel with the image in it, or finds that it is built.
+pub fn kernel(options: &Options) -> Result<Kernel> {
+    let fragment = options.root.join("qemu/config/smoke.config");
+    let fragment =
+        fs::read_to_string(&fragment).with_context(|| format!("cannot read {}", fragment.display()))?;
+    let patches = source::series(&options.root)?;
+    let cache = Cache::open()?;
+    let _lock = cache.lock()?;
+    let tarball = source::find(&options.kernel, &cache)?;
+    Tree::new(&cache, Recipe { tarball, fragment, patches })?.build(&options.image_debug)
+}
+
 /// The cases of the workspace at `root`, in the order of their names.
 pub fn list_cases(root: &Path) -> Result<Vec<Case>> {
     case::all(root)
@@ -149,14 +161,7 @@ impl Files {
 /// Builds the kernel and copies it out of the cache, so that the guests run without its lock; with the build-id of the
 /// kernel's own image.
 fn build_kernel(options: &Options, folder: &Path) -> Result<(PathBuf, String)> {
-    let fragment = options.root.join("qemu/config/smoke.config");
-    let fragment =
-        fs::read_to_string(&fragment).with_context(|| format!("cannot read {}", fragment.display()))?;
-    let patches = source::series(&options.root)?;
-    let cache = Cache::open()?;
-    let _lock = cache.lock()?;
-    let tarball = source::find(&options.kernel, &cache)?;
-    let kernel = Tree::new(&cache, Recipe { tarball, fragment, patches })?.build(&options.image_debug)?;
+    let kernel = kernel(options)?;
     let copy = folder.join("bzImage");
     fs::copy(&kernel.bz_image, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
     Ok((copy, elf::build_id(&kernel.c_image)?))
