@@ -5,13 +5,18 @@
 //! 1. Exit status 0 means done; 1 that the work failed or an image was refused; 2 that the command line or a file could
 //!    not be understood.
 
+mod boot;
 mod command;
 mod image;
+mod lock;
+mod test;
 mod version_script;
 mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use liblinux_check::cli;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use workspace::Workspace;
 
@@ -25,9 +30,31 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg.
+    /// Build and check the image, build the patched kernel (cached), boot it in QEMU, and show what programs saw
+    Boot {
+        /// Boot this case instead of the default ones; may be given several times
+        #[arg(long = "case", value_name = "NAME")]
+        cases: Vec<String>,
+        /// List the cases
+        #[arg(long)]
+        list: bool,
+        /// The kernel version
+        #[arg(long, value_name = "VERSION", default_value = boot::KERNEL)]
+        kernel: String,
+    },
+    /// Run every test, boots included
+    Test,
+    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg
     Image,
-    /// Accept an intended ABI change: write linker/vdso.map and linker/vdso.abi.
+    /// Check that every loader can read an image; exit status 0 good, 1 refused, 2 could not read
+    Check {
+        /// The image, by default the one that `image` builds
+        file: Option<PathBuf>,
+        /// List the rules that hold, too
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// Accept an intended ABI change: write linker/vdso.map and linker/vdso.abi
     Bless,
 }
 
@@ -44,11 +71,27 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> Result<ExitCode> {
     let workspace = Workspace::current();
     match task {
-        Task::Image => {
-            println!("{}", image::build(&workspace)?.display());
-            image::require_reproducible(&workspace)?;
+        Task::Boot { list: true, .. } => {
+            for case in liblinux_boot::list_cases(workspace.root())? {
+                println!("{:12} {}", case.name, case.about);
+            }
         }
-        Task::Bless => version_script::write(&workspace)?,
+        Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, &kernel, &cases)?),
+        Task::Test => return test::all(&workspace).map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Task::Image => println!("{}", image::build(&workspace)?.display()),
+        Task::Check { file, verbose } => return check(&workspace, file, verbose),
+        Task::Bless => lock::bless(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Checks a file, or our own image against the lock.
+fn check(workspace: &Workspace, file: Option<PathBuf>, verbose: bool) -> Result<ExitCode> {
+    let own = file.is_none();
+    let file = match file {
+        Some(file) => file,
+        None => image::build(workspace)?,
+    };
+    let lock = own.then(|| workspace.lock());
+    Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose }).into())
 }

@@ -1,0 +1,36 @@
+//! `cargo xtask bless`: accepts an intended change of the ABI.
+//!
+//! # Invariants
+//!
+//! 1. No blessing takes back an offset: an export that was ever in the lock stays where it is.
+
+use crate::image;
+use crate::version_script;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result, anyhow};
+use liblinux_check::Lock;
+use liblinux_check::image::Image;
+use std::fs;
+
+/// The checked-in lock.
+pub(crate) fn read(workspace: &Workspace) -> Result<Lock> {
+    let path = workspace.lock();
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}; run `cargo xtask bless` to make it", path.display()))?;
+    Lock::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
+}
+
+/// Writes the version script and the lock from the table and the image.
+pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
+    version_script::write(workspace)?;
+    let path = image::build(workspace)?;
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let image = Image::read(&bytes).with_context(|| format!("{} cannot be read", path.display()))?;
+    let new = Lock::of_image(&image).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    if workspace.lock().exists() {
+        let change = liblinux_check::lock::bless(&read(workspace)?, &new).map_err(|error| anyhow!(error))?;
+        println!("{change}");
+    }
+    fs::write(workspace.lock(), new.to_string())
+        .with_context(|| format!("cannot write {}", workspace.lock().display()))
+}

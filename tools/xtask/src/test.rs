@@ -1,0 +1,142 @@
+//! `cargo xtask test`: everything that can fail, counted.
+//!
+//! The steps run in the order in which they need each other's products: the style of the sources, the image and its
+//! checker, the boots (which unpack and build the kernel), and the crates' own tests, which read the kernel's tree.
+//!
+//! # Invariants
+//!
+//! 1. A step that fails does not keep later ones from running, and is counted.
+//! 2. The last line is `N passed, N failed`, and the exit status says whether the second N is zero.
+//! 3. A step that ran no test counts as failed.
+
+use crate::boot;
+use crate::command::run;
+use crate::image;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result, ensure};
+use liblinux_boot::packages::{self, Package};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// What the tests need beside what the boots need.
+const PACKAGES: &[Package] = &[Package { name: "python3", probe: "python3" }];
+
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+impl Tally {
+    /// Runs one step, says how long it took, and adds its tests.
+    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<Self>) {
+        println!("== {name}");
+        let start = Instant::now();
+        let outcome = work().and_then(|tally| {
+            ensure!(tally.passed + tally.failed > 0, "no test ran");
+            Ok(tally)
+        });
+        let tally = outcome.unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            Self { passed: 0, failed: 1 }
+        });
+        let seconds = start.elapsed().as_secs_f32();
+        println!("== {name}: {} passed, {} failed, {seconds:.1} s\n", tally.passed, tally.failed);
+        self.passed += tally.passed;
+        self.failed += tally.failed;
+    }
+
+    /// A step that is one test.
+    fn one(work: impl FnOnce() -> Result<()>) -> impl FnOnce() -> Result<Self> {
+        || work().map(|()| Self { passed: 1, failed: 0 })
+    }
+}
+
+/// Runs every test; whether all passed.
+pub(crate) fn all(workspace: &Workspace) -> Result<bool> {
+    packages::require(packages::BOOT)?;
+    packages::require(PACKAGES)?;
+    let mut tally = Tally::default();
+    tally.step("sources are formatted", Tally::one(|| run(cargo(workspace).args(["fmt", "--all", "--check"]))));
+    tally.step("sources have no warnings", Tally::one(|| clippy(workspace)));
+    tally.step("image builds and passes the checker", Tally::one(|| boot::checked_image(workspace).map(drop)));
+    tally.step("image is the same when built elsewhere", Tally::one(|| image::require_reproducible(workspace)));
+    tally.step("boots", || boots(workspace));
+    tally.step("crates", || crates(workspace));
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(tally.failed == 0)
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace.root());
+    cargo
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    let mut clippy = cargo(workspace);
+    clippy.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]);
+    run(&mut clippy)
+}
+
+/// Every default case; each program's tests count.
+fn boots(workspace: &Workspace) -> Result<Tally> {
+    let summary = boot::cases(workspace, boot::KERNEL, &[])?;
+    let mut tally = Tally::default();
+    for row in summary.verdicts.iter().flat_map(|verdict| &verdict.rows) {
+        tally.passed += row.count.passed;
+        tally.failed += row.count.failed;
+    }
+    Ok(tally)
+}
+
+/// The tests of all crates, by cargo's own runner.
+fn crates(workspace: &Workspace) -> Result<Tally> {
+    let kernel = boot::kernel(workspace, boot::KERNEL)?;
+    let mut test = cargo(workspace);
+    test.args(["test", "--quiet", "--locked", "--workspace", "--no-fail-fast"]);
+    test.env(liblinux_tests::kernel::SOURCE, kernel.source).env(liblinux_tests::kernel::BUILD, kernel.build);
+    test.env(boot::C_IMAGE, kernel.c_image);
+    test.stdout(Stdio::piped());
+    let mut child = test.spawn().context("cannot run cargo")?;
+    let output = child.stdout.take().context("cargo's output is a pipe")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).lines() {
+        let line = line.context("cannot read cargo's output")?;
+        println!("{line}");
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            tally.passed += count(counts, "passed");
+            tally.failed += count(counts, "failed");
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    // A crate that does not compile prints no result.
+    ensure!(status.success() || tally.failed > 0, "cargo test failed: {status}");
+    Ok(tally)
+}
+
+/// The number in front of a word.
+fn count(text: &str, word: &str) -> usize {
+    let mut words = text.split_whitespace().map(|word| word.trim_end_matches(';'));
+    let mut number = words.next().unwrap_or_default();
+    for next in words {
+        if next == word {
+            return number.parse().unwrap_or(0);
+        }
+        number = next;
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_from_the_test_runners_last_line() {
+        let line = "FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!((count(line, "passed"), count(line, "failed")), (12, 3));
+    }
+}
