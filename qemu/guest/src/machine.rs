@@ -19,7 +19,10 @@ use nix::unistd::Pid;
 /// The name that the host gives the port which takes the verdict.
 const PORT: &str = "liblinux.verdict";
 
-/// How long the port's driver may take to appear.
+/// How often something that is waited for is looked at.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How long the port's driver may take to appear, and the clock source to settle: a second or so.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Type and place of each file system.
@@ -49,7 +52,7 @@ pub fn open_port() -> Result<File> {
         if Instant::now() > deadline {
             bail!("no virtio port is named {PORT}; start QEMU with -device virtserialport,name={PORT}");
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(TICK);
     }
 }
 
@@ -80,6 +83,14 @@ fn find_port() -> Result<Option<File>> {
 pub fn clocksource() -> String {
     let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |name| name.trim_end().to_owned())
+}
+
+/// Waits while the clock source is the one of early boot, so that it does not change under a program.
+pub fn await_clocksource() {
+    let deadline = Instant::now() + PATIENCE;
+    while clocksource() == "tsc-early" && Instant::now() < deadline {
+        std::thread::sleep(TICK);
+    }
 }
 
 /// Reaps the processes that were left to process 1. No program may be running.

@@ -55,7 +55,10 @@ fn guest() {
 fn tell(port: &mut dyn Write) -> Result<()> {
     let case = std::fs::read_to_string("/case").map_err(anyhow::Error::from);
     match case.and_then(|text| liblinux_guest::case::Case::parse(&text)) {
-        Ok(case) => verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?,
+        Ok(case) => {
+            machine::await_clocksource();
+            verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?;
+        }
         Err(error) => verdict::give_up(port, &format!("/case: {error:#}"))?,
     }
     Ok(())

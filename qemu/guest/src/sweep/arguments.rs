@@ -92,6 +92,11 @@ impl Set {
         Self(six)
     }
 
+    /// Whether it is the one that every call is tried with.
+    pub(super) fn is_default(&self) -> bool {
+        self.0.iter().all(|argument| matches!(argument, Value(ONES)))
+    }
+
     /// The values of the registers.
     pub(super) fn resolve(&self, buffer: u64, vector: u64) -> [u64; 6] {
         self.0.map(|argument| match argument {

@@ -66,6 +66,13 @@ pub(super) struct Answer {
     pub(super) buffer: [u8; BUFFER],
 }
 
+impl Answer {
+    /// Whether the kernel refused the call with an error.
+    pub(super) fn is_refusal(&self) -> bool {
+        (-4095..0).contains(&self.frame.result)
+    }
+}
+
 /// What parent and child share.
 #[repr(C)]
 struct Memory {

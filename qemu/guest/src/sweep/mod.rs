@@ -5,7 +5,9 @@
 //! wrote to the caller's buffer, and the entry must have preserved every register that it promises to.
 //!
 //! Two children rather than one because many calls change their own later result: `umask`, `setsid`, a read from a pipe,
-//! everything that hands out a file descriptor. The calls for which two children are not alike are in [`exceptions`].
+//! everything that hands out a file descriptor. A call that is refused changes nothing, so where that is
+//! likely one child makes both, and two are only needed if it was not: half the time of a guest without hardware help.
+//! The calls for which two children are not alike are in [`exceptions`].
 //!
 //! Most sets of arguments are refused by the kernel. That is no weakness: which of several errors it reports shows that
 //! number and arguments arrived, and nothing happens to the machine.
@@ -26,6 +28,7 @@ use std::path::Path;
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 
 use crate::ktap::Outcome;
+use arguments::Set;
 use child::{Answer, Area, Way};
 use folder::Folder;
 
@@ -128,33 +131,52 @@ unsafe fn compare(
 ) -> io::Result<Result<(), String>> {
     let sets = arguments::sets(call.name);
     for set in &sets {
-        let ways = [Way::Entry(entry), Way::Bare(call.number)];
-        let answers = if exceptions::in_one_child(call.name) {
-            folder.reset()?;
-            // SAFETY: the caller vouches for the entry, the tables of this module for the arguments.
-            unsafe { child::run(area, folder, set, &ways)? }
-        } else {
-            let mut answers = Vec::new();
-            for way in ways {
-                folder.reset()?;
-                // SAFETY: as above.
-                match unsafe { child::run(area, folder, set, &[way])? } {
-                    Ok(answer) => answers.extend(answer),
-                    Err(reason) => return Ok(Err(format!("{}({set}): {} {reason}", call.name, way.name()))),
-                }
-            }
-            Ok(answers)
-        };
-        let verdict = match answers.as_deref() {
-            Ok([by_entry, bare]) => judge(call, by_entry, bare),
-            Ok(_) => Err("there are not two answers".to_owned()),
-            Err(reason) => Err(reason.clone()),
+        // SAFETY: the caller vouches for the entry.
+        let verdict = match unsafe { answers(call, entry, set, area, folder)? } {
+            Ok([by_entry, bare]) => judge(call, &by_entry, &bare),
+            Err(reason) => Err(reason),
         };
         if let Err(reason) = verdict {
             return Ok(Err(format!("{}({set}): {reason}", call.name)));
         }
     }
     Ok(if sets.is_empty() { Err("no arguments to compare it with".to_owned()) } else { Ok(()) })
+}
+
+/// Has the call made both ways, by the entry first.
+///
+/// # Safety
+///
+/// As for [`sweep`].
+unsafe fn answers(
+    call: &Syscall,
+    entry: usize,
+    set: &Set,
+    area: &Area,
+    folder: &Folder,
+) -> io::Result<Result<[Answer; 2], String>> {
+    let ways = [Way::Entry(entry), Way::Bare(call.number)];
+    let in_one_child = exceptions::in_one_child(call.name);
+    if in_one_child || set.is_default() {
+        // SAFETY: the caller vouches for the entry, the tables of this module for the arguments.
+        let together = unsafe { child::run(area, folder, set, &ways)? };
+        // A child that died tells less than two children do: see below which way it was.
+        if let Ok(Ok(both)) = together.map(<[Answer; 2]>::try_from)
+            && (in_one_child || both.iter().all(Answer::is_refusal))
+        {
+            return Ok(Ok(both));
+        }
+    }
+    let mut both = Vec::new();
+    for way in ways {
+        folder.reset()?;
+        // SAFETY: as above.
+        match unsafe { child::run(area, folder, set, &[way])? } {
+            Ok(answer) => both.extend(answer),
+            Err(reason) => return Ok(Err(format!("{} {reason}", way.name()))),
+        }
+    }
+    Ok(both.try_into().map_err(|_| "there are not two answers".to_owned()))
 }
 
 /// Compares two answers.
