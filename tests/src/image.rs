@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "maps code and calls it")]
 
+use crate::alternatives;
 use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
 use liblinux_abi::vvar::DataPage;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
@@ -35,9 +36,24 @@ impl Image {
 
     /// Maps the image that `cargo xtask image` built. Its data pages are zero: no clock can be read.
     pub fn load() -> Self {
+        Self::map(Self::read())
+    }
+
+    /// As [`Image::load`], with the alternatives that the kernel would choose on this processor.
+    pub fn load_patched() -> Self {
+        let mut file = Self::read();
+        alternatives::apply(&mut file);
+        Self::map(file)
+    }
+
+    fn read() -> Vec<u8> {
         let path = Self::path();
-        let file = std::fs::read(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()));
+        std::fs::read(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()))
+    }
+
+    /// Maps the image in a file's bytes, over data pages of zeros.
+    pub fn map(file: Vec<u8>) -> Self {
         let size = file.len().next_multiple_of(PAGE_SIZE);
         let whole = NonZeroUsize::new(DATA_SIZE + size).expect("not empty");
         // SAFETY: a new mapping, at a place that the kernel chooses.

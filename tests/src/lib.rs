@@ -3,6 +3,7 @@
 //! The image is tested through its ABI alone: a file is mapped as the kernel would map it, and entries are found by
 //! name. Nothing here links against the image's crate.
 
+pub mod alternatives;
 pub mod child;
 pub mod image;
 pub mod kernel;
