@@ -1,1 +1,45 @@
-//! To be written.
+//! Refuses vDSO images that a loader would choke on.
+//!
+//! Many programs read a vDSO, each in its own way and none of them through a library: libcs, language runtimes,
+//! checkpointers, the kernel itself. The kernel's own gates look at little of what those readers need, so this checker
+//! holds the union of their demands. It takes the bytes of an image, and where they exist those of the unstripped image
+//! and the ABI lock, and answers every rule of [`rules()`]: held, refused, or not judged and why.
+//!
+//! An image that some program could not read is *refused*. A file in which there is nothing to check is *unreadable*.
+//! A rule whose table is missing refuses: see [`image::Image`].
+//!
+//! # Invariants
+//!
+//! 1. No input makes the checker panic: every offset of the file is an allegation until it has been compared with the
+//!    file's length, and arithmetic on file contents is checked or wraps.
+//! 2. A report holds one finding for every rule, in the order of [`rules()`].
+//! 3. What the image must hold (numbers, names, offsets) is read from `liblinux-abi`; this crate writes down only what
+//!    the formats and their readers demand.
+
+pub mod cli;
+pub mod function;
+pub mod image;
+pub mod lock;
+pub mod report;
+pub mod rule;
+pub mod rules;
+pub mod subject;
+
+pub use image::Unreadable;
+pub use lock::Lock;
+pub use report::{Finding, Report};
+pub use rule::{Fault, Rule};
+pub use rules::rules;
+
+use image::Image;
+use subject::Subject;
+
+/// Judges `image` by every rule.
+///
+/// `debug` is the same image before it was stripped; without it, rules about local symbols and code are not judged.
+/// Without `lock`, the rule about the ABI lock is not judged.
+pub fn check(image: &[u8], debug: Option<&[u8]>, lock: Option<&Lock>) -> Result<Report, Unreadable> {
+    let image = Image::read(image)?;
+    let debug = debug.map(Image::read).transpose()?;
+    Ok(Report::of(&Subject::new(image, debug, lock)))
+}

@@ -1,0 +1,276 @@
+//! What instructions the image may consist of.
+//!
+//! The image runs on whatever stack, with whatever registers and segment bases its caller has. iced-x86 decodes every
+//! function; each rule is one thing that no instruction may do.
+//!
+//! # Invariants
+//!
+//! 1. Every rule looks at every function of the unstripped image's symbol table, at every slot, and at every replacement
+//!    of an alternative; the rule `text-covered` refuses code that belongs to none of them.
+
+use crate::function::{Function, decode};
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use iced_x86::{
+    CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+};
+use liblinux_abi::export::SYSCALL;
+
+/// The largest frame of one function, in bytes.
+const FRAME_MAX: u64 = 512;
+
+/// Functions whose name contains this may use vector registers; they save nothing across calls and wipe what they used.
+const VECTOR_CODE: &str = "chacha";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "decodes",
+        rows: &[27, 28, 29],
+        because: "what does not decode is data among code, or the end of a function in the middle of an instruction",
+        remedy: "disassemble the place in vdso64.so.dbg with objdump -d, and move data to .rodata",
+        check: decodes,
+    },
+    Rule {
+        name: "text-covered",
+        rows: &[27],
+        because: "code that belongs to no function is seen by no other rule, and has no call-frame information",
+        remedy: "give the code a symbol with .type @function and .size, or fill the gap with int3",
+        check: text_covered,
+    },
+    Rule {
+        name: "syscall-sites",
+        rows: &[27],
+        because: "sandboxes and compatibility layers tell calls by the place that they come from",
+        remedy: "jump to the slot of the call instead of executing syscall in the function",
+        check: syscall_sites,
+    },
+    Rule {
+        name: "syscall-numbers",
+        rows: &[27],
+        because: "an entry that makes another call than its name says is the worst bug that this library can have",
+        remedy: "load the number of the table's row with `mov eax, NUMBER`, and nothing else, before the syscall",
+        check: syscall_numbers,
+    },
+    Rule {
+        name: "no-kernel-gates",
+        rows: &[27],
+        because: "int 0x80, sysenter and privileged instructions are no way into this kernel",
+        remedy: "use syscall, in a slot",
+        check: no_kernel_gates,
+    },
+    Rule {
+        name: "no-segments",
+        rows: &[28],
+        because: "the caller's fs and gs may point to another libc's data, or to nothing",
+        remedy: "look for thread-local variables and the stack protector in vdso/image's build",
+        check: no_segments,
+    },
+    Rule {
+        name: "no-vectors",
+        rows: &[28],
+        because: "entries keep every register but rax, rcx, r10 and r11, and language runtimes build on that",
+        remedy: "build for x86_64-unknown-none, or with soft floats and without vector features",
+        check: no_vectors,
+    },
+    Rule {
+        name: "frame-bound",
+        rows: &[28],
+        because: "Go calls the vDSO on stacks of few kilobytes, with no guard page in reach",
+        remedy: "move large locals of the function to memory of the caller, or split it",
+        check: frame_bound,
+    },
+];
+
+/// Lists the instructions that `is_wrong`.
+pub(super) fn no_instruction(
+    subject: &Subject<'_>,
+    what: &str,
+    is_wrong: impl Fn(&Function<'_>, &Instruction) -> bool,
+) -> Verdict {
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        let found = function.instructions.iter().filter(|instruction| is_wrong(function, instruction));
+        wrong.extend(found.map(|instruction| function.place(instruction)));
+    }
+    none_of(what, &wrong)
+}
+
+fn decodes(subject: &Subject<'_>) -> Verdict {
+    no_instruction(subject, "bytes that are no instruction", |_, instruction| instruction.is_invalid())?;
+    let text = subject.image.text()?;
+    let outside = |function: &&Function<'_>| {
+        !(function.is_replacement || text.start <= function.range.start && function.range.end <= text.end)
+    };
+    let outside: Vec<&str> = subject.functions()?.iter().filter(outside).map(Function::name).collect();
+    none_of("functions outside .text", &outside)
+}
+
+fn text_covered(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let text = image.text()?;
+    let end = (text.end, text.end);
+    let mut from = text.start;
+    let ranges = subject.functions()?.iter().map(|function| (function.range.start, function.range.end));
+    let mut gaps = Vec::new();
+    for (start, end) in ranges.chain([end]) {
+        let start = start.clamp(from, text.end.max(from));
+        let is_code =
+            |instruction: &Instruction| !matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop);
+        if decode(image.at(from, start - from)?, from).iter().any(is_code) {
+            gaps.push(format!("{from:#x}..{start:#x}"));
+        }
+        from = from.max(end.min(text.end));
+    }
+    none_of("gaps between functions that hold more than padding", &gaps)
+}
+
+/// Whether the function may execute `syscall`.
+fn may_call(function: &Function<'_>) -> bool {
+    function.slot_owner().is_some() || function.body_owner().is_some() || function.names.contains(&SYSCALL)
+}
+
+fn syscall_sites(subject: &Subject<'_>) -> Verdict {
+    let sites = subject.functions()?.iter().flat_map(|function| &function.instructions);
+    demand!(
+        sites.filter(|found| found.mnemonic() == Mnemonic::Syscall).count() > 0,
+        "there is no syscall at all"
+    );
+    no_instruction(
+        subject,
+        "syscall outside the slots, their bodies and __vdso_syscall",
+        |function, instruction| instruction.mnemonic() == Mnemonic::Syscall && !may_call(function),
+    )
+}
+
+fn syscall_numbers(subject: &Subject<'_>) -> Verdict {
+    let mut factory = InstructionInfoFactory::new();
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        let Some(call) = function.slot_owner().or_else(|| function.body_owner()) else { continue };
+        let mut loaded = false;
+        for instruction in &function.instructions {
+            if instruction.mnemonic() == Mnemonic::Syscall {
+                if !loaded {
+                    wrong.push(format!("{} before the number is loaded", function.place(instruction)));
+                }
+            } else if writes_rax(&mut factory, instruction) {
+                loaded = is_load_of(instruction, call.number);
+                if !loaded {
+                    wrong.push(format!("{}, not a load of {}", function.place(instruction), call.number));
+                }
+            }
+        }
+    }
+    none_of("calls whose number is not that of their row", &wrong)
+}
+
+fn writes_rax(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> bool {
+    factory.info(instruction).used_registers().iter().any(|used| {
+        let writes = !matches!(
+            used.access(),
+            OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
+        );
+        writes && used.register().full_register() == Register::RAX
+    })
+}
+
+fn is_load_of(instruction: &Instruction, number: u32) -> bool {
+    instruction.mnemonic() == Mnemonic::Mov
+        && matches!(instruction.op0_register(), Register::EAX | Register::RAX)
+        && matches!(instruction.op1_kind(), OpKind::Immediate32 | OpKind::Immediate32to64)
+        && instruction.immediate(1) == u64::from(number)
+}
+
+fn no_kernel_gates(subject: &Subject<'_>) -> Verdict {
+    no_instruction(
+        subject,
+        "instructions that enter the kernel in other ways, or only it may use",
+        |_, instruction| {
+            let gate = matches!(
+                instruction.mnemonic(),
+                Mnemonic::Int
+                    | Mnemonic::Int1
+                    | Mnemonic::Into
+                    | Mnemonic::Sysenter
+                    | Mnemonic::Sysret
+                    | Mnemonic::Iretq
+            );
+            gate || instruction.is_privileged()
+        },
+    )
+}
+
+fn no_segments(subject: &Subject<'_>) -> Verdict {
+    no_instruction(subject, "instructions that use fs or gs", |_, instruction| {
+        matches!(instruction.segment_prefix(), Register::FS | Register::GS)
+            || matches!(
+                instruction.mnemonic(),
+                Mnemonic::Rdfsbase | Mnemonic::Rdgsbase | Mnemonic::Wrfsbase | Mnemonic::Wrgsbase
+            )
+    })
+}
+
+fn no_vectors(subject: &Subject<'_>) -> Verdict {
+    no_instruction(subject, "floating-point and vector instructions", |function, instruction| {
+        uses_vectors(instruction) && !function.names.iter().any(|name| name.contains(VECTOR_CODE))
+    })
+}
+
+fn uses_vectors(instruction: &Instruction) -> bool {
+    let of_registers = (0..instruction.op_count()).any(|operand| {
+        let register = instruction.op_register(operand);
+        register.is_vector_register() || register.is_mm() || register.is_st() || register.is_k()
+    });
+    let of_unit = instruction.cpuid_features().iter().any(|feature| {
+        use CpuidFeature::{FPU, FPU287, FPU287XL_ONLY, FPU387, FPU387SL_ONLY, MMX};
+        matches!(feature, FPU | FPU287 | FPU287XL_ONLY | FPU387 | FPU387SL_ONLY | MMX)
+    });
+    let of_state = matches!(instruction.mnemonic(), Mnemonic::Ldmxcsr | Mnemonic::Stmxcsr);
+    of_registers || of_unit || of_state || instruction.encoding() != EncodingKind::Legacy
+}
+
+fn frame_bound(subject: &Subject<'_>) -> Verdict {
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        let mut frame: u64 = 0;
+        for instruction in &function.instructions {
+            match growth(instruction) {
+                Some(bytes) => frame = frame.saturating_add(bytes),
+                None => wrong.push(format!("{} has no fixed size", function.place(instruction))),
+            }
+        }
+        if frame > FRAME_MAX {
+            wrong.push(format!("{} takes {frame} bytes", function.name()));
+        }
+    }
+    none_of("frames over 512 bytes or of no fixed size", &wrong)
+}
+
+/// By how many bytes the instruction makes the frame grow; none if that is not a constant.
+///
+/// The sum over a function bounds its frame from above: what is taken twice on different paths counts twice.
+fn growth(instruction: &Instruction) -> Option<u64> {
+    let on_stack = instruction.op0_kind() == OpKind::Register
+        && instruction.op0_register().full_register() == Register::RSP;
+    let immediate =
+        || matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory).then_some(()).is_none();
+    match instruction.mnemonic() {
+        Mnemonic::Push | Mnemonic::Pushfq | Mnemonic::Call => Some(8),
+        Mnemonic::Enter => None,
+        Mnemonic::Sub if on_stack => immediate().then(|| shrink(instruction.immediate(1))),
+        Mnemonic::Add if on_stack => immediate().then(|| shrink(instruction.immediate(1).wrapping_neg())),
+        Mnemonic::And if on_stack => immediate().then(|| instruction.immediate(1).wrapping_neg()),
+        Mnemonic::Lea if on_stack => {
+            let fixed = matches!(instruction.memory_base(), Register::RSP | Register::RBP)
+                && instruction.memory_index() == Register::None;
+            fixed.then(|| shrink(instruction.memory_displacement64().wrapping_neg()))
+        }
+        Mnemonic::Mov if on_stack => (instruction.op1_register() == Register::RBP).then_some(0),
+        _ => Some(0),
+    }
+}
+
+/// A two's complement distance downwards; none upwards.
+fn shrink(distance: u64) -> u64 {
+    if distance.cast_signed() > 0 { distance } else { 0 }
+}

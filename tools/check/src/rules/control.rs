@@ -1,0 +1,113 @@
+//! Where the image's code may go, and what it may point to.
+//!
+//! Every branch has its target in the instruction, every reference is relative to the instruction: so the code is the
+//! same wherever it is mapped, and the set of places that it reaches can be read off it.
+//!
+//! # Invariants
+//!
+//! 1. As in `code`: every function, slot and replacement is looked at.
+
+use super::code::no_instruction;
+use crate::rule::{Rule, Verdict, none_of};
+use crate::subject::Subject;
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
+use liblinux_abi::layout::DATA_SIZE;
+use std::collections::BTreeSet;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "no-jump-tables",
+        rows: &[29],
+        because: "a jump through memory needs an address in memory, which needs a relocation, and is open to speculation",
+        remedy: "compile without jump tables (-Z no-jump-tables, or -C llvm-args), or replace the match by comparisons",
+        check: no_jump_tables,
+    },
+    Rule {
+        name: "no-absolute-addresses",
+        rows: &[29],
+        because: "the image is mapped at another address in every process",
+        remedy: "reach the data relative to rip",
+        check: no_absolute_addresses,
+    },
+    Rule {
+        name: "branch-targets",
+        rows: &[27, 29],
+        because: "a branch into the middle of an instruction executes code that no other rule has seen",
+        remedy: "look at the branch in vdso64.so.dbg with objdump -d",
+        check: branch_targets,
+    },
+    Rule {
+        name: "data-references",
+        rows: &[25, 29],
+        because: "nothing is mapped that the image may touch but itself and the kernel's data pages below it",
+        remedy: "compare the symbols of the data pages in linker/vdso.lds with `layout` in vdso/abi",
+        check: data_references,
+    },
+];
+
+fn no_jump_tables(subject: &Subject<'_>) -> Verdict {
+    no_instruction(subject, "indirect jumps and calls", |function, instruction| {
+        match instruction.flow_control() {
+            FlowControl::IndirectCall => true,
+            // A hand-written body may jump to the return address that it keeps in a register.
+            FlowControl::IndirectBranch => {
+                function.body_owner().is_none() || instruction.op0_kind() != OpKind::Register
+            }
+            _ => false,
+        }
+    })
+}
+
+fn memory_operands(instruction: &Instruction) -> bool {
+    (0..instruction.op_count()).any(|operand| instruction.op_kind(operand) == OpKind::Memory)
+}
+
+fn no_absolute_addresses(subject: &Subject<'_>) -> Verdict {
+    let len = subject.image.bytes.len() as u64;
+    no_instruction(subject, "absolute addresses", |_, instruction| {
+        let fixed = memory_operands(instruction)
+            && instruction.memory_base() == Register::None
+            && !matches!(instruction.mnemonic(), Mnemonic::Lea | Mnemonic::Nop);
+        let displacement = instruction.memory_displacement64();
+        // With an index, a displacement inside the image is the address of a table.
+        fixed && (instruction.memory_index() == Register::None || (64..len).contains(&displacement))
+    })
+}
+
+fn branch_targets(subject: &Subject<'_>) -> Verdict {
+    let functions = subject.functions()?;
+    let starts: BTreeSet<u64> =
+        functions.iter().flat_map(|function| &function.instructions).map(Instruction::ip).collect();
+    let direct = |instruction: &Instruction| {
+        instruction.op_count() == 1
+            && matches!(
+                instruction.op0_kind(),
+                OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
+            )
+    };
+    // A replacement's branch is relative to the place where the kernel puts it, so its target is not judged here.
+    no_instruction(
+        subject,
+        "branches to places where no instruction of a function begins",
+        |function, instruction| {
+            direct(instruction)
+                && !function.is_replacement
+                && !starts.contains(&instruction.near_branch_target())
+        },
+    )
+}
+
+fn data_references(subject: &Subject<'_>) -> Verdict {
+    let len = subject.image.load()?.p_filesz;
+    let lowest = (DATA_SIZE as u64).wrapping_neg();
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        for instruction in function.instructions.iter().filter(|found| found.is_ip_rel_memory_operand()) {
+            let target = instruction.ip_rel_memory_address();
+            if instruction.mnemonic() != Mnemonic::Nop && target >= len && target < lowest {
+                wrong.push(function.place(instruction));
+            }
+        }
+    }
+    none_of("references to memory outside the image and the data pages", &wrong)
+}

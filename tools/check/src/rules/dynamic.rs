@@ -1,0 +1,209 @@
+//! The dynamic table: what a loader would do to the image if it loaded it.
+//!
+//! glibc treats the vDSO as an ordinary library that somebody else has mapped: it runs initialisers, follows
+//! dependencies and applies relocations. The kernel does none of this, so nothing of it may be there.
+//!
+//! # Invariants
+//!
+//! 1. Each rule first gets the dynamic table, and so refuses an image without one.
+
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use goblin::elf::dynamic::{
+    DF_TEXTREL, DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_FLAGS, DT_GNU_HASH, DT_HASH, DT_INIT,
+    DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_NEEDED, DT_PLTGOT, DT_PLTREL, DT_PLTRELSZ,
+    DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_REL, DT_RELA, DT_RELACOUNT, DT_RELAENT, DT_RELASZ, DT_RELCOUNT,
+    DT_RELENT, DT_RELSZ, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_SYMENT, DT_SYMTAB,
+    DT_TEXTREL, DT_VERDEF, DT_VERNEED, DT_VERNEEDNUM, DT_VERSYM, tag_to_str,
+};
+use goblin::elf::section_header::{SHT_REL, SHT_RELA};
+use liblinux_abi::export;
+
+/// Bytes of a symbol.
+const SYMBOL_SIZE: u64 = 24;
+
+// What goblin does not name: `elf.h`.
+const SHT_RELR: u32 = 19;
+const DT_RELRSZ: u64 = 35;
+const DT_RELR: u64 = 36;
+const DT_RELRENT: u64 = 37;
+const DT_AUXILIARY: u64 = 0x7fff_fffd;
+const DT_FILTER: u64 = 0x7fff_ffff;
+
+const RELOCATION_TAGS: &[u64] = &[
+    DT_REL,
+    DT_RELSZ,
+    DT_RELENT,
+    DT_RELCOUNT,
+    DT_RELA,
+    DT_RELASZ,
+    DT_RELAENT,
+    DT_RELACOUNT,
+    DT_RELR,
+    DT_RELRSZ,
+    DT_RELRENT,
+    DT_JMPREL,
+    DT_PLTREL,
+    DT_PLTRELSZ,
+    DT_PLTGOT,
+    DT_TEXTREL,
+];
+
+const DEPENDENCY_TAGS: &[u64] =
+    &[DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_VERNEED, DT_VERNEEDNUM, DT_AUXILIARY, DT_FILTER];
+
+const INITIALISER_TAGS: &[u64] = &[
+    DT_INIT,
+    DT_FINI,
+    DT_INIT_ARRAY,
+    DT_INIT_ARRAYSZ,
+    DT_FINI_ARRAY,
+    DT_FINI_ARRAYSZ,
+    DT_PREINIT_ARRAY,
+    DT_PREINIT_ARRAYSZ,
+];
+
+const NO_RELOCATIONS: &str =
+    "the kernel maps the image and never links it, so whatever a relocation should have set stays wrong";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "no-relocation-tags",
+        rows: &[7],
+        because: NO_RELOCATIONS,
+        remedy: "find the static that holds an address, or the reference to a symbol from elsewhere, in vdso/image",
+        check: no_relocation_tags,
+    },
+    Rule {
+        name: "no-relocation-sections",
+        rows: &[7],
+        because: NO_RELOCATIONS,
+        remedy: "run `readelf -r` on the image and remove what the relocations are for from vdso/image",
+        check: no_relocation_sections,
+    },
+    Rule {
+        name: "no-dependencies",
+        rows: &[8],
+        because: "nothing can be loaded for the vDSO, and glibc would look for it in every process",
+        remedy: "take libraries, run paths and versions of other objects out of the linker call (LD_RUN_PATH counts)",
+        check: no_dependencies,
+    },
+    Rule {
+        name: "no-initialisers",
+        rows: &[9],
+        because: "glibc runs the vDSO's initialisers and finalisers in every process; other loaders never do",
+        remedy: "remove constructors and destructors from vdso/image",
+        check: no_initialisers,
+    },
+    Rule {
+        name: "dynamic-tables",
+        rows: &[13],
+        because: "CRIU and rustix follow these addresses as they are, and old glibc reads what they lead to without bounds",
+        remedy: "keep .dynsym, .dynstr and .dynamic of linker/vdso.lds in the text segment",
+        check: dynamic_tables,
+    },
+    Rule {
+        name: "unique-tags",
+        rows: &[13],
+        because: "of a tag given twice some readers take the first and some the last",
+        remedy: "look at the options of the linker call",
+        check: unique_tags,
+    },
+    Rule {
+        name: "soname",
+        rows: &[14],
+        because: "programs linked with DT_NEEDED of this name bind to the vDSO by it, and debuggers recognise it",
+        remedy: "link with -soname linux-vdso.so.1",
+        check: soname,
+    },
+];
+
+fn refuse_tags(subject: &Subject<'_>, what: &str, tags: &[u64]) -> Verdict {
+    let entries = subject.image.dynamic()?;
+    let name = |tag: u64| match tag {
+        DT_RELRSZ => "DT_RELRSZ",
+        DT_RELR => "DT_RELR",
+        DT_RELRENT => "DT_RELRENT",
+        _ => tag_to_str(tag),
+    };
+    let found: Vec<&str> =
+        entries.iter().filter(|entry| tags.contains(&entry.d_tag)).map(|entry| name(entry.d_tag)).collect();
+    none_of(what, &found)
+}
+
+fn no_relocation_tags(subject: &Subject<'_>) -> Verdict {
+    let flags = subject.image.dynamic()?.iter().find(|entry| entry.d_tag == DT_FLAGS);
+    demand!(flags.is_none_or(|entry| entry.d_val & DF_TEXTREL == 0), "DT_FLAGS has DF_TEXTREL");
+    refuse_tags(subject, "dynamic tags that announce relocations", RELOCATION_TAGS)
+}
+
+fn no_relocation_sections(subject: &Subject<'_>) -> Verdict {
+    let is_relocation = |kind| matches!(kind, SHT_REL | SHT_RELA | SHT_RELR);
+    let of = |sections: &[crate::image::Section<'_>]| -> Vec<String> {
+        let found = sections
+            .iter()
+            .filter(|section| is_relocation(section.header.sh_type) && section.header.sh_size > 0);
+        found.map(|section| section.name.to_owned()).collect()
+    };
+    none_of("sections with relocations", &of(subject.image.sections()?))?;
+    match subject.debug() {
+        Ok(debug) => none_of("sections with relocations in the unstripped image", &of(debug.sections()?)),
+        Err(_) => Ok(()),
+    }
+}
+
+fn no_dependencies(subject: &Subject<'_>) -> Verdict {
+    refuse_tags(subject, "dynamic tags that ask for other objects", DEPENDENCY_TAGS)
+}
+
+fn no_initialisers(subject: &Subject<'_>) -> Verdict {
+    refuse_tags(subject, "dynamic tags that ask to be run", INITIALISER_TAGS)
+}
+
+fn dynamic_tables(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let load = image.load()?;
+    let size = image.tag(DT_STRSZ, "DT_STRSZ")?;
+    let entry_size = image.tag(DT_SYMENT, "DT_SYMENT")?;
+    demand!(entry_size == SYMBOL_SIZE, "DT_SYMENT is {entry_size}, not {SYMBOL_SIZE}");
+    for (tag, name, section, len) in [
+        (DT_STRTAB, "DT_STRTAB", ".dynstr", size),
+        (DT_SYMTAB, "DT_SYMTAB", ".dynsym", SYMBOL_SIZE),
+        (DT_HASH, "DT_HASH", ".hash", 8),
+        (DT_GNU_HASH, "DT_GNU_HASH", ".gnu.hash", 16),
+        (DT_VERSYM, "DT_VERSYM", ".gnu.version", 2),
+        (DT_VERDEF, "DT_VERDEF", ".gnu.version_d", 20),
+    ] {
+        let address = image.tag(tag, name)?;
+        let inside = address.checked_add(len).is_some_and(|end| end <= load.p_filesz);
+        demand!(inside, "{name} is {address:#x}, where the PT_LOAD has no {len} bytes");
+        let header = &image.section(section)?.header;
+        demand!(
+            header.sh_addr == address,
+            "{name} is {address:#x}, but {section} is at {:#x}",
+            header.sh_addr
+        );
+    }
+    let listed = image.section(".dynstr")?.header.sh_size;
+    demand!(listed == size, "DT_STRSZ is {size}, but .dynstr has {listed} bytes");
+    let strings = image.at(image.tag(DT_STRTAB, "DT_STRTAB")?, size)?;
+    demand!(strings.first() == Some(&0), "the string table does not begin with an empty string");
+    demand!(strings.last() == Some(&0), "the string table's last string does not end");
+    Ok(())
+}
+
+fn unique_tags(subject: &Subject<'_>) -> Verdict {
+    let mut tags: Vec<u64> = subject.image.dynamic()?.iter().map(|entry| entry.d_tag).collect();
+    tags.sort_unstable();
+    let twice: Vec<&str> =
+        tags.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| tag_to_str(pair[0])).collect();
+    none_of("dynamic tags given more than once", &twice)
+}
+
+fn soname(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let offset = image.tag(DT_SONAME, "DT_SONAME")?;
+    let name = image.string(image.tag(DT_STRTAB, "DT_STRTAB")?.saturating_add(offset))?;
+    demand!(name == export::SONAME, "DT_SONAME is `{name}`, not `{}`", export::SONAME);
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The file as the kernel takes it: whole pages, nothing lost in stripping, the data pages where the code expects them.
+//!
+//! # Invariants
+//!
+//! 1. Rules that compare with the unstripped image are not judged without one, and the report says so.
+
+use crate::image::{SHN_UNDEF, Symbol};
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS};
+use liblinux_abi::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE};
+
+/// What the kernel calls the lowest data page's address.
+const DATA_START: &str = "vvar_start";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "page-multiple",
+        rows: &[23],
+        because: "the kernel maps whole pages, and what follows the file in memory would be mapped with its last one",
+        remedy: "pad the stripped image to a whole page: `cargo xtask image` does",
+        check: page_multiple,
+    },
+    Rule {
+        name: "tail-padding",
+        rows: &[23],
+        because: "the padding is mapped executable into every process",
+        remedy: "pad with zeros or int3 (0xcc): `cargo xtask image` does",
+        check: tail_padding,
+    },
+    Rule {
+        name: "covers-load",
+        rows: &[24],
+        because: "vdso2c refuses a stripped image that is shorter than what the program headers promise",
+        remedy: "strip the unstripped image of this very link: `cargo xtask image`",
+        check: covers_load,
+    },
+    Rule {
+        name: "same-code",
+        rows: &[24],
+        because: "debuggers show the unstripped image's symbols and lines for the stripped image's code",
+        remedy: "make both from one link: `cargo xtask image`",
+        check: same_code,
+    },
+    Rule {
+        name: "data-pages",
+        rows: &[25],
+        because: "vdso2c takes the places of the kernel's data pages from these symbols, and the code reads the pages there",
+        remedy: "compare the symbols at the top of linker/vdso.lds with `layout::DATA_PAGES` in vdso/abi",
+        check: data_pages,
+    },
+    Rule {
+        name: "unique-data-pages",
+        rows: &[25],
+        because: "vdso2c refuses a symbol that it finds twice",
+        remedy: "define each data page's symbol once, in linker/vdso.lds",
+        check: unique_data_pages,
+    },
+];
+
+fn page_multiple(subject: &Subject<'_>) -> Verdict {
+    let len = subject.image.bytes.len();
+    demand!(len.is_multiple_of(PAGE_SIZE), "the file has {len} bytes, no multiple of {PAGE_SIZE}");
+    Ok(())
+}
+
+fn tail_padding(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let sections = image.sections()?;
+    let load = image.load()?;
+    let in_file = sections.iter().filter(|section| section.header.sh_type != SHT_NOBITS);
+    let section_end =
+        in_file.map(|section| section.header.sh_offset.saturating_add(section.header.sh_size)).max();
+    let table_end = image.header.e_shoff.saturating_add(64 * sections.len() as u64);
+    let end = table_end.max(section_end.unwrap_or(0)).max(load.p_offset.saturating_add(load.p_filesz));
+    let tail = usize::try_from(end).ok().and_then(|end| image.bytes.get(end..));
+    let Some(tail) = tail else {
+        return Err(format!("the file ends before {end:#x}, where its contents end").into());
+    };
+    demand!(tail.len() < PAGE_SIZE, "the file has {} bytes of padding, a page or more", tail.len());
+    let stray = tail.iter().position(|byte| !matches!(byte, 0 | 0xcc));
+    demand!(
+        stray.is_none(),
+        "the padding holds something at {:#x}",
+        end.saturating_add(stray.unwrap_or(0) as u64)
+    );
+    Ok(())
+}
+
+fn covers_load(subject: &Subject<'_>) -> Verdict {
+    let len = subject.image.bytes.len() as u64;
+    let of_image = subject.image.load()?.p_filesz;
+    demand!(len >= of_image, "the file has {len:#x} bytes, its PT_LOAD {of_image:#x}");
+    let of_debug = subject.debug()?.load()?.p_filesz;
+    demand!(len >= of_debug, "the file has {len:#x} bytes, the unstripped image's PT_LOAD {of_debug:#x}");
+    Ok(())
+}
+
+fn same_code(subject: &Subject<'_>) -> Verdict {
+    let debug = subject.debug()?;
+    let allocated = |flags: u64| flags & u64::from(SHF_ALLOC) != 0;
+    let mut compared = 0;
+    let mut differing = Vec::new();
+    for section in debug.sections()?.iter().filter(|section| allocated(section.header.sh_flags)) {
+        // The kernel reads the exception table from the unstripped image; `extable-absent` demands that it is here only.
+        if section.name == "__ex_table" {
+            continue;
+        }
+        compared += section.header.sh_size;
+        let twin = subject.image.find_section(section.name)?;
+        let same_place = twin.is_some_and(|twin| {
+            (twin.header.sh_addr, twin.header.sh_size) == (section.header.sh_addr, section.header.sh_size)
+        });
+        if !same_place
+            || subject.image.at(section.header.sh_addr, section.header.sh_size)? != debug.contents(section)?
+        {
+            differing.push(section.name);
+        }
+    }
+    demand!(compared > 0, "the unstripped image has no allocated bytes to compare");
+    none_of("sections that differ between the stripped and the unstripped image", &differing)?;
+    let known = |name: &str| debug.find_section(name).map(|found| found.is_some());
+    for section in subject.image.sections()?.iter().filter(|section| allocated(section.header.sh_flags)) {
+        demand!(known(section.name)?, "the unstripped image has no section {}", section.name);
+    }
+    Ok(())
+}
+
+/// The symbols of that name that are defined.
+fn defined<'s>(symbols: &'s [Symbol<'_>], name: &str) -> Vec<&'s Symbol<'s>> {
+    symbols.iter().filter(|symbol| symbol.name == name && symbol.section != SHN_UNDEF).collect()
+}
+
+fn data_pages(subject: &Subject<'_>) -> Verdict {
+    let symbols = subject.symbols()?;
+    let first = (DATA_SIZE as u64).wrapping_neg();
+    let pages = DATA_PAGES.iter().zip(0u64..).map(|(name, page)| (*name, page * PAGE_SIZE as u64));
+    for (name, offset) in [(DATA_START, 0)].into_iter().chain(pages) {
+        let found = defined(symbols, name);
+        let Some(symbol) = found.first() else { return Err(format!("there is no symbol {name}").into()) };
+        let wanted = first.wrapping_add(offset);
+        demand!(
+            symbol.value == wanted,
+            "{name} is {:#x} bytes below the image, not {:#x}",
+            symbol.value.wrapping_neg(),
+            wanted.wrapping_neg()
+        );
+    }
+    Ok(())
+}
+
+fn unique_data_pages(subject: &Subject<'_>) -> Verdict {
+    let symbols = subject.symbols()?;
+    for name in [DATA_START].into_iter().chain(DATA_PAGES) {
+        let count = defined(symbols, name).len();
+        demand!(count == 1, "{name} is defined {count} times");
+    }
+    Ok(())
+}

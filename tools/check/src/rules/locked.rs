@@ -1,0 +1,25 @@
+//! The ABI lock against the image.
+//!
+//! # Invariants
+//!
+//! 1. Every difference refuses the image, additions too: what changes the interface is blessed first, and reviewed.
+
+use crate::lock::Lock;
+use crate::rule::{Rule, Verdict, demand};
+use crate::subject::Subject;
+
+pub(super) const RULES: &[Rule] = &[Rule {
+    name: "abi-lock",
+    rows: &[17],
+    because: "checkpoints hold offsets of the image, so an entry that moved sends a restored thread astray",
+    remedy: "put entries back where they were; if the change is meant, run `cargo xtask bless` and commit linker/vdso.abi",
+    check: abi_lock,
+}];
+
+fn abi_lock(subject: &Subject<'_>) -> Verdict {
+    let lock = subject.lock()?;
+    demand!(!lock.entries().is_empty(), "the lock lists no export");
+    let difference = lock.compare(&Lock::of_image(&subject.image)?);
+    demand!(difference.is_empty(), "the image differs from the lock:\n{difference}");
+    Ok(())
+}

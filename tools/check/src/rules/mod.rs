@@ -1,0 +1,77 @@
+//! The rules, one module per family.
+//!
+//! # Invariants
+//!
+//! 1. Names are unique.
+//! 2. Every numbered demand from 1 to 29 stands in some rule's `rows`. Demand 30, that two builds give the same bytes,
+//!    takes two builds to judge and so is not the checker's.
+
+pub(crate) mod alternatives;
+mod code;
+mod control;
+mod dynamic;
+mod extable;
+mod hashes;
+mod header;
+mod layout;
+mod locked;
+mod names;
+mod notes;
+mod readers;
+mod sections;
+mod segments;
+mod slots;
+mod symbols;
+mod unwind;
+pub(crate) mod versions;
+
+use crate::rule::Rule;
+use crate::subject::Needs;
+
+/// Every family, in the order in which a reader of an image meets its subject.
+const FAMILIES: &[(&[Rule], Needs)] = &[
+    (header::RULES, Needs::Elf),
+    (segments::RULES, Needs::Native),
+    (dynamic::RULES, Needs::Native),
+    (sections::RULES, Needs::Native),
+    (symbols::RULES, Needs::Native),
+    (hashes::RULES, Needs::Native),
+    (versions::RULES, Needs::Native),
+    (notes::RULES, Needs::Native),
+    (unwind::RULES, Needs::Native),
+    (slots::RULES, Needs::Native),
+    (code::RULES, Needs::Native),
+    (control::RULES, Needs::Native),
+    (layout::RULES, Needs::Native),
+    (extable::RULES, Needs::Native),
+    (alternatives::RULES, Needs::Native),
+    (names::RULES, Needs::Native),
+    (readers::RULES, Needs::Native),
+    (locked::RULES, Needs::Native),
+];
+
+/// All rules, each with what it presumes of the image.
+pub fn rules() -> impl Iterator<Item = (&'static Rule, Needs)> {
+    FAMILIES.iter().flat_map(|(family, needs)| family.iter().map(|rule| (rule, *needs)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_demand_on_image_bytes_has_a_rule() {
+        let covered: BTreeSet<u8> = rules().flat_map(|(rule, _)| rule.rows.iter().copied()).collect();
+        assert_eq!(covered, (1..=29).collect());
+    }
+
+    #[test]
+    fn rules_have_unique_names_and_say_why_and_what_to_do() {
+        let names: BTreeSet<&str> = rules().map(|(rule, _)| rule.name).collect();
+        assert_eq!(names.len(), rules().count());
+        for (rule, _) in rules() {
+            assert!(rule.because.len() > 20 && rule.remedy.len() > 10, "{} says too little", rule.name);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Names that must not be among the symbols, local ones included: each is the trace of something that the image does
+//! not have.
+//!
+//! # Invariants
+//!
+//! 1. The rules need the unstripped image's symbols and are not judged without them.
+
+use crate::image::{SHN_UNDEF, Symbol};
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use goblin::elf::sym::{STT_GNU_IFUNC, STT_TLS};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "no-undefined-locals",
+        rows: &[8],
+        because: "nothing is linked in that could define the symbol: the reference stays zero",
+        remedy: "link with --no-undefined, and inline or write what vdso/image calls",
+        check: no_undefined_locals,
+    },
+    Rule {
+        name: "plain-locals",
+        rows: &[9],
+        because: "an indirect function needs a resolver, a thread-local variable a thread pointer, and the image has neither",
+        remedy: "remove #[thread_local] and ifunc attributes from vdso/image",
+        check: plain_locals,
+    },
+    Rule {
+        name: "no-panics",
+        rows: &[28],
+        because: "a panic in the image would kill its caller, or unwind through frames that know nothing of it",
+        remedy: "find the index, unwrap or arithmetic that can panic in vdso/image, and make it return an error",
+        check: no_panics,
+    },
+    Rule {
+        name: "no-allocation",
+        rows: &[28],
+        because: "the image has no heap, and its caller's must not be touched",
+        remedy: "remove `alloc` from vdso/image's dependencies",
+        check: no_allocation,
+    },
+    Rule {
+        name: "no-stack-guards",
+        rows: &[28],
+        because: "probes touch stack that a Go thread does not have, and the protector reads its canary from fs",
+        remedy: "build vdso/image without -Z stack-protector and with frames below a page",
+        check: no_stack_guards,
+    },
+];
+
+fn refuse_names(subject: &Subject<'_>, what: &str, parts: &[&str]) -> Verdict {
+    let symbols = subject.symbols()?;
+    demand!(symbols.len() > 1, "the symbol table is empty");
+    let is_wrong = |symbol: &&Symbol<'_>| parts.iter().any(|part| symbol.name.contains(part));
+    let found: Vec<&str> = symbols.iter().filter(is_wrong).map(|symbol| symbol.name).collect();
+    none_of(what, &found)
+}
+
+fn no_undefined_locals(subject: &Subject<'_>) -> Verdict {
+    let undefined = |symbol: &&Symbol<'_>| symbol.index != 0 && symbol.section == SHN_UNDEF;
+    let names: Vec<&str> = subject.symbols()?.iter().filter(undefined).map(|symbol| symbol.name).collect();
+    none_of("undefined symbols", &names)
+}
+
+fn plain_locals(subject: &Subject<'_>) -> Verdict {
+    let special = |symbol: &&Symbol<'_>| matches!(symbol.kind, STT_GNU_IFUNC | STT_TLS);
+    let names: Vec<&str> = subject.symbols()?.iter().filter(special).map(|symbol| symbol.name).collect();
+    none_of("indirect or thread-local symbols", &names)
+}
+
+fn no_panics(subject: &Subject<'_>) -> Verdict {
+    let parts =
+        ["panic", "unwrap_failed", "expect_failed", "slice_index", "_fail", "eh_personality", "_Unwind_"];
+    refuse_names(subject, "symbols of the panic machinery", &parts)
+}
+
+fn no_allocation(subject: &Subject<'_>) -> Verdict {
+    // Not "alloc" alone: there is a system call pkey_alloc. "5alloc" is the crate's name in mangled symbols.
+    refuse_names(
+        subject,
+        "symbols of an allocator",
+        &["__rust_", "__rdl_", "__rg_", "5alloc", "malloc", "calloc"],
+    )
+}
+
+fn no_stack_guards(subject: &Subject<'_>) -> Verdict {
+    refuse_names(
+        subject,
+        "symbols of stack probes or the stack protector",
+        &["probestack", "stack_chk", "chkstk"],
+    )
+}

@@ -1,0 +1,56 @@
+//! A second reader: the object crate has to see what goblin sees.
+//!
+//! The two share no code. Where they disagree about an image, programs will, too.
+//!
+//! # Invariants
+//!
+//! 1. Headers, section and dynamic symbol tables are compared in full; the rule refuses if it compared none.
+
+use crate::rule::{Rule, Verdict, demand};
+use crate::subject::Subject;
+use object::elf::FileHeader64;
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, Sym as _};
+use object::{Endianness, read::SectionIndex};
+
+pub(super) const RULES: &[Rule] = &[Rule {
+    name: "readers-agree",
+    rows: &[1, 13, 20],
+    because: "of an image that two careful readers see differently, two programs will see different symbols",
+    remedy: "compare `readelf -a` with the message; the file was probably edited after the link",
+    check: readers_agree,
+}];
+
+fn readers_agree(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let refused = |error: object::Error| format!("the second reader refuses the file: {error}");
+    let bytes = image.bytes;
+    let file = FileHeader64::<Endianness>::parse(bytes).map_err(refused)?;
+    let endian = file.endian().map_err(refused)?;
+
+    let segments = file.program_headers(endian, bytes).map_err(refused)?;
+    let theirs =
+        segments.iter().map(|one| (one.p_type(endian).0, one.p_offset(endian), one.p_filesz(endian)));
+    let ours = image.segments()?.iter().map(|one| (one.p_type, one.p_offset, one.p_filesz));
+    demand!(ours.eq(theirs), "the two readers see different program headers");
+
+    let sections = file.sections(endian, bytes).map_err(refused)?;
+    let mut theirs = Vec::new();
+    for section in sections.iter() {
+        let name = sections.section_name(endian, section).map_err(refused)?;
+        theirs.push((name, section.sh_addr(endian), section.sh_size(endian)));
+    }
+    let ours =
+        image.sections()?.iter().map(|one| (one.name.as_bytes(), one.header.sh_addr, one.header.sh_size));
+    demand!(ours.eq(theirs), "the two readers see different sections");
+
+    let table = sections.symbols(endian, bytes, object::elf::SHT_DYNSYM).map_err(refused)?;
+    demand!(table.section() != SectionIndex(0), "the second reader finds no dynamic symbols");
+    let mut theirs = Vec::new();
+    for symbol in table.iter() {
+        let name = symbol.name(endian, table.strings()).map_err(refused)?;
+        theirs.push((name, symbol.st_value(endian), symbol.st_size(endian)));
+    }
+    let ours = image.dynsym()?.iter().map(|one| (one.name.as_bytes(), one.value, one.size));
+    demand!(ours.eq(theirs), "the two readers see different dynamic symbols");
+    Ok(())
+}

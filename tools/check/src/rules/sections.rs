@@ -1,0 +1,160 @@
+//! The section headers.
+//!
+//! No loader of an ordinary library needs them, but bionic, binutils, elfutils and old Go read the vDSO's symbols through
+//! them, from memory: so they are kept, and inside the pages that the kernel maps.
+//!
+//! # Invariants
+//!
+//! 1. Each rule first gets the section headers, and so refuses an image that was stripped of them.
+
+use crate::image::Section;
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use goblin::elf::section_header::{
+    SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_DYNSYM, SHT_NOBITS, SHT_PROGBITS, SHT_STRTAB,
+};
+use liblinux_abi::layout::PAGE_SIZE;
+
+/// Bytes of a section header.
+const HEADER_SIZE: u64 = 64;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "section-headers",
+        rows: &[20],
+        because: "bionic finds the symbols through the section headers and does without the vDSO if it cannot",
+        remedy: "strip with `objcopy --strip-all`, which keeps them, and pad the file afterwards",
+        check: section_headers,
+    },
+    Rule {
+        name: "dynsym-section",
+        rows: &[20],
+        because: "bionic and elfutils look for SHT_DYNSYM and the string table that it links to",
+        remedy: "keep .dynsym and .dynstr in linker/vdso.lds",
+        check: dynsym_section,
+    },
+    Rule {
+        name: "sections-in-load",
+        rows: &[11, 20],
+        because: "what lies outside the PT_LOAD is not where its address says",
+        remedy: "assign every allocated section to the text segment in linker/vdso.lds",
+        check: sections_in_load,
+    },
+    Rule {
+        name: "no-writable-data",
+        rows: &[10],
+        because: "the image is mapped read-only and shared by all processes: a write is a crash",
+        remedy: "remove `static mut`, atomics in statics and references to other objects from vdso/image",
+        check: no_writable_data,
+    },
+    Rule {
+        name: "no-tls-sections",
+        rows: &[6, 10],
+        because: "glibc aborts on a vDSO with thread-local storage, and nobody would allocate it",
+        remedy: "remove thread-local variables from vdso/image",
+        check: no_tls_sections,
+    },
+    Rule {
+        name: "text",
+        rows: &[11],
+        because: "an image without code is a link that went wrong",
+        remedy: "look at .text in linker/vdso.lds, and whether the object was built for the image's target",
+        check: text,
+    },
+];
+
+fn section_headers(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let header = &image.header;
+    let sections = image.sections()?;
+    demand!(header.e_shnum != 0, "e_shnum is 0");
+    demand!(
+        u64::from(header.e_shentsize) == HEADER_SIZE,
+        "e_shentsize is {}, not {HEADER_SIZE}",
+        header.e_shentsize
+    );
+    demand!(header.e_shoff.is_multiple_of(8), "e_shoff is {:#x}, not a multiple of 8", header.e_shoff);
+    demand!(header.e_shstrndx != 0, "e_shstrndx is 0: the sections have no names");
+    let names =
+        sections.get(usize::from(header.e_shstrndx)).filter(|names| names.header.sh_type == SHT_STRTAB);
+    demand!(names.is_some(), "e_shstrndx {} is no string table", header.e_shstrndx);
+    let nameless = sections.iter().skip(1).filter(|section| section.name.is_empty()).count();
+    demand!(nameless == 0, "{nameless} sections have no name");
+    // The kernel maps whole pages of the file and nothing else.
+    let mapped = (image.bytes.len() / PAGE_SIZE * PAGE_SIZE) as u64;
+    let end = header.e_shoff.saturating_add(HEADER_SIZE * u64::from(header.e_shnum));
+    demand!(
+        end <= mapped,
+        "the section headers end at {end:#x}, behind the {mapped:#x} bytes of whole pages"
+    );
+    let outside = |section: &&Section<'_>| {
+        section.header.sh_type != SHT_NOBITS
+            && section.header.sh_offset.checked_add(section.header.sh_size).is_none_or(|end| end > mapped)
+    };
+    let outside: Vec<&str> = sections.iter().filter(outside).map(|section| section.name).collect();
+    none_of("sections behind the mapped pages", &outside)
+}
+
+fn dynsym_section(subject: &Subject<'_>) -> Verdict {
+    let sections = subject.image.sections()?;
+    let tables: Vec<_> = sections.iter().filter(|section| section.header.sh_type == SHT_DYNSYM).collect();
+    demand!(tables.len() == 1, "there are {} sections of type SHT_DYNSYM, not one", tables.len());
+    let table = &tables[0].header;
+    demand!(table.sh_entsize == 24, "the entry size of {} is {}, not 24", tables[0].name, table.sh_entsize);
+    demand!(table.sh_size.is_multiple_of(24), "the size of {} is no whole number of symbols", tables[0].name);
+    let strings = sections.get(table.sh_link as usize).filter(|strings| strings.header.sh_type == SHT_STRTAB);
+    demand!(
+        strings.is_some(),
+        "{} links to section {}, which is no string table",
+        tables[0].name,
+        table.sh_link
+    );
+    Ok(())
+}
+
+fn allocated<'s, 'a>(subject: &'s Subject<'a>) -> Result<Vec<&'s Section<'a>>, String> {
+    let has = |section: &&Section<'_>| section.header.sh_flags & u64::from(SHF_ALLOC) != 0;
+    let found: Vec<_> = subject.image.sections()?.iter().filter(has).collect();
+    if found.is_empty() { Err("no section is allocated".into()) } else { Ok(found) }
+}
+
+fn sections_in_load(subject: &Subject<'_>) -> Verdict {
+    let load = subject.image.load()?;
+    let outside = |section: &&&Section<'_>| {
+        let header = &section.header;
+        header.sh_addr != header.sh_offset
+            || header.sh_addr.checked_add(header.sh_size).is_none_or(|end| end > load.p_filesz)
+    };
+    let names: Vec<&str> = allocated(subject)?.iter().filter(outside).map(|section| section.name).collect();
+    none_of("allocated sections outside the PT_LOAD, or at an address that is not their offset", &names)
+}
+
+fn no_writable_data(subject: &Subject<'_>) -> Verdict {
+    let writable = |section: &&&Section<'_>| {
+        let header = &section.header;
+        header.sh_flags & u64::from(SHF_WRITE) != 0
+            || (header.sh_type == SHT_NOBITS && header.sh_size > 0)
+            || ([".data", ".bss", ".got", ".got.plt", ".plt"].contains(&section.name) && header.sh_size > 0)
+    };
+    let names: Vec<&str> = allocated(subject)?.iter().filter(writable).map(|section| section.name).collect();
+    none_of("sections that are writable or need to be", &names)
+}
+
+fn no_tls_sections(subject: &Subject<'_>) -> Verdict {
+    let thread_local = |section: &&Section<'_>| section.header.sh_flags & u64::from(SHF_TLS) != 0;
+    let names: Vec<&str> =
+        subject.image.sections()?.iter().filter(thread_local).map(|section| section.name).collect();
+    none_of("sections with thread-local storage", &names)
+}
+
+fn text(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let header = &image.section(".text")?.header;
+    demand!(header.sh_type == SHT_PROGBITS, ".text has type {}, not SHT_PROGBITS", header.sh_type);
+    demand!(header.sh_size > 0, ".text is empty");
+    let flags = u64::from(SHF_ALLOC | SHF_EXECINSTR);
+    demand!(header.sh_flags == flags, ".text has flags {:#x}, not {flags:#x} (A+X)", header.sh_flags);
+    let end = header.sh_addr.saturating_add(header.sh_size);
+    demand!(end <= image.load()?.p_filesz, ".text ends at {end:#x}, behind the PT_LOAD");
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The program headers: what loaders map, or believe to be mapped.
+//!
+//! The kernel maps the file itself and reads no program header, but every other reader computes the load bias from the
+//! `PT_LOAD` entries, some from the first, some from the last. One entry at zero is what they agree on.
+//!
+//! # Invariants
+//!
+//! 1. After `load-at-zero` a file offset and an address are the same number; the other rules count on it.
+
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use goblin::elf::program_header::{
+    PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_NOTE,
+    PT_TLS, ProgramHeader, pt_to_str,
+};
+use liblinux_abi::layout::PAGE_SIZE;
+
+const REMEDY: &str = "look at PHDRS in linker/vdso.lds";
+
+/// Bytes of an ELF header.
+const HEADER_SIZE: u64 = 64;
+
+/// Bytes of a dynamic entry.
+const DYNAMIC_ENTRY_SIZE: u64 = 16;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "one-load",
+        rows: &[2],
+        because: "glibc up to 2.42 crashes on a second PT_LOAD, CRIU refuses it, and the kernel maps the image R+X as a whole",
+        remedy: REMEDY,
+        check: one_load,
+    },
+    Rule {
+        name: "load-at-zero",
+        rows: &[3],
+        because: "the kernel maps the file from its first byte, and loaders find the headers through this segment",
+        remedy: REMEDY,
+        check: load_at_zero,
+    },
+    Rule {
+        name: "load-geometry",
+        rows: &[4],
+        because: "loaders compute one bias for all segments, and a page can have only one protection",
+        remedy: REMEDY,
+        check: load_geometry,
+    },
+    Rule {
+        name: "read-only-dynamic",
+        rows: &[5],
+        because: "glibc relocates a writable dynamic table in place, and every program crashes on the read-only page",
+        remedy: "give the dynamic segment FLAGS(4) in PHDRS of linker/vdso.lds",
+        check: read_only_dynamic,
+    },
+    Rule {
+        name: "dynamic-ends",
+        rows: &[5],
+        because: "loaders read the dynamic table until DT_NULL, with no other bound",
+        remedy: "keep .dynamic whole in linker/vdso.lds, and its segment on nothing else",
+        check: dynamic_ends,
+    },
+    Rule {
+        name: "known-segments",
+        rows: &[6, 21],
+        because: "glibc aborts on PT_TLS, rustix refuses PT_INTERP and PT_GNU_RELRO, and no reader of a vDSO needs others",
+        remedy: REMEDY,
+        check: known_segments,
+    },
+    Rule {
+        name: "segments-in-load",
+        rows: &[3, 5, 22],
+        because: "readers add the load bias to a segment's address and read there, mapped or not",
+        remedy: REMEDY,
+        check: segments_in_load,
+    },
+];
+
+fn one_load(subject: &Subject<'_>) -> Verdict {
+    let loads = subject.image.segments_of(PT_LOAD)?;
+    demand!(loads.len() == 1, "there are {} PT_LOAD program headers, not one", loads.len());
+    demand!(loads[0].p_flags & PF_W == 0, "the PT_LOAD is writable");
+    demand!(loads[0].p_flags == PF_R | PF_X, "the PT_LOAD has flags {:#x}, not R+X", loads[0].p_flags);
+    Ok(())
+}
+
+fn load_at_zero(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let load = image.load()?;
+    demand!(load.p_offset == 0, "the PT_LOAD begins at file offset {:#x}, not 0", load.p_offset);
+    demand!(load.p_vaddr == 0, "the PT_LOAD is for address {:#x}, not 0", load.p_vaddr);
+    demand!(
+        load.p_memsz == load.p_filesz,
+        "the PT_LOAD has {:#x} bytes in memory and {:#x} in the file",
+        load.p_memsz,
+        load.p_filesz
+    );
+    demand!(image.slice(load.p_offset, load.p_filesz).is_some(), "the PT_LOAD reaches beyond the file");
+    let headers = image.header.e_phoff.saturating_add(56 * u64::from(image.header.e_phnum));
+    demand!(headers <= load.p_filesz, "the PT_LOAD ends before the program headers do");
+    Ok(())
+}
+
+fn load_geometry(subject: &Subject<'_>) -> Verdict {
+    let loads = subject.image.segments_of(PT_LOAD)?;
+    let base = loads[0].p_vaddr.wrapping_sub(loads[0].p_offset);
+    let mut free_from = None;
+    for load in loads {
+        demand!(
+            load.p_vaddr.wrapping_sub(load.p_offset) == base,
+            "the PT_LOAD at {:#x} has another bias than the first",
+            load.p_vaddr
+        );
+        demand!(
+            load.p_align == PAGE_SIZE as u64,
+            "the PT_LOAD at {:#x} is aligned to {:#x}, not to a page",
+            load.p_vaddr,
+            load.p_align
+        );
+        demand!(
+            inside(load, subject.image.bytes.len() as u64),
+            "the PT_LOAD at {:#x} reaches beyond the file",
+            load.p_vaddr
+        );
+        let page = load.p_vaddr / PAGE_SIZE as u64;
+        demand!(
+            free_from.is_none_or(|free| page >= free),
+            "the PT_LOAD at {:#x} shares a page with the one before it, or comes before it",
+            load.p_vaddr
+        );
+        free_from = Some(load.p_vaddr.saturating_add(load.p_memsz).div_ceil(PAGE_SIZE as u64));
+    }
+    Ok(())
+}
+
+fn read_only_dynamic(subject: &Subject<'_>) -> Verdict {
+    let tables = subject.image.segments_of(PT_DYNAMIC)?;
+    demand!(tables.len() == 1, "there are {} PT_DYNAMIC program headers, not one", tables.len());
+    demand!(tables[0].p_flags & PF_W == 0, "the PT_DYNAMIC is writable (flags {:#x})", tables[0].p_flags);
+    demand!(tables[0].p_flags & PF_R != 0, "the PT_DYNAMIC is not readable (flags {:#x})", tables[0].p_flags);
+    Ok(())
+}
+
+fn dynamic_ends(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let table = image.segments_of(PT_DYNAMIC)?[0];
+    demand!(table.p_offset >= HEADER_SIZE, "the dynamic table begins inside the ELF header");
+    demand!(
+        table.p_vaddr.is_multiple_of(8),
+        "the dynamic table is at {:#x}, not a multiple of 8",
+        table.p_vaddr
+    );
+    demand!(
+        table.p_memsz == table.p_filesz && table.p_filesz.is_multiple_of(DYNAMIC_ENTRY_SIZE),
+        "the dynamic table's size {:#x} is no whole number of entries",
+        table.p_filesz
+    );
+    let bytes = image.at(table.p_offset, table.p_filesz)?;
+    let ends = bytes.chunks_exact(16).any(|entry| entry[..8] == [0; 8]);
+    demand!(ends, "the dynamic table has no DT_NULL in its {:#x} bytes", table.p_memsz);
+    Ok(())
+}
+
+fn known_segments(subject: &Subject<'_>) -> Verdict {
+    let segments = subject.image.segments()?;
+    for (kind, name) in [(PT_TLS, "PT_TLS"), (PT_INTERP, "PT_INTERP"), (PT_GNU_RELRO, "PT_GNU_RELRO")] {
+        demand!(!segments.iter().any(|segment| segment.p_type == kind), "there is a {name}");
+    }
+    let known = |segment: &&ProgramHeader| match segment.p_type {
+        PT_LOAD | PT_DYNAMIC | PT_NOTE | PT_GNU_EH_FRAME => true,
+        PT_GNU_STACK => segment.p_flags & PF_X == 0,
+        _ => false,
+    };
+    let names: Vec<String> = segments
+        .iter()
+        .filter(|segment| !known(segment))
+        .map(|segment| format!("{} ({:#x})", pt_to_str(segment.p_type), segment.p_type))
+        .collect();
+    none_of("program headers that a vDSO does not have", &names)
+}
+
+fn segments_in_load(subject: &Subject<'_>) -> Verdict {
+    let load = subject.image.load()?;
+    let outside = |segment: &&ProgramHeader| {
+        segment.p_type != PT_GNU_STACK
+            && (segment.p_vaddr != segment.p_offset
+                || !inside(segment, load.p_filesz)
+                || segment.p_filesz == 0)
+    };
+    let names: Vec<String> = subject
+        .image
+        .segments()?
+        .iter()
+        .filter(outside)
+        .map(|segment| format!("{} at {:#x}", pt_to_str(segment.p_type), segment.p_vaddr))
+        .collect();
+    none_of(
+        "program headers that are empty, outside the PT_LOAD, or at an address that is not their offset",
+        &names,
+    )
+}
+
+fn inside(segment: &ProgramHeader, len: u64) -> bool {
+    segment.p_offset.checked_add(segment.p_filesz).is_some_and(|end| end <= len)
+}

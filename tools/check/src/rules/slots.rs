@@ -1,0 +1,164 @@
+//! The slot table: one 16-byte entry for each system-call number, its address computed from the number alone.
+//!
+//! A `syscall` instruction's return address tells which call it was, since the stub is the same everywhere: the slot
+//! table is its own table of labels, and no symbols for return addresses are needed.
+//!
+//! # Invariants
+//!
+//! 1. The numbers and kinds are those of `liblinux_abi::syscall::SYSCALLS`; the encodings are spelled out here as a second
+//!    source, because the image's assembler is what is being checked.
+
+use crate::function::slot_range;
+use crate::image::Image;
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use liblinux_abi::layout::{SLOT_SIZE, SLOTS, slot};
+use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
+
+const REMEDY: &str = "look at the slot macros in vdso/image/src/arch/x86_64, then run `cargo xtask image`";
+
+/// `int3`, which fills what is not code.
+const INT3: u8 = 0xcc;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "stub-bytes",
+        rows: &[18, 27],
+        because: "checkpointers and tracers rely on all stubs being one body, whatever the number",
+        remedy: REMEDY,
+        check: stub_bytes,
+    },
+    Rule {
+        name: "custom-slots",
+        rows: &[18, 27],
+        because: "gdb and libgcc know rt_sigreturn by its bytes, and the other hand-written entries fit or jump to their bodies",
+        remedy: REMEDY,
+        check: custom_slots,
+    },
+    Rule {
+        name: "unused-slots",
+        rows: &[27],
+        because: "a jump to a call that does not exist has to trap, not to run into the next one",
+        remedy: REMEDY,
+        check: unused_slots,
+    },
+    Rule {
+        name: "slot-symbols",
+        rows: &[17, 18],
+        because: "an entry's address is computed from its call's number, by people, tools and old checkpoints",
+        remedy: "export the entry from its own slot: see `layout::slot` in vdso/abi",
+        check: slot_symbols,
+    },
+];
+
+/// `endbr64; mov eax, NUMBER; mov r10, rcx; syscall; ret`.
+fn plain_stub(number: u32) -> [u8; SLOT_SIZE] {
+    let [a, b, c, d] = number.to_le_bytes();
+    [0xf3, 0x0f, 0x1e, 0xfa, 0xb8, a, b, c, d, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3, INT3]
+}
+
+/// `endbr64; mov eax, NUMBER; syscall; ud2`.
+fn final_stub(number: u32) -> [u8; SLOT_SIZE] {
+    let [a, b, c, d] = number.to_le_bytes();
+    [0xf3, 0x0f, 0x1e, 0xfa, 0xb8, a, b, c, d, 0x0f, 0x05, 0x0f, 0x0b, INT3, INT3, INT3]
+}
+
+/// `mov rax, NUMBER; syscall; ud2`, the first two being the pattern that unwinders know.
+fn restorer(number: u32) -> [u8; SLOT_SIZE] {
+    let [a, b, c, d] = number.to_le_bytes();
+    [0x48, 0xc7, 0xc0, a, b, c, d, 0x0f, 0x05, 0x0f, 0x0b, INT3, INT3, INT3, INT3, INT3]
+}
+
+fn slot_bytes<'a>(image: &Image<'a>, number: u32) -> Result<&'a [u8], String> {
+    let text = image.text()?;
+    let start = slot(number) as u64;
+    if start < text.start || start + SLOT_SIZE as u64 > text.end {
+        return Err(format!("the slot of call {number} at {start:#x} is outside .text"));
+    }
+    image.at(start, SLOT_SIZE as u64)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+fn stub_bytes(subject: &Subject<'_>) -> Verdict {
+    let mut wrong = Vec::new();
+    for call in SYSCALLS.iter().filter(|call| call.has_plain_stub()) {
+        let found = slot_bytes(&subject.image, call.number)?;
+        if found != plain_stub(call.number) {
+            wrong.push(format!("{} at {:#x} is {}", call.symbol, slot(call.number), hexadecimal(found)));
+        }
+    }
+    none_of("slots that do not hold the plain stub", &wrong)
+}
+
+fn custom_slots(subject: &Subject<'_>) -> Verdict {
+    let mut wrong = Vec::new();
+    for call in SYSCALLS.iter().filter(|call| matches!(call.kind, Kind::Custom { .. })) {
+        let found = slot_bytes(&subject.image, call.number)?;
+        let right = match call.name {
+            "rt_sigreturn" => found == restorer(call.number),
+            "exit" | "exit_group" => found == final_stub(call.number),
+            _ => leads_to_body(subject, call, found)?,
+        };
+        if !right {
+            wrong.push(format!("{} at {:#x} is {}", call.symbol, slot(call.number), hexadecimal(found)));
+        }
+    }
+    none_of("hand-written slots that are neither whole nor a jump to their body", &wrong)
+}
+
+/// Whether the slot is `endbr64; jmp BODY` and then `int3`, the body being `SYMBOL.body` where symbols are at hand.
+fn leads_to_body(subject: &Subject<'_>, call: &Syscall, found: &[u8]) -> Result<bool, String> {
+    let start = slot(call.number) as u64;
+    let (distance, end) = match *found {
+        [0xf3, 0x0f, 0x1e, 0xfa, 0xe9, a, b, c, d, ..] => (i64::from(i32::from_le_bytes([a, b, c, d])), 9),
+        [0xf3, 0x0f, 0x1e, 0xfa, 0xeb, a, ..] => (i64::from(i8::from_le_bytes([a])), 6),
+        _ => return Ok(false),
+    };
+    let target = start.wrapping_add(end as u64).wrapping_add_signed(distance);
+    let padded = found[end..].iter().all(|byte| *byte == INT3);
+    let body = format!("{}.body", call.symbol);
+    let right_body = match subject.symbols() {
+        Ok(symbols) => symbols.iter().any(|symbol| symbol.name == body && symbol.value == target),
+        Err(_) => subject.image.text()?.contains(&target),
+    };
+    Ok(padded && right_body)
+}
+
+fn unused_slots(subject: &Subject<'_>) -> Verdict {
+    let last = SYSCALLS.iter().map(|call| call.number).max().unwrap_or(0);
+    let mut wrong = Vec::new();
+    for number in 0..last {
+        let used = SYSCALLS.iter().any(|call| call.number == number && call.is_exported());
+        if !used && slot_bytes(&subject.image, number)?.iter().any(|byte| *byte != INT3) {
+            wrong.push(format!("{number} at {:#x}", slot(number)));
+        }
+    }
+    none_of("slots of numbers without an entry that are not all int3", &wrong)
+}
+
+fn slot_symbols(subject: &Subject<'_>) -> Verdict {
+    let exports = subject.image.exports()?;
+    let own_slot = |call: &&Syscall| call.is_exported() && !matches!(call.kind, Kind::Standard);
+    let mut wrong = Vec::new();
+    for call in SYSCALLS.iter().filter(own_slot) {
+        let range = slot_range(call);
+        let there =
+            exports.iter().any(|symbol| symbol.name == call.symbol && (symbol.value..symbol.end()) == range);
+        if !there {
+            wrong.push(call.symbol);
+        }
+    }
+    none_of("entries that are not exported as the whole of their slot", &wrong)?;
+    let table = SLOTS as u64..slot(SYSCALLS.iter().map(|call| call.number + 1).max().unwrap_or(0)) as u64;
+    let owned = |name: &str| SYSCALLS.iter().filter(own_slot).any(|call| call.symbol == name);
+    let foreign: Vec<&str> = exports
+        .iter()
+        .filter(|symbol| table.contains(&symbol.value) && !owned(symbol.name))
+        .map(|symbol| symbol.name)
+        .collect();
+    demand!(!table.is_empty(), "the slot table is empty");
+    none_of("exports inside the slot table that are no call's entry", &foreign)
+}

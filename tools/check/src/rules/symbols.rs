@@ -1,0 +1,174 @@
+//! The dynamic symbols: what programs find by name.
+//!
+//! # Invariants
+//!
+//! 1. What must be exported is `liblinux_abi::export::exports()`; no name is written down here.
+//! 2. Each rule first gets the exports, and so refuses an image without any.
+
+use crate::image::{SHN_UNDEF, Symbol};
+use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use goblin::elf::sym::{STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT};
+use liblinux_abi::export::{Binding, NAME_MAX, exports};
+use liblinux_abi::layout::SLOT_SIZE;
+use std::collections::BTreeMap;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "no-undefined",
+        rows: &[8],
+        because: "nothing is loaded that could define the symbol: the reference stays zero",
+        remedy: "link with --no-undefined, and inline or write what vdso/image calls",
+        check: no_undefined,
+    },
+    Rule {
+        name: "plain-symbols",
+        rows: &[9],
+        because: "an indirect function needs a resolver run by a relocation, a thread-local symbol needs a thread pointer",
+        remedy: "export nothing but functions from vdso/image; choose by alternatives, not by resolvers",
+        check: plain_symbols,
+    },
+    Rule {
+        name: "export-shape",
+        rows: &[16],
+        because: "Go and the kernel's own parse_vdso.c ignore what is not a defined, global or weak function in the text",
+        remedy: "give the entry .type @function and .size, and list it in linker/vdso.map",
+        check: export_shape,
+    },
+    Rule {
+        name: "expected-exports",
+        rows: &[16, 17],
+        because: "the table in vdso/abi promises these names to programs, and no other",
+        remedy: "compare vdso/abi/src/syscall.rs and export.rs with linker/vdso.map, then run `cargo xtask image`",
+        check: expected_exports,
+    },
+    Rule {
+        name: "unique-exports",
+        rows: &[25],
+        because: "of two symbols of one name some readers take the first and some the last",
+        remedy: "look for a second definition of the name in vdso/image and linker/vdso.map",
+        check: unique_exports,
+    },
+    Rule {
+        name: "entry-room",
+        rows: &[18],
+        because: "CRIU writes a 16-byte trampoline over an entry, and what shares those bytes is destroyed",
+        remedy: "align the entry to 16 bytes and pad it to 16 in vdso/image",
+        check: entry_room,
+    },
+    Rule {
+        name: "name-length",
+        rows: &[19],
+        because: "CRIU copies names into 32 bytes and compares what fits",
+        remedy: "choose a shorter name in vdso/abi",
+        check: name_length,
+    },
+];
+
+fn no_undefined(subject: &Subject<'_>) -> Verdict {
+    let undefined = |symbol: &&Symbol<'_>| symbol.index != 0 && symbol.section == SHN_UNDEF;
+    let names: Vec<&str> =
+        subject.image.dynsym()?.iter().filter(undefined).map(|symbol| symbol.name).collect();
+    none_of("undefined dynamic symbols", &names)
+}
+
+fn plain_symbols(subject: &Subject<'_>) -> Verdict {
+    let special = |symbol: &&Symbol<'_>| matches!(symbol.kind, STT_GNU_IFUNC | STT_TLS);
+    let names: Vec<&str> = subject.image.dynsym()?.iter().filter(special).map(|symbol| symbol.name).collect();
+    none_of("indirect or thread-local dynamic symbols", &names)
+}
+
+fn export_shape(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let text = image.text()?;
+    let fault = |symbol: &Symbol<'_>| {
+        let fault = if symbol.kind != STT_FUNC {
+            "is no function"
+        } else if !matches!(symbol.binding, STB_GLOBAL | STB_WEAK) {
+            "is neither global nor weak"
+        } else if symbol.visibility != STV_DEFAULT {
+            "is hidden"
+        } else if symbol.size == 0 {
+            "has no size"
+        } else if !text.contains(&symbol.value) || symbol.end() > text.end {
+            "is outside .text"
+        } else if image
+            .sections()
+            .is_ok_and(|all| all.get(symbol.section).is_none_or(|home| home.name != ".text"))
+        {
+            "does not name .text as its section"
+        } else {
+            return None;
+        };
+        Some(format!("{} {fault}", symbol.name))
+    };
+    image.exports()?;
+    // Local symbols, too: they have no place among the dynamic ones.
+    let offered = image.dynsym()?.iter().skip(1).filter(|symbol| !symbol.is_version_node());
+    let wrong: Vec<String> = offered.filter(|symbol| symbol.section != SHN_UNDEF).filter_map(fault).collect();
+    none_of("exports that are no plain functions", &wrong)
+}
+
+fn expected_exports(subject: &Subject<'_>) -> Verdict {
+    let mut found: BTreeMap<&str, u8> =
+        subject.image.exports()?.iter().map(|symbol| (symbol.name, symbol.binding)).collect();
+    let mut missing = Vec::new();
+    let mut rebound = Vec::new();
+    for export in exports() {
+        let binding = match export.binding {
+            Binding::Global => STB_GLOBAL,
+            Binding::Weak => STB_WEAK,
+        };
+        match found.remove(export.name) {
+            None => missing.push(export.name),
+            Some(other) if other != binding => rebound.push(export.name),
+            Some(_) => {}
+        }
+    }
+    let extra: Vec<&str> = found.into_keys().collect();
+    none_of("exports that the table has and the image lacks", &missing)?;
+    none_of("exports that the table does not have", &extra)?;
+    none_of("exports that are weak and should be global, or the other way round", &rebound)
+}
+
+fn unique_exports(subject: &Subject<'_>) -> Verdict {
+    let mut names: Vec<&str> = subject.image.exports()?.iter().map(|symbol| symbol.name).collect();
+    names.sort_unstable();
+    let twice: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    none_of("names exported more than once", &twice)
+}
+
+fn entry_room(subject: &Subject<'_>) -> Verdict {
+    let mut exports = subject.image.exports()?;
+    exports.sort_by_key(|symbol| (symbol.value, symbol.size));
+    let room = SLOT_SIZE as u64;
+    let narrow: Vec<&str> =
+        exports.iter().filter(|symbol| symbol.size < room).map(|symbol| symbol.name).collect();
+    none_of("entries smaller than 16 bytes", &narrow)?;
+    let crooked: Vec<&str> = exports
+        .iter()
+        .filter(|symbol| !symbol.value.is_multiple_of(room))
+        .map(|symbol| symbol.name)
+        .collect();
+    none_of("entries at addresses that are no multiple of 16", &crooked)?;
+    let mut before: Option<&Symbol<'_>> = None;
+    for &symbol in &exports {
+        if let Some(before) = before {
+            let alias = (symbol.value, symbol.size) == (before.value, before.size);
+            demand!(
+                alias || symbol.value >= before.end(),
+                "the entries {} and {} overlap",
+                before.name,
+                symbol.name
+            );
+        }
+        before = Some(symbol);
+    }
+    Ok(())
+}
+
+fn name_length(subject: &Subject<'_>) -> Verdict {
+    let symbols = subject.image.dynsym()?.iter().filter(|symbol| symbol.binding != STB_LOCAL);
+    let long: Vec<&str> = symbols.map(|symbol| symbol.name).filter(|name| name.len() > NAME_MAX).collect();
+    none_of("names longer than 31 bytes", &long)
+}

@@ -1,0 +1,318 @@
+//! For each rule the smallest broken image: the good one with one thing changed.
+
+#[path = "specimen/mod.rs"]
+mod specimen;
+
+use goblin::elf::dynamic::{DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_SYMENT, DT_TEXTREL};
+use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
+use liblinux_abi::layout::slot;
+use liblinux_check::{Lock, rules};
+use specimen::{Specimen, section, segment, symbol};
+use std::collections::BTreeSet;
+
+/// `DT_RELR`.
+const DT_RELR: u64 = 36;
+
+/// A way to break the image, and the rule that has to see it.
+struct Fixture {
+    rule: &'static str,
+    what: &'static str,
+    break_it: fn(&mut Specimen),
+}
+
+const fn fixture(rule: &'static str, what: &'static str, break_it: fn(&mut Specimen)) -> Fixture {
+    Fixture { rule, what, break_it }
+}
+
+/// The function that fixtures about code overwrite: compiled, exported, not a slot.
+const VICTIM: &str = "__vdso_getcpu";
+
+#[rustfmt::skip]
+const FIXTURES: &[Fixture] = &[
+    fixture("elf-ident", "ABI version 1", |s| s.image.bytes[8] = 1),
+    fixture("elf-ident", "OS ABI FreeBSD", |s| s.image.bytes[7] = 9),
+    fixture("elf-ident", "32-bit", |s| s.image.bytes[4] = 1),
+    fixture("elf-ident", "big-endian", |s| s.image.bytes[5] = 2),
+    fixture("elf-type", "an executable", |s| s.image.put16(16, 2)),
+    fixture("elf-type", "for aarch64", |s| s.image.put16(18, 183)),
+    fixture("elf-type", "e_version 0", |s| s.image.put32(20, 0)),
+    fixture("elf-sizes", "e_ehsize 65", |s| s.image.put16(52, 65)),
+    fixture("elf-sizes", "e_phentsize 64", |s| s.image.put16(54, 64)),
+    fixture("elf-sizes", "no program headers", |s| s.image.put16(56, 0)),
+    fixture("elf-sizes", "PN_XNUM program headers", |s| s.image.put16(56, 0xffff)),
+    fixture("elf-sizes", "program headers inside the ELF header", |s| s.image.put64(32, 32)),
+
+    fixture("one-load", "a writable PT_LOAD", |s| segment32(s, PT_LOAD, segment::FLAGS, 7)),
+    fixture("one-load", "a PT_LOAD without X", |s| segment32(s, PT_LOAD, segment::FLAGS, 4)),
+    fixture("one-load", "two PT_LOADs", |s| segment32(s, PT_NOTE, segment::TYPE, PT_LOAD)),
+    fixture("one-load", "no PT_LOAD", |s| segment32(s, PT_LOAD, segment::TYPE, 0)),
+    fixture("load-at-zero", "one more byte in memory than in the file", |s| {
+        let size = u64::from(s.image.word(s.image.segment(PT_LOAD) + segment::MEMSZ));
+        segment64(s, PT_LOAD, segment::MEMSZ, size + 1);
+    }),
+    fixture("load-at-zero", "linked for a page above 0", |s| segment64(s, PT_LOAD, segment::VADDR, 0x1000)),
+    fixture("load-geometry", "aligned to 16 bytes", |s| segment64(s, PT_LOAD, segment::ALIGN, 16)),
+    fixture("load-geometry", "two PT_LOADs in one page", |s| segment32(s, PT_NOTE, segment::TYPE, PT_LOAD)),
+    fixture("read-only-dynamic", "a writable PT_DYNAMIC", |s| segment32(s, PT_DYNAMIC, segment::FLAGS, 6)),
+    fixture("read-only-dynamic", "two PT_DYNAMICs", |s| segment32(s, PT_NOTE, segment::TYPE, PT_DYNAMIC)),
+    fixture("dynamic-ends", "a table of one entry", |s| {
+        segment64(s, PT_DYNAMIC, segment::FILESZ, 16);
+        segment64(s, PT_DYNAMIC, segment::MEMSZ, 16);
+    }),
+    fixture("known-segments", "a PT_TLS", |s| segment32(s, PT_NOTE, segment::TYPE, PT_TLS)),
+    fixture("known-segments", "a PT_INTERP", |s| segment32(s, PT_NOTE, segment::TYPE, PT_INTERP)),
+    fixture("known-segments", "a PT_GNU_RELRO", |s| segment32(s, PT_NOTE, segment::TYPE, 0x6474_e552)),
+    fixture("known-segments", "an executable stack", |s| {
+        segment32(s, PT_NOTE, segment::FLAGS, 7);
+        segment32(s, PT_NOTE, segment::TYPE, 0x6474_e551);
+    }),
+    fixture("segments-in-load", "a note at another address than offset", |s| segment64(s, PT_NOTE, segment::VADDR, 0x10_0000)),
+
+    fixture("no-relocation-tags", "DT_RELR", |s| s.image.add_tag(DT_RELR, 0x100)),
+    fixture("no-relocation-tags", "DT_RELA", |s| s.image.add_tag(DT_RELA, 0x100)),
+    fixture("no-relocation-tags", "DT_TEXTREL", |s| s.image.add_tag(DT_TEXTREL, 0)),
+    fixture("no-relocation-sections", "SHT_RELA", |s| section32(s, ".comment", section::TYPE, 4)),
+    fixture("no-relocation-sections", "SHT_RELR", |s| section32(s, ".comment", section::TYPE, 19)),
+    fixture("no-dependencies", "DT_NEEDED", |s| s.image.add_tag(DT_NEEDED, 1)),
+    fixture("no-initialisers", "DT_INIT", |s| s.image.add_tag(DT_INIT, 0x1000)),
+    fixture("dynamic-tables", "DT_SYMENT 16", |s| { let at = s.image.tag(DT_SYMENT); s.image.put64(at + 8, 16) }),
+    fixture("dynamic-tables", "no DT_VERDEF", |s| { let at = s.image.tag(0x6fff_fffc); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("unique-tags", "DT_SYMENT twice", |s| s.image.add_tag(DT_SYMENT, 24)),
+    fixture("soname", "a name with its first letter missing", |s| {
+        let at = s.image.tag(DT_SONAME) + 8;
+        s.image.put64(at, u64::from(s.image.word(at)) + 1);
+    }),
+
+    fixture("section-headers", "stripped of its section headers", |s| { s.image.put64(40, 0); s.image.put16(60, 0); s.image.put16(62, 0) }),
+    fixture("section-headers", "no section names", |s| s.image.put16(62, 0)),
+    fixture("section-headers", "section headers in a page that is cut off", |s| {
+        let len = s.image.bytes.len();
+        s.image.bytes.truncate(len - 1);
+    }),
+    fixture("dynsym-section", "no SHT_DYNSYM", |s| section32(s, ".dynsym", section::TYPE, 1)),
+    fixture("sections-in-load", "a note's section elsewhere", |s| section64(s, ".note", section::ADDR, 0x10_0000)),
+    fixture("no-writable-data", "a writable .eh_frame", |s| section64(s, ".eh_frame", section::FLAGS, 3)),
+    fixture("no-writable-data", "a .bss", |s| section32(s, ".altinstructions", section::TYPE, 8)),
+    fixture("no-tls-sections", "SHF_TLS", |s| section64(s, ".altinstructions", section::FLAGS, 0x402)),
+    fixture("text", "text that is not executable", |s| section64(s, ".text", section::FLAGS, 2)),
+    fixture("text", "no .text", |s| s.image.rename_section(".text", ".tex")),
+
+    fixture("no-undefined", "an export that is not defined", |s| { let at = s.image.export("__vdso_read"); s.image.put16(at + symbol::SECTION, 0) }),
+    fixture("plain-symbols", "an indirect function", |s| info(s, "__vdso_read", 0x1a)),
+    fixture("plain-symbols", "a thread-local symbol", |s| info(s, "__vdso_read", 0x16)),
+    fixture("export-shape", "an object", |s| info(s, "__vdso_read", 0x11)),
+    fixture("export-shape", "a local symbol", |s| info(s, "__vdso_read", 0x02)),
+    fixture("export-shape", "a hidden symbol", |s| { let at = s.image.export("__vdso_read"); s.image.bytes[at + symbol::OTHER] = 2 }),
+    fixture("export-shape", "no size", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::SIZE, 0) }),
+    fixture("export-shape", "outside the text", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::VALUE, 0x100) }),
+    fixture("expected-exports", "a weak entry", |s| info(s, "__vdso_read", 0x22)),
+    fixture("expected-exports", "an entry under another name", |s| {
+        let at = s.image.contents(".dynstr") + s.image.word(s.image.export("__vdso_read")) as usize;
+        s.image.bytes[at] = b'X';
+    }),
+    fixture("unique-exports", "two entries of one name", |s| {
+        let name = s.image.word(s.image.export("__vdso_read"));
+        let at = s.image.export("__vdso_write");
+        s.image.put32(at + symbol::NAME, name);
+    }),
+    fixture("entry-room", "an entry of 8 bytes", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::SIZE, 8) }),
+    fixture("entry-room", "an entry in the middle of a slot", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::VALUE, slot(0) as u64 + 8) }),
+    fixture("entry-room", "an entry over two slots", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::SIZE, 32) }),
+    fixture("name-length", "two names run together", |s| {
+        let longest = s.image.view().exports().expect("exports").iter().map(|one| one.name).max_by_key(|name| name.len()).expect("a name").to_owned();
+        let end = s.image.contents(".dynstr") + s.image.word(s.image.export(&longest)) as usize + longest.len();
+        s.image.bytes[end] = b'_';
+        assert!(longest.len() > 20);
+    }),
+
+    fixture("sysv-hash", "no buckets", |s| { let at = s.image.contents(".hash"); s.image.put32(at, 0) }),
+    fixture("sysv-hash", "an empty bucket", |s| { let at = s.image.contents(".hash"); s.image.put32(at + 8, 0) }),
+    fixture("sysv-hash", "a chain that runs in a circle", |s| {
+        let (at, read) = (s.image.contents(".hash"), s.image.export_index("__vdso_read"));
+        let buckets = s.image.word(at) as usize;
+        s.image.put32(at + 8 + 4 * (buckets + read), read as u32);
+        for bucket in 0..buckets { s.image.put32(at + 8 + 4 * bucket, read as u32) }
+    }),
+    fixture("sysv-hash", "no DT_HASH", |s| { let at = s.image.tag(4); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("sysv-hash-count", "one symbol too many", |s| { let at = s.image.contents(".hash") + 4; let count = s.image.word(at); s.image.put32(at, count + 1) }),
+    fixture("gnu-hash", "an empty filter", |s| { let at = s.image.contents(".gnu.hash"); s.image.put64(at + 16, 0) }),
+    fixture("gnu-hash", "no buckets", |s| { let at = s.image.contents(".gnu.hash"); s.image.put32(at, 0) }),
+    fixture("gnu-hash-bloom", "a filter of three words", |s| { let at = s.image.contents(".gnu.hash"); s.image.put32(at + 8, 3) }),
+
+    fixture("version-definitions", "a wrong hash", |s| { let at = s.image.contents(".gnu.version_d"); s.image.put32(at + 28 + 8, 1) }),
+    fixture("version-definitions", "another node", |s| { let at = s.image.find(".dynstr", b"LINUX_2.6\0"); s.image.bytes[at + 8] = b'7' }),
+    fixture("version-base", "no base definition", |s| { let at = s.image.contents(".gnu.version_d"); s.image.put16(at + 2, 0) }),
+    fixture("version-symbols", "a hidden version", |s| { let at = s.image.contents(".gnu.version") + 2 * s.image.export_index("__vdso_read"); s.image.put16(at, 0x8002) }),
+    fixture("version-symbols", "no version", |s| { let at = s.image.contents(".gnu.version") + 2 * s.image.export_index("__vdso_read"); s.image.put16(at, 1) }),
+
+    fixture("note-layout", "aligned to 8", |s| segment64(s, PT_NOTE, segment::ALIGN, 8)),
+    fixture("note-layout", "a note longer than its segment", |s| { let at = s.image.contents(".note"); s.image.put32(at + 4, 400) }),
+    fixture("build-id", "all zeros", |s| { let at = s.image.contents(".note"); s.image.put(at + 16, &[0; 20]) }),
+    fixture("build-id", "another kind of note", |s| { let at = s.image.contents(".note"); s.image.put32(at + 8, 1) }),
+    fixture("no-property-note", "a property note", |s| { let at = s.image.contents(".note"); s.image.put32(at + 8, 5) }),
+    fixture("no-property-note", "a PT_GNU_PROPERTY", |s| segment32(s, PT_NOTE, segment::TYPE, 0x6474_e553)),
+
+    fixture("eh-frame-hdr", "two rows exchanged", |s| {
+        let row = s.image.contents(".eh_frame_hdr") + 12;
+        s.image.bytes[row..row + 16].rotate_left(8);
+    }),
+    fixture("eh-frame-hdr", "one row missing", |s| { let at = s.image.contents(".eh_frame_hdr") + 8; let rows = s.image.word(at); s.image.put32(at, rows - 1) }),
+    fixture("eh-frame-hdr", "no PT_GNU_EH_FRAME", |s| segment32(s, 0x6474_e550, segment::TYPE, 0)),
+    fixture("unwind-entries", "an entry's last byte uncovered", |s| { let (at, _) = s.image.frame(slot(0)); s.image.put32(at + 12, 14) }),
+    fixture("unwind-functions", "a body's last byte uncovered", |s| {
+        let (start, size) = s.debug.range("__vdso_vfork.body");
+        let (at, _) = s.image.frame(start);
+        s.image.put32(at + 12, size as u32 - 1);
+    }),
+    fixture("unwind-rows", "frames that begin at rsp+16", |s| { let at = s.image.find(".eh_frame", &[0x0c, 7, 8]); s.image.bytes[at + 2] = 16 }),
+    fixture("signal-frame", "a signal frame that begins at the entry", |s| {
+        let (at, row) = s.image.frame(slot(15) - 1);
+        for (at, change) in [(at + 8, 1), (at + 12, u32::MAX), (row, 1)] {
+            let old = s.image.word(at);
+            s.image.put32(at, old.wrapping_add(change));
+        }
+    }),
+
+    fixture("stub-bytes", "a stub with another call's number", |s| s.put(slot(1) + 5, &[0])),
+    fixture("stub-bytes", "a stub that keeps the fourth argument in rcx", |s| s.put(slot(0) + 9, &[0x90, 0x90, 0x90])),
+    fixture("custom-slots", "rt_sigreturn with a 5-byte mov", |s| s.put(slot(15), &[0xb8, 15, 0, 0, 0, 0x90, 0x90])),
+    fixture("custom-slots", "exit that returns", |s| s.put(slot(60) + 11, &[0xc3, 0xcc])),
+    fixture("custom-slots", "vfork that jumps to clone's body", |s| {
+        let distance = s.debug.range("__vdso_clone.body").0 - (slot(58) + 9);
+        s.put(slot(58) + 5, &(distance as u32).to_le_bytes());
+    }),
+    fixture("unused-slots", "code in the slot of call 335", |s| s.put(slot(335), &[0xc3])),
+    fixture("slot-symbols", "an entry outside its slot", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::VALUE, slot(1) as u64) }),
+
+    fixture("decodes", "a byte that is no instruction", |s| s.code(VICTIM, &[0x06])),
+    fixture("text-covered", "code behind a function", |s| { let (start, size) = s.debug.range(VICTIM); s.put(start + size, &[0xc3]) }),
+    fixture("syscall-sites", "syscall in a compiled function", |s| s.code(VICTIM, &[0x0f, 0x05, 0xc3])),
+    fixture("syscall-numbers", "vfork that makes call 57", |s| {
+        let (start, size) = s.debug.range("__vdso_vfork.body");
+        let load = s.debug.bytes[start..start + size].windows(2).position(|bytes| bytes == [0xb8, 58]).expect("mov eax, 58");
+        s.put(start + load + 1, &[57]);
+    }),
+    fixture("syscall-numbers", "a stub that loads no number", |s| s.put(slot(0) + 4, &[0x90; 5])),
+    fixture("no-kernel-gates", "int 0x80", |s| s.code(VICTIM, &[0xcd, 0x80])),
+    fixture("no-kernel-gates", "sysenter", |s| s.code(VICTIM, &[0x0f, 0x34])),
+    fixture("no-kernel-gates", "hlt", |s| s.code(VICTIM, &[0xf4])),
+    fixture("no-segments", "mov rax, fs:[rdi]", |s| s.code(VICTIM, &[0x64, 0x48, 0x8b, 0x07])),
+    fixture("no-segments", "rdgsbase rax", |s| s.code(VICTIM, &[0xf3, 0x48, 0x0f, 0xae, 0xc8])),
+    fixture("no-vectors", "xorps xmm0, xmm0", |s| s.code(VICTIM, &[0x0f, 0x57, 0xc0])),
+    fixture("no-vectors", "fld st(0)", |s| s.code(VICTIM, &[0xd9, 0xc0])),
+    fixture("no-vectors", "vzeroupper", |s| s.code(VICTIM, &[0xc5, 0xf8, 0x77])),
+    fixture("no-vectors", "emms", |s| s.code(VICTIM, &[0x0f, 0x77])),
+    fixture("frame-bound", "sub rsp, 0x1000", |s| s.code(VICTIM, &[0x48, 0x81, 0xec, 0, 0x10, 0, 0])),
+    fixture("frame-bound", "sub rsp, rax", |s| s.code(VICTIM, &[0x48, 0x29, 0xc4])),
+    fixture("frame-bound", "add rsp, -0x1000", |s| s.code(VICTIM, &[0x48, 0x81, 0xc4, 0, 0xf0, 0xff, 0xff])),
+
+    fixture("no-jump-tables", "jmp rax", |s| s.code(VICTIM, &[0xff, 0xe0])),
+    fixture("no-jump-tables", "call rax", |s| s.code(VICTIM, &[0xff, 0xd0])),
+    fixture("no-jump-tables", "jmp [rdi] in a body", |s| s.code("__vdso_vfork.body", &[0xff, 0x27])),
+    fixture("no-absolute-addresses", "mov rax, [0x1000]", |s| s.code(VICTIM, &[0x48, 0x8b, 0x04, 0x25, 0, 0x10, 0, 0])),
+    fixture("no-absolute-addresses", "mov rax, [rdi*8 + 0x1000]", |s| s.code(VICTIM, &[0x48, 0x8b, 0x04, 0xfd, 0, 0x10, 0, 0])),
+    fixture("branch-targets", "a jump into an instruction", |s| s.code(VICTIM, &[0xeb, 1, 0xb8, 0x90, 0x90, 0x90, 0x90])),
+    fixture("data-references", "mov rax, [rip + 0x100000]", |s| s.code(VICTIM, &[0x48, 0x8b, 0x05, 0, 0, 0x10, 0])),
+
+    fixture("page-multiple", "one byte more", |s| s.image.bytes.push(0)),
+    fixture("tail-padding", "something in the last byte", |s| *s.image.bytes.last_mut().expect("a byte") = 1),
+    fixture("tail-padding", "a page too many", |s| { let len = s.image.bytes.len(); s.image.bytes.resize(len + 4096, 0) }),
+    fixture("covers-load", "an unstripped image that is longer", |s| { let at = s.debug.segment(PT_LOAD); s.debug.put64(at + segment::FILESZ, 0x100_0000) }),
+    fixture("same-code", "one bit in the unstripped text", |s| { let at = s.debug.contents(".text"); s.debug.bytes[at] ^= 1 }),
+    fixture("data-pages", "timens_page a page up", |s| { let at = s.debug.local("timens_page"); s.debug.put64(at + symbol::VALUE, 0) }),
+    fixture("data-pages", "no pvclock_page", |s| s.debug.rename_local("pvclock_page", "pvclock")),
+    fixture("unique-data-pages", "vvar_page twice", |s| {
+        let name = s.debug.word(s.debug.local("vvar_page"));
+        let at = s.debug.local("hvclock_page");
+        s.debug.put32(at + symbol::NAME, name);
+    }),
+
+    fixture("extable-absent", "a table in the stripped image", |s| s.image.rename_section(".altinstr_replacement", "__ex_table")),
+    fixture("extable-order", "two entries exchanged", |s| { let at = s.debug.contents("__ex_table"); s.debug.bytes[at..at + 16].rotate_left(8) }),
+    fixture("extable-targets", "an entry for the middle of an instruction", |s| into_instruction(s, 0)),
+    fixture("extable-targets", "a fixup in the middle of an instruction", |s| into_instruction(s, 4)),
+
+    fixture("alternative-format", "a feature that does not exist", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0x7fff) }),
+    fixture("alternative-format", "half an entry", |s| section64(s, ".altinstructions", 32, 21)),
+    fixture("alternative-originals", "the middle of an instruction", |s| { let at = s.image.contents(".altinstructions"); let old = s.image.word(at); s.image.put32(at, old + 1) }),
+    fixture("alternative-replacements", "longer than what it replaces", |s| { let at = s.image.contents(".altinstructions"); s.image.bytes[at + 13] = s.image.bytes[at + 12] + 1 }),
+
+    fixture("no-undefined-locals", "a local symbol that is not defined", |s| { let at = s.debug.local("vvar_page"); s.debug.put16(at + symbol::SECTION, 0) }),
+    fixture("plain-locals", "a local indirect function", |s| { let at = s.debug.local("__vdso_vfork.body"); s.debug.bytes[at + symbol::INFO] = 0x0a }),
+    fixture("no-panics", "core's panic", |s| { let name = s.debug.compiled(); s.debug.rename_local(&name, "_ZN4core9panicking5panic17h0123456789abcdefE") }),
+    fixture("no-allocation", "the global allocator", |s| { let name = s.debug.compiled(); s.debug.rename_local(&name, "__rust_alloc") }),
+    fixture("no-stack-guards", "a stack probe", |s| { let name = s.debug.compiled(); s.debug.rename_local(&name, "__rust_probestack") }),
+    fixture("no-stack-guards", "the stack protector", |s| { let name = s.debug.compiled(); s.debug.rename_local(&name, "__stack_chk_fail") }),
+
+    fixture("readers-agree", "a section whose name is nowhere", |s| section32(s, ".comment", section::NAME, 0xff_ffff)),
+    fixture("abi-lock", "an entry that was elsewhere", |s| {
+        let offset = format!("{:#06x}", slot(0));
+        s.lock = Lock::parse(&s.lock.to_string().replacen(&offset, "0x9000", 1)).expect("still a lock");
+    }),
+    fixture("abi-lock", "an entry that was not there", |s| {
+        let text: Vec<String> = s.lock.to_string().lines().filter(|line| !line.contains("__vdso_read ")).map(str::to_owned).collect();
+        s.lock = Lock::parse(&text.join("\n")).expect("still a lock");
+    }),
+    fixture("abi-lock", "an empty lock", |s| s.lock = Lock::default()),
+];
+
+fn segment32(specimen: &mut Specimen, kind: u32, field: usize, value: u32) {
+    let at = specimen.image.segment(kind);
+    specimen.image.put32(at + field, value);
+}
+
+fn segment64(specimen: &mut Specimen, kind: u32, field: usize, value: u64) {
+    let at = specimen.image.segment(kind);
+    specimen.image.put64(at + field, value);
+}
+
+fn section32(specimen: &mut Specimen, name: &str, field: usize, value: u32) {
+    let at = specimen.image.section(name);
+    specimen.image.put32(at + field, value);
+}
+
+fn section64(specimen: &mut Specimen, name: &str, field: usize, value: u64) {
+    let at = specimen.image.section(name);
+    specimen.image.put64(at + field, value);
+}
+
+fn info(specimen: &mut Specimen, name: &str, value: u8) {
+    let at = specimen.image.export(name);
+    specimen.image.bytes[at + symbol::INFO] = value;
+}
+
+/// Points a field of the first exception-table entry into the 5-byte instruction that vfork's body begins with.
+fn into_instruction(specimen: &mut Specimen, field: usize) {
+    let table = specimen.debug.contents("__ex_table");
+    let inside = specimen.debug.range("__vdso_vfork.body").0 + 1;
+    specimen.debug.put32(table + field, (inside as u32).wrapping_sub(table as u32));
+}
+
+#[test]
+fn the_good_image_passes_every_rule() {
+    let report = Specimen::good().check();
+    assert_eq!(report.held(), rules().count(), "{report}");
+}
+
+#[test]
+fn every_rule_has_a_fixture() {
+    let broken: BTreeSet<&str> = FIXTURES.iter().map(|fixture| fixture.rule).collect();
+    let rules: BTreeSet<&str> = rules().map(|(rule, _)| rule.name).collect();
+    assert_eq!(broken, rules);
+    println!("{} rules, {} fixtures", rules.len(), FIXTURES.len());
+}
+
+#[test]
+fn every_fixture_is_refused_by_its_rule() {
+    let good = Specimen::good();
+    let mut missed = Vec::new();
+    for fixture in FIXTURES {
+        let mut broken = good.clone();
+        (fixture.break_it)(&mut broken);
+        let report = broken.check();
+        if !report.refused().any(|(rule, _)| rule.name == fixture.rule) {
+            missed.push(format!("{}: {} was not refused\n{report}", fixture.rule, fixture.what));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n\n"));
+}

@@ -1,0 +1,219 @@
+//! The image under test, and edits of it.
+//!
+//! A fixture is the good image with one thing broken. The edits find their place through the checker's own reader, so
+//! that fixtures stay right when the image changes.
+
+#![allow(dead_code, reason = "each test file uses some of the edits")]
+
+use liblinux_check::image::Image;
+use liblinux_check::{Lock, Report, check};
+use std::path::PathBuf;
+
+/// Fields of a program header, by offset.
+pub(crate) mod segment {
+    pub(crate) const TYPE: usize = 0;
+    pub(crate) const FLAGS: usize = 4;
+    pub(crate) const VADDR: usize = 16;
+    pub(crate) const FILESZ: usize = 32;
+    pub(crate) const MEMSZ: usize = 40;
+    pub(crate) const ALIGN: usize = 48;
+}
+
+/// Fields of a section header, by offset.
+pub(crate) mod section {
+    pub(crate) const NAME: usize = 0;
+    pub(crate) const TYPE: usize = 4;
+    pub(crate) const FLAGS: usize = 8;
+    pub(crate) const ADDR: usize = 16;
+}
+
+/// Fields of a symbol, by offset.
+pub(crate) mod symbol {
+    pub(crate) const NAME: usize = 0;
+    pub(crate) const INFO: usize = 4;
+    pub(crate) const OTHER: usize = 5;
+    pub(crate) const SECTION: usize = 6;
+    pub(crate) const VALUE: usize = 8;
+    pub(crate) const SIZE: usize = 16;
+}
+
+/// The path of the stripped image.
+pub(crate) fn path() -> PathBuf {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    workspace.join("target/vdso/x86_64/vdso64.so")
+}
+
+fn file(path: PathBuf) -> File {
+    let bytes = std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run cargo xtask image", path.display()));
+    File { bytes }
+}
+
+/// An ELF file being edited.
+#[derive(Clone)]
+pub(crate) struct File {
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The image, its unstripped twin and its lock.
+#[derive(Clone)]
+pub(crate) struct Specimen {
+    pub(crate) image: File,
+    pub(crate) debug: File,
+    pub(crate) lock: Lock,
+}
+
+impl Specimen {
+    pub(crate) fn good() -> Self {
+        let image = file(path());
+        let debug = file(liblinux_check::cli::debug_beside(&path()));
+        let lock = Lock::of_image(&image.view()).expect("the image exports symbols");
+        Self { image, debug, lock }
+    }
+
+    pub(crate) fn check(&self) -> Report {
+        check(&self.image.bytes, Some(&self.debug.bytes), Some(&self.lock)).expect("fixtures are readable")
+    }
+
+    /// Makes `code` and then `nop`s of the whole function, in both files.
+    pub(crate) fn code(&mut self, function: &str, code: &[u8]) {
+        let (start, size) = self.debug.range(function);
+        let mut body = code.to_vec();
+        body.resize(size, 0x90);
+        self.put(start, &body);
+    }
+
+    /// Writes at an address, in both files.
+    pub(crate) fn put(&mut self, address: usize, bytes: &[u8]) {
+        self.image.put(address, bytes);
+        self.debug.put(address, bytes);
+    }
+}
+
+impl File {
+    pub(crate) fn view(&self) -> Image<'_> {
+        Image::read(&self.bytes).expect("the file is readable")
+    }
+
+    pub(crate) fn put(&mut self, offset: usize, bytes: &[u8]) {
+        self.bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    pub(crate) fn word(&self, offset: usize) -> u32 {
+        u32::from_le_bytes(self.bytes[offset..offset + 4].try_into().expect("four bytes"))
+    }
+
+    pub(crate) fn put16(&mut self, offset: usize, value: u16) {
+        self.put(offset, &value.to_le_bytes());
+    }
+
+    pub(crate) fn put32(&mut self, offset: usize, value: u32) {
+        self.put(offset, &value.to_le_bytes());
+    }
+
+    pub(crate) fn put64(&mut self, offset: usize, value: u64) {
+        self.put(offset, &value.to_le_bytes());
+    }
+
+    /// Where the program header of that type is.
+    pub(crate) fn segment(&self, kind: u32) -> usize {
+        let view = self.view();
+        let index = view
+            .segments()
+            .expect("segments")
+            .iter()
+            .position(|one| one.p_type == kind)
+            .expect("the segment");
+        view.header.e_phoff as usize + 56 * index
+    }
+
+    /// Where the section header of that name is.
+    pub(crate) fn section(&self, name: &str) -> usize {
+        let view = self.view();
+        let index = view.sections().expect("sections").iter().position(|one| one.name == name).expect(name);
+        view.header.e_shoff as usize + 64 * index
+    }
+
+    /// Where the section's bytes are.
+    pub(crate) fn contents(&self, name: &str) -> usize {
+        self.view().section(name).expect("the section").header.sh_offset as usize
+    }
+
+    /// Gives a section, and all that share its name's bytes, a shorter name.
+    pub(crate) fn rename_section(&mut self, name: &str, new: &str) {
+        let at = self.contents(".shstrtab") + self.word(self.section(name) + section::NAME) as usize;
+        assert!(new.len() <= name.len());
+        self.put(at, format!("{new}\0").as_bytes());
+    }
+
+    /// Where the dynamic entry is.
+    pub(crate) fn tag(&self, tag: u64) -> usize {
+        let view = self.view();
+        let index =
+            view.dynamic().expect("dynamic").iter().position(|one| one.d_tag == tag).expect("the tag");
+        self.contents(".dynamic") + 16 * index
+    }
+
+    /// Puts one more entry over the first of the spare end marks.
+    pub(crate) fn add_tag(&mut self, tag: u64, value: u64) {
+        let end = self.contents(".dynamic") + 16 * self.view().dynamic().expect("dynamic").len();
+        self.put64(end, tag);
+        self.put64(end + 8, value);
+    }
+
+    /// Where the dynamic symbol is.
+    pub(crate) fn export(&self, name: &str) -> usize {
+        let view = self.view();
+        let index = view.dynsym().expect("dynsym").iter().position(|one| one.name == name).expect(name);
+        self.contents(".dynsym") + 24 * index
+    }
+
+    /// The position of the dynamic symbol in its table.
+    pub(crate) fn export_index(&self, name: &str) -> usize {
+        (self.export(name) - self.contents(".dynsym")) / 24
+    }
+
+    /// Where the symbol is in `.symtab`.
+    pub(crate) fn local(&self, name: &str) -> usize {
+        let view = self.view();
+        let index = view.symtab().expect("symtab").iter().position(|one| one.name == name).expect(name);
+        self.contents(".symtab") + 24 * index
+    }
+
+    /// The name of some compiled function that is not exported.
+    pub(crate) fn compiled(&self) -> String {
+        let view = self.view();
+        let found = view.symtab().expect("symtab").iter().find(|one| one.name.starts_with("_ZN"));
+        found.expect("a mangled symbol").name.to_owned()
+    }
+
+    /// Gives a symbol of `.symtab` a shorter name.
+    pub(crate) fn rename_local(&mut self, name: &str, new: &str) {
+        let at = self.contents(".strtab") + self.word(self.local(name) + symbol::NAME) as usize;
+        assert!(new.len() <= name.len());
+        self.put(at, format!("{new}\0").as_bytes());
+    }
+
+    /// Address and size of a function.
+    pub(crate) fn range(&self, name: &str) -> (usize, usize) {
+        let view = self.view();
+        let found = view.symtab().expect("symtab").iter().find(|one| one.name == name).expect(name);
+        (found.value as usize, found.size as usize)
+    }
+
+    /// Where the call-frame entry for the code at `address` is, and its row in the search table.
+    pub(crate) fn frame(&self, address: usize) -> (usize, usize) {
+        let table = self.contents(".eh_frame_hdr");
+        let rows = self.word(table + 8) as usize;
+        let row = (0..rows).map(|row| table + 12 + 8 * row);
+        let place = |at: usize| table.wrapping_add_signed(self.word(at).cast_signed() as isize);
+        let found = row.into_iter().find(|row| place(*row) == address).expect("a row of the search table");
+        (place(found + 4), found)
+    }
+
+    /// Where the bytes are, between `from` and the end of the section.
+    pub(crate) fn find(&self, section: &str, needle: &[u8]) -> usize {
+        let from = self.contents(section);
+        from + self.bytes[from..].windows(needle.len()).position(|bytes| bytes == needle).expect("the bytes")
+    }
+}
