@@ -65,7 +65,7 @@ pub fn require(set: &[Package]) -> Result<()> {
     }
     let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
     eprintln!("missing Debian packages: {}", names.join(" "));
-    install(&names, &[])?;
+    install(&names)?;
     match self::missing(set).first() {
         None => Ok(()),
         Some(package) => bail!(
@@ -78,7 +78,7 @@ pub fn require(set: &[Package]) -> Result<()> {
 
 /// Installs `name` again, for a package whose files were damaged.
 pub fn reinstall(name: &str) -> Result<()> {
-    install(&[name], &["--reinstall"])
+    install(&[name])
 }
 
 /// Those of `set` whose probe is not there.
@@ -94,8 +94,8 @@ fn present(probe: &str, path: &OsStr) -> bool {
     std::env::split_paths(path).any(|folder| folder.join(probe).is_file())
 }
 
-fn install(names: &[&str], flags: &[&str]) -> Result<()> {
-    let by_hand = by_hand(names, flags);
+fn install(names: &[&str]) -> Result<()> {
+    let by_hand = by_hand(names);
     if !present("apt-get", &std::env::var_os("PATH").unwrap_or_default()) {
         bail!(
             "this system has no apt-get; install what brings the same files as Debian 12's {}",
@@ -123,8 +123,10 @@ fn install(names: &[&str], flags: &[&str]) -> Result<()> {
         apt(prefix, &options, "apt-get update with the security archive", &log)?;
     }
     let mut words: Vec<&str> = options.iter().map(String::as_str).collect();
-    words.extend(["install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]);
-    words.extend(flags.iter().chain(names));
+    words.extend(["install", "--yes", "--no-install-recommends"]);
+    // What dpkg counts as installed, but whose file is gone, has to be unpacked anew.
+    words.extend(["--reinstall", "-o", "DPkg::Lock::Timeout=120"]);
+    words.extend(names);
     if apt(prefix, &words, "apt-get install", &log)? {
         return Ok(());
     }
@@ -138,10 +140,9 @@ fn install(names: &[&str], flags: &[&str]) -> Result<()> {
 }
 
 /// The line that a reader can type instead.
-fn by_hand(names: &[&str], flags: &[&str]) -> String {
-    let words: Vec<&str> = flags.iter().chain(names).copied().collect();
-    let words = words.join(" ");
-    format!("sudo apt-get update && sudo apt-get install --yes --no-install-recommends {words}")
+fn by_hand(names: &[&str]) -> String {
+    let names = names.join(" ");
+    format!("sudo apt-get update && sudo apt-get install --yes --no-install-recommends --reinstall {names}")
 }
 
 fn apt(prefix: &[&str], words: &[&str], label: &'static str, log: &Path) -> Result<bool> {
@@ -213,8 +214,8 @@ mod tests {
 
     #[test]
     fn the_line_to_type_names_every_package() {
-        let line = by_hand(&["flex", "bison"], &[]);
-        assert!(line.ends_with("--no-install-recommends flex bison"), "{line}");
+        let line = by_hand(&["flex", "bison"]);
+        assert!(line.ends_with("--reinstall flex bison"), "{line}");
     }
 
     #[test]

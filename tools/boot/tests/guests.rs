@@ -1,0 +1,154 @@
+//! Guests that misbehave, each in a real QEMU: what is said, how soon, and that nothing is left running.
+//!
+//! These need a built kernel and take seconds each, so plain `cargo test` skips them: `cargo xtask test` runs them with
+//! `--ignored` after a boot. The guests' init is a few lines of C written here, so that the crate's guest can change
+//! without changing what is tested.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use liblinux_boot::cache::Cache;
+use liblinux_boot::initramfs::Initramfs;
+use liblinux_boot::ktap;
+use liblinux_boot::qemu::{self, Guest, Limits};
+
+const LIMITS: Limits = Limits {
+    first_line: Duration::from_secs(10),
+    each_line: Duration::from_secs(3),
+    overall: Duration::from_secs(30),
+};
+
+/// The start of every init: `say` writes to the verdict's port, `off` powers off.
+const PRELUDE: &str = r#"
+    #include <fcntl.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/mount.h>
+    #include <sys/reboot.h>
+    #include <unistd.h>
+    static void say(const char *text) {
+        mount("dev", "/dev", "devtmpfs", 0, 0);
+        int port = open("/dev/vport1p1", O_WRONLY);
+        if (port < 0) port = open("/dev/vport0p1", O_WRONLY);
+        if (port < 0 || write(port, text, strlen(text)) < 0) abort();
+        close(port);
+    }
+    static void off(void) { sync(); reboot(RB_POWER_OFF); }
+"#;
+
+/// A guest whose init does `body`, in a folder that lives as long as the first result.
+fn guest(body: &str) -> (tempfile::TempDir, Guest) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("init.c");
+    fs::write(&source, format!("{PRELUDE} int main(void) {{ {body} }}")).unwrap();
+    let init = folder.path().join("init");
+    let mut gcc = Command::new("gcc");
+    assert!(gcc.arg("-static").arg("-o").arg(&init).arg(&source).status().unwrap().success());
+    let mut archive = Initramfs::new();
+    archive.program("/init", &init).unwrap();
+    let bz_image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot/bzImage");
+    assert!(bz_image.is_file(), "no kernel at {}: run `cargo xtask boot` first", bz_image.display());
+    let guest = Guest {
+        folder: folder.path().to_owned(),
+        bz_image: bz_image.canonicalize().unwrap(),
+        initramfs: archive.archive().unwrap(),
+        command_line: "tsc=reliable".into(),
+        cpus: 1,
+        memory_mib: 128,
+    };
+    (folder, guest)
+}
+
+/// Runs a guest that must fail; what was said.
+fn failure(body: &str) -> String {
+    let (folder, guest) = guest(body);
+    let started = Instant::now();
+    let error = qemu::run(&guest, LIMITS).unwrap_err().to_string();
+    assert!(started.elapsed() < LIMITS.overall, "the watchdogs did not bite");
+    assert!(error.contains("console.log"), "the console's path is shown: {error}");
+    assert_no_qemu_in(folder.path());
+    error
+}
+
+/// No process has its working folder where the guest's was.
+fn assert_no_qemu_in(folder: &Path) {
+    let folder = folder.canonicalize().unwrap();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let stray = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder);
+        assert!(!stray, "{} is still running", entry.path().display());
+    }
+}
+
+#[test]
+#[ignore = "needs the kernel of `cargo xtask boot`"]
+fn prints_nothing() {
+    let error = failure("for (;;) pause();");
+    assert!(error.contains("no verdict within 10 s"), "{error}");
+    assert!(error.contains("Run /init as init process"), "the console's end is shown: {error}");
+}
+
+#[test]
+#[ignore = "needs the kernel of `cargo xtask boot`"]
+fn powers_off_without_a_word() {
+    let error = failure("off();");
+    assert!(error.contains("without printing a verdict"), "{error}");
+}
+
+#[test]
+#[ignore = "needs the kernel of `cargo xtask boot`"]
+fn panics() {
+    let error = failure("return 3;");
+    assert!(error.contains("panicked: Attempted to kill init"), "{error}");
+}
+
+#[test]
+#[ignore = "needs the kernel of `cargo xtask boot`"]
+fn hangs_in_the_middle() {
+    let error = failure(r#"say("KTAP version 1\n1..1\n"); for (;;) pause();"#);
+    assert!(error.contains("hangs: nothing new in its verdict for 3 s"), "{error}");
+}
+
+#[test]
+#[ignore = "needs the kernel of `cargo xtask boot`"]
+fn reports_forever() {
+    let error = failure(r##"say("KTAP version 1\n1..1\n"); for (;;) { say("# on\n"); sleep(1); }"##);
+    assert!(error.contains("still running after 30 s"), "{error}");
+}
+
+#[test]
+#[ignore = "needs the kernel of `cargo xtask boot`"]
+fn stops_in_the_middle() {
+    let (_folder, guest) = guest(r#"say("KTAP version 1\n1..2\nok 1 a\n"); off();"#);
+    let text = qemu::run(&guest, LIMITS).unwrap();
+    assert!(ktap::parse(&text).unwrap_err().to_string().contains("announces 2 tests and has 1"));
+}
+
+#[test]
+#[ignore = "needs the kernel of `cargo xtask boot`"]
+fn the_kernels_own_parser_reads_every_verdict() {
+    let kunit = newest_source().join("tools/testing/kunit/kunit.py");
+    let boots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot");
+    let mut read = 0;
+    for entry in fs::read_dir(&boots).unwrap().flatten() {
+        let verdict = entry.path().join("verdict.ktap");
+        let Ok(text) = fs::read_to_string(&verdict) else { continue };
+        let Ok(report) = ktap::parse(&text) else { continue };
+        let output = Command::new("python3").arg(&kunit).arg("parse").arg(&verdict).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let passed = !report.tests.iter().any(ktap::Test::failed);
+        assert_eq!(output.status.success(), passed, "{}: {said}", verdict.display());
+        let count = report.count();
+        assert!(said.contains(&format!("passed: {}", count.passed)), "{}: {said}", verdict.display());
+        read += 1;
+    }
+    assert!(read > 0, "no verdict below {}: run `cargo xtask boot` first", boots.display());
+}
+
+fn newest_source() -> PathBuf {
+    let root = Cache::open().unwrap().root().to_owned();
+    let trees = fs::read_dir(root).unwrap().flatten().map(|entry| entry.path());
+    let used = |tree: &PathBuf| fs::metadata(tree.join("used")).and_then(|data| data.modified()).ok();
+    trees.filter(|tree| used(tree).is_some()).max_by_key(used).expect("a built kernel").join("source")
+}
