@@ -7,7 +7,8 @@
 //! Only the first thread is traced. That is enough for programs with many threads, Go's among them: whichever thread
 //! calls `exit_group`, the kernel sends the first one through its exit too, which stops there and so holds the memory
 //! until we continue it. A first thread that ends before the others (`pthread_exit` in `main`) would be looked at early;
-//! no program here does that. Processes that the program starts are not followed.
+//! no program here does that. Processes that the program starts are not followed; a program that becomes another by
+//! `execve` is.
 //!
 //! # Invariants
 //!
@@ -134,7 +135,7 @@ fn observe(
         other => bail!("the program did not stop after execve but: {other:?}"),
     }
     let process = Process::new(pid.as_raw())?;
-    let image = Image::of(&process)?;
+    let mut image = Image::of(&process)?;
     report(Event::Image(image.clone()))?;
     let options = Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACEEXIT | Options::PTRACE_O_TRACEEXEC;
     ptrace::setoptions(pid, options)?;
@@ -153,7 +154,11 @@ fn observe(
                 });
                 ptrace::cont(pid, None)?;
             }
-            WaitStatus::PtraceEvent(..) => ptrace::cont(pid, None)?,
+            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => {
+                // A shell became the program that it was to run, which has the image elsewhere.
+                image = Image::of(&process)?;
+                ptrace::cont(pid, None)?;
+            }
             WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal)?,
             WaitStatus::StillAlive => match lines.recv_timeout(TICK) {
                 Ok(line) => report(Event::Line(line))?,

@@ -97,6 +97,12 @@ fn an_image_without_entries_is_skipped() {
 }
 
 #[test]
+fn a_shell_that_becomes_the_program_is_followed() {
+    let (passed, verdict) = verdict_on("date", Path::new("/bin/sh"), "\t-c\texec date +%s");
+    assert!(passed, "{verdict}");
+}
+
+#[test]
 fn what_shows_nothing_fails() {
     for (check, path, arguments, why) in [
         ("clocks", "/bin/true", "", "the program printed no clock line"),

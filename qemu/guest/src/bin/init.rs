@@ -42,7 +42,7 @@ fn guest() {
         Err(error) => return eprintln!("init: {error:#}"),
     };
     let why = match catch_unwind(AssertUnwindSafe(|| tell(&mut port))) {
-        Ok(Ok(_)) => return,
+        Ok(Ok(())) => return,
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => "panicked; see the console".to_owned(),
     };
