@@ -73,13 +73,14 @@ pub fn decode(bytes: &[u8], address: u64) -> Vec<Instruction> {
     let mut instructions: Vec<Instruction> = Vec::new();
     let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
     while decoder.can_decode() {
-        let start = decoder.position();
+        let (start, ip) = (decoder.position(), decoder.ip());
         let mut instruction = decoder.decode();
         if instruction.code() == Code::INVALID {
             // Go on behind the first byte, so that what follows is seen too.
             instruction.set_len(1);
+            instruction.set_ip(ip);
             decoder.set_position(start + 1).expect("inside the bytes, since an instruction was read there");
-            decoder.set_ip(instruction.ip().wrapping_add(1));
+            decoder.set_ip(ip.wrapping_add(1));
         }
         instructions.push(instruction);
     }
@@ -123,4 +124,20 @@ fn function<'a>(image: &Image<'_>, range: Range<u64>, name: Option<&'a str>) -> 
         instructions: decode(bytes, range.start),
         range,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_goes_on_behind_what_does_not_decode() {
+        let places: Vec<(u64, usize, bool)> = decode(&[0x90, 0x06, 0xc3, 0xe9, 0x00], 0x1000)
+            .iter()
+            .map(|instruction| (instruction.ip(), instruction.len(), instruction.is_invalid()))
+            .collect();
+        // A nop, a byte that is no instruction, a ret, and a jump that is cut off.
+        assert_eq!(places[..3], [(0x1000, 1, false), (0x1001, 1, true), (0x1002, 1, false)]);
+        assert!(places[3..].iter().any(|place| place.2), "{places:?}");
+    }
 }

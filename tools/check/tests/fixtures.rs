@@ -52,7 +52,10 @@ const FIXTURES: &[Fixture] = &[
     }),
     fixture("load-at-zero", "linked for a page above 0", |s| segment64(s, PT_LOAD, segment::VADDR, 0x1000)),
     fixture("load-geometry", "aligned to 16 bytes", |s| segment64(s, PT_LOAD, segment::ALIGN, 16)),
-    fixture("load-geometry", "two PT_LOADs in one page", |s| segment32(s, PT_NOTE, segment::TYPE, PT_LOAD)),
+    fixture("load-geometry", "two PT_LOADs in one page", |s| {
+        segment64(s, PT_NOTE, segment::ALIGN, 0x1000);
+        segment32(s, PT_NOTE, segment::TYPE, PT_LOAD);
+    }),
     fixture("read-only-dynamic", "a writable PT_DYNAMIC", |s| segment32(s, PT_DYNAMIC, segment::FLAGS, 6)),
     fixture("read-only-dynamic", "two PT_DYNAMICs", |s| segment32(s, PT_NOTE, segment::TYPE, PT_DYNAMIC)),
     fixture("dynamic-ends", "a table of one entry", |s| {
@@ -73,6 +76,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-relocation-tags", "DT_TEXTREL", |s| s.image.add_tag(DT_TEXTREL, 0)),
     fixture("no-relocation-sections", "SHT_RELA", |s| section32(s, ".comment", section::TYPE, 4)),
     fixture("no-relocation-sections", "SHT_RELR", |s| section32(s, ".comment", section::TYPE, 19)),
+    fixture("no-unstripped-relocations", "SHT_RELA", |s| { let at = s.debug.section(".comment"); s.debug.put32(at + section::TYPE, 4) }),
     fixture("no-dependencies", "DT_NEEDED", |s| s.image.add_tag(DT_NEEDED, 1)),
     fixture("no-initialisers", "DT_INIT", |s| s.image.add_tag(DT_INIT, 0x1000)),
     fixture("dynamic-tables", "DT_SYMENT 16", |s| { let at = s.image.tag(DT_SYMENT); s.image.put64(at + 8, 16) }),
@@ -202,6 +206,8 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-vectors", "fld st(0)", |s| s.code(VICTIM, &[0xd9, 0xc0])),
     fixture("no-vectors", "vzeroupper", |s| s.code(VICTIM, &[0xc5, 0xf8, 0x77])),
     fixture("no-vectors", "emms", |s| s.code(VICTIM, &[0x0f, 0x77])),
+    fixture("baseline-instructions", "rdpid rax", |s| s.code(VICTIM, &[0xf3, 0x0f, 0xc7, 0xf8])),
+    fixture("baseline-instructions", "lzcnt eax, edi", |s| s.code(VICTIM, &[0xf3, 0x0f, 0xbd, 0xc7])),
     fixture("frame-bound", "sub rsp, 0x1000", |s| s.code(VICTIM, &[0x48, 0x81, 0xec, 0, 0x10, 0, 0])),
     fixture("frame-bound", "sub rsp, rax", |s| s.code(VICTIM, &[0x48, 0x29, 0xc4])),
     fixture("frame-bound", "add rsp, -0x1000", |s| s.code(VICTIM, &[0x48, 0x81, 0xc4, 0, 0xf0, 0xff, 0xff])),

@@ -73,6 +73,13 @@ pub(super) const RULES: &[Rule] = &[
         check: no_vectors,
     },
     Rule {
+        name: "baseline-instructions",
+        rows: &[],
+        because: "the image runs on every x86-64 processor; newer instructions come in through alternatives alone",
+        remedy: "build vdso/image for x86-64-v1, or push an entry to .altinstructions",
+        check: baseline_instructions,
+    },
+    Rule {
         name: "frame-bound",
         rows: &[28],
         because: "Go calls the vDSO on stacks of few kilobytes, with no guard page in reach",
@@ -229,6 +236,29 @@ fn uses_vectors(instruction: &Instruction) -> bool {
     of_registers || of_unit || of_state || instruction.encoding() != EncodingKind::Legacy
 }
 
+/// Whether every x86-64 processor executes the instruction, or takes it for a `nop`.
+fn is_baseline(instruction: &Instruction) -> bool {
+    instruction.cpuid_features().iter().all(|feature| {
+        use CpuidFeature::{
+            CET_IBT, CLFSH, CMOV, CX8, INTEL186, INTEL286, INTEL386, INTEL486, INTEL8086, MULTIBYTENOP,
+            PAUSE, SSE, SSE2, SYSCALL, TSC, X64,
+        };
+        matches!(feature, INTEL8086 | INTEL186 | INTEL286 | INTEL386 | INTEL486 | X64)
+            || matches!(
+                feature,
+                CLFSH | CMOV | CX8 | MULTIBYTENOP | PAUSE | SSE | SSE2 | SYSCALL | TSC | CET_IBT
+            )
+    })
+}
+
+fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
+    no_instruction(subject, "instructions that not every x86-64 processor has", |function, instruction| {
+        // Vectors have a rule of their own, and so has what does not decode.
+        let other = uses_vectors(instruction) || instruction.is_invalid();
+        !function.is_replacement && !other && !is_baseline(instruction)
+    })
+}
+
 fn frame_bound(subject: &Subject<'_>) -> Verdict {
     let mut wrong = Vec::new();
     for function in subject.functions()? {
@@ -255,7 +285,7 @@ fn growth(instruction: &Instruction) -> Option<u64> {
     let immediate =
         || matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory).then_some(()).is_none();
     match instruction.mnemonic() {
-        Mnemonic::Push | Mnemonic::Pushfq | Mnemonic::Call => Some(8),
+        Mnemonic::Push | Mnemonic::Pushfq => Some(8),
         Mnemonic::Enter => None,
         Mnemonic::Sub if on_stack => immediate().then(|| shrink(instruction.immediate(1))),
         Mnemonic::Add if on_stack => immediate().then(|| shrink(instruction.immediate(1).wrapping_neg())),

@@ -7,6 +7,7 @@
 //!
 //! 1. Each rule first gets the dynamic table, and so refuses an image without one.
 
+use crate::image::Image;
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::dynamic::{
@@ -82,6 +83,13 @@ pub(super) const RULES: &[Rule] = &[
         check: no_relocation_sections,
     },
     Rule {
+        name: "no-unstripped-relocations",
+        rows: &[7],
+        because: "the kernel's build runs readelf over the unstripped image and stops at any relocation",
+        remedy: "link without --emit-relocs, and look for what `readelf -r` shows in vdso/image",
+        check: no_unstripped_relocations,
+    },
+    Rule {
         name: "no-dependencies",
         rows: &[8],
         because: "nothing can be loaded for the vDSO, and glibc would look for it in every process",
@@ -137,19 +145,20 @@ fn no_relocation_tags(subject: &Subject<'_>) -> Verdict {
     refuse_tags(subject, "dynamic tags that announce relocations", RELOCATION_TAGS)
 }
 
-fn no_relocation_sections(subject: &Subject<'_>) -> Verdict {
+fn relocation_sections<'a>(image: &Image<'a>) -> Result<Vec<&'a str>, String> {
     let is_relocation = |kind| matches!(kind, SHT_REL | SHT_RELA | SHT_RELR);
-    let of = |sections: &[crate::image::Section<'_>]| -> Vec<String> {
-        let found = sections
-            .iter()
-            .filter(|section| is_relocation(section.header.sh_type) && section.header.sh_size > 0);
-        found.map(|section| section.name.to_owned()).collect()
-    };
-    none_of("sections with relocations", &of(subject.image.sections()?))?;
-    match subject.debug() {
-        Ok(debug) => none_of("sections with relocations in the unstripped image", &of(debug.sections()?)),
-        Err(_) => Ok(()),
-    }
+    let sections = image.sections()?.iter();
+    let found =
+        sections.filter(|section| is_relocation(section.header.sh_type) && section.header.sh_size > 0);
+    Ok(found.map(|section| section.name).collect())
+}
+
+fn no_relocation_sections(subject: &Subject<'_>) -> Verdict {
+    none_of("sections with relocations", &relocation_sections(&subject.image)?)
+}
+
+fn no_unstripped_relocations(subject: &Subject<'_>) -> Verdict {
+    none_of("sections with relocations in the unstripped image", &relocation_sections(subject.debug()?)?)
 }
 
 fn no_dependencies(subject: &Subject<'_>) -> Verdict {

@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-property-note",
         rows: &[21],
-        because: "the property note is aligned to 8 bytes, which readers of 4-byte notes stumble over, and promises CET for code that the kernel patches",
+        because: "the property note is aligned to 8 bytes, which readers of 4-byte notes stumble over",
         remedy: "discard .note.gnu.property in linker/vdso.lds",
         check: no_property_note,
     },

@@ -239,9 +239,11 @@ fn signal_frame(subject: &Subject<'_>) -> Verdict {
     let signal: Vec<u64> =
         entries.iter().filter(|entry| entry.is_signal_trampoline()).map(Entry::initial_address).collect();
     let wanted = restorer.value.wrapping_sub(1);
+    let found: Vec<String> = signal.iter().map(|start| format!("{start:#x}")).collect();
     demand!(
         signal == [wanted],
-        "the signal frames begin at {signal:#x?}, but {name} wants one, at {wanted:#x}, one byte before it"
+        "signal frames begin at [{}], but {name} wants one, at {wanted:#x}, one byte before it",
+        found.join(", ")
     );
     Ok(())
 }
