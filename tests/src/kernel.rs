@@ -1,6 +1,7 @@
 //! The kernel's source: the judge of every fact in `liblinux-abi` that belongs to the kernel.
 //!
-//! `cargo xtask test` unpacks and configures the Debian source package and says in two environment variables where.
+//! `cargo xtask boot` and `cargo xtask test` unpack, configure and build the Debian source package in a cache, and lay
+//! links to it into `target/kernel`.
 //!
 //! # Invariants
 //!
@@ -13,12 +14,6 @@ pub mod table;
 
 use std::path::{Path, PathBuf};
 
-/// The variable that names the kernel's source tree.
-pub const SOURCE: &str = "LIBLINUX_KERNEL_SOURCE";
-
-/// The variable that names the folder in which it was configured and built.
-pub const BUILD: &str = "LIBLINUX_KERNEL_BUILD";
-
 /// A kernel source tree, configured.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -27,15 +22,16 @@ pub struct Source {
 }
 
 impl Source {
-    /// The tree that the environment names.
-    pub fn from_environment() -> Self {
-        let folder = |variable| {
-            let folder = std::env::var_os(variable);
-            folder
-                .unwrap_or_else(|| panic!("{variable} does not name a kernel tree; run `cargo xtask test`"))
-                .into()
-        };
-        Self { root: folder(SOURCE), build: folder(BUILD) }
+    /// The tree that `cargo xtask boot` built the kernel from.
+    pub fn cached() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kernel");
+        let source = Self { root: folder.join("source"), build: folder.join("build") };
+        assert!(
+            source.root.is_dir() && source.build.is_dir(),
+            "{} does not lead to a kernel tree; run `cargo xtask boot` first",
+            folder.display()
+        );
+        source
     }
 
     /// Where it was configured: `.config` and generated headers.

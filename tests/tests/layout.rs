@@ -84,7 +84,7 @@ fn facts_are_the_kernels() {
         "at(ucontext, uc_mcontext.ip)" = signal::RIP;
         "at(rt_sigframe, uc)" = size_of::<usize>();
     };
-    let source = Source::from_environment();
+    let source = Source::cached();
     if let Err(complaints) = compare(&source, PRELUDE, &facts) {
         panic!("the kernel disagrees:\n{complaints}");
     }

@@ -7,13 +7,11 @@ use anyhow::{Context as _, Result, ensure};
 use liblinux_boot::kernel::Kernel;
 use liblinux_boot::{Options, Summary};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 /// The kernel that is booted unless another is asked for.
 pub(crate) const KERNEL: &str = "6.12";
-
-/// The variable that tells tests and benches where the kernel's C image is.
-pub(crate) const C_IMAGE: &str = "LIBLINUX_C_IMAGE";
 
 /// Builds the image and lets the checker judge it.
 pub(crate) fn checked_image(workspace: &Workspace) -> Result<PathBuf> {
@@ -28,12 +26,32 @@ pub(crate) fn checked_image(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Boots cases, the default ones if none is named.
 pub(crate) fn cases(workspace: &Workspace, kernel: &str, names: &[String]) -> Result<Summary> {
-    liblinux_boot::boot(&options(workspace, kernel, names)?)
+    let options = options(workspace, kernel, names)?;
+    let summary = liblinux_boot::boot(&options)?;
+    link(workspace, &liblinux_boot::kernel(&options)?)?;
+    Ok(summary)
 }
 
 /// Builds the kernel with the image in it, or finds that it is built.
-pub(crate) fn kernel(workspace: &Workspace, kernel: &str) -> Result<Kernel> {
-    liblinux_boot::kernel(&options(workspace, kernel, &[])?)
+pub(crate) fn kernel(workspace: &Workspace, kernel: &str) -> Result<()> {
+    link(workspace, &liblinux_boot::kernel(&options(workspace, kernel, &[])?)?)
+}
+
+/// Lays the links by which tests and benches find the kernel.
+fn link(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
+    let folder = workspace.kernel();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for (name, target) in [("source", &kernel.source), ("build", &kernel.build)] {
+        let link = folder.join(name);
+        if fs::read_link(&link).is_ok_and(|present| present == *target) {
+            continue;
+        }
+        if link.is_symlink() {
+            fs::remove_file(&link).with_context(|| format!("cannot remove {}", link.display()))?;
+        }
+        symlink(target, &link).with_context(|| format!("cannot lay the link {}", link.display()))?;
+    }
+    Ok(())
 }
 
 fn options(workspace: &Workspace, kernel: &str, cases: &[String]) -> Result<Options> {

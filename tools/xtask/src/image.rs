@@ -73,9 +73,13 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     ld.args(["-soname", SONAME, "--hash-style=both", "--build-id=sha1", "--eh-frame-hdr"]);
     ld.args(["-z", "noexecstack", "-z"]).arg(format!("max-page-size={PAGE_SIZE}"));
     // The linker script takes the layout from the table.
-    for (name, value) in
-        [("TEXT", TEXT), ("LIBRARY", LIBRARY), ("SLOTS", SLOTS), ("PAGE_SIZE", PAGE_SIZE), ("DATA_SIZE", DATA_SIZE)]
-    {
+    for (name, value) in [
+        ("TEXT", TEXT),
+        ("LIBRARY", LIBRARY),
+        ("SLOTS", SLOTS),
+        ("PAGE_SIZE", PAGE_SIZE),
+        ("DATA_SIZE", DATA_SIZE),
+    ] {
         ld.arg(format!("--defsym=LAYOUT_{name}={value:#x}"));
     }
     ld.arg("-T").arg(workspace.root().join("linker/vdso.lds"));
@@ -96,7 +100,8 @@ fn sort_exception_table(linked: &Path) -> Result<()> {
     };
     let range = usize::try_from(start)?..usize::try_from(start + size)?;
     let table = bytes.get_mut(range).context("__ex_table is not in the file")?;
-    let instruction = |entry: &[u8; EXCEPTION_ENTRY]| i32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
+    let instruction =
+        |entry: &[u8; EXCEPTION_ENTRY]| i32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
     table.as_chunks_mut::<EXCEPTION_ENTRY>().0.sort_unstable_by_key(instruction);
     fs::write(linked, bytes).with_context(|| format!("cannot write {}", linked.display()))
 }
@@ -135,7 +140,8 @@ pub(crate) fn require_reproducible(workspace: &Workspace) -> Result<()> {
     ensure!(copied > 0, "git lists no file of the workspace, so nothing was compared");
     let other = Workspace::at(elsewhere.path());
     build(&other)?;
-    for (here, there) in [(workspace.image(), other.image()), (workspace.debug_image(), other.debug_image())] {
+    for (here, there) in [(workspace.image(), other.image()), (workspace.debug_image(), other.debug_image())]
+    {
         let (here_bytes, there_bytes) = (fs::read(&here)?, fs::read(&there)?);
         ensure!(
             here_bytes == there_bytes,
