@@ -87,7 +87,11 @@ fn table(file: &[u8]) -> Range<usize> {
 }
 
 /// Whether this processor has a feature, by the kernel's number.
-fn has(feature: u32) -> bool {
+///
+/// # Panics
+///
+/// If the feature is not known here.
+pub fn has(feature: u32) -> bool {
     match feature {
         FEATURE_RDTSCP => __cpuid(0x8000_0001).edx >> 27 & 1 != 0,
         FEATURE_RDPID => __cpuid_count(7, 0).ecx >> 22 & 1 != 0,

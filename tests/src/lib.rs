@@ -4,6 +4,8 @@
 //! name. Nothing here links against the image's crate.
 
 pub mod alternatives;
+pub mod bench;
 pub mod child;
 pub mod image;
 pub mod kernel;
+pub mod synthetic;

@@ -1,0 +1,42 @@
+//! Measuring the image against the kernel's C image: what the benches share.
+//!
+//! Both images are mapped into one process, over data pages with the same contents, with the alternatives that the
+//! kernel would choose. [`case`] lists what is called, [`call`] calls it many times, [`floor`] has the least code that
+//! could do the same, [`pair`] measures in turns, and [`report`] and [`picture`] show the outcome.
+//!
+//! The C image comes from the kernel's build, whose path the variable [`C_IMAGE`] holds.
+
+pub mod call;
+pub mod case;
+pub mod floor;
+pub mod pair;
+pub mod picture;
+pub mod report;
+
+use crate::alternatives;
+use crate::image::Image;
+use std::path::PathBuf;
+
+/// The variable that holds the path of the kernel's C image.
+pub const C_IMAGE: &str = "LIBLINUX_C_IMAGE";
+
+/// The file of the kernel's C image, or what to do to have one.
+pub fn c_image() -> Result<PathBuf, String> {
+    let advice =
+        "run `cargo xtask boot` first, which builds the kernel and its C image, then `cargo xtask bench`";
+    let Some(path) = std::env::var_os(C_IMAGE).map(PathBuf::from) else {
+        return Err(format!("there is no C image to compare with ({C_IMAGE} is not set); {advice}"));
+    };
+    if !path.is_file() {
+        return Err(format!("there is no C image at {} ({C_IMAGE}); {advice}", path.display()));
+    }
+    Ok(path)
+}
+
+/// Maps our image and the C image, each over pages of its own, both with alternatives applied.
+pub fn images() -> Result<[Image; 2], String> {
+    let path = c_image()?;
+    let mut file = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    alternatives::apply(&mut file);
+    Ok([Image::load_patched(), Image::map(file)])
+}

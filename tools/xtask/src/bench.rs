@@ -1,0 +1,35 @@
+//! `cargo xtask bench`: the image's speed against the kernel's C image.
+//!
+//! The measuring is a bench of `liblinux-tests`, because it has to be compiled with optimizations, which this program
+//! is not. Here it gets what it compares.
+//!
+//! # Invariants
+//!
+//! 1. The image is built from the sources as they are before it is measured.
+
+use crate::command;
+use crate::image;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result};
+use std::path::{Path, absolute};
+use std::process::Command;
+
+/// Where the picture goes, in the workspace.
+const PICTURE: &str = "target/bench/ratios.svg";
+
+/// Measures the image; prints a table, draws [`PICTURE`], and writes all figures to `json` if given.
+///
+/// The C image is the one that the variable [`liblinux_tests::bench::C_IMAGE`] names.
+pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
+    liblinux_tests::bench::c_image().map_err(anyhow::Error::msg)?;
+    image::build(workspace)?;
+    let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    bench.current_dir(workspace.root());
+    bench.args(["bench", "--quiet", "--locked", "--package=liblinux-tests", "--bench=ratios", "--"]);
+    bench.arg("--svg").arg(workspace.root().join(PICTURE));
+    if let Some(json) = json {
+        // Cargo runs the bench in another folder.
+        bench.arg("--json").arg(absolute(json).context("the file for the figures has no place")?);
+    }
+    command::run(&mut bench)
+}
