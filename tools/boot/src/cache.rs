@@ -71,7 +71,8 @@ impl Cache {
             fs::read_dir(&self.root).with_context(|| format!("cannot list {}", self.root.display()))?
         {
             let path = entry?.path();
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-")) {
+            let is_tree = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-"));
+            if is_tree && path.is_dir() {
                 let time = fs::metadata(path.join("used")).and_then(|data| data.modified()).ok();
                 trees.push((time, path));
             }
@@ -207,8 +208,10 @@ mod tests {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("linux-b/used"), "").unwrap();
+        fs::write(folder.path().join("linux-file"), "").unwrap();
         cache.prune(&folder.path().join("linux-a")).unwrap();
         let left = |name: &str| folder.path().join(name).exists();
         assert!(left("linux-a") && left("linux-b") && left("other") && !left("linux-c"));
+        assert!(left("linux-file"), "only trees are removed");
     }
 }
