@@ -86,7 +86,7 @@ impl Tree {
 
     /// Builds the kernel with `image` (the unstripped one) in it, or finds that it is built.
     pub fn build(&mut self, image: &Path) -> Result<Kernel> {
-        let image_hash = hash_file(image).context("the image is not built; `cargo xtask build` makes it")?;
+        let image_hash = hash_file(image).context("the image is not built; `cargo xtask image` makes it")?;
         let failed = fs::read_to_string(self.mark("failed")).unwrap_or_default();
         if failed.trim() == image_hash {
             eprintln!("the last build with this image failed in an old tree: starting from a fresh one");

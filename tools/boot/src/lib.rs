@@ -69,10 +69,11 @@ pub fn boot(options: &Options) -> Result<Summary> {
         source::KERNELS.join(", ")
     );
     packages::require(packages::BOOT)?;
-    let build_id = elf::build_id(&options.image_debug)?;
+    let build_id = elf::build_id(&options.image_debug)
+        .context("there is no image to boot; `cargo xtask image` makes it")?;
     ensure!(
         build_id == elf::build_id(&options.image)?,
-        "{} and {} are from different builds; run `cargo xtask build`",
+        "{} and {} are from different builds; run `cargo xtask image`",
         options.image.display(),
         options.image_debug.display()
     );

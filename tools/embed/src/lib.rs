@@ -32,11 +32,11 @@ pub enum Embedded {
 /// by a kernel tool minutes later.
 pub fn embed(image: &Path, place: &Path) -> Result<Embedded> {
     let bytes = fs::read(image).with_context(|| {
-        format!("cannot read the image {}; `cargo xtask build` makes it", image.display())
+        format!("cannot read the image {}; `cargo xtask image` makes it", image.display())
     })?;
     ensure!(
         bytes.starts_with(b"\x7fELF"),
-        "{} is not an ELF file ({} bytes), so no kernel can map it; remove it and run `cargo xtask build`",
+        "{} is not an ELF file ({} bytes), so no kernel can map it; remove it and run `cargo xtask image`",
         image.display(),
         bytes.len()
     );
@@ -80,7 +80,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
         let place = folder.path().join("place");
-        assert!(embed(&image, &place).unwrap_err().to_string().contains("cargo xtask build"));
+        assert!(embed(&image, &place).unwrap_err().to_string().contains("cargo xtask image"));
         fs::write(&image, b"").unwrap();
         assert!(embed(&image, &place).unwrap_err().to_string().contains("not an ELF file"));
         assert!(!place.exists());
