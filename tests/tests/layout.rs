@@ -1,7 +1,8 @@
 //! Numbers, offsets and sizes of `liblinux-abi` against the kernel's headers.
 
+use liblinux_abi::random::{Parameters, State};
 use liblinux_abi::vvar::{ClockData, DataPage, RandomData, Timestamp};
-use liblinux_abi::{alternative, clock, errno, layout, process, processor, signal, vvar};
+use liblinux_abi::{alternative, clock, errno, layout, process, processor, random, signal, vvar};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 use std::mem::{offset_of, size_of};
@@ -13,7 +14,11 @@ const PRELUDE: &str = "
 #include <asm/segment.h>
 #include <asm/sigframe.h>
 #include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/mman.h>
+#include <linux/random.h>
 #include <linux/sched.h>
+#include <vdso/getrandom.h>
 #define at(type, member) __builtin_offsetof(struct type, member)
 #undef _ASM_X86_VVAR_H
 #undef _SINGLE_DATA
@@ -71,10 +76,32 @@ fn facts_are_the_kernels() {
         "sizeof(struct alt_instr)" = alternative::ENTRY_SIZE;
         "X86_FEATURE_RDTSCP" = alternative::FEATURE_RDTSCP;
         "X86_FEATURE_RDPID" = alternative::FEATURE_RDPID;
+        "X86_FEATURE_AVX2" = alternative::FEATURE_AVX2;
         "__CPUNODE_SEG" = processor::CPUNODE_SEGMENT;
         "VDSO_CPUNODE_BITS" = processor::CPUNODE_BITS;
         "EFAULT" = errno::EFAULT;
         "ENOSYS" = errno::ENOSYS;
+        "sizeof(struct vgetrandom_state)" = size_of::<State>();
+        "at(vgetrandom_state, batch)" = offset_of!(State, batch);
+        "at(vgetrandom_state, key)" = offset_of!(State, key);
+        "at(vgetrandom_state, generation)" = offset_of!(State, generation);
+        "at(vgetrandom_state, pos)" = offset_of!(State, pos);
+        "at(vgetrandom_state, in_use)" = offset_of!(State, in_use);
+        "CHACHA_BLOCK_SIZE" = random::BLOCK_SIZE;
+        "CHACHA_KEY_SIZE" = random::KEY_SIZE;
+        "sizeof(struct vgetrandom_opaque_params)" = size_of::<Parameters>();
+        "at(vgetrandom_opaque_params, size_of_opaque_state)" = offset_of!(Parameters, size_of_opaque_state);
+        "at(vgetrandom_opaque_params, mmap_prot)" = offset_of!(Parameters, mmap_prot);
+        "at(vgetrandom_opaque_params, mmap_flags)" = offset_of!(Parameters, mmap_flags);
+        "at(vgetrandom_opaque_params, reserved)" = offset_of!(Parameters, reserved);
+        "PROT_READ" = random::PROT_READ;
+        "PROT_WRITE" = random::PROT_WRITE;
+        "MAP_DROPPABLE" = random::MAP_DROPPABLE;
+        "MAP_ANONYMOUS" = random::MAP_ANONYMOUS;
+        "GRND_NONBLOCK" = random::GRND_NONBLOCK;
+        "GRND_RANDOM" = random::GRND_RANDOM;
+        "GRND_INSECURE" = random::GRND_INSECURE;
+        "MAX_RW_COUNT" = random::MAX_RW_COUNT;
         "CLONE_VM" = process::CLONE_VM;
         "at(clone_args, flags)" = process::CLONE_ARGS_FLAGS;
         "at(clone_args, stack)" = process::CLONE_ARGS_STACK;

@@ -17,3 +17,6 @@ pub const FEATURE_RDTSCP: u32 = 32 + 27;
 
 /// `X86_FEATURE_RDPID`: the instruction `rdpid`.
 pub const FEATURE_RDPID: u32 = 16 * 32 + 22;
+
+/// `X86_FEATURE_AVX2`: integer instructions on 256 bits. The kernel clears it where it does not keep these registers.
+pub const FEATURE_AVX2: u32 = 9 * 32 + 5;

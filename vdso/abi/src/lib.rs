@@ -21,6 +21,7 @@ pub mod export;
 pub mod layout;
 pub mod process;
 pub mod processor;
+pub mod random;
 pub mod signal;
 pub mod syscall;
 pub mod vvar;
