@@ -78,7 +78,8 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, &kernel, &cases)?),
         Task::Test => {
-            return test::all(&workspace).map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return test::all(&workspace)
+                .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Task::Image => println!("{}", image::build(&workspace)?.display()),
         Task::Check { file, verbose } => return check(&workspace, file, verbose),
