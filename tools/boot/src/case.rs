@@ -70,8 +70,6 @@ pub enum Image {
     Rust,
     /// The kernel's own.
     C,
-    /// No image: `vdso=0`.
-    None,
 }
 
 /// How the guest's init judges a program.

@@ -90,7 +90,6 @@ pub fn boot(options: &Options) -> Result<Summary> {
         let build_id = match case.image {
             Image::Rust => &build_id,
             Image::C => &c_build_id,
-            Image::None => "none",
         };
         let verdict = run_case(case, &files, &bz_image, &folder.join(&case.name), build_id);
         verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")))
