@@ -1,5 +1,7 @@
-//! x86-64: system-call entries, the time-stamp counter, the processor number, and where the data pages are.
+//! x86-64: system-call entries, the time-stamp counter, the processor number, ChaCha20, and where the data pages are.
 
+pub mod chacha;
+mod chacha_wide;
 mod counter;
 mod data;
 mod process;

@@ -16,11 +16,84 @@
 #![expect(unsafe_code, reason = "accesses memory that may not exist")]
 
 use core::arch::asm;
+use core::ffi::c_void;
 use liblinux_abi::errno::EFAULT;
 
 /// The caller's memory was not accessible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault;
+
+/// Loads the byte at an offset; `absent` if it is not accessible.
+#[inline(always)]
+pub fn load_u8<const OFFSET: usize>(base: *const c_void, absent: u32) -> u32 {
+    let mut value = absent;
+    // SAFETY: loads from memory that the caller of the image gave for it, or faults and leaves the value alone; the
+    // registers that the kernel changes for the landing are declared.
+    unsafe {
+        asm!(
+            "20: movzx {value:e}, byte ptr [{base} + {offset}]",
+            "21:",
+            ".pushsection __ex_table, \"a\", @progbits",
+            ".long 20b - __ex_table, 21b - __ex_table",
+            ".popsection",
+            value = inlateout(reg) value,
+            base = in(reg) base,
+            offset = const OFFSET,
+            lateout("rdi") _,
+            lateout("rsi") _,
+            lateout("rdx") _,
+            options(nostack, preserves_flags),
+        );
+    }
+    value
+}
+
+/// Loads the 8 bytes at an offset, aligned or not; `absent` if they are not accessible.
+#[inline(always)]
+pub fn load_u64<const OFFSET: usize>(base: *const c_void, absent: u64) -> u64 {
+    let mut value = absent;
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            "20: mov {value}, [{base} + {offset}]",
+            "21:",
+            ".pushsection __ex_table, \"a\", @progbits",
+            ".long 20b - __ex_table, 21b - __ex_table",
+            ".popsection",
+            value = inlateout(reg) value,
+            base = in(reg) base,
+            offset = const OFFSET,
+            lateout("rdi") _,
+            lateout("rsi") _,
+            lateout("rdx") _,
+            options(nostack, preserves_flags),
+        );
+    }
+    value
+}
+
+/// Stores a byte at an offset.
+#[inline(always)]
+pub fn store_u8<const OFFSET: usize>(base: *mut c_void, value: u8) -> Result<(), Fault> {
+    // SAFETY: as above; here a fault has a landing of its own.
+    unsafe {
+        asm!(
+            "20: mov [{base} + {offset}], {value}",
+            ".pushsection __ex_table, \"a\", @progbits",
+            ".long 20b - __ex_table, {landing} - __ex_table",
+            ".popsection",
+            value = in(reg_byte) value,
+            base = in(reg) base,
+            offset = const OFFSET,
+            landing = label { return Err(Fault) },
+            lateout("rdi") _,
+            lateout("rsi") _,
+            lateout("rdx") _,
+            options(nostack, preserves_flags),
+        );
+    }
+    Ok(())
+}
 
 /// Stores 4 bytes, aligned or not.
 #[inline(always)]
@@ -84,6 +157,70 @@ pub fn store_pair(pointer: *mut [u64; 2], [first, second]: [u64; 2]) -> Result<(
             lateout("rdi") _,
             lateout("rdx") _,
             options(nostack, preserves_flags),
+        );
+    }
+    Ok(())
+}
+
+/// Moves `len` bytes, at least one, and leaves zeros behind. After a fault part of them may have been moved.
+///
+/// Words are moved from the last to the first, which is read before a word that overlaps with it is gone.
+#[inline(always)]
+pub fn move_out(target: *mut u8, source: *mut u8, len: usize) -> Result<(), Fault> {
+    // SAFETY: accesses memory that the caller of the image gave for it, or faults and lands below; the registers that
+    // are changed here, or by the kernel for the landing, are declared.
+    unsafe {
+        asm!(
+            ".macro user instruction:vararg",
+            "20: \\instruction",
+            ".pushsection __ex_table, \"a\", @progbits",
+            ".long 20b - __ex_table, {landing} - __ex_table",
+            ".popsection",
+            ".endm",
+            "cmp {len}, 8",
+            "jb 3f",
+            "user mov {first}, [rsi]",
+            "lea rdx, [{len} - 8]",
+            "2:",
+            "user mov {last}, [rsi + rdx]",
+            "user mov [rdi + rdx], {last}",
+            "user mov qword ptr [rsi + rdx], 0",
+            "sub rdx, 8",
+            "ja 2b",
+            "user mov [rdi], {first}",
+            "user mov qword ptr [rsi], 0",
+            "jmp 9f",
+            "3: cmp {len}, 4",
+            "jb 4f",
+            "user mov {first:e}, [rsi]",
+            "user mov {last:e}, [rsi + {len} - 4]",
+            "user mov [rdi], {first:e}",
+            "user mov [rdi + {len} - 4], {last:e}",
+            "user mov dword ptr [rsi], 0",
+            "user mov dword ptr [rsi + {len} - 4], 0",
+            "jmp 9f",
+            "4:",
+            "user movzx {first:e}, byte ptr [rsi]",
+            "user movzx {last:e}, byte ptr [rsi + {len} - 1]",
+            "user mov byte ptr [rsi + {len} - 1], 0",
+            "user mov [rdi + {len} - 1], {last:l}",
+            "cmp {len}, 3",
+            "jb 5f",
+            "user movzx {last:e}, byte ptr [rsi + 1]",
+            "user mov byte ptr [rsi + 1], 0",
+            "user mov [rdi + 1], {last:l}",
+            "5: user mov byte ptr [rsi], 0",
+            "user mov [rdi], {first:l}",
+            "9:",
+            ".purgem user",
+            first = out(reg) _,
+            last = out(reg) _,
+            len = in(reg) len,
+            inlateout("rdi") target => _,
+            inlateout("rsi") source => _,
+            out("rdx") _,
+            landing = label { return Err(Fault) },
+            options(nostack),
         );
     }
     Ok(())
