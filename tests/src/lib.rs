@@ -8,4 +8,5 @@ pub mod bench;
 pub mod child;
 pub mod image;
 pub mod kernel;
+pub mod random;
 pub mod synthetic;
