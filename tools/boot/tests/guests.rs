@@ -1,7 +1,6 @@
 //! Guests that misbehave, each in a real QEMU: what is said, how soon, and that nothing is left running.
 //!
-//! These need a built kernel and take seconds each, so plain `cargo test` skips them: `cargo xtask test` runs them with
-//! `--ignored` after a boot. The guests' init is a few lines of C written here, so that the crate's guest can change
+//! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written here, so that the crate's guest can change
 //! without changing what is tested.
 
 use std::fs;
@@ -82,7 +81,6 @@ fn assert_no_qemu_in(folder: &Path) {
 }
 
 #[test]
-#[ignore = "needs the kernel of `cargo xtask boot`"]
 fn prints_nothing() {
     let error = failure("for (;;) pause();");
     assert!(error.contains("no verdict within 10 s"), "{error}");
@@ -90,35 +88,30 @@ fn prints_nothing() {
 }
 
 #[test]
-#[ignore = "needs the kernel of `cargo xtask boot`"]
 fn powers_off_without_a_word() {
     let error = failure("off();");
     assert!(error.contains("without printing a verdict"), "{error}");
 }
 
 #[test]
-#[ignore = "needs the kernel of `cargo xtask boot`"]
 fn panics() {
     let error = failure("return 3;");
     assert!(error.contains("panicked: Attempted to kill init"), "{error}");
 }
 
 #[test]
-#[ignore = "needs the kernel of `cargo xtask boot`"]
 fn hangs_in_the_middle() {
     let error = failure(r#"say("KTAP version 1\n1..1\n"); for (;;) pause();"#);
     assert!(error.contains("hangs: nothing new in its verdict for 3 s"), "{error}");
 }
 
 #[test]
-#[ignore = "needs the kernel of `cargo xtask boot`"]
 fn reports_forever() {
     let error = failure(r##"say("KTAP version 1\n1..1\n"); for (;;) { say("# on\n"); sleep(1); }"##);
     assert!(error.contains("still running after 15 s"), "{error}");
 }
 
 #[test]
-#[ignore = "needs the kernel of `cargo xtask boot`"]
 fn stops_in_the_middle() {
     let (_folder, guest) = guest(r#"say("KTAP version 1\n1..2\nok 1 a\n"); off();"#);
     let text = qemu::run(&guest, LIMITS).unwrap();
@@ -126,7 +119,6 @@ fn stops_in_the_middle() {
 }
 
 #[test]
-#[ignore = "needs the kernel of `cargo xtask boot`"]
 fn the_kernels_own_parser_reads_every_verdict() {
     let kunit = newest_source().join("tools/testing/kunit/kunit.py");
     let boots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot");
