@@ -1,7 +1,7 @@
 //! Guests that misbehave, each in a real QEMU: what is said, how soon, and that nothing is left running.
 //!
-//! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written here, so that the crate's guest can change
-//! without changing what is tested.
+//! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written
+//! here, so that the crate's guest can change without changing what is tested.
 
 use std::fs;
 use std::path::{Path, PathBuf};
