@@ -31,8 +31,8 @@ fn the_oracle_is_chacha20() {
 fn bytes_and_states_are_the_models() {
     let lengths: Vec<usize> = (1..=300).chain([511, 512, 1023, 1024, 1025, 4096, 65537]).collect();
     for setup in Setup::both() {
-        for offset in [0, 1, 8, 1000, PAGE_SIZE - STATE_SIZE] {
-            for fill in [0, 1, 37, BATCH_SIZE - 1, BATCH_SIZE] {
+        for offset in [0, 1, PAGE_SIZE - STATE_SIZE] {
+            for fill in [0, 37, BATCH_SIZE] {
                 let mut state = seeded();
                 state.batch[fill..].iter_mut().zip(1..).for_each(|(byte, value)| *byte = value);
                 state.pos = fill as u8;

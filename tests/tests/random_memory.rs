@@ -32,6 +32,7 @@ struct Left {
 #[target_feature(enable = "avx")]
 fn observed(entry: Entry, buffer: *mut u8, len: usize, state: *mut State) -> (isize, Left) {
     let mut left = Left { vectors: [[0; 32]; 16], stack: [0; 1024] };
+    let arguments = [buffer.expose_provenance(), len, state.expose_provenance(), entry as usize];
     let result;
     // SAFETY: calls a C function and stores into `left`; everything that is changed is declared.
     unsafe {
@@ -41,26 +42,23 @@ fn observed(entry: Entry, buffer: *mut u8, len: usize, state: *mut State) -> (is
             "mov al, 0x5a",
             "rep stosb",
             "vzeroall",
-            "mov rdi, r12",
-            "mov rsi, r13",
+            "mov rdi, [r12]",
+            "mov rsi, [r12 + 8]",
             "xor edx, edx",
-            "mov rcx, r14",
+            "mov rcx, [r12 + 16]",
             "mov r8d, {state_size}",
-            "call r15",
+            "call [r12 + 24]",
             "mov r8, rax",
             ".irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
-            "vmovdqu [{left} + 32 * \\i], ymm\\i",
+            "vmovdqu [r13 + 32 * \\i], ymm\\i",
             ".endr",
             "lea rsi, [rsp - 1024]",
-            "lea rdi, [{left} + 512]",
+            "lea rdi, [r13 + 512]",
             "mov ecx, 1024",
             "rep movsb",
-            left = in(reg) &raw mut left,
             state_size = const STATE_SIZE,
-            in("r12") buffer,
-            in("r13") len,
-            in("r14") state,
-            in("r15") entry,
+            in("r12") arguments.as_ptr(), // Registers that a function keeps.
+            in("r13") &raw mut left,
             lateout("r8") result,
             clobber_abi("C"),
         );
