@@ -11,6 +11,9 @@
 const PREBUILT: &str = "CONFIG_X86_VDSO64_PREBUILT";
 const PREBUILT_IMAGE: &str = "CONFIG_X86_VDSO64_PREBUILT_IMAGE";
 
+/// What make names when the kernel's own checks refuse our image.
+pub const GATE: &str = "vdso64-prebuilt";
+
 /// The lines that a first build prints, for its bar; a wrong guess only makes the bar uneven.
 pub const USUAL_OBJECTS: u64 = 1750;
 

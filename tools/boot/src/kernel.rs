@@ -3,7 +3,8 @@
 //! Everything but the image goes into the tree's name, so a tree never has to be reconfigured: it is either built, or
 //! on the way there, or damaged. Each stage leaves its mark only when it is complete, and a run starts at the first
 //! mark that is missing or does not hold. Damage in objects cannot be told from a faulty image by looking, so a
-//! build that fails in a tree from an earlier run, and fails again with the same image, gets a new tree.
+//! build that fails in a tree from an earlier run, and is asked for again with the same image, gets a new tree; unless
+//! it was the kernel's own checks of the image that failed.
 //!
 //! Deliberately missing: any way to keep an older kernel's build after its inputs changed, beyond the cache's last two.
 //!
@@ -202,11 +203,14 @@ impl Tree {
             return Ok(());
         }
         drop(progress);
-        if !self.fresh {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let refused = text.lines().any(|line| line.starts_with("make") && line.contains(config::GATE));
+        if !self.fresh && !refused {
             write_whole(&self.mark("failed"), image_hash)?;
         }
         bail!(
-            "the kernel build failed; the last lines of {} are\n{}",
+            "{}; the last lines of {} are\n{}",
+            if refused { "the kernel's own checks refuse the image" } else { "the kernel build failed" },
             log.display(),
             job::tail(&log, SHOWN_LINES)
         )
