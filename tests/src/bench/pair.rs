@@ -5,6 +5,9 @@
 //! neither comes first: ours, reference, floor, floor, reference, ours. Each such round gives its own ratios; what is
 //! reported is their median and spread, in which a round that was interrupted is one outlier among many.
 //!
+//! Where the stack lies is chance as well: a function that saves registers may store to addresses whose low bits equal
+//! those of its loads from the data page, which delays the loads. So the rounds run at many depths of the stack.
+//!
 //! # Invariants
 //!
 //! 1. Within a round every batch makes as many calls, on one processor, on data written just before the round.
@@ -15,6 +18,7 @@ use crate::synthetic::Clocksource;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::Serialize;
+use std::hint::black_box;
 
 /// Nanoseconds that a batch of the reference should take: far more than reading the counter does, far less than a tick.
 const BATCH_NS: f64 = 20_000.0;
@@ -24,6 +28,10 @@ const PROBE_CALLS: u64 = 64;
 
 /// Rounds that are not reported.
 const WARM_UP: usize = 8;
+
+/// Depths of the stack, and bytes between two of them: together a page.
+const DEPTHS: usize = 16;
+const DEPTH_BYTES: usize = 256;
 
 /// Keeps this thread on the processor that it runs on.
 pub fn pin() -> Result<(), String> {
@@ -52,7 +60,7 @@ pub fn measure(bench: &Bench, case: &Case, source: &Clocksource, rounds: usize) 
     let probe = source.nanoseconds(calls.map(|call| call.time(PROBE_CALLS))[1]) / PROBE_CALLS as f64;
     let times = (BATCH_NS / probe).ceil().max(1.0) as u64;
     let per_call = |[first, second]: [u64; 2]| source.nanoseconds(first + second) / (2 * times) as f64;
-    let round = |_| {
+    let take = || {
         bench.tick();
         let there = calls.map(|call| call.time(times));
         let [ours, reference, floor] = calls;
@@ -63,7 +71,15 @@ pub fn measure(bench: &Bench, case: &Case, source: &Clocksource, rounds: usize) 
             floor: per_call([there[2], back[0]]),
         }
     };
-    (0..WARM_UP + rounds).map(round).skip(WARM_UP).collect()
+    (0..WARM_UP + rounds).map(|round| deeper(round % DEPTHS, &take)).skip(WARM_UP).collect()
+}
+
+/// Takes a round with some more of the stack in use.
+fn deeper(depth: usize, take: &dyn Fn() -> Round) -> Round {
+    let room = black_box([0_u8; DEPTH_BYTES]);
+    let round = if depth == 0 { take() } else { deeper(depth - 1, take) };
+    black_box(room);
+    round
 }
 
 /// The median of many numbers, and where the middle four fifths of them lie.
