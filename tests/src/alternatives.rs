@@ -12,16 +12,13 @@
 //! 1. An entry whose feature or flags are not known here is refused, never skipped: nothing is patched by half.
 //! 2. Entries apply in order, so that of two for one place the later one counts.
 
-use liblinux_abi::alternative::{ENTRY_SIZE, FEATURE_RDPID, FEATURE_RDTSCP};
+use liblinux_abi::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
 use object::{Object as _, ObjectSection as _};
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::ops::Range;
 
 /// `X86_FEATURE_LFENCE_RDTSC` (`asm/cpufeatures.h`): `lfence` waits for all earlier instructions.
 const FEATURE_LFENCE_RDTSC: u32 = 20 * 32 + 2;
-
-/// `X86_FEATURE_AVX2`.
-const FEATURE_AVX2: u32 = 9 * 32 + 5;
 
 /// `ALT_FLAG_NOT`, in the upper half of an entry's feature: the replacement is for processors without it.
 const FLAG_NOT: u32 = 1 << 16;
@@ -41,31 +38,56 @@ const NOPS: [&[u8]; LONGEST_NOP] = [
     &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
 ];
 
+/// One entry of the table, by offsets in the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Alternative {
+    /// Where the original instructions are.
+    pub original: usize,
+    /// How many bytes they have.
+    pub room: usize,
+    replacement: usize,
+    len: usize,
+    /// The kernel's number of the feature that asks for the replacement.
+    pub feature: u32,
+    is_negated: bool,
+}
+
+/// The alternatives of an image file, in order.
+///
+/// # Panics
+///
+/// If the file has none, or one that is not understood.
+pub fn entries(file: &[u8]) -> Vec<Alternative> {
+    table(file).step_by(ENTRY_SIZE).map(|at| entry(file, at)).collect()
+}
+
+fn entry(file: &[u8], at: usize) -> Alternative {
+    let word = |offset: usize| {
+        let bytes = file[at + offset..].first_chunk().expect("a whole entry");
+        u32::from_le_bytes(*bytes)
+    };
+    // Addresses in an image are offsets in its file, and the two offsets count from themselves.
+    let place = |offset: usize| (at + offset).wrapping_add_signed(word(offset).cast_signed() as isize);
+    let (original, replacement, feature) = (place(0), place(4), word(8));
+    let (room, len) = (usize::from(file[at + 12]), usize::from(file[at + 13]));
+    assert!(len <= room, "the replacement at {replacement:#x} does not fit at {original:#x}");
+    assert!(
+        feature & !(0xffff | FLAG_NOT) == 0,
+        "the alternative at {original:#x} has unknown flags: {feature:#x}"
+    );
+    let is_negated = feature & FLAG_NOT != 0;
+    Alternative { original, room, replacement, len, feature: feature & 0xffff, is_negated }
+}
+
 /// Applies the alternatives of an image file, as the kernel would on this processor. Returns how many were applied.
 ///
 /// # Panics
 ///
 /// If the file has no alternatives, or one that is not understood.
 pub fn apply(file: &mut [u8]) -> usize {
-    let table = table(file);
+    let wanted = entries(file).into_iter().filter(|entry| has(entry.feature) != entry.is_negated);
     let mut applied = 0;
-    for at in table.step_by(ENTRY_SIZE) {
-        let word = |offset: usize| {
-            let bytes = file[at + offset..].first_chunk().expect("a whole entry");
-            u32::from_le_bytes(*bytes)
-        };
-        // Addresses in an image are offsets in its file, and the two offsets count from themselves.
-        let place = |offset: usize| (at + offset).wrapping_add_signed(word(offset).cast_signed() as isize);
-        let (original, replacement, feature) = (place(0), place(4), word(8));
-        let (room, len) = (usize::from(file[at + 12]), usize::from(file[at + 13]));
-        assert!(len <= room, "the replacement at {replacement:#x} does not fit at {original:#x}");
-        assert!(
-            feature & !(0xffff | FLAG_NOT) == 0,
-            "the alternative at {original:#x} has unknown flags: {feature:#x}"
-        );
-        if has(feature & 0xffff) == (feature & FLAG_NOT != 0) {
-            continue;
-        }
+    for Alternative { original, room, replacement, len, .. } in wanted {
         file.copy_within(replacement..replacement + len, original);
         for gap in file[original + len..original + room].chunks_mut(LONGEST_NOP) {
             gap.copy_from_slice(NOPS[gap.len() - 1]);
