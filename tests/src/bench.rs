@@ -4,7 +4,7 @@
 //! kernel would choose. [`case`] lists what is called, [`call`] calls it many times, [`floor`] has the least code that
 //! could do the same, [`pair`] measures in turns, and [`report`] and [`picture`] show the outcome.
 //!
-//! The C image comes from the kernel's build, whose path the variable [`C_IMAGE`] holds.
+//! The C image comes from the build of the kernel that `cargo xtask boot` left in its cache.
 
 pub mod call;
 pub mod case;
@@ -15,20 +15,22 @@ pub mod report;
 
 use crate::alternatives;
 use crate::image::Image;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// The variable that holds the path of the kernel's C image.
+/// The variable that holds the path of another C image than that of the kernel that `cargo xtask boot` built.
 pub const C_IMAGE: &str = "LIBLINUX_C_IMAGE";
 
 /// The file of the kernel's C image, or what to do to have one.
 pub fn c_image() -> Result<PathBuf, String> {
-    let advice =
-        "run `cargo xtask boot` first, which builds the kernel and its C image, then `cargo xtask bench`";
-    let Some(path) = std::env::var_os(C_IMAGE).map(PathBuf::from) else {
-        return Err(format!("there is no C image to compare with ({C_IMAGE} is not set); {advice}"));
-    };
+    let built =
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kernel/build/arch/x86/entry/vdso/vdso64.so");
+    let path = std::env::var_os(C_IMAGE).map_or_else(built, PathBuf::from);
     if !path.is_file() {
-        return Err(format!("there is no C image at {} ({C_IMAGE}); {advice}", path.display()));
+        return Err(format!(
+            "there is no C image at {} to compare with; run `cargo xtask boot` first, which builds the kernel and \
+             with it its C image, or set {C_IMAGE} to one",
+            path.display()
+        ));
     }
     Ok(path)
 }

@@ -18,10 +18,7 @@ use std::process::Command;
 const PICTURE: &str = "target/bench/ratios.svg";
 
 /// Measures the image; prints a table, draws [`PICTURE`], and writes all figures to `json` if given.
-///
-/// The C image is the one that the variable [`liblinux_tests::bench::C_IMAGE`] names.
 pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
-    liblinux_tests::bench::c_image().map_err(anyhow::Error::msg)?;
     image::build(workspace)?;
     let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     bench.current_dir(workspace.root());
