@@ -6,6 +6,7 @@
 pub mod alternatives;
 pub mod bench;
 pub mod child;
+pub mod counter;
 pub mod image;
 pub mod kernel;
 pub mod random;

@@ -1,7 +1,7 @@
 //! Numbers, offsets and sizes of `liblinux-abi` against the kernel's headers.
 
 use liblinux_abi::random::{Parameters, State};
-use liblinux_abi::vvar::{ClockData, DataPage, RandomData, Timestamp};
+use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage, RandomData, Timestamp};
 use liblinux_abi::{alternative, clock, errno, layout, process, processor, random, signal, vvar};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
@@ -11,7 +11,9 @@ const PRELUDE: &str = "
 #include <vdso/datapage.h>
 #include <asm/alternative.h>
 #include <asm/cpufeatures.h>
+#include <asm/pvclock-abi.h>
 #include <asm/segment.h>
+#include <asm/hyperv-tlfs.h>
 #include <asm/sigframe.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
@@ -58,6 +60,16 @@ fn facts_are_the_kernels() {
         "at(timens_offset, nsec)" = offset_of!(Timestamp, nsec);
         "at(vdso_rng_data, generation)" = offset_of!(RandomData, generation);
         "at(vdso_rng_data, is_ready)" = offset_of!(RandomData, is_ready);
+        "at(pvclock_vcpu_time_info, version)" = offset_of!(PvclockPage, version);
+        "at(pvclock_vcpu_time_info, tsc_timestamp)" = offset_of!(PvclockPage, tsc_timestamp);
+        "at(pvclock_vcpu_time_info, system_time)" = offset_of!(PvclockPage, system_time);
+        "at(pvclock_vcpu_time_info, tsc_to_system_mul)" = offset_of!(PvclockPage, tsc_to_system_mul);
+        "at(pvclock_vcpu_time_info, tsc_shift)" = offset_of!(PvclockPage, tsc_shift);
+        "at(pvclock_vcpu_time_info, flags)" = offset_of!(PvclockPage, flags);
+        "PVCLOCK_TSC_STABLE_BIT" = vvar::PVCLOCK_TSC_STABLE;
+        "at(ms_hyperv_tsc_page, tsc_sequence)" = offset_of!(HypervPage, sequence);
+        "at(ms_hyperv_tsc_page, tsc_scale)" = offset_of!(HypervPage, scale);
+        "at(ms_hyperv_tsc_page, tsc_offset)" = offset_of!(HypervPage, offset);
         "VDSO_CLOCKMODE_NONE" = vvar::CLOCK_MODE_NONE;
         "VDSO_CLOCKMODE_TSC" = vvar::CLOCK_MODE_TSC;
         "VDSO_CLOCKMODE_PVCLOCK" = vvar::CLOCK_MODE_PVCLOCK;

@@ -5,9 +5,8 @@
 //! Linux 6.12.
 //!
 //! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the initial time namespace. If
-//! anything is in the way, it jumps to its cold half, which starts over and deals with everything. Counters of
-//! hypervisors, and the resolution of the coarse clocks (a constant of the kernel's build that no data page holds), are
-//! left to the system call.
+//! anything is in the way, it jumps to its cold half, which starts over and deals with everything. The resolution of the
+//! coarse clocks, a constant of the kernel's build that no data page holds, is left to the system call.
 //!
 //! # Invariants
 //!

@@ -11,13 +11,15 @@
 //! 3. Waiting for the kernel to finish an update is the only unbounded loop, as in the kernel: the writer holds a raw
 //!    spinlock with interrupts off.
 
-#![expect(unsafe_code, reason = "reads the page that only a time namespace has")]
+#![expect(unsafe_code, reason = "reads pages that are not always there")]
 
-use crate::arch;
+use crate::{arch, hypervisor};
 use core::hint::spin_loop;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
-use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage, Timestamp};
+use liblinux_abi::vvar::{
+    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage, Timestamp,
+};
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 
@@ -135,7 +137,15 @@ fn is_unchanged(data: &ClockData, sequence: u32) -> bool {
 
 /// The counter of a clock mode; none if it has to be read by the kernel.
 fn cycles(mode: i32) -> Option<u64> {
-    (mode == CLOCK_MODE_TSC).then(|| arch::counter() & CYCLES_MASK)
+    let cycles = match mode {
+        CLOCK_MODE_TSC => arch::counter(),
+        // SAFETY: the clock has this mode.
+        CLOCK_MODE_PVCLOCK => hypervisor::pvclock(unsafe { arch::pvclock_page() })?,
+        // SAFETY: the clock has this mode.
+        CLOCK_MODE_HVCLOCK => hypervisor::hvclock(unsafe { arch::hvclock_page() })?,
+        _ => return None,
+    };
+    Some(cycles & CYCLES_MASK)
 }
 
 /// The counter's progress since an update, and what it takes to make a time of it.

@@ -6,23 +6,36 @@
 //! # Invariants
 //!
 //! 1. `vvar_page` is mapped wherever the image is, for as long as the image is.
-//! 2. `timens_page` may be read only if `vvar_page` says that it is a time namespace's page (`CLOCK_MODE_TIMENS`);
-//!    otherwise reading it raises SIGBUS.
+//! 2. Each other page may be read only if the clock mode in `vvar_page` says that it is in use; otherwise reading it
+//!    raises SIGBUS.
+//! 3. All fields of the pages are atomics: the kernel or a hypervisor may write them at any time.
 
 #![expect(unsafe_code, reason = "turns linker symbols into references")]
 
 use core::arch::asm;
-use liblinux_abi::vvar::DataPage;
+use liblinux_abi::vvar::{DataPage, HypervPage, PvclockPage};
+
+/// The address of a symbol of the linker script.
+macro_rules! address {
+    ($symbol:literal) => {{
+        let address;
+        // SAFETY: computes an address.
+        unsafe {
+            asm!(
+                concat!("lea {}, [rip + ", $symbol, "]"),
+                out(reg) address,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        address
+    }};
+}
 
 /// `vvar_page`: the data of the process's time namespace.
 #[inline(always)]
 pub fn process_data() -> &'static DataPage {
-    let page: *const DataPage;
-    // SAFETY: computes an address.
-    unsafe {
-        asm!("lea {}, [rip + vvar_page]", out(reg) page, options(pure, nomem, nostack, preserves_flags));
-    }
-    // SAFETY: invariant 1; all of the page's fields are atomics, so others may write it.
+    let page: *const DataPage = address!("vvar_page");
+    // SAFETY: invariants 1 and 3.
     unsafe { &*page }
 }
 
@@ -33,11 +46,31 @@ pub fn process_data() -> &'static DataPage {
 /// `process_data()` must have the clock mode `CLOCK_MODE_TIMENS`.
 #[inline(always)]
 pub unsafe fn namespace_data() -> &'static DataPage {
-    let page: *const DataPage;
-    // SAFETY: computes an address.
-    unsafe {
-        asm!("lea {}, [rip + timens_page]", out(reg) page, options(pure, nomem, nostack, preserves_flags));
-    }
-    // SAFETY: the caller's promise is what invariant 2 asks for; all of the page's fields are atomics.
+    let page: *const DataPage = address!("timens_page");
+    // SAFETY: the caller's promise is what invariant 2 asks for; invariant 3.
+    unsafe { &*page }
+}
+
+/// `pvclock_page`: the TSC's scale, from KVM or Xen.
+///
+/// # Safety
+///
+/// The clock that is read must have the clock mode `CLOCK_MODE_PVCLOCK`.
+#[inline(always)]
+pub unsafe fn pvclock_page() -> &'static PvclockPage {
+    let page: *const PvclockPage = address!("pvclock_page");
+    // SAFETY: the caller's promise is what invariant 2 asks for; invariant 3.
+    unsafe { &*page }
+}
+
+/// `hvclock_page`: the TSC's scale, from Hyper-V.
+///
+/// # Safety
+///
+/// The clock that is read must have the clock mode `CLOCK_MODE_HVCLOCK`.
+#[inline(always)]
+pub unsafe fn hvclock_page() -> &'static HypervPage {
+    let page: *const HypervPage = address!("hvclock_page");
+    // SAFETY: the caller's promise is what invariant 2 asks for; invariant 3.
     unsafe { &*page }
 }

@@ -11,6 +11,6 @@ mod slots;
 pub mod user;
 
 pub use counter::counter;
-pub use data::{namespace_data, process_data};
+pub use data::{hvclock_page, namespace_data, process_data, pvclock_page};
 pub use processor::processor_and_node;
 pub use slots::fallback;

@@ -1,0 +1,370 @@
+//! The clocks: bit for bit what the kernel's C image says, and what the arithmetic of a textbook says.
+
+#![expect(unsafe_code, reason = "calls entries of images")]
+
+use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME};
+use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::vvar::{
+    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
+    HypervPage, PVCLOCK_TSC_STABLE, PvclockPage,
+};
+use liblinux_tests::counter;
+use liblinux_tests::image::Image;
+use liblinux_tests::kernel::Source;
+use std::path::Path;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, fence};
+
+const NSEC_PER_SEC: u128 = 1_000_000_000;
+
+/// Places of the pages in `layout::DATA_PAGES`.
+const VVAR: usize = 0;
+const PVCLOCK: usize = 1;
+const HVCLOCK: usize = 2;
+const TIMENS: usize = 3;
+
+type GetTime = extern "C" fn(i32, *mut [i64; 2]) -> isize;
+type GetTimeOfDay = extern "C" fn(*mut [i64; 2], *mut [i32; 2]) -> isize;
+type Time = extern "C" fn(*mut i64) -> isize;
+
+/// An image and its functions.
+struct Clocks {
+    image: Image,
+    clock_gettime: GetTime,
+    clock_getres: GetTime,
+    gettimeofday: GetTimeOfDay,
+    time: Time,
+}
+
+impl Clocks {
+    /// Maps an image file, with a counter that the test sets.
+    fn map(path: &Path) -> Self {
+        let mut file = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        counter::fix(&mut file);
+        let image = Image::map(file);
+        let get_time = |name| {
+            // SAFETY: `int NAME(clockid_t, struct timespec *)`, for the two functions named below.
+            unsafe { std::mem::transmute::<usize, GetTime>(image.require(name)) }
+        };
+        let (clock_gettime, clock_getres) =
+            (get_time("__vdso_clock_gettime"), get_time("__vdso_clock_getres"));
+        let gettimeofday = image.require("__vdso_gettimeofday");
+        // SAFETY: `int gettimeofday(struct timeval *, struct timezone *)`.
+        let gettimeofday = unsafe { std::mem::transmute::<usize, GetTimeOfDay>(gettimeofday) };
+        // SAFETY: `time_t time(time_t *)`.
+        let time = unsafe { std::mem::transmute::<usize, Time>(image.require("__vdso_time")) };
+        Self { image, clock_gettime, clock_getres, gettimeofday, time }
+    }
+
+    fn ours() -> Self {
+        Self::map(&Image::path())
+    }
+
+    fn theirs() -> Self {
+        Self::map(&Source::cached().build().join("arch/x86/entry/vdso/vdso64.so"))
+    }
+
+    fn get_time(&self, clock: usize) -> (isize, [i64; 2]) {
+        let mut time = [-1; 2];
+        ((self.clock_gettime)(clock as i32, &mut time), time)
+    }
+}
+
+/// Numbers without a pattern, the same in every run (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Of any magnitude: as many numbers of 5 bits as of 50.
+    fn any_size(&mut self) -> u64 {
+        let shift = self.next() % 64;
+        self.next() >> shift
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+/// One clocksource's data with a plausible scale, and a counter that is usually near.
+#[derive(Clone, Debug)]
+struct Moment {
+    mode: i32,
+    cycle_last: u64,
+    max_cycles: u64,
+    mult: u32,
+    shift: u32,
+    base: [[u64; 2]; CLOCKS],
+    counter: u64,
+}
+
+impl Moment {
+    /// A count is between a hundredth of a nanosecond and two of them, and an update is at most half an hour old: the C
+    /// image counts the seconds since an update one by one.
+    fn any(numbers: &mut Numbers) -> Self {
+        let shift = 24 + numbers.below(8) as u32;
+        let mult = ((1_u64 << shift) / 100 + numbers.below(1 << shift)) as u32;
+        let cycle_last = numbers.any_size() >> 1;
+        let magnitude = 1 + numbers.below(40);
+        let elapsed = numbers.below(1 << magnitude);
+        // As the kernel has it, beyond this the product needs more than 64 bits; a smaller one must do no harm.
+        let max_cycles =
+            if numbers.below(4) == 0 { elapsed.saturating_sub(1) } else { u64::MAX / u64::from(mult) / 2 };
+        let counter = match numbers.below(8) {
+            0 => cycle_last.wrapping_sub(elapsed),
+            _ => cycle_last.wrapping_add(elapsed),
+        };
+        let base = std::array::from_fn(|clock| {
+            let shift = if COARSE >> clock & 1 != 0 { 0 } else { shift };
+            [numbers.below(1 << 35), numbers.below(1_000_000_000 << shift)]
+        });
+        Self { mode: CLOCK_MODE_TSC, cycle_last, max_cycles, mult, shift, base, counter }
+    }
+
+    fn publish(&self, data: &ClockData) {
+        data.sequence.store(2, Relaxed);
+        data.mode.store(self.mode, Relaxed);
+        data.cycle_last.store(self.cycle_last, Relaxed);
+        data.max_cycles.store(self.max_cycles, Relaxed);
+        data.mask.store(u64::MAX, Relaxed);
+        data.mult.store(self.mult, Relaxed);
+        data.shift.store(self.shift, Relaxed);
+        for (slot, [sec, nsec]) in data.base.iter().zip(self.base) {
+            slot.sec.store(sec, Relaxed);
+            slot.nsec.store(nsec, Relaxed);
+        }
+        data.tz_minuteswest.store(-60, Relaxed);
+        data.tz_dsttime.store(3, Relaxed);
+        data.hrtimer_res.store(1, Relaxed);
+    }
+
+    /// Writes the whole page.
+    fn publish_page(&self, page: &DataPage) {
+        self.publish(&page.hres_coarse);
+        self.publish(&page.raw);
+    }
+
+    /// What the data means: nanoseconds since the epoch of the clock, by plain arithmetic on 128 bits.
+    fn time(&self, clock: usize, counter: u64) -> u128 {
+        let [sec, nsec] = self.base[clock].map(u128::from);
+        let elapsed = i128::from(counter) - i128::from(self.cycle_last);
+        let elapsed = u128::try_from(elapsed).unwrap_or(0); // Time does not run backwards.
+        sec * NSEC_PER_SEC + ((nsec + elapsed * u128::from(self.mult)) >> self.shift)
+    }
+}
+
+fn clocks(set: u32) -> impl Iterator<Item = usize> {
+    (0..CLOCKS).filter(move |clock| set >> clock & 1 != 0)
+}
+
+fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
+    for data in [&page.hres_coarse, &page.raw] {
+        data.sequence.store(1, Relaxed);
+        data.mode.store(CLOCK_MODE_TIMENS, Relaxed);
+        for (slot, [sec, nsec]) in data.base.iter().zip(offsets) {
+            slot.sec.store(*sec, Relaxed);
+            slot.nsec.store(*nsec, Relaxed);
+        }
+    }
+}
+
+/// The page at a place as a hypervisor's.
+fn hypervisor_page<T>(image: &Image, index: usize) -> &T {
+    assert!(size_of::<T>() <= PAGE_SIZE);
+    // SAFETY: the pages are mapped for good and zeroed, and both hypervisors' layouts are all atomics.
+    unsafe { &*(&raw const *image.data_page(index)).cast::<T>() }
+}
+
+#[test]
+fn equals_the_c_image_bit_for_bit() {
+    let images = [Clocks::ours(), Clocks::theirs()];
+    let mut numbers = Numbers(1);
+    let mut compared = 0;
+    for round in 0..20_000 {
+        let mut moment = Moment::any(&mut numbers);
+        let in_namespace = round % 4 == 1;
+        let with_pvclock = round % 4 == 2;
+        if with_pvclock {
+            moment.mode = CLOCK_MODE_PVCLOCK;
+        }
+        let offsets = std::array::from_fn(|_| [numbers.any_size(), numbers.below(1_000_000_000)]);
+        let (mul, shift) = (numbers.next() as u32, numbers.below(12) as i8 - 12);
+        // The hypervisor's time is near the update, as the counter is: the C image counts seconds one by one.
+        let tsc = moment.counter.wrapping_sub(numbers.below(1 << 32));
+        let pvclock = [tsc, moment.cycle_last.wrapping_sub(numbers.below(1 << 20))];
+        for image in images.iter().map(|clocks| &clocks.image) {
+            counter::set(image, moment.counter);
+            moment.publish_page(image.data_page(if in_namespace { TIMENS } else { VVAR }));
+            if in_namespace {
+                timens_page(&offsets, image.data_page(VVAR));
+            }
+            let page: &PvclockPage = hypervisor_page(image, PVCLOCK);
+            page.flags.store(PVCLOCK_TSC_STABLE, Relaxed);
+            page.tsc_timestamp.store(pvclock[0], Relaxed);
+            page.system_time.store(pvclock[1], Relaxed);
+            page.tsc_to_system_mul.store(mul, Relaxed);
+            page.tsc_shift.store(shift, Relaxed);
+        }
+        // A counter whose highest bit is set cannot come from a TSC mode; the kernel is asked then, at two moments.
+        for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
+            let [ours, theirs] = images.each_ref().map(|clocks| clocks.get_time(clock));
+            assert_eq!(ours, theirs, "clock {clock}, round {round}, namespace {in_namespace}: {moment:?}");
+            compared += 1;
+        }
+        let [ours, theirs] = images.each_ref().map(|clocks| {
+            let (mut time, mut zone, mut seconds) = ([-1; 2], [-1; 2], -1);
+            let plain = ((clocks.gettimeofday)(&mut time, std::ptr::null_mut()), time);
+            let zoned = ((clocks.gettimeofday)(&mut time, &mut zone), time, zone);
+            let seconds = ((clocks.time)(std::ptr::null_mut()), (clocks.time)(&mut seconds), seconds);
+            let resolution = |clock: usize| {
+                let mut resolution = [-1; 2];
+                ((clocks.clock_getres)(clock as i32, &mut resolution), resolution)
+            };
+            // For coarse clocks ours asks the kernel, whose tick may be another than that of the C image's kernel.
+            let resolutions: Vec<_> = self::clocks(HIGH_RESOLUTION | RAW).map(resolution).collect();
+            (plain, zoned, seconds, resolutions)
+        });
+        assert_eq!(ours, theirs, "round {round}: {moment:?}");
+    }
+    println!("{compared} readings are equal");
+}
+
+#[test]
+fn equals_plain_arithmetic() {
+    let clocks = Clocks::ours();
+    let image = &clocks.image;
+    let mut numbers = Numbers(2);
+    for _ in 0..20_000 {
+        let moment = Moment::any(&mut numbers);
+        if moment.counter > i64::MAX as u64 {
+            continue; // The sign bit marks a counter that cannot be read.
+        }
+        counter::set(image, moment.counter);
+        moment.publish_page(image.data_page(VVAR));
+        for clock in self::clocks(HIGH_RESOLUTION | RAW) {
+            let expected = moment.time(clock, moment.counter);
+            let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
+            assert_eq!(clocks.get_time(clock), (0, expected), "clock {clock}: {moment:?}");
+        }
+    }
+}
+
+#[test]
+fn reads_the_page_of_hyper_v() {
+    let clocks = Clocks::ours();
+    let image = &clocks.image;
+    let page: &HypervPage = hypervisor_page(image, HVCLOCK);
+    let mut numbers = Numbers(3);
+    for _ in 0..10_000 {
+        let (scale, offset) = (numbers.next(), numbers.below(1 << 40));
+        let tsc = numbers.below(1 << 50);
+        page.sequence.store(1, Relaxed);
+        page.scale.store(scale, Relaxed);
+        page.offset.store(offset, Relaxed);
+        let counter = ((u128::from(tsc) * u128::from(scale)) >> 64) as u64 + offset;
+        let moment = Moment {
+            mode: CLOCK_MODE_HVCLOCK,
+            cycle_last: counter - numbers.below(offset.min(1 << 32) + 1),
+            ..Moment::any(&mut numbers)
+        };
+        counter::set(image, tsc);
+        moment.publish_page(image.data_page(VVAR));
+        let expected = moment.time(MONOTONIC, counter);
+        let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
+        assert_eq!(clocks.get_time(MONOTONIC), (0, expected), "{moment:?}");
+    }
+}
+
+#[test]
+fn asks_the_kernel_when_the_counter_cannot_be_read() {
+    let clocks = Clocks::ours();
+    let image = &clocks.image;
+    let mut moment = Moment::any(&mut Numbers(4));
+    for mode in [0, CLOCK_MODE_PVCLOCK, CLOCK_MODE_HVCLOCK] {
+        moment.mode = mode; // The hypervisors' pages are zero: not stable, not valid.
+        moment.publish_page(image.data_page(VVAR));
+        for clock in [REALTIME, MONOTONIC, MONOTONIC_RAW] {
+            let before = nix_time(clock);
+            let (result, [sec, nsec]) = clocks.get_time(clock);
+            assert_eq!(result, 0);
+            let now = sec as u128 * NSEC_PER_SEC + nsec as u128;
+            assert!((before..=nix_time(clock)).contains(&now), "mode {mode}, clock {clock}");
+        }
+    }
+    for (clock, result) in [(12, -22), (63, -22), (usize::MAX, -22), (1 << 31, -22), (2, 0), (3, 0)]
+    {
+        assert_eq!(clocks.get_time(clock).0, result, "clock {clock}");
+    }
+}
+
+/// The kernel's own time of a clock, in nanoseconds.
+fn nix_time(clock: usize) -> u128 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock as i32)).expect("a clock");
+    time.tv_sec() as u128 * NSEC_PER_SEC + time.tv_nsec() as u128
+}
+
+/// Readers while the data is written: what they see belongs to one update, and time does not run backwards.
+#[test]
+fn a_reader_never_sees_half_an_update() {
+    let clocks = Clocks::ours();
+    let image = &clocks.image;
+    let page = image.data_page(VVAR);
+    let mut moment = Moment::any(&mut Numbers(5));
+    moment.shift = 0;
+    moment.mult = 1;
+    moment.max_cycles = u64::MAX >> 2;
+    // Seconds, nanoseconds and cycles all say the same, so a mixture of two updates shows.
+    let at = |moment: &mut Moment, step: u64| {
+        moment.cycle_last = step;
+        moment.base = [[step, step % 1_000_000_000]; CLOCKS];
+        moment.counter = step;
+    };
+    at(&mut moment, 0);
+    moment.publish_page(page);
+    counter::set(image, 0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut step = 0;
+            while !done.load(SeqCst) {
+                step += 1;
+                for data in [&page.hres_coarse, &page.raw] {
+                    data.sequence.fetch_add(1, SeqCst);
+                    fence(SeqCst);
+                    for base in &data.base {
+                        base.sec.store(step, Relaxed);
+                        base.nsec.store(step, Relaxed);
+                    }
+                    fence(SeqCst);
+                    data.sequence.fetch_add(1, SeqCst);
+                }
+            }
+            step
+        });
+        let mut last = [0; CLOCKS];
+        for _ in 0..100_000 {
+            for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
+                let (result, [sec, nsec]) = clocks.get_time(clock);
+                let torn = result != 0 || sec != nsec;
+                let backwards = sec < last[clock];
+                if torn || backwards {
+                    done.store(true, SeqCst); // Or the writer would never end.
+                }
+                assert!(!torn, "clock {clock} is torn: {sec} and {nsec}, result {result}");
+                assert!(!backwards, "clock {clock} ran backwards from {} to {sec}", last[clock]);
+                last[clock] = sec;
+            }
+        }
+        done.store(true, SeqCst);
+        let updates = writer.join().expect("the writer ends");
+        assert!(updates > 1000, "only {updates} updates were made");
+        println!("{updates} updates");
+    });
+}
