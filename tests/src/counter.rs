@@ -6,7 +6,8 @@
 //! # Invariants
 //!
 //! 1. Every place that reads the TSC is replaced, or `fix` panics.
-//! 2. The call changes `rax`, `rdx` and the stack below `rsp`; an image must not keep anything below `rsp` there.
+//! 2. Only the reading is replaced: `lfence; rdtsc`, or `rdtsc` and a `nop`; what an alternative has behind it stays.
+//! 3. The call changes `rax`, `rdx` and the stack below `rsp`; an image must not keep anything below `rsp` there.
 
 use crate::image::Image;
 use liblinux_abi::alternative::FEATURE_RDTSCP;
@@ -33,7 +34,6 @@ pub fn fix(file: &mut Vec<u8>) {
         let distance = i32::try_from(thunk - end).expect("an image is small");
         file[place.original] = 0xe8;
         file[place.original + 1..end].copy_from_slice(&distance.to_le_bytes());
-        file[end..place.original + place.room].fill(0x90);
         places += 1;
     }
     assert!(places > 0, "the image reads no TSC");

@@ -298,8 +298,7 @@ fn asks_the_kernel_when_the_counter_cannot_be_read() {
             assert!((before..=nix_time(clock)).contains(&now), "mode {mode}, clock {clock}");
         }
     }
-    for (clock, result) in [(12, -22), (63, -22), (usize::MAX, -22), (1 << 31, -22), (2, 0), (3, 0)]
-    {
+    for (clock, result) in [(12, -22), (63, -22), (usize::MAX, -22), (1 << 31, -22), (2, 0), (3, 0)] {
         assert_eq!(clocks.get_time(clock).0, result, "clock {clock}");
     }
 }

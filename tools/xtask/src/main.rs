@@ -5,6 +5,7 @@
 //! 1. Exit status 0 means done; 1 that the work failed or an image was refused; 2 that the command line or a file could
 //!    not be understood.
 
+mod bench;
 mod boot;
 mod command;
 mod image;
@@ -54,6 +55,12 @@ enum Task {
         #[arg(short, long)]
         verbose: bool,
     },
+    /// Compare the speed of our functions with that of the kernel's C image
+    Bench {
+        /// Write the figures to FILE as well
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Accept an intended ABI change: write linker/vdso.map and linker/vdso.abi
     Bless,
 }
@@ -83,6 +90,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Image => println!("{}", image::build(&workspace)?.display()),
         Task::Check { file, verbose } => return check(&workspace, file, verbose),
+        Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Bless => lock::bless(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

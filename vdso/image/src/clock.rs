@@ -4,9 +4,10 @@
 //! counter's progress since. Reference: `lib/vdso/gettimeofday.c` and `arch/x86/include/asm/vdso/gettimeofday.h` of
 //! Linux 6.12.
 //!
-//! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the initial time namespace. If
-//! anything is in the way, it jumps to its cold half, which starts over and deals with everything. The resolution of the
-//! coarse clocks, a constant of the kernel's build that no data page holds, is left to the system call.
+//! An entry first makes one attempt in the hot page (that of `clock_gettime` is in assembly, in [`crate::arch`]), for a
+//! clock that runs on the TSC in the initial time namespace. If anything is in the way, it jumps to its cold half, which
+//! starts over and deals with everything. The resolution of the coarse clocks, a constant of the kernel's build that no
+//! data page holds, is left to the system call.
 //!
 //! # Invariants
 //!
@@ -18,10 +19,11 @@
 
 use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
-use crate::timekeeping::{Instant, coarse, high_resolution, try_coarse, try_high_resolution};
+use crate::timekeeping::{Instant, coarse, high_resolution, try_high_resolution};
+use core::hint::cold_path;
+use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
 use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
-use liblinux_abi::errno::EFAULT;
 use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
 
 /// `struct __kernel_timespec`, and `struct __kernel_old_timeval`: two 64-bit words.
@@ -30,33 +32,16 @@ type Pair = [u64; 2];
 /// `struct timezone`: minutes west of Greenwich in the low half, the kind of daylight saving in the high one.
 type Timezone = u64;
 
+/// Offset of the adjusted clocksource in a data page.
+const HRES_COARSE: usize = offset_of!(DataPage, hres_coarse);
+
 /// Nanoseconds of a microsecond.
 const NSEC_PER_USEC: u32 = 1000;
 
-/// `clock_gettime(2)`.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = ".text.hot.clock_gettime")]
-pub extern "C" fn __vdso_clock_gettime(clock: i32, time: *mut Pair) -> isize {
-    let id = clock.cast_unsigned() as usize;
-    let now = if is_in(HIGH_RESOLUTION, id) {
-        try_high_resolution(|page| &page.hres_coarse, id)
-    } else if is_in(COARSE, id) {
-        try_coarse(|page| &page.hres_coarse, id)
-    } else if is_in(RAW, id) {
-        try_high_resolution(|page| &page.raw, id)
-    } else {
-        None
-    };
-    match now {
-        Some(now) => stored(store_pair(time, [now.sec, now.nsec])),
-        None => clock_gettime_cold(clock, time),
-    }
-}
-
-/// `clock_gettime(2)`, whatever it takes.
+/// `clock_gettime(2)`, whatever it takes. The entry is in [`crate::arch`] and jumps here if anything is in its way.
 #[cold]
 #[inline(never)]
-extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
+pub extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
     let id = clock.cast_unsigned() as usize;
     let now = if is_in(HIGH_RESOLUTION, id) {
         high_resolution(|page| &page.hres_coarse, id)
@@ -78,10 +63,9 @@ extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
 #[unsafe(link_section = ".text.hot.gettimeofday")]
 pub extern "C" fn __vdso_gettimeofday(time: *mut Pair, zone: *mut Timezone) -> isize {
     if !time.is_null()
-        && zone.is_null()
-        && let Some(now) = try_high_resolution(|page| &page.hres_coarse, REALTIME)
+        && let Some(now) = try_high_resolution(arch::process_clock::<HRES_COARSE>(), REALTIME)
     {
-        return stored(store_pair(time, timeval(now)));
+        return stored(store_pair(time, timeval(now)).and_then(|()| store_zone(zone)));
     }
     gettimeofday_cold(time, zone)
 }
@@ -106,6 +90,7 @@ fn timeval(now: Instant) -> Pair {
 }
 
 /// Stores the time zone, if it was asked for.
+#[inline(always)]
 fn store_zone(zone: *mut Timezone) -> Result<(), Fault> {
     if zone.is_null() {
         return Ok(());
@@ -122,8 +107,10 @@ fn store_zone(zone: *mut Timezone) -> Result<(), Fault> {
 pub extern "C" fn __vdso_time(time: *mut u64) -> isize {
     // One field, so no sequence: it cannot be torn. Time namespaces do not shift this clock.
     let now = system_data().hres_coarse.base[REALTIME].sec.load(Relaxed);
-    if !time.is_null() && store_u64(time, now).is_err() {
-        return -EFAULT;
+    if !time.is_null()
+        && let Err(fault) = store_u64(time, now)
+    {
+        return stored(Err(fault));
     }
     now.cast_signed() as isize
 }
@@ -133,13 +120,20 @@ pub extern "C" fn __vdso_time(time: *mut u64) -> isize {
 #[unsafe(link_section = ".text.hot.clock_getres")]
 pub extern "C" fn __vdso_clock_getres(clock: i32, resolution: *mut Pair) -> isize {
     if !is_in(HIGH_RESOLUTION | RAW, clock.cast_unsigned() as usize) {
-        return fallback::clock_getres(clock, resolution.cast());
+        return clock_getres_elsewhere(clock, resolution);
     }
     if resolution.is_null() {
         return 0;
     }
     let nsec = system_data().hres_coarse.hrtimer_res.load(Relaxed);
     stored(store_pair(resolution, [0, u64::from(nsec)]))
+}
+
+/// `clock_getres(2)` of a clock that only the kernel knows.
+#[cold]
+#[inline(never)]
+extern "C" fn clock_getres_elsewhere(clock: i32, resolution: *mut Pair) -> isize {
+    fallback::clock_getres(clock, resolution.cast())
 }
 
 /// Whether `id` is in a set of clocks.
@@ -153,6 +147,7 @@ fn is_in(set: u32, id: usize) -> bool {
 fn system_data() -> &'static DataPage {
     let page = arch::process_data();
     if page.hres_coarse.mode.load(Relaxed) == CLOCK_MODE_TIMENS {
+        cold_path();
         // SAFETY: the clock mode was just seen.
         return unsafe { arch::namespace_data() };
     }

@@ -14,14 +14,15 @@
 #![expect(unsafe_code, reason = "reads pages that are not always there")]
 
 use crate::{arch, hypervisor};
-use core::hint::spin_loop;
+use core::hint::{cold_path, spin_loop};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
 use liblinux_abi::vvar::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage, Timestamp,
 };
 
-const NSEC_PER_SEC: u64 = 1_000_000_000;
+/// Nanoseconds of a second.
+pub const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// The counter's sign bit marks an invalid reading, so cycles have 63 bits.
 const CYCLES_MASK: u64 = i64::MAX as u64;
@@ -57,28 +58,35 @@ impl<F: Fn(&'static DataPage) -> &'static ClockData + Copy> Source for F {}
 /// The time now of the high-resolution clock `id`, if nothing is in the way: the counter is the TSC and near its last
 /// reading, the data is not shifted and was not written meanwhile.
 #[inline(always)]
-pub fn try_high_resolution(source: impl Source, id: usize) -> Option<Instant> {
-    let data = source(arch::process_data());
+pub fn try_high_resolution(data: &ClockData, id: usize) -> Option<Instant> {
     let base = data.base.get(id)?;
-    let sequence = data.sequence.load(Acquire); // Pairs with the write barrier of `vdso_write_begin`.
-    if sequence & 1 != 0 || data.mode.load(Relaxed) != CLOCK_MODE_TSC {
+    let sequence = even(data.sequence.load(Acquire)); // Pairs with the write barrier of `vdso_write_begin`.
+    if data.mode.load(Relaxed) != CLOCK_MODE_TSC {
         return None;
     }
-    // A counter beyond 63 bits is not masked here: its distance is beyond `max_cycles`.
-    let elapsed = Elapsed::new(data, arch::counter());
-    let nsec = elapsed.usual_nanoseconds(base.nsec.load(Relaxed))?;
-    let sec = base.sec.load(Relaxed);
-    is_unchanged(data, sequence).then(|| Instant { sec, nsec }.carried())
+    // Less than 2^32, and so is the multiplier: only the sum can overflow.
+    let elapsed = arch::counter_since_update(data)?;
+    let product = elapsed.wrapping_mul(u64::from(data.mult.load(Relaxed)));
+    let mut nsec = product.checked_add(base.nsec.load(Relaxed))? >> (data.shift.load(Relaxed) & 63);
+    let mut sec = base.sec.load(Relaxed);
+    if !is_unchanged(data, sequence) {
+        return None;
+    }
+    if nsec >= NSEC_PER_SEC {
+        cold_path();
+        nsec -= NSEC_PER_SEC;
+        sec = sec.wrapping_add(1);
+        if nsec >= NSEC_PER_SEC {
+            return None;
+        }
+    }
+    Some(Instant { sec, nsec })
 }
 
-/// The time of the coarse clock `id` at the last update, if the data is not shifted and was not written meanwhile.
+/// A sequence that the data does not have later if it is odd now, which saves asking.
 #[inline(always)]
-pub fn try_coarse(source: impl Source, id: usize) -> Option<Instant> {
-    let data = source(arch::process_data());
-    let base = data.base.get(id)?;
-    let sequence = data.sequence.load(Acquire); // Pairs with the write barrier of `vdso_write_begin`.
-    let now = Instant { sec: base.sec.load(Relaxed), nsec: base.nsec.load(Relaxed) };
-    (sequence & 1 == 0 && is_unchanged(data, sequence)).then_some(now)
+fn even(sequence: u32) -> u32 {
+    sequence & !1
 }
 
 /// The time now of the high-resolution clock `id`; none if only the kernel can read its counter.

@@ -3,7 +3,9 @@
 #![expect(unsafe_code, reason = "reads a processor register")]
 
 use core::arch::asm;
+use core::mem::offset_of;
 use liblinux_abi::alternative::FEATURE_RDTSCP;
+use liblinux_abi::vvar::ClockData;
 
 /// Reads the TSC, not earlier than any instruction before it.
 ///
@@ -35,4 +37,42 @@ pub fn counter() -> u64 {
         );
     }
     u64::from(high) << 32 | u64::from(low)
+}
+
+/// How far the TSC is beyond an earlier reading of it, if that is less than 2^32 counts; not read earlier than any
+/// instruction before it.
+///
+/// The two halves of the counter are subtracted where the processor leaves them: joining them first would delay all
+/// that depends on the result.
+#[inline(always)]
+pub fn counter_since_update(data: &ClockData) -> Option<u64> {
+    let (low, high): (u64, u32);
+    // SAFETY: as in `counter`; reads the 8 bytes behind a reference, in two halves that are each loaded at once, as
+    // part of a sequence that is checked as a whole.
+    unsafe {
+        asm!(
+            "20: lfence",
+            "rdtsc",
+            "21:",
+            ".pushsection .altinstructions, \"a\", @progbits",
+            ".long 20b - ., 22f - .",
+            ".long {feature}",
+            ".byte 21b - 20b, 23f - 22f",
+            ".popsection",
+            ".pushsection .altinstr_replacement, \"ax\", @progbits",
+            "22: rdtscp",
+            "23:",
+            ".popsection",
+            "sub eax, [{data} + {offset}]",
+            "sbb edx, [{data} + {offset} + 4]",
+            feature = const FEATURE_RDTSCP,
+            data = in(reg) data,
+            offset = const offset_of!(ClockData, cycle_last),
+            out("rax") low,
+            out("edx") high,
+            out("ecx") _,
+            options(nostack),
+        );
+    }
+    (high == 0).then_some(low)
 }

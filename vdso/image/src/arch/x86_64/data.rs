@@ -13,7 +13,8 @@
 #![expect(unsafe_code, reason = "turns linker symbols into references")]
 
 use core::arch::asm;
-use liblinux_abi::vvar::{DataPage, HypervPage, PvclockPage};
+use core::mem::offset_of;
+use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage};
 
 /// The address of a symbol of the linker script.
 macro_rules! address {
@@ -37,6 +38,21 @@ pub fn process_data() -> &'static DataPage {
     let page: *const DataPage = address!("vvar_page");
     // SAFETY: invariants 1 and 3.
     unsafe { &*page }
+}
+
+/// A clocksource of `vvar_page`, by its offset in the page.
+///
+/// The address of the clocksource rather than of the page, so that its fields have short offsets.
+#[inline(always)]
+pub fn process_clock<const OFFSET: usize>() -> &'static ClockData {
+    const { assert!(OFFSET == offset_of!(DataPage, hres_coarse) || OFFSET == offset_of!(DataPage, raw)) };
+    let data: *const ClockData;
+    // SAFETY: computes an address.
+    unsafe {
+        asm!("lea {}, [rip + vvar_page + {offset}]", out(reg) data, offset = const OFFSET, options(pure, nomem, nostack, preserves_flags));
+    }
+    // SAFETY: invariant 1, and the offset is that of a clocksource; all of its fields are atomics.
+    unsafe { &*data }
 }
 
 /// `timens_page`: the system-wide data, in a process whose time namespace has offsets.

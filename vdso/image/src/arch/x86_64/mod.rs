@@ -2,6 +2,7 @@
 
 pub mod chacha;
 mod chacha_wide;
+mod clock_gettime;
 mod counter;
 mod data;
 mod process;
@@ -10,7 +11,7 @@ mod restorer;
 mod slots;
 pub mod user;
 
-pub use counter::counter;
-pub use data::{hvclock_page, namespace_data, process_data, pvclock_page};
+pub use counter::{counter, counter_since_update};
+pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page};
 pub use processor::processor_and_node;
 pub use slots::fallback;

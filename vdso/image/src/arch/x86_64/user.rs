@@ -102,14 +102,15 @@ pub fn store_u32(pointer: *mut u32, value: u32) -> Result<(), Fault> {
     // the kernel changes for the landing are declared.
     unsafe {
         asm!(
-            "20: mov [rsi], {value:e}",
+            "20: mov [{pointer}], {value:e}",
             ".pushsection __ex_table, \"a\", @progbits",
             ".long 20b - __ex_table, {landing} - __ex_table",
             ".popsection",
             value = in(reg) value,
             landing = label { return Err(Fault) },
-            inlateout("rsi") pointer => _,
+            pointer = in(reg) pointer,
             lateout("rdi") _,
+            lateout("rsi") _,
             lateout("rdx") _,
             options(nostack, preserves_flags),
         );
@@ -123,14 +124,15 @@ pub fn store_u64(pointer: *mut u64, value: u64) -> Result<(), Fault> {
     // SAFETY: as above.
     unsafe {
         asm!(
-            "20: mov [rsi], {value}",
+            "20: mov [{pointer}], {value}",
             ".pushsection __ex_table, \"a\", @progbits",
             ".long 20b - __ex_table, {landing} - __ex_table",
             ".popsection",
             value = in(reg) value,
             landing = label { return Err(Fault) },
-            inlateout("rsi") pointer => _,
+            pointer = in(reg) pointer,
             lateout("rdi") _,
+            lateout("rsi") _,
             lateout("rdx") _,
             options(nostack, preserves_flags),
         );
@@ -144,8 +146,8 @@ pub fn store_pair(pointer: *mut [u64; 2], [first, second]: [u64; 2]) -> Result<(
     // SAFETY: as above.
     unsafe {
         asm!(
-            "20: mov [rsi], {first}",
-            "21: mov [rsi + 8], {second}",
+            "20: mov [{pointer}], {first}",
+            "21: mov [{pointer} + 8], {second}",
             ".pushsection __ex_table, \"a\", @progbits",
             ".long 20b - __ex_table, {landing} - __ex_table",
             ".long 21b - __ex_table, {landing} - __ex_table",
@@ -153,8 +155,9 @@ pub fn store_pair(pointer: *mut [u64; 2], [first, second]: [u64; 2]) -> Result<(
             first = in(reg) first,
             second = in(reg) second,
             landing = label { return Err(Fault) },
-            inlateout("rsi") pointer => _,
+            pointer = in(reg) pointer,
             lateout("rdi") _,
+            lateout("rsi") _,
             lateout("rdx") _,
             options(nostack, preserves_flags),
         );
@@ -231,6 +234,17 @@ pub fn move_out(target: *mut u8, source: *mut u8, len: usize) -> Result<(), Faul
 pub fn stored(outcome: Result<(), Fault>) -> isize {
     match outcome {
         Ok(()) => 0,
-        Err(Fault) => -EFAULT,
+        Err(Fault) => efault(),
     }
+}
+
+/// `-EFAULT`, in assembly: a constant that the compiler knows it would load before the access, on the good path.
+#[inline(always)]
+fn efault() -> isize {
+    let error;
+    // SAFETY: sets a register.
+    unsafe {
+        asm!("mov {}, -{efault}", out(reg) error, efault = const EFAULT, options(nomem, nostack, preserves_flags));
+    }
+    error
 }
