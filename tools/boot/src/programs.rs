@@ -2,7 +2,7 @@
 //!
 //! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
 //! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
-//! our image but `stubs`.
+//! our image but `stubs` and `pointers`.
 //!
 //! # Invariants
 //!
@@ -59,6 +59,7 @@ pub const PROGRAMS: &[Program] = &[
     program("go", "Go", Build::Go),
     program("rust", "Rust std, glibc dynamic", Build::Rust("clocks")),
     program("stubs", "Rust std, glibc dynamic", Build::Rust("stubs")),
+    program("pointers", "Rust std, glibc dynamic", Build::Rust("pointers")),
 ];
 
 /// The program called `name`.
