@@ -38,6 +38,10 @@ pub enum Check {
     Date,
     /// It prints KTAP, which becomes its subtest.
     Ktap,
+    /// It prints TAP as the kernel's selftests do; it runs untraced.
+    Tap,
+    /// Its exit status says it: 0 passed, 4 skipped; it runs untraced.
+    Status,
 }
 
 impl Case {
@@ -64,7 +68,9 @@ impl Program {
             "clocks" => Check::Clocks,
             "date" => Check::Date,
             "ktap" => Check::Ktap,
-            other => bail!("unknown check `{other}`; there are clocks, date and ktap"),
+            "tap" => Check::Tap,
+            "status" => Check::Status,
+            other => bail!("unknown check `{other}`; there are clocks, date, ktap, tap and status"),
         };
         let path = fields.next().filter(|path| !path.is_empty()).context("no path")?;
         Ok(Self { name, check, path, arguments: fields.collect() })

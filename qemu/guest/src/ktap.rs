@@ -4,7 +4,8 @@
 //!
 //! 1. Each line reaches the output in one write, when it is known: the reader has a watchdog.
 //! 2. Test numbers ascend from 1 without gaps; [`Ktap::test`] counts them.
-//! 3. Text that comes from outside cannot forge a line of ours: it is cut at the first line end and follows a `#`.
+//! 3. Text that comes from outside cannot forge a line of ours: it is cut at the first line end and follows a `#`, which
+//!    no name holds.
 
 use std::io::{self, Write};
 
@@ -66,10 +67,10 @@ impl<'a> Ktap<'a> {
     /// Writes the result of the next test.
     pub fn test(&mut self, name: &str, outcome: &Outcome) -> io::Result<()> {
         self.tests += 1;
-        let name = format!("{} {}", self.tests, first_line(name));
+        let name = format!("{} {}", self.tests, first_line(name).replace('#', ""));
         match outcome {
             Outcome::Pass => self.line(&format!("ok {name}")),
-            Outcome::Skip(reason) => self.line(&format!("ok {name} # SKIP {}", first_line(reason))),
+            Outcome::Skip(reason) => self.line(format!("ok {name} # SKIP {}", first_line(reason)).trim_end()),
             Outcome::Fail(reason) => {
                 self.failures += 1;
                 self.note(reason)?;
@@ -102,10 +103,12 @@ fn first_line(text: &str) -> &str {
 /// A result line, as another program wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// `KTAP version 1`
+    /// `KTAP version 1`, or the selftests' `TAP version 13`
     Header,
     /// `1..N`
     Plan(usize),
+    /// `1..0 # SKIP reason`: nothing was run.
+    SkipAll(&'a str),
     /// `ok N name` or `not ok N name`, with the name and how it ended.
     Test(&'a str, Outcome),
     /// `# text`
@@ -117,8 +120,11 @@ pub enum Line<'a> {
 impl<'a> Line<'a> {
     /// Reads one line without its line end.
     pub fn parse(line: &'a str) -> Self {
-        if line == "KTAP version 1" {
+        if line == "KTAP version 1" || line == "TAP version 13" {
             return Self::Header;
+        }
+        if let Some(reason) = line.strip_prefix("1..0 # SKIP") {
+            return Self::SkipAll(reason.trim());
         }
         if let Some(count) = line.strip_prefix("1..").and_then(|count| count.trim().parse().ok()) {
             return Self::Plan(count);
@@ -135,6 +141,17 @@ impl<'a> Line<'a> {
         else {
             return Self::Other(line);
         };
+        // The kernel's selftests write the name behind the directive.
+        if let Some(name) = name.strip_prefix("# ") {
+            return match name.split_once(' ').unwrap_or((name, "")) {
+                ("SKIP", name) if passed => Self::Test(name.trim(), Outcome::Skip(String::new())),
+                ("XFAIL", name) if passed => {
+                    Self::Test(name.trim(), Outcome::Skip("fails as expected".into()))
+                }
+                _ if passed => Self::Test(name, Outcome::Pass),
+                _ => Self::Test(name, Outcome::Fail(String::new())),
+            };
+        }
         match name.split_once(" # SKIP") {
             Some((name, reason)) if passed => Self::Test(name, Outcome::Skip(reason.trim().to_owned())),
             _ if passed => Self::Test(name, Outcome::Pass),
@@ -157,7 +174,7 @@ mod tests {
         inner.plan(3).unwrap();
         inner.test("image", &Outcome::Pass).unwrap();
         inner.test("X", &Outcome::Fail("too\nlate".into())).unwrap();
-        inner.test("y", &Outcome::Skip("none".into())).unwrap();
+        inner.test("y: #PF", &Outcome::Skip("none".into())).unwrap();
         assert_eq!((inner.tests(), inner.failures()), (3, 1));
         ktap.test("go", &Outcome::Fail("one test".into())).unwrap();
         let expected = "\
@@ -169,7 +186,7 @@ KTAP version 1
     ok 1 image
     # too
     not ok 2 X
-    ok 3 y # SKIP none
+    ok 3 y: PF # SKIP none
 # one test
 not ok 1 go
 ";
@@ -184,6 +201,13 @@ not ok 1 go
         assert_eq!(Line::parse("ok 1 read"), Line::Test("read", Outcome::Pass));
         assert_eq!(Line::parse("not ok 2 a b"), Line::Test("a b", Outcome::Fail(String::new())));
         assert_eq!(Line::parse("ok 3 x # SKIP why"), Line::Test("x", Outcome::Skip("why".into())));
+        assert_eq!(Line::parse("TAP version 13"), Line::Header);
+        assert_eq!(Line::parse("1..0 # SKIP not root"), Line::SkipAll("not root"));
+        assert_eq!(Line::parse("ok 4 # SKIP TAI"), Line::Test("TAI", Outcome::Skip(String::new())));
+        let expected = Outcome::Skip("fails as expected".into());
+        assert_eq!(Line::parse("ok 5 # XFAIL a b"), Line::Test("a b", expected));
+        let error = Line::parse("not ok 6 # error a b");
+        assert_eq!(error, Line::Test("error a b", Outcome::Fail(String::new())));
         for other in ["", "okay 1", "ok one two", "    ok 1 nested", "1..x"] {
             assert_eq!(Line::parse(other), Line::Other(other));
         }

@@ -22,7 +22,7 @@ pub mod ktap;
 pub mod machine;
 pub mod observer;
 pub mod relay;
-
+pub mod selftest;
 pub mod sweep;
 pub mod verdict;
 pub mod words;

@@ -20,18 +20,21 @@
 #![expect(unsafe_code, reason = "asking to be traced happens between fork and exec")]
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::libc;
+use nix::pty::openpty;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
@@ -99,13 +102,53 @@ pub fn run(
     report: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> Result<Observation> {
     let mut command = Command::new(&program.path);
-    command.args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+    command.args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = start(command)?;
+    let lines = read_lines(child.stdout.take().context("the program has no output")?);
+    let pid = Pid::from_raw(i32::try_from(child.id())?);
+    let result = observe(pid, limit, &lines, report);
+    finish(pid, result, &lines, report)
+}
+
+/// Runs `program` for at most `limit` and leaves it alone once its image is read, before its first instruction.
+///
+/// Its output and its errors go to a terminal, so that it writes each line when it is known: what is still in a buffer
+/// comes too late if another process of the program's prints, twice if it forks, and never if it dies.
+pub fn run_untraced(
+    program: &Program,
+    limit: Duration,
+    report: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End> {
+    let terminal = openpty(None, None).context("cannot create a terminal")?;
+    let mut settings = tcgetattr(&terminal.slave)?;
+    cfmakeraw(&mut settings);
+    tcsetattr(&terminal.slave, SetArg::TCSANOW, &settings)?;
+    let mut command = Command::new(&program.path);
+    command.args(&program.arguments).stdin(Stdio::null());
+    command.stdout(terminal.slave.try_clone()?).stderr(terminal.slave);
+    // The command, and with it our hold on the program's side, is gone when this returns.
+    let child = start(command)?;
+    let lines = read_lines(File::from(terminal.master));
+    let pid = Pid::from_raw(i32::try_from(child.id())?);
+    let result = leave_alone(pid, limit, &lines, report);
+    finish(pid, result, &lines, report)
+}
+
+/// Starts a program that stops when its `execve` is done.
+fn start(mut command: Command) -> Result<Child> {
+    command.process_group(0);
     // SAFETY: the closure makes one system call and touches no memory that another thread could hold locked.
     unsafe { command.pre_exec(|| ptrace::traceme().map_err(io::Error::from)) };
-    let mut child = command.spawn().with_context(|| format!("cannot start {}", program.path))?;
-    let pid = Pid::from_raw(i32::try_from(child.id())?);
-    let lines = read_lines(child.stdout.take().context("the program has no output")?);
-    let result = observe(pid, limit, &lines, report);
+    command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
+}
+
+/// Kills what is left of the program, and reports the last of what it printed.
+fn finish<T>(
+    pid: Pid,
+    result: Result<T>,
+    lines: &Receiver<String>,
+    report: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<T> {
     if result.is_err() {
         finish_off(pid);
     }
@@ -114,12 +157,60 @@ pub fn run(
         Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => {}
         Err(error) => return Err(error).context("cannot kill the program's process group"),
     }
-    let observation = result?;
+    let result = result?;
     let deadline = Instant::now() + DRAIN;
     while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         report(Event::Line(line))?;
     }
-    Ok(observation)
+    Ok(result)
+}
+
+/// Reads the program's image at its first stop.
+fn first_stop(pid: Pid, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<(Process, Option<Image>)> {
+    match waitpid(pid, Some(WaitPidFlag::__WALL))? {
+        WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
+        other => bail!("the program did not stop after execve but: {other:?}"),
+    }
+    let process = Process::new(pid.as_raw())?;
+    let image = Image::of(&process)?;
+    report(Event::Image(image.clone()))?;
+    Ok((process, image))
+}
+
+/// Lets the program go after its first stop, and waits for its end.
+fn leave_alone(
+    pid: Pid,
+    limit: Duration,
+    lines: &Receiver<String>,
+    report: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End> {
+    let deadline = Instant::now() + limit;
+    first_stop(pid, report)?;
+    ptrace::detach(pid, None)?;
+    let mut timed_out = false;
+    let end = loop {
+        match waitpid(pid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG))? {
+            WaitStatus::Exited(_, status) => break End::Exited(status),
+            WaitStatus::Signaled(_, signal, _) => break End::Signaled(signal),
+            WaitStatus::StillAlive => report_line(lines, report)?,
+            other => bail!("unexpected state of the program: {other:?}"),
+        }
+        if Instant::now() > deadline && !timed_out {
+            timed_out = true;
+            kill(pid, Signal::SIGKILL)?;
+        }
+    };
+    Ok(if timed_out { End::TimedOut(limit) } else { end })
+}
+
+/// Reports the next line that the program prints, or waits a little for one.
+fn report_line(lines: &Receiver<String>, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<()> {
+    match lines.recv_timeout(TICK) {
+        Ok(line) => report(Event::Line(line))?,
+        Err(RecvTimeoutError::Timeout) => {}
+        Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+    }
+    Ok(())
 }
 
 /// Follows the program from its first stop to its end.
@@ -130,13 +221,7 @@ fn observe(
     report: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> Result<Observation> {
     let deadline = Instant::now() + limit;
-    match waitpid(pid, Some(WaitPidFlag::__WALL))? {
-        WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
-        other => bail!("the program did not stop after execve but: {other:?}"),
-    }
-    let process = Process::new(pid.as_raw())?;
-    let mut image = Image::of(&process)?;
-    report(Event::Image(image.clone()))?;
+    let (process, mut image) = first_stop(pid, report)?;
     let options = Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACEEXIT | Options::PTRACE_O_TRACEEXEC;
     ptrace::setoptions(pid, options)?;
     ptrace::cont(pid, None)?;
@@ -160,11 +245,7 @@ fn observe(
                 ptrace::cont(pid, None)?;
             }
             WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal)?,
-            WaitStatus::StillAlive => match lines.recv_timeout(TICK) {
-                Ok(line) => report(Event::Line(line))?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
-            },
+            WaitStatus::StillAlive => report_line(lines, report)?,
             other => bail!("unexpected state of the program: {other:?}"),
         }
         if Instant::now() > deadline && !timed_out {
@@ -194,7 +275,7 @@ fn finish_off(pid: Pid) {
 }
 
 /// Reads the program's output line by line, in a thread of its own, since the reader must not wait for it.
-fn read_lines(output: ChildStdout) -> Receiver<String> {
+fn read_lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n') {

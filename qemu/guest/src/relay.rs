@@ -37,6 +37,11 @@ impl<'k, 'o> Relay<'k, 'o> {
                 self.planned = Some(count);
                 self.list.plan(count)
             }
+            (Line::SkipAll(reason), None) => {
+                self.planned = Some(1);
+                self.list.plan(1)?;
+                self.list.test("all", &Outcome::Skip(reason.to_owned()))
+            }
             (Line::Test(name, outcome), Some(planned)) if self.list.tests() < planned => {
                 // The reason of a failure came before it, as a diagnostic line of the program's.
                 let outcome = match outcome {
@@ -50,7 +55,9 @@ impl<'k, 'o> Relay<'k, 'o> {
                 self.list.note(&format!("not announced: {line}"))
             }
             (Line::Note(text), _) => self.list.note(text),
-            (Line::Plan(_) | Line::Other(_), _) => self.list.note(&format!("output: {line}")),
+            (Line::Plan(_) | Line::SkipAll(_) | Line::Other(_), _) => {
+                self.list.note(&format!("output: {line}"))
+            }
         }
     }
 
@@ -95,6 +102,13 @@ mod tests {
     fn a_complete_list_passes_unchanged() {
         let text = "KTAP version 1\n1..2\n# a\nok 1 read\nok 2 exit # SKIP never returns\n";
         assert_eq!(relay(text, Ok(())), (text.to_owned(), Ok(())));
+    }
+
+    #[test]
+    fn a_list_that_was_skipped_is_one_skipped_test() {
+        let (text, wrong) = relay("TAP version 13\n1..0 # SKIP not root\n", Ok(()));
+        assert_eq!(text, "KTAP version 1\n1..1\nok 1 all # SKIP not root\n");
+        assert_eq!(wrong, Ok(()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::ktap::{Ktap, Outcome};
 use crate::machine;
 use crate::observer::{self, Event, Observation};
 use crate::relay::Relay;
+use crate::selftest;
 
 /// How long a program may run: less than the host waits for a line.
 const LIMIT: Duration = Duration::from_secs(50);
@@ -44,6 +45,8 @@ pub fn run(case: &Case, out: &mut dyn Write, between: &mut dyn FnMut()) -> io::R
         let wrong = match program.check {
             Check::Clocks | Check::Date => judge(program, &mut subtest)?,
             Check::Ktap => pass_on(program, &mut subtest)?,
+            Check::Tap => selftest::pass_on(program, &mut subtest, LIMIT)?,
+            Check::Status => selftest::judge(program, &mut subtest, LIMIT)?,
         };
         let outcome = match (wrong, subtest.failures()) {
             (Err(wrong), _) => Outcome::Fail(wrong),
@@ -154,7 +157,8 @@ fn has_build_id(observation: &Observation) -> bool {
     observation.image.as_ref().is_some_and(|image| image.build_id.is_some())
 }
 
-fn build_id(image: Option<&Image>) -> &str {
+/// The build-id of an image, for the line that tells it.
+pub(crate) fn build_id(image: Option<&Image>) -> &str {
     image.and_then(|image| image.build_id.as_deref()).unwrap_or("none")
 }
 
