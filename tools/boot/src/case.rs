@@ -4,10 +4,15 @@
 //! one is adding a file to `qemu/cases`; its name is the file's. The file also says what must be seen, so that a guest
 //! which boots with something else is caught: a control that runs the wrong image would prove nothing.
 //!
+//! Most cases are judged by themselves. A case that another says it is the control of (`control_of`) is judged by the
+//! difference between the two ([`crate::control`]); the two run the same programs, which only the first lists, and
+//! neither runs without the other.
+//!
 //! # Invariants
 //!
 //! 1. A key that is not known here is an error: a misspelt expectation is not silently dropped.
 //! 2. A case runs at least one program, and no two under one name.
+//! 3. Of a case and its control, [`choose`] returns both or none.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,8 +46,13 @@ pub struct Case {
     pub image: Image,
     /// Which clock source the guest's kernel must have chosen.
     pub clocksource: String,
+    /// The case that this one runs the programs of, on the other image.
+    pub control_of: Option<String>,
+    /// The case whose control this is, or the control of this one.
+    #[serde(skip)]
+    pub partner: Option<String>,
     /// What runs, in this order.
-    #[serde(rename = "program")]
+    #[serde(rename = "program", default)]
     pub programs: Vec<CaseProgram>,
 }
 
@@ -82,6 +92,10 @@ pub enum Check {
     Date,
     /// It prints KTAP itself.
     Ktap,
+    /// It is a selftest of the kernel's that prints TAP.
+    Tap,
+    /// It is a selftest of the kernel's whose exit status tells.
+    Status,
 }
 
 impl Check {
@@ -91,6 +105,8 @@ impl Check {
             Self::Clocks => "clocks",
             Self::Date => "date",
             Self::Ktap => "ktap",
+            Self::Tap => "tap",
+            Self::Status => "status",
         }
     }
 }
@@ -100,7 +116,12 @@ impl Case {
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         let mut case: Self = toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}"))?;
         name.clone_into(&mut case.name);
-        ensure!(!case.programs.is_empty(), "it runs no program, so it would prove nothing");
+        match &case.control_of {
+            None => ensure!(!case.programs.is_empty(), "it runs no program, so it would prove nothing"),
+            Some(other) => {
+                ensure!(case.programs.is_empty(), "it runs the programs of `{other}` and no others")
+            }
+        }
         ensure!(case.cpus > 0 && case.memory_mib >= 64, "a guest needs a CPU and 64 MiB of memory");
         let mut seen = BTreeSet::new();
         for program in &case.programs {
@@ -145,19 +166,42 @@ pub fn all(root: &Path) -> Result<Vec<Case>> {
     }
     ensure!(!cases.is_empty(), "{} has no case (*.toml)", folder.display());
     cases.sort_by(|a, b| a.name.cmp(&b.name));
+    pair(&mut cases)?;
     Ok(cases)
 }
 
-/// Picks the cases called `names`; the default ones if there are none.
+/// Gives each control the programs of its case, and each of the two the other's name.
+fn pair(cases: &mut [Case]) -> Result<()> {
+    for control in 0..cases.len() {
+        let Some(name) = cases[control].control_of.clone() else { continue };
+        let subject = cases.iter().position(|case| case.name == name);
+        let subject = subject.filter(|subject| cases[*subject].control_of.is_none());
+        let subject = subject.with_context(|| {
+            format!(
+                "`{}` says that it is the control of `{name}`, which has no programs",
+                cases[control].name
+            )
+        })?;
+        ensure!(cases[subject].partner.is_none(), "`{name}` has two controls");
+        ensure!(cases[subject].image != cases[control].image, "`{name}` and its control run the same image");
+        cases[subject].partner = Some(cases[control].name.clone());
+        cases[control].partner = Some(name);
+        cases[control].programs = cases[subject].programs.clone();
+    }
+    Ok(())
+}
+
+/// Picks the cases called `names`, the default ones if there are none, and what they are compared with.
 pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
     let valid = cases.iter().map(|case| case.name.clone()).collect::<Vec<_>>().join(", ");
     if let Some(unknown) = names.iter().find(|name| !cases.iter().any(|case| case.name == **name)) {
         bail!("there is no case `{unknown}`; the cases in qemu/cases are: {valid}");
     }
-    let chosen: Vec<Case> = cases
-        .into_iter()
-        .filter(|case| if names.is_empty() { case.default } else { names.contains(&case.name) })
-        .collect();
+    let wanted = |case: &Case| if names.is_empty() { case.default } else { names.contains(&case.name) };
+    let partners: Vec<String> =
+        cases.iter().filter(|case| wanted(case)).filter_map(|case| case.partner.clone()).collect();
+    let chosen: Vec<Case> =
+        cases.into_iter().filter(|case| wanted(case) || partners.contains(&case.name)).collect();
     ensure!(!chosen.is_empty(), "no case says `default = true`; name one of: {valid}");
     Ok(chosen)
 }
@@ -219,6 +263,36 @@ mod tests {
         assert!(error.contains("`rsut`") && error.contains("c, rust"), "{error}");
         assert_eq!(choose(cases.clone(), &[]).unwrap().len(), 2);
         assert_eq!(choose(cases, &["c".into()]).unwrap()[0].name, "c");
+    }
+
+    #[test]
+    fn a_control_runs_the_programs_of_its_case() {
+        let control = r#"
+            about = "x"
+            image = "rust"
+            clocksource = "tsc"
+            control_of = "a"
+        "#;
+        let parse = |name: &str, text: &str| Case::parse(name, text).unwrap();
+        let mut cases = vec![parse("a", SMALL), parse("a-c", control), parse("b", SMALL)];
+        pair(&mut cases).unwrap();
+        assert_eq!(cases[1].programs.len(), 1);
+        for name in ["a", "a-c"] {
+            let chosen = choose(cases.clone(), &[name.into()]).unwrap();
+            let names: Vec<_> = chosen.iter().map(|case| case.name.as_str()).collect();
+            assert_eq!(names, ["a", "a-c"]);
+        }
+        assert_eq!(choose(cases, &[]).unwrap().len(), 3);
+
+        let same = control.replace("rust", "c");
+        for (cases, because) in [
+            (vec![parse("b", SMALL), parse("b-c", control)], "no programs"),
+            (vec![parse("a", SMALL), parse("a-c", &same)], "the same image"),
+            (vec![parse("a", SMALL), parse("c", control), parse("d", control)], "two controls"),
+        ] {
+            let error = pair(&mut cases.clone()).unwrap_err().to_string();
+            assert!(error.contains(because), "{error}");
+        }
     }
 
     #[test]

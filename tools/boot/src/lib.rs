@@ -4,16 +4,19 @@
 //! from nothing but a C compiler and the Rust toolchain: it installs Debian's packages ([`packages`]), unpacks and
 //! patches the kernel ([`source`]), builds it once and keeps it ([`kernel`], [`cache`]), builds the guest's programs
 //! ([`programs`]) into a file system ([`initramfs`]), runs QEMU ([`qemu`]) for each case ([`case`]), reads the KTAP that
-//! comes back ([`ktap`]) and holds it against what the case demands ([`verdict`], [`report`]).
+//! comes back ([`ktap`]) and holds it against what the case demands ([`verdict`], [`report`]). The kernel's own selftests
+//! ([`selftests`]) are held against a second guest with the kernel's image ([`control`]).
 //!
 //! # Invariants
 //!
 //! 1. Every step that a run was stopped in, by whatever, is noticed and done again by the next run.
-//! 2. `Ok` from [`boot`] means that each program of each case reported, saw the image it had to see, and passed.
+//! 2. `Ok` from [`boot`] means that each program of each case reported, saw the image it had to see, and passed or did
+//!    the same as in the case's control.
 
 pub mod cache;
 pub mod case;
 pub mod config;
+pub mod control;
 pub mod elf;
 pub mod initramfs;
 pub mod job;
@@ -24,6 +27,7 @@ pub mod programs;
 pub mod progress;
 pub mod qemu;
 pub mod report;
+pub mod selftests;
 pub mod source;
 pub mod verdict;
 
@@ -36,6 +40,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::Cache;
 use crate::case::{Case, Image};
+use crate::control::Comparison;
 use crate::initramfs::Initramfs;
 use crate::kernel::{Kernel, Recipe, Tree};
 use crate::programs::{Program, Workshop};
@@ -81,8 +86,7 @@ pub fn boot(options: &Options) -> Result<Summary> {
     let folder = options.root.join("target/boot");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _lock = cache::lock(&folder.join("lock"), "target/boot")?;
-    let files = Files::build(&options.root, &folder, &cases)?;
-    let (bz_image, c_build_id) = build_kernel(options, &folder)?;
+    let Built { files, bz_image, c_build_id } = Built::build(options, &folder, &cases)?;
 
     let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     eprintln!("booting {} (console and verdict in {}/CASE)", names.join(", "), folder.display());
@@ -94,15 +98,16 @@ pub fn boot(options: &Options) -> Result<Summary> {
         let verdict = run_case(case, &files, &bz_image, &folder.join(&case.name), build_id);
         verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")))
     };
-    let summary = Summary { verdicts: in_parallel(&cases, run) };
+    let verdicts = in_parallel(&cases, run);
+    let comparisons = compare(&cases, &verdicts, &folder)?;
+    let summary = Summary { verdicts, comparisons };
 
     println!("{summary}");
     let problems = summary.problems();
     problems.iter().for_each(|problem| eprintln!("{problem}"));
     let seconds = started.elapsed().as_secs_f32();
     if !summary.passed() {
-        let failed = summary.verdicts.iter().filter(|verdict| !verdict.passed()).count();
-        bail!("{failed} of {} cases failed ({} problems, {seconds:.1} s)", cases.len(), problems.len());
+        bail!("{} problems in {} cases ({seconds:.1} s)", problems.len(), cases.len());
     }
     eprintln!("image {build_id}: {} cases passed in {seconds:.1} s", cases.len());
     Ok(summary)
@@ -110,14 +115,19 @@ pub fn boot(options: &Options) -> Result<Summary> {
 
 /// Builds the kernel with the image in it, or finds that it is built.
 pub fn kernel(options: &Options) -> Result<Kernel> {
+    let cache = Cache::open()?;
+    let _lock = cache.lock()?;
+    kernel_in(&cache, options)
+}
+
+/// The same, in a cache whose lock the caller holds.
+fn kernel_in(cache: &Cache, options: &Options) -> Result<Kernel> {
     let fragment = options.root.join("qemu/config/smoke.config");
     let fragment =
         fs::read_to_string(&fragment).with_context(|| format!("cannot read {}", fragment.display()))?;
     let patches = source::series(&options.root)?;
-    let cache = Cache::open()?;
-    let _lock = cache.lock()?;
-    let tarball = source::find(&options.kernel, &cache)?;
-    Tree::new(&cache, Recipe { tarball, fragment, patches })?.build(&options.image_debug)
+    let tarball = source::find(&options.kernel, cache)?;
+    Tree::new(cache, Recipe { tarball, fragment, patches })?.build(&options.image_debug)
 }
 
 /// The cases of the workspace at `root`, in the order of their names.
@@ -125,22 +135,42 @@ pub fn list_cases(root: &Path) -> Result<Vec<Case>> {
     case::all(root)
 }
 
+/// What the guests are made of, outside the cache, so that they run without its lock.
+struct Built {
+    files: Files,
+    bz_image: PathBuf,
+    /// The build-id of the kernel's own image.
+    c_build_id: String,
+}
+
+impl Built {
+    fn build(options: &Options, folder: &Path, cases: &[Case]) -> Result<Self> {
+        let cache = Cache::open()?;
+        let _lock = cache.lock()?;
+        let kernel = kernel_in(&cache, options)?;
+        let bz_image = folder.join("bzImage");
+        fs::copy(&kernel.bz_image, &bz_image)
+            .with_context(|| format!("cannot write {}", bz_image.display()))?;
+        let files = Files::build(&options.root, folder, &kernel.source, cases)?;
+        Ok(Self { files, bz_image, c_build_id: elf::build_id(&kernel.c_image)? })
+    }
+}
+
 /// Everything that goes into a guest, on the host.
 struct Files {
     init: PathBuf,
-    programs: Vec<(&'static Program, PathBuf)>,
+    programs: Vec<(Program, PathBuf)>,
 }
 
 impl Files {
-    fn build(root: &Path, folder: &Path, cases: &[Case]) -> Result<Self> {
-        let mut wanted: Vec<&'static Program> = Vec::new();
+    fn build(root: &Path, folder: &Path, kernel: &Path, cases: &[Case]) -> Result<Self> {
+        let mut wanted: Vec<Program> = Vec::new();
         for program in cases.iter().flat_map(|case| &case.programs) {
-            let program = programs::find(&program.name)?;
             if !wanted.iter().any(|known| known.name == program.name) {
-                wanted.push(program);
+                wanted.push(programs::find(&program.name)?);
             }
         }
-        let workshop = Workshop { root, folder: folder.join("programs") };
+        let workshop = Workshop { root, folder: folder.join("programs"), kernel };
         let files = workshop.build(&wanted)?;
         Ok(Self { init: workshop.init()?, programs: wanted.into_iter().zip(files).collect() })
     }
@@ -158,13 +188,20 @@ impl Files {
     }
 }
 
-/// Builds the kernel and copies it out of the cache, so that the guests run without its lock; with the build-id of the
-/// kernel's own image.
-fn build_kernel(options: &Options, folder: &Path) -> Result<(PathBuf, String)> {
-    let kernel = kernel(options)?;
-    let copy = folder.join("bzImage");
-    fs::copy(&kernel.bz_image, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
-    Ok((copy, elf::build_id(&kernel.c_image)?))
+/// Compares each case that has a control, and writes each comparison where the case's guest wrote its verdict.
+fn compare(cases: &[Case], verdicts: &[Verdict], folder: &Path) -> Result<Vec<Comparison>> {
+    let mut comparisons = Vec::new();
+    let pairs = cases.iter().zip(verdicts);
+    for (control, verdict) in pairs.clone() {
+        let Some(name) = &control.control_of else { continue };
+        let (_, subject) =
+            pairs.clone().find(|(case, _)| case.name == *name).context("no case to compare")?;
+        let comparison = Comparison::of(subject, verdict);
+        let file = folder.join(name).join("compared.ktap");
+        fs::write(&file, comparison.ktap()).with_context(|| format!("cannot write {}", file.display()))?;
+        comparisons.push(comparison);
+    }
+    Ok(comparisons)
 }
 
 fn run_case(case: &Case, files: &Files, bz_image: &Path, folder: &Path, build_id: &str) -> Result<Verdict> {

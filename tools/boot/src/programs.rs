@@ -2,7 +2,7 @@
 //!
 //! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
 //! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
-//! our image but `stubs` and `pointers`.
+//! our image but `stubs` and `pointers`. Beside them are the kernel's selftests ([`crate::selftests`]).
 //!
 //! # Invariants
 //!
@@ -18,6 +18,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache;
+use crate::selftests::{SELFTESTS, Selftest};
 
 /// A program that cases may name.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ enum Build {
     Go,
     /// A binary of the guest crate, dynamic.
     Rust(&'static str),
+    /// One of the kernel's selftests.
+    Selftest(&'static Selftest),
 }
 
 const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
@@ -49,7 +52,7 @@ const fn program(name: &'static str, language: &'static str, build: Build) -> Pr
     Program { name, language, build }
 }
 
-/// Every program there is.
+/// Every program there is, beside [`SELFTESTS`].
 pub const PROGRAMS: &[Program] = &[
     program("busybox", "Debian busybox, glibc static", Build::Debian("/bin/busybox")),
     program("glibc-dynamic", "C, glibc dynamic", Build::C("gcc", C_FLAGS)),
@@ -63,9 +66,13 @@ pub const PROGRAMS: &[Program] = &[
 ];
 
 /// The program called `name`.
-pub fn find(name: &str) -> Result<&'static Program> {
-    PROGRAMS.iter().find(|program| program.name == name).with_context(|| {
-        let names: Vec<&str> = PROGRAMS.iter().map(|program| program.name).collect();
+pub fn find(name: &str) -> Result<Program> {
+    if let Some(selftest) = SELFTESTS.iter().find(|selftest| selftest.name == name) {
+        return Ok(program(selftest.name, "C, glibc dynamic", Build::Selftest(selftest)));
+    }
+    PROGRAMS.iter().find(|program| program.name == name).copied().with_context(|| {
+        let names = PROGRAMS.iter().map(|program| program.name);
+        let names: Vec<&str> = names.chain(SELFTESTS.iter().map(|selftest| selftest.name)).collect();
         format!("there is no program `{name}`; the programs are: {}", names.join(", "))
     })
 }
@@ -86,11 +93,13 @@ pub struct Workshop<'a> {
     pub root: &'a Path,
     /// Where results go.
     pub folder: PathBuf,
+    /// The source of the guest's kernel, which has the selftests.
+    pub kernel: &'a Path,
 }
 
 impl Workshop<'_> {
     /// Builds `programs`, or finds them built; the files, in the same order.
-    pub fn build(&self, programs: &[&Program]) -> Result<Vec<PathBuf>> {
+    pub fn build(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
         let rust: Vec<&str> = programs
@@ -128,6 +137,14 @@ impl Workshop<'_> {
                 let mut command = Command::new(compiler);
                 command.args(flags).arg("-o").arg(partial(&output)).arg(&source);
                 self.compile(command, &source, &output)?;
+                Ok(output)
+            }
+            Build::Selftest(selftest) => {
+                let folder = output.parent().context("its name has a folder")?;
+                fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+                // The kernel's folder is named after all that is in it, so its name in the command covers all files.
+                let command = selftest.command(self.kernel, &partial(&output));
+                self.compile(command, &selftest.source(self.kernel), &output)?;
                 Ok(output)
             }
             Build::Go => {
@@ -215,7 +232,7 @@ mod tests {
         fs::create_dir_all(&programs).unwrap();
         let source = programs.join("clocks.c");
         fs::write(&source, "int main(void) { return 0; }\n").unwrap();
-        let workshop = Workshop { root: root.path(), folder: root.path().join("out") };
+        let workshop = Workshop { root: root.path(), folder: root.path().join("out"), kernel: root.path() };
         let program = find("glibc-static").unwrap();
 
         let file = workshop.build(&[program]).unwrap().remove(0);

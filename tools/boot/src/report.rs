@@ -1,4 +1,4 @@
-//! The table that a boot ends with.
+//! The tables that a boot ends with: one of the cases that are judged by themselves, one of those that are compared.
 //!
 //! # Invariants
 //!
@@ -8,6 +8,8 @@ use std::fmt;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+use crate::control::{Comparison, Pair};
+use crate::ktap::Count;
 use crate::verdict::{Row, Verdict};
 
 /// The verdicts of all cases of a run.
@@ -15,12 +17,34 @@ use crate::verdict::{Row, Verdict};
 pub struct Summary {
     /// In the order in which the cases were chosen.
     pub verdicts: Vec<Verdict>,
+    /// Those of them that are judged in pairs.
+    pub comparisons: Vec<Comparison>,
 }
 
 impl Summary {
     /// Whether every case passed.
     pub fn passed(&self) -> bool {
-        !self.verdicts.is_empty() && self.verdicts.iter().all(Verdict::passed)
+        !self.verdicts.is_empty()
+            && self.verdicts.iter().all(Verdict::passed)
+            && self.comparisons.iter().all(Comparison::same)
+    }
+
+    /// The tests of all cases; of a pair, those that are the same in both have passed.
+    pub fn count(&self) -> Count {
+        let alone = self.alone().flat_map(|verdict| &verdict.rows).map(|row| row.count);
+        let pairs = self.comparisons.iter().flat_map(|comparison| &comparison.programs).map(Pair::tally);
+        alone.chain(pairs).fold(Count::default(), |sum, count| Count {
+            passed: sum.passed + count.passed,
+            failed: sum.failed + count.failed,
+            skipped: sum.skipped + count.skipped,
+        })
+    }
+
+    fn alone(&self) -> impl Iterator<Item = &Verdict> {
+        self.verdicts.iter().filter(|verdict| {
+            let names = self.comparisons.iter().flat_map(|pair| [&pair.case, &pair.control]);
+            !names.into_iter().any(|name| *name == verdict.case)
+        })
     }
 
     /// What went wrong, a paragraph per problem.
@@ -33,41 +57,80 @@ impl Summary {
                 problems.extend(row.problems.iter().map(|problem| format!("{name}: {problem}")));
             }
         }
+        problems.extend(self.comparisons.iter().flat_map(Comparison::problems));
         problems
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header([
-            "case",
-            "program",
-            "language",
-            "image build-id",
-            "vDSO functions",
-            "tests",
-            "result",
-        ]);
-        for verdict in &self.verdicts {
-            for row in &verdict.rows {
-                table.add_row(line(verdict, row));
+        if self.alone().next().is_some() {
+            let mut table = table(&[
+                "case",
+                "program",
+                "language",
+                "image build-id",
+                "vDSO functions",
+                "tests",
+                "result",
+            ]);
+            for verdict in self.alone() {
+                for row in &verdict.rows {
+                    table.add_row(line(verdict, row));
+                }
+                if verdict.rows.is_empty() {
+                    table.add_row([verdict.case.as_str(), "-", "-", "-", "-", "-", "FAILED"]);
+                }
             }
-            if verdict.rows.is_empty() {
-                table.add_row([verdict.case.as_str(), "-", "-", "-", "-", "-", "FAILED"]);
-            }
+            write!(formatter, "{table}")?;
         }
-        write!(formatter, "{table}")
+        for (index, comparison) in self.comparisons.iter().enumerate() {
+            if index > 0 || self.alone().next().is_some() {
+                writeln!(formatter)?;
+            }
+            let mut table = table(&["program", &comparison.case, &comparison.control, "result"]);
+            for pair in &comparison.programs {
+                table.add_row(pair_line(comparison, pair));
+            }
+            if comparison.programs.is_empty() {
+                table.add_row(["-", "-", "-", "FAILED"]);
+            }
+            write!(formatter, "{table}")?;
+        }
+        Ok(())
     }
 }
 
-fn line(verdict: &Verdict, row: &Row) -> [String; 7] {
-    let count = row.count;
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    table
+}
+
+fn tests(count: Count) -> String {
     let mut tests = format!("{} of {}", count.passed, count.passed + count.failed);
     if count.skipped > 0 {
         tests += &format!(", {} skipped", count.skipped);
     }
+    tests
+}
+
+fn pair_line(comparison: &Comparison, pair: &Pair) -> [String; 4] {
+    let failing: Vec<&str> = pair.fail_on_both().collect();
+    let result = if !pair.same() {
+        "DIFFERENT".to_owned()
+    } else if !comparison.believed {
+        "not believed".to_owned()
+    } else if failing.is_empty() {
+        "same".to_owned()
+    } else {
+        format!("same; both fail {}", failing.join(", "))
+    };
+    [pair.program.clone(), tests(pair.count), tests(pair.control), result]
+}
+
+fn line(verdict: &Verdict, row: &Row) -> [String; 7] {
     let functions = row.resolved.iter().map(|name| name.strip_prefix("__vdso_").unwrap_or(name));
     let functions: Vec<&str> = functions.collect();
     let result = if !row.problems.is_empty() {
@@ -83,7 +146,7 @@ fn line(verdict: &Verdict, row: &Row) -> [String; 7] {
         row.language.to_owned(),
         row.build_id.get(..12).unwrap_or(&row.build_id).to_owned(),
         if functions.is_empty() { "none".to_owned() } else { functions.join(" ") },
-        tests,
+        tests(row.count),
         result.to_owned(),
     ]
 }
@@ -91,7 +154,7 @@ fn line(verdict: &Verdict, row: &Row) -> [String; 7] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ktap::Count;
+    use crate::ktap::Outcome;
 
     #[test]
     fn a_failed_guest_shows() {
@@ -101,10 +164,11 @@ mod tests {
             build_id: "00ff00ff00ff00ff".into(),
             resolved: vec!["__vdso_time".into()],
             count: Count { passed: 3, failed: 0, skipped: 1 },
-            problems: Vec::new(),
+            ..Row::default()
         };
         let mut summary = Summary {
             verdicts: vec![Verdict { case: "rust".into(), problems: Vec::new(), rows: vec![row] }],
+            comparisons: Vec::new(),
         };
         assert!(summary.passed());
         let text = summary.to_string();
@@ -116,5 +180,32 @@ mod tests {
         assert_eq!(summary.problems(), ["rust: another image"]);
         summary.verdicts[0].rows.clear();
         assert!(summary.to_string().contains("FAILED"));
+    }
+
+    #[test]
+    fn a_pair_has_a_table_of_its_own() {
+        let verdict = |case: &str, outcome: Outcome| Verdict {
+            case: case.into(),
+            problems: Vec::new(),
+            rows: vec![Row {
+                program: "x86/iopl".into(),
+                count: Count { passed: 0, failed: 1, skipped: 0 },
+                results: vec![("exit".into(), outcome)],
+                ..Row::default()
+            }],
+        };
+        let summary = |outcome: Outcome| {
+            let verdicts = vec![verdict("s", outcome), verdict("s-c", Outcome::Fail)];
+            let comparisons = vec![Comparison::of(&verdicts[0], &verdicts[1])];
+            Summary { verdicts, comparisons }
+        };
+        let same = summary(Outcome::Fail);
+        assert!(same.passed() && same.to_string().contains("same; both fail exit"), "{same}");
+        assert_eq!(same.count(), Count { passed: 1, failed: 0, skipped: 0 });
+        assert!(!same.to_string().contains("build-id"));
+        let different = summary(Outcome::Pass);
+        assert!(!different.passed() && different.to_string().contains("DIFFERENT"), "{different}");
+        assert_eq!(different.count(), Count { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(different.problems(), ["s/x86/iopl/exit: it passed, and in the control it failed"]);
     }
 }

@@ -7,7 +7,8 @@
 //! # Invariants
 //!
 //! 1. A program that the case lists and the guest did not report has failed, as has one that ran no test.
-//! 2. A row passes only with the right build-id, the functions that the case demands, and no failed test.
+//! 2. A row passes only with the right build-id, the functions that the case demands, and no failed test. Of a case that
+//!    is compared with another ([`crate::control`]), failed tests count there.
 
 use crate::case::{Case, CaseProgram};
 use crate::ktap::{Count, Outcome, Report, Test};
@@ -25,7 +26,7 @@ pub struct Verdict {
 }
 
 /// The result of a program.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Row {
     /// The program's name.
     pub program: String,
@@ -37,6 +38,8 @@ pub struct Row {
     pub resolved: Vec<String>,
     /// Its tests.
     pub count: Count,
+    /// How each test ended that has none below it; last the program itself, if it failed without one of them.
+    pub results: Vec<(String, Outcome)>,
     /// Why it failed; empty if it passed.
     pub problems: Vec<String>,
 }
@@ -69,19 +72,13 @@ pub fn judge(case: &Case, report: &Report, build_id: &str) -> Verdict {
         let (seen, expected) = (report.tests.len(), case.programs.len());
         problems.push(format!("the guest reported {seen} programs, but must run {expected}"));
     }
-    let rows = case.programs.iter().map(|program| judge_program(program, report, build_id)).collect();
+    let rows = case.programs.iter().map(|program| judge_program(case, program, report, build_id)).collect();
     Verdict { case: case.name.clone(), problems, rows }
 }
 
-fn judge_program(program: &CaseProgram, report: &Report, build_id: &str) -> Row {
-    let mut row = Row {
-        program: program.name.clone(),
-        language: programs::find(&program.name).map_or("", |program| program.language),
-        build_id: String::new(),
-        resolved: Vec::new(),
-        count: Count::default(),
-        problems: Vec::new(),
-    };
+fn judge_program(case: &Case, program: &CaseProgram, report: &Report, build_id: &str) -> Row {
+    let language = programs::find(&program.name).map_or("", |program| program.language);
+    let mut row = Row { program: program.name.clone(), language, ..Row::default() };
     let Some(test) = report.tests.iter().find(|test| test.name == program.name) else {
         row.problems.push("the guest did not report it".to_owned());
         return row;
@@ -99,6 +96,16 @@ fn judge_program(program: &CaseProgram, report: &Report, build_id: &str) -> Row 
     row.resolved = resolved.filter(|name| *name != "none").map(str::to_owned).collect();
     for name in program.resolves.iter().filter(|name| !row.resolved.contains(name)) {
         row.problems.push(format!("its libc did not resolve {name}"));
+    }
+    collect_results("", below, &mut row.results);
+    if test.outcome == Outcome::Fail && row.count.failed == 0 {
+        row.results.push(("the program itself".to_owned(), Outcome::Fail));
+    }
+    if case.partner.is_some() {
+        if row.count.passed + row.count.failed == 0 {
+            row.problems.push("it skipped everything: leave it out of the case, and say why".to_owned());
+        }
+        return row;
     }
     collect_failures("", below, &mut row.problems);
     if row.count.passed == 0 {
@@ -119,6 +126,16 @@ fn collect_failures(path: &str, report: &Report, problems: &mut Vec<String>) {
         }
         if test.outcome == Outcome::Fail && problems.len() == before {
             problems.push(said(&format!("{path} failed"), test));
+        }
+    }
+}
+
+fn collect_results(path: &str, report: &Report, results: &mut Vec<(String, Outcome)>) {
+    for test in &report.tests {
+        let path = format!("{path}{}", test.name);
+        match &test.subtests {
+            Some(below) => collect_results(&format!("{path}/"), below, results),
+            None => results.push((path, test.outcome.clone())),
         }
     }
 }
@@ -186,6 +203,26 @@ ok 1 go
                 bad.problems.iter().chain(bad.rows.iter().flat_map(|row| &row.problems)).collect();
             assert!(problems.iter().any(|problem| problem.contains(because)), "{because}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn in_a_pair_the_comparison_decides_about_failures() {
+        let mut case = Case::parse("small", CASE).unwrap();
+        case.partner = Some("control".into());
+        let judge = |text: &str| judge(&case, &ktap::parse(text).unwrap(), "00ff");
+        let failed = GOOD.replace("    ok 2", "    not ok 2").replace("ok 1 go", "not ok 1 go");
+        let verdict = judge(&failed);
+        assert!(verdict.passed(), "{verdict:?}");
+        let names = |verdict: &Verdict| -> Vec<String> {
+            verdict.rows[0].results.iter().map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names(&verdict), ["image", "CLOCK_REALTIME"]);
+        assert_eq!(verdict.rows[0].results[1].1, Outcome::Fail);
+        let itself = judge(&GOOD.replace("ok 1 go", "not ok 1 go"));
+        assert_eq!(names(&itself), ["image", "CLOCK_REALTIME", "the program itself"]);
+        let skipped = GOOD.replace("image\n", "image # SKIP\n").replace("REALTIME\n", "REALTIME # SKIP\n");
+        assert!(judge(&skipped).rows[0].problems[0].contains("skipped everything"));
+        assert!(!judge(&GOOD.replace("build-id: 00ff", "build-id: 00fe")).passed());
     }
 
     #[test]

@@ -93,12 +93,8 @@ fn boots(workspace: &Workspace) -> Result<Tally> {
     let cases = liblinux_boot::list_cases(workspace.root())?;
     let names: Vec<_> = cases.into_iter().map(|case| case.name).collect();
     let summary = boot::cases(workspace, boot::KERNEL, &names)?;
-    let mut tally = Tally::default();
-    for row in summary.verdicts.iter().flat_map(|verdict| &verdict.rows) {
-        tally.passed += row.count.passed;
-        tally.failed += row.count.failed;
-    }
-    Ok(tally)
+    let count = summary.count();
+    Ok(Tally { passed: count.passed, failed: count.failed })
 }
 
 /// The tests of all crates, by cargo's own runner.
