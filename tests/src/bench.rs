@@ -15,6 +15,8 @@ pub mod report;
 
 use crate::alternatives;
 use crate::image::Image;
+use crate::kernel::Source;
+use liblinux_embed::set_tick;
 use std::path::{Path, PathBuf};
 
 /// The variable that holds the path of another C image than that of the kernel that `cargo xtask boot` built.
@@ -40,5 +42,9 @@ pub fn images() -> Result<[Image; 2], String> {
     let path = c_image()?;
     let mut file = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     alternatives::apply(&mut file);
-    Ok([Image::load_patched(), Image::map(file)])
+    // As a kernel build has them: with its tick and this processor's alternatives.
+    let mut ours = Image::read();
+    set_tick(&mut ours, Source::cached().config_number("CONFIG_HZ")).map_err(|error| error.to_string())?;
+    alternatives::apply(&mut ours);
+    Ok([Image::map(ours), Image::map(file)])
 }

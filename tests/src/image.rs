@@ -46,7 +46,8 @@ impl Image {
         Self::map(file)
     }
 
-    fn read() -> Vec<u8> {
+    /// The bytes of the image that `cargo xtask image` built.
+    pub fn read() -> Vec<u8> {
         let path = Self::path();
         std::fs::read(&path)
             .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()))

@@ -39,6 +39,14 @@ impl Source {
         &self.build
     }
 
+    /// The number that an option of its configuration is set to.
+    pub fn config_number(&self, option: &str) -> u32 {
+        let config = self.read(self.build.join(".config"));
+        let number =
+            config.lines().find_map(|line| line.strip_prefix(option)?.strip_prefix('=')?.parse().ok());
+        number.unwrap_or_else(|| panic!("{option} is not set to a number in {}", self.build.display()))
+    }
+
     /// Its top folder.
     pub fn root(&self) -> &Path {
         &self.root

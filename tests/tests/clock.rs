@@ -2,12 +2,15 @@
 
 #![expect(unsafe_code, reason = "calls entries of images")]
 
-use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME};
+use liblinux_abi::clock::{
+    COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME, REALTIME_COARSE,
+};
 use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_abi::vvar::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
     HypervPage, PVCLOCK_TSC_STABLE, PvclockPage,
 };
+use liblinux_embed::set_tick;
 use liblinux_tests::counter;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
@@ -37,10 +40,11 @@ struct Clocks {
 }
 
 impl Clocks {
-    /// Maps an image file, with a counter that the test sets.
-    fn map(path: &Path) -> Self {
+    /// Maps an image file, edited, with a counter that the test sets.
+    fn map(path: &Path, edit: impl FnOnce(&mut [u8])) -> Self {
         let mut file = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         counter::fix(&mut file);
+        edit(&mut file);
         let image = Image::map(file);
         let get_time = |name| {
             // SAFETY: `int NAME(clockid_t, struct timespec *)`, for the two functions named below.
@@ -57,11 +61,12 @@ impl Clocks {
     }
 
     fn ours() -> Self {
-        Self::map(&Image::path())
+        let hz = Source::cached().config_number("CONFIG_HZ");
+        Self::map(&Image::path(), |file| set_tick(file, hz).expect("an image with a tick"))
     }
 
     fn theirs() -> Self {
-        Self::map(&Source::cached().build().join("arch/x86/entry/vdso/vdso64.so"))
+        Self::map(&Source::cached().build().join("arch/x86/entry/vdso/vdso64.so"), |_| ())
     }
 
     fn get_time(&self, clock: usize) -> (isize, [i64; 2]) {
@@ -227,8 +232,7 @@ fn equals_the_c_image_bit_for_bit() {
                 let mut resolution = [-1; 2];
                 ((clocks.clock_getres)(clock as i32, &mut resolution), resolution)
             };
-            // For coarse clocks ours asks the kernel, whose tick may be another than that of the C image's kernel.
-            let resolutions: Vec<_> = self::clocks(HIGH_RESOLUTION | RAW).map(resolution).collect();
+            let resolutions: Vec<_> = self::clocks(HIGH_RESOLUTION | RAW | COARSE).map(resolution).collect();
             (plain, zoned, seconds, resolutions)
         });
         assert_eq!(ours, theirs, "round {round}: {moment:?}");
@@ -301,6 +305,16 @@ fn asks_the_kernel_when_the_counter_cannot_be_read() {
     for (clock, result) in [(12, -22), (63, -22), (usize::MAX, -22), (1 << 31, -22), (2, 0), (3, 0)] {
         assert_eq!(clocks.get_time(clock).0, result, "clock {clock}");
     }
+}
+
+#[test]
+fn asks_the_kernel_for_a_tick_that_nobody_filled_in() {
+    let clocks = Clocks::map(&Image::path(), |_| ());
+    let mut ours = [-1; 2];
+    assert_eq!((clocks.clock_getres)(REALTIME_COARSE as i32, &mut ours), 0);
+    let clock = nix::time::ClockId::CLOCK_REALTIME_COARSE;
+    let kernels = nix::time::clock_getres(clock).expect("a clock");
+    assert_eq!(ours, [kernels.tv_sec(), kernels.tv_nsec()]);
 }
 
 /// The kernel's own time of a clock, in nanoseconds.

@@ -66,6 +66,11 @@ fn unset(line: &str) -> Option<&str> {
         .filter(|name| name.starts_with("CONFIG_"))
 }
 
+/// The number that an option is set to.
+pub fn number(config: &str, option: &str) -> Option<u32> {
+    config.lines().find_map(|line| line.strip_prefix(option)?.strip_prefix('=')?.parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +84,14 @@ mod tests {
             ["CONFIG_A=y", "# CONFIG_C is not set", "CONFIG_D=\"x\""]
         );
         assert_eq!(dropped("# only words\n", "CONFIG_A=y\n").len(), 1);
+    }
+
+    #[test]
+    fn reads_a_number() {
+        let config = "CONFIG_HZ_250=y\nCONFIG_HZ=250\nCONFIG_NAME=\"x\"\n";
+        assert_eq!(number(config, "CONFIG_HZ"), Some(250));
+        assert_eq!(number(config, "CONFIG_NAME"), None);
+        assert_eq!(number(config, "CONFIG_H"), None);
     }
 
     #[test]

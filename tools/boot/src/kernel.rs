@@ -124,7 +124,7 @@ impl Tree {
             }
         }
         remove_file(&mark)?;
-        embed(image, &place)?;
+        embed(image, &place, self.hz()?)?;
         self.make(&image_hash)?;
         ensure!(
             fs::metadata(&kernel.bz_image).is_ok_and(|data| data.len() > 0),
@@ -134,6 +134,13 @@ impl Tree {
         );
         write_whole(&mark, &format!("{image_hash} {}\n", hash_file(&kernel.bz_image)?))?;
         Ok(kernel)
+    }
+
+    /// The configured `CONFIG_HZ`.
+    fn hz(&self) -> Result<u32> {
+        let path = self.folder.join("build/.config");
+        let config = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        config::number(&config, "CONFIG_HZ").with_context(|| format!("{} has no CONFIG_HZ", path.display()))
     }
 
     fn unpack(&mut self) -> Result<()> {

@@ -2,12 +2,12 @@
 //!
 //! The kernel's make decides by modification time whether the image is new, and a build that sees a half-written
 //! file fails in ways that do not name the cause. So the copy is skipped when the bytes are equal, and otherwise
-//! appears all at once under its name. Whether the image is a good one is not judged here: `liblinux-check` does
+//! appears all at once under its name. One fact of the kernel goes into it on the way: the tick (`layout::TICK`). Whether the image is a good one is not judged here: `liblinux-check` does
 //! that before, and the kernel's own `vdso2c` after.
 //!
 //! # Invariants
 //!
-//! 1. After `Ok`, the file at `place` has exactly the bytes of `image`.
+//! 1. After `Ok`, the file at `place` has exactly the bytes of `image`, but for the tick.
 //! 2. A file with the right bytes is not touched: its modification time stays, and make rebuilds nothing.
 //! 3. `place` never holds part of an image, whenever we are killed.
 
@@ -16,6 +16,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use liblinux_abi::clock::tick_nsec;
+use liblinux_abi::layout::TICK;
 
 /// What [`embed`] found and did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +28,23 @@ pub enum Embedded {
     Replaced,
 }
 
-/// Makes the file at `place` equal to `image`, creating its folder if need be.
+/// Writes into an image what the tick of a kernel with this `CONFIG_HZ` is.
+pub fn set_tick(image: &mut [u8], hz: u32) -> Result<()> {
+    ensure!(hz > 0, "a kernel has no CONFIG_HZ of 0");
+    let tick = image
+        .get_mut(TICK..)
+        .and_then(|rest| rest.first_chunk_mut())
+        .with_context(|| format!("the image ends before its tick at {TICK:#x}; run `cargo xtask image`"))?;
+    *tick = tick_nsec(hz).to_le_bytes();
+    Ok(())
+}
+
+/// Makes the file at `place` equal to `image` for a kernel with this `CONFIG_HZ`, creating its folder if need be.
 ///
 /// An image that is empty or no ELF file is refused, so that a cut-short build of the image is named here and not
 /// by a kernel tool minutes later.
-pub fn embed(image: &Path, place: &Path) -> Result<Embedded> {
-    let bytes = fs::read(image).with_context(|| {
+pub fn embed(image: &Path, place: &Path, hz: u32) -> Result<Embedded> {
+    let mut bytes = fs::read(image).with_context(|| {
         format!("cannot read the image {}; `cargo xtask image` makes it", image.display())
     })?;
     ensure!(
@@ -40,6 +53,7 @@ pub fn embed(image: &Path, place: &Path) -> Result<Embedded> {
         image.display(),
         bytes.len()
     );
+    set_tick(&mut bytes, hz)?;
     if fs::read(place).is_ok_and(|present| present == bytes) {
         return Ok(Embedded::Unchanged);
     }
@@ -56,21 +70,31 @@ pub fn embed(image: &Path, place: &Path) -> Result<Embedded> {
 mod tests {
     use super::*;
 
+    /// An image whose every byte but the first four is `fill`.
+    fn image_of(fill: u8) -> Vec<u8> {
+        let mut image = vec![fill; TICK + 8];
+        image[..4].copy_from_slice(b"\x7fELF");
+        image
+    }
+
     #[test]
     fn replaces_only_other_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
         let place = folder.path().join("tree/deep/vdso64.so");
-        fs::write(&image, b"\x7fELF one").unwrap();
+        fs::write(&image, image_of(1)).unwrap();
 
-        assert_eq!(embed(&image, &place).unwrap(), Embedded::Replaced);
+        assert_eq!(embed(&image, &place, 250).unwrap(), Embedded::Replaced);
         let written = fs::metadata(&place).unwrap().modified().unwrap();
-        assert_eq!(embed(&image, &place).unwrap(), Embedded::Unchanged);
+        assert_eq!(embed(&image, &place, 250).unwrap(), Embedded::Unchanged);
         assert_eq!(fs::metadata(&place).unwrap().modified().unwrap(), written);
+        assert_eq!(embed(&image, &place, 1000).unwrap(), Embedded::Replaced);
 
-        fs::write(&image, b"\x7fELF two").unwrap();
-        assert_eq!(embed(&image, &place).unwrap(), Embedded::Replaced);
-        assert_eq!(fs::read(&place).unwrap(), b"\x7fELF two");
+        fs::write(&image, image_of(2)).unwrap();
+        assert_eq!(embed(&image, &place, 300).unwrap(), Embedded::Replaced);
+        let mut expected = image_of(2);
+        expected[TICK..TICK + 4].copy_from_slice(&3_333_333_u32.to_le_bytes());
+        assert_eq!(fs::read(&place).unwrap(), expected);
         // Nothing but the image is left behind.
         assert_eq!(fs::read_dir(place.parent().unwrap()).unwrap().count(), 1);
     }
@@ -80,9 +104,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
         let place = folder.path().join("place");
-        assert!(embed(&image, &place).unwrap_err().to_string().contains("cargo xtask image"));
+        assert!(embed(&image, &place, 250).unwrap_err().to_string().contains("cargo xtask image"));
         fs::write(&image, b"").unwrap();
-        assert!(embed(&image, &place).unwrap_err().to_string().contains("not an ELF file"));
+        assert!(embed(&image, &place, 250).unwrap_err().to_string().contains("not an ELF file"));
+        fs::write(&image, b"\x7fELF").unwrap();
+        assert!(embed(&image, &place, 250).unwrap_err().to_string().contains("ends before its tick"));
         assert!(!place.exists());
     }
 }

@@ -12,7 +12,7 @@ use crate::version_script;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_abi::export::SONAME;
-use liblinux_abi::layout::{DATA_SIZE, LIBRARY, PAGE_SIZE, SLOTS, TEXT};
+use liblinux_abi::layout::{DATA_SIZE, LIBRARY, PAGE_SIZE, SLOTS, TEXT, TICK};
 use object::{Object as _, ObjectSection as _};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,7 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     ld.args(["-z", "noexecstack", "-z"]).arg(format!("max-page-size={PAGE_SIZE}"));
     // The linker script takes the layout from the table.
     for (name, value) in [
+        ("TICK", TICK),
         ("TEXT", TEXT),
         ("LIBRARY", LIBRARY),
         ("SLOTS", SLOTS),

@@ -24,3 +24,8 @@ pub const HIGH_RESOLUTION: u32 = 1 << REALTIME | 1 << MONOTONIC | 1 << BOOTTIME 
 pub const COARSE: u32 = 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE;
 /// Clocks answered from the unadjusted clocksource, a bit each.
 pub const RAW: u32 = 1 << MONOTONIC_RAW;
+
+/// `TICK_NSEC` of `include/vdso/jiffies.h` for a kernel with this `CONFIG_HZ`, in nanoseconds.
+pub const fn tick_nsec(hz: u32) -> u32 {
+    (1_000_000_000 + hz / 2) / hz
+}

@@ -19,6 +19,12 @@ pub const PAGE_SIZE: usize = 4096;
 /// Offset of the hot page, the first byte of text.
 pub const TEXT: usize = 0x1000;
 
+/// Offset of the tick: 32 bits, the kernel's `TICK_NSEC` in nanoseconds, or 0 where nobody filled it in.
+///
+/// It is the resolution of the coarse clocks, a constant of the kernel's build that no data page holds. Whoever hands
+/// the image to a kernel build writes it here (`tools/embed`).
+pub const TICK: usize = TEXT - 8;
+
 /// Offset of the entries in the hot page's tail that are functions of the image itself.
 pub const LIBRARY: usize = 0x1c00;
 

@@ -6,8 +6,7 @@
 //!
 //! An entry first makes one attempt in the hot page (that of `clock_gettime` is in assembly, in [`crate::arch`]), for a
 //! clock that runs on the TSC in the initial time namespace. If anything is in the way, it jumps to its cold half, which
-//! starts over and deals with everything. The resolution of the coarse clocks, a constant of the kernel's build that no
-//! data page holds, is left to the system call.
+//! starts over and deals with everything.
 //!
 //! # Invariants
 //!
@@ -20,7 +19,7 @@
 use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
 use crate::timekeeping::{Instant, coarse, high_resolution, try_high_resolution};
-use core::hint::cold_path;
+use core::hint::{cold_path, select_unpredictable};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
 use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
@@ -119,13 +118,19 @@ pub extern "C" fn __vdso_time(time: *mut u64) -> isize {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.clock_getres")]
 pub extern "C" fn __vdso_clock_getres(clock: i32, resolution: *mut Pair) -> isize {
-    if !is_in(HIGH_RESOLUTION | RAW, clock.cast_unsigned() as usize) {
+    let id = clock.cast_unsigned() as usize;
+    if !is_in(HIGH_RESOLUTION | RAW | COARSE, id) {
         return clock_getres_elsewhere(clock, resolution);
+    }
+    // Both are loaded: a branch costs more.
+    let hrtimer = system_data().hres_coarse.hrtimer_res.load(Relaxed);
+    let nsec = select_unpredictable(is_in(COARSE, id), arch::tick_nsec(), hrtimer);
+    if nsec == 0 {
+        return clock_getres_elsewhere(clock, resolution); // Nobody filled the tick in.
     }
     if resolution.is_null() {
         return 0;
     }
-    let nsec = system_data().hres_coarse.hrtimer_res.load(Relaxed);
     stored(store_pair(resolution, [0, u64::from(nsec)]))
 }
 

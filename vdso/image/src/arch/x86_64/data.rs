@@ -12,7 +12,7 @@
 
 #![expect(unsafe_code, reason = "turns linker symbols into references")]
 
-use core::arch::asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage};
 
@@ -89,4 +89,23 @@ pub unsafe fn hvclock_page() -> &'static HypervPage {
     let page: *const HypervPage = address!("hvclock_page");
     // SAFETY: the caller's promise is what invariant 2 asks for; invariant 3.
     unsafe { &*page }
+}
+
+global_asm!(
+    ".pushsection .rodata.tick, \"a\", @progbits",
+    ".local vdso_tick",
+    "vdso_tick: .quad 0",
+    ".size vdso_tick, 8",
+    ".popsection",
+);
+
+/// The kernel's tick in nanoseconds; 0 if whoever built the kernel did not fill it in.
+#[inline(always)]
+pub fn tick_nsec() -> u32 {
+    let tick: u32;
+    // SAFETY: loads a constant of the image, which the compiler must not take for the zero that it is built with.
+    unsafe {
+        asm!("mov {:e}, [rip + vdso_tick]", out(reg) tick, options(pure, nostack, preserves_flags, readonly));
+    }
+    tick
 }

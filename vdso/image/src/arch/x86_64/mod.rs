@@ -12,6 +12,6 @@ mod slots;
 pub mod user;
 
 pub use counter::{counter, counter_since_update};
-pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page};
+pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page, tick_nsec};
 pub use processor::processor_and_node;
 pub use slots::fallback;
