@@ -47,6 +47,7 @@ pub const SELFTESTS: &[Selftest] = &[
         PARSER,
         &["-nostdlib", "-fno-asynchronous-unwind-tables", "-fno-stack-protector"],
     ),
+    with("vDSO/vdso_test_mremap", PARSER, &[]),
     selftest("vDSO/vdso_test_correctness"),
     with(
         "vDSO/vdso_test_getrandom",
