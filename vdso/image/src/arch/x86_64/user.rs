@@ -72,96 +72,59 @@ pub fn load_u64<const OFFSET: usize>(base: *const c_void, absent: u64) -> u64 {
     value
 }
 
+/// Stores by instructions with a label each; a fault in any of them returns.
+macro_rules! store {
+    ([$($label:literal $instruction:literal),+], $($operand:tt)+) => {
+        // SAFETY: stores to memory that the caller of the image gave for it, or faults and lands below; the registers
+        // that the kernel changes for the landing are declared.
+        unsafe {
+            asm!(
+                $(concat!($label, ": ", $instruction),)+
+                ".pushsection __ex_table, \"a\", @progbits",
+                $(concat!(".long ", $label, "b - __ex_table, {landing} - __ex_table"),)+
+                ".popsection",
+                $($operand)+,
+                landing = label { return Err(Fault) },
+                lateout("rdi") _,
+                lateout("rsi") _,
+                lateout("rdx") _,
+                options(nostack, preserves_flags),
+            )
+        }
+    };
+}
+
 /// Stores a byte at an offset.
 #[inline(always)]
 pub fn store_u8<const OFFSET: usize>(base: *mut c_void, value: u8) -> Result<(), Fault> {
-    // SAFETY: as above; here a fault has a landing of its own.
-    unsafe {
-        asm!(
-            "20: mov [{base} + {offset}], {value}",
-            ".pushsection __ex_table, \"a\", @progbits",
-            ".long 20b - __ex_table, {landing} - __ex_table",
-            ".popsection",
-            value = in(reg_byte) value,
-            base = in(reg) base,
-            offset = const OFFSET,
-            landing = label { return Err(Fault) },
-            lateout("rdi") _,
-            lateout("rsi") _,
-            lateout("rdx") _,
-            options(nostack, preserves_flags),
-        );
-    }
+    store!(
+        ["20" "mov [{base} + {offset}], {value}"],
+        value = in(reg_byte) value, base = in(reg) base, offset = const OFFSET
+    );
     Ok(())
 }
 
 /// Stores 4 bytes, aligned or not.
 #[inline(always)]
 pub fn store_u32(pointer: *mut u32, value: u32) -> Result<(), Fault> {
-    // SAFETY: stores to memory that the caller of the image gave for it, or faults and lands below; the registers that
-    // the kernel changes for the landing are declared.
-    unsafe {
-        asm!(
-            "20: mov [{pointer}], {value:e}",
-            ".pushsection __ex_table, \"a\", @progbits",
-            ".long 20b - __ex_table, {landing} - __ex_table",
-            ".popsection",
-            value = in(reg) value,
-            landing = label { return Err(Fault) },
-            pointer = in(reg) pointer,
-            lateout("rdi") _,
-            lateout("rsi") _,
-            lateout("rdx") _,
-            options(nostack, preserves_flags),
-        );
-    }
+    store!(["20" "mov [{pointer}], {value:e}"], value = in(reg) value, pointer = in(reg) pointer);
     Ok(())
 }
 
 /// Stores 8 bytes, aligned or not.
 #[inline(always)]
 pub fn store_u64(pointer: *mut u64, value: u64) -> Result<(), Fault> {
-    // SAFETY: as above.
-    unsafe {
-        asm!(
-            "20: mov [{pointer}], {value}",
-            ".pushsection __ex_table, \"a\", @progbits",
-            ".long 20b - __ex_table, {landing} - __ex_table",
-            ".popsection",
-            value = in(reg) value,
-            landing = label { return Err(Fault) },
-            pointer = in(reg) pointer,
-            lateout("rdi") _,
-            lateout("rsi") _,
-            lateout("rdx") _,
-            options(nostack, preserves_flags),
-        );
-    }
+    store!(["20" "mov [{pointer}], {value}"], value = in(reg) value, pointer = in(reg) pointer);
     Ok(())
 }
 
 /// Stores 8 bytes and 8 bytes behind them, aligned or not. After a fault the first may have been stored.
 #[inline(always)]
 pub fn store_pair(pointer: *mut [u64; 2], [first, second]: [u64; 2]) -> Result<(), Fault> {
-    // SAFETY: as above.
-    unsafe {
-        asm!(
-            "20: mov [{pointer}], {first}",
-            "21: mov [{pointer} + 8], {second}",
-            ".pushsection __ex_table, \"a\", @progbits",
-            ".long 20b - __ex_table, {landing} - __ex_table",
-            ".long 21b - __ex_table, {landing} - __ex_table",
-            ".popsection",
-            first = in(reg) first,
-            second = in(reg) second,
-            landing = label { return Err(Fault) },
-            pointer = in(reg) pointer,
-            lateout("rdi") _,
-            lateout("rsi") _,
-            lateout("rdx") _,
-            options(nostack, preserves_flags),
-        );
-    }
+    store!(
+        ["20" "mov [{pointer}], {first}", "21" "mov [{pointer} + 8], {second}"],
+        first = in(reg) first, second = in(reg) second, pointer = in(reg) pointer
+    );
     Ok(())
 }
 
