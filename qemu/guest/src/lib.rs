@@ -20,6 +20,7 @@ pub mod case;
 pub mod image;
 pub mod ktap;
 pub mod machine;
+pub mod namespace;
 pub mod observer;
 pub mod relay;
 pub mod selftest;

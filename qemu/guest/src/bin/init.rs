@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use liblinux_guest::{machine, verdict};
+use liblinux_guest::{machine, namespace, verdict};
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
@@ -57,6 +57,7 @@ fn tell(port: &mut dyn Write) -> Result<()> {
     match case.and_then(|text| liblinux_guest::case::Case::parse(&text)) {
         Ok(case) => {
             machine::await_clocksource();
+            namespace::enter_if_asked()?;
             verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?;
         }
         Err(error) => verdict::give_up(port, &format!("/case: {error:#}"))?,
