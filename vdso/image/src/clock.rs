@@ -4,9 +4,9 @@
 //! counter's progress since. Reference: `lib/vdso/gettimeofday.c` and `arch/x86/include/asm/vdso/gettimeofday.h` of
 //! Linux 6.12.
 //!
-//! An entry first makes one attempt in the hot page (that of `clock_gettime` is in assembly, in [`crate::arch`]), for a
-//! clock that runs on the TSC in the initial time namespace. If anything is in the way, it jumps to its cold half, which
-//! starts over and deals with everything.
+//! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the initial time namespace. If
+//! anything is in the way, it jumps to its cold half, which starts over and deals with everything. The hot halves of
+//! `clock_gettime` and all of `clock_getres` are in assembly, in [`crate::arch`].
 //!
 //! # Invariants
 //!
@@ -19,7 +19,7 @@
 use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
 use crate::timekeeping::{Instant, coarse, high_resolution, try_high_resolution};
-use core::hint::{cold_path, select_unpredictable};
+use core::hint::cold_path;
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
 use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
@@ -112,33 +112,6 @@ pub extern "C" fn __vdso_time(time: *mut u64) -> isize {
         return stored(Err(fault));
     }
     now.cast_signed() as isize
-}
-
-/// `clock_getres(2)`. The pointer may be null.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = ".text.hot.clock_getres")]
-pub extern "C" fn __vdso_clock_getres(clock: i32, resolution: *mut Pair) -> isize {
-    let id = clock.cast_unsigned() as usize;
-    if !is_in(HIGH_RESOLUTION | RAW | COARSE, id) {
-        return clock_getres_elsewhere(clock, resolution);
-    }
-    // Both are loaded: a branch costs more.
-    let hrtimer = system_data().hres_coarse.hrtimer_res.load(Relaxed);
-    let nsec = select_unpredictable(is_in(COARSE, id), arch::tick_nsec(), hrtimer);
-    if nsec == 0 {
-        return clock_getres_elsewhere(clock, resolution); // Nobody filled the tick in.
-    }
-    if resolution.is_null() {
-        return 0;
-    }
-    stored(store_pair(resolution, [0, u64::from(nsec)]))
-}
-
-/// `clock_getres(2)` of a clock that only the kernel knows.
-#[cold]
-#[inline(never)]
-extern "C" fn clock_getres_elsewhere(clock: i32, resolution: *mut Pair) -> isize {
-    fallback::clock_getres(clock, resolution.cast())
 }
 
 /// Whether `id` is in a set of clocks.

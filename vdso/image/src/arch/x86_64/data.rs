@@ -91,6 +91,7 @@ pub unsafe fn hvclock_page() -> &'static HypervPage {
     unsafe { &*page }
 }
 
+// The kernel's tick in nanoseconds; 0 if whoever built the kernel did not fill it in.
 global_asm!(
     ".pushsection .rodata.tick, \"a\", @progbits",
     ".local vdso_tick",
@@ -98,14 +99,3 @@ global_asm!(
     ".size vdso_tick, 8",
     ".popsection",
 );
-
-/// The kernel's tick in nanoseconds; 0 if whoever built the kernel did not fill it in.
-#[inline(always)]
-pub fn tick_nsec() -> u32 {
-    let tick: u32;
-    // SAFETY: loads a constant of the image, which the compiler must not take for the zero that it is built with.
-    unsafe {
-        asm!("mov {:e}, [rip + vdso_tick]", out(reg) tick, options(pure, nostack, preserves_flags, readonly));
-    }
-    tick
-}

@@ -2,6 +2,7 @@
 
 pub mod chacha;
 mod chacha_wide;
+mod clock_getres;
 mod clock_gettime;
 mod counter;
 mod data;
@@ -12,6 +13,6 @@ mod slots;
 pub mod user;
 
 pub use counter::{counter, counter_since_update};
-pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page, tick_nsec};
+pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page};
 pub use processor::processor_and_node;
 pub use slots::fallback;

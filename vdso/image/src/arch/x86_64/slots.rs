@@ -149,10 +149,6 @@ pub mod fallback {
         gettimeofday(time: *mut c_void = "rdi", zone: *mut c_void = "rsi")
     }
     fallback! {
-        /// `clock_getres(2)`.
-        clock_getres(clock: i32 = "edi", resolution: *mut c_void = "rsi")
-    }
-    fallback! {
         /// `getrandom(2)`.
         getrandom(buffer: *mut c_void = "rdi", len: usize = "rsi", flags: u32 = "edx")
     }

@@ -1,0 +1,70 @@
+//! `clock_getres`: the resolution of the clocks that the data page holds.
+//!
+//! In assembly, as `clock_gettime` is, because the call itself is most of the time: each instruction counts. Both
+//! possible answers are loaded and one is chosen, because a taken branch costs more than either.
+//!
+//! # Invariants
+//!
+//! 1. `rdi` and `rsi` are the caller's at the jump to the plain stub.
+//! 2. The stores are in the exception table; their landing uses no register.
+
+#![expect(unsafe_code, reason = "defines an entry in assembly")]
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE};
+use liblinux_abi::errno::EFAULT;
+use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage};
+
+const _: () = assert!(COARSE == 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE);
+
+global_asm!(
+    ".pushsection .text.hot.clock_getres, \"ax\", @progbits",
+    ".balign 32, 0xcc",
+    ".globl __vdso_clock_getres",
+    ".type __vdso_clock_getres, @function",
+    "__vdso_clock_getres:",
+    ".cfi_startproc",
+    "    cmp edi, {clocks}",
+    "    jae 9f",
+    "    mov eax, {known}",
+    "    bt eax, edi",
+    "    jae 9f",
+    "    lea r10, [rip + vvar_page + {hres_coarse}]",
+    "    lea ecx, [rdi - {first_coarse}]",
+    "    mov eax, [rip + vdso_tick]",
+    "    cmp dword ptr [r10 + {mode}], {timens}",
+    "    je 8f",
+    "7:  cmp ecx, {last_coarse} - {first_coarse}",
+    "    cmova eax, [r10 + {hrtimer_res}]",
+    "    test eax, eax",
+    "    jz 9f", // Nobody filled the tick in.
+    "    test rsi, rsi",
+    "    jz 6f",
+    "4:  mov qword ptr [rsi], 0",
+    "5:  mov [rsi + 8], rax",
+    "6:  xor eax, eax",
+    "    ret",
+    // A time namespace's page has no resolution.
+    "8:  lea r10, [rip + timens_page + {hres_coarse}]",
+    "    jmp 7b",
+    "9:  jmp __vdso_clock_getres.fallback",
+    "3:  mov rax, -{efault}",
+    "    ret",
+    ".cfi_endproc",
+    ".size __vdso_clock_getres, . - __vdso_clock_getres",
+    ".popsection",
+    ".pushsection __ex_table, \"a\", @progbits",
+    ".long 4b - __ex_table, 3b - __ex_table",
+    ".long 5b - __ex_table, 3b - __ex_table",
+    ".popsection",
+    clocks = const CLOCKS,
+    known = const HIGH_RESOLUTION | RAW | COARSE,
+    first_coarse = const REALTIME_COARSE,
+    last_coarse = const MONOTONIC_COARSE,
+    hres_coarse = const offset_of!(DataPage, hres_coarse),
+    mode = const offset_of!(ClockData, mode),
+    hrtimer_res = const offset_of!(ClockData, hrtimer_res),
+    timens = const CLOCK_MODE_TIMENS,
+    efault = const EFAULT,
+);
