@@ -1,8 +1,9 @@
 //! Numbers, offsets and sizes of `liblinux-abi` against the kernel's headers.
 
 use liblinux_abi::random::{Parameters, State};
+use liblinux_abi::sgx::EnclaveRun;
 use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage, RandomData, Timestamp};
-use liblinux_abi::{alternative, clock, errno, layout, process, processor, random, signal, vvar};
+use liblinux_abi::{alternative, clock, errno, layout, process, processor, random, sgx, signal, vvar};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 use std::mem::{offset_of, size_of};
@@ -21,6 +22,8 @@ const PRELUDE: &str = "
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <vdso/getrandom.h>
+#include <asm/enclu.h>
+#include <uapi/asm/sgx.h>
 #define at(type, member) __builtin_offsetof(struct type, member)
 #undef _ASM_X86_VVAR_H
 #undef _SINGLE_DATA
@@ -92,6 +95,7 @@ fn facts_are_the_kernels() {
         "__CPUNODE_SEG" = processor::CPUNODE_SEGMENT;
         "VDSO_CPUNODE_BITS" = processor::CPUNODE_BITS;
         "EFAULT" = errno::EFAULT;
+        "EINVAL" = errno::EINVAL;
         "ENOSYS" = errno::ENOSYS;
         "sizeof(struct vgetrandom_state)" = size_of::<State>();
         "at(vgetrandom_state, batch)" = offset_of!(State, batch);
@@ -118,6 +122,18 @@ fn facts_are_the_kernels() {
         "at(clone_args, flags)" = process::CLONE_ARGS_FLAGS;
         "at(clone_args, stack)" = process::CLONE_ARGS_STACK;
         "CLONE_ARGS_SIZE_VER0" = process::CLONE_ARGS_SIZE_VER0;
+        "EENTER" = sgx::EENTER;
+        "ERESUME" = sgx::ERESUME;
+        "EEXIT" = sgx::EEXIT;
+        "sizeof(struct sgx_enclave_run)" = size_of::<EnclaveRun>();
+        "at(sgx_enclave_run, tcs)" = offset_of!(EnclaveRun, tcs);
+        "at(sgx_enclave_run, function)" = offset_of!(EnclaveRun, function);
+        "at(sgx_enclave_run, exception_vector)" = offset_of!(EnclaveRun, exception_vector);
+        "at(sgx_enclave_run, exception_error_code)" = offset_of!(EnclaveRun, exception_error_code);
+        "at(sgx_enclave_run, exception_addr)" = offset_of!(EnclaveRun, exception_addr);
+        "at(sgx_enclave_run, user_handler)" = offset_of!(EnclaveRun, user_handler);
+        "at(sgx_enclave_run, user_data)" = offset_of!(EnclaveRun, user_data);
+        "at(sgx_enclave_run, reserved)" = offset_of!(EnclaveRun, reserved);
         "at(ucontext, uc_mcontext)" = signal::MCONTEXT;
         "at(ucontext, uc_mcontext.sp)" = signal::RSP;
         "at(ucontext, uc_mcontext.ip)" = signal::RIP;

@@ -2,7 +2,7 @@
 //!
 //! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
 //! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
-//! our image but `stubs` and `pointers`. Beside them are the kernel's selftests ([`crate::selftests`]).
+//! our image but `stubs`, `pointers` and `enclave`. Beside them are the kernel's selftests ([`crate::selftests`]).
 //!
 //! # Invariants
 //!
@@ -63,6 +63,7 @@ pub const PROGRAMS: &[Program] = &[
     program("rust", "Rust std, glibc dynamic", Build::Rust("clocks")),
     program("stubs", "Rust std, glibc dynamic", Build::Rust("stubs")),
     program("pointers", "Rust std, glibc dynamic", Build::Rust("pointers")),
+    program("enclave", "Rust std, glibc dynamic", Build::Rust("enclave")),
 ];
 
 /// The program called `name`.

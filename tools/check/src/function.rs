@@ -15,6 +15,7 @@ use crate::rules::alternatives;
 use crate::subject::Subject;
 use goblin::elf::sym::STT_FUNC;
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
+use liblinux_abi::export::SGX_ENTER_ENCLAVE;
 use liblinux_abi::layout::{SLOT_SIZE, slot};
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 use std::ops::Range;
@@ -53,6 +54,11 @@ impl Function<'_> {
             SYSCALLS.iter().find(|call| call.symbol == symbol && matches!(call.kind, Kind::Custom { .. }))
         };
         self.names.iter().find_map(owner)
+    }
+
+    /// Whether this is the function that enters enclaves: nothing else needs `enclu`, or calls a function of the caller's.
+    pub fn enters_enclaves(&self) -> bool {
+        self.names.iter().any(|name| name.strip_suffix(".body") == Some(SGX_ENTER_ENCLAVE))
     }
 
     /// Names an instruction of this function for a message.

@@ -5,5 +5,8 @@
 /// `EFAULT`: bad address.
 pub const EFAULT: isize = 14;
 
+/// `EINVAL`: invalid argument.
+pub const EINVAL: isize = 22;
+
 /// `ENOSYS`: not implemented.
 pub const ENOSYS: isize = 38;

@@ -22,6 +22,9 @@ pub const NAME_MAX: usize = 31;
 /// `__vdso_syscall(nr, a1, ..., a6)`: any system call by its number.
 pub const SYSCALL: &str = "__vdso_syscall";
 
+/// `vdso_sgx_enter_enclave_t` of `asm/sgx.h`: enters an SGX enclave and reports how it was left.
+pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
+
 /// ELF symbol binding of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
@@ -51,7 +54,7 @@ pub fn exports() -> impl Iterator<Item = Export> {
     });
     let aliases =
         standard().map(|call| Export { name: call.name, binding: Binding::Weak, call: Some(call.name) });
-    let own = [Export { name: SYSCALL, binding: Binding::Global, call: None }];
+    let own = [SYSCALL, SGX_ENTER_ENCLAVE].map(|name| Export { name, binding: Binding::Global, call: None });
     calls.chain(aliases).chain(own)
 }
 

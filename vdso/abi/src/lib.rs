@@ -22,6 +22,7 @@ pub mod layout;
 pub mod process;
 pub mod processor;
 pub mod random;
+pub mod sgx;
 pub mod signal;
 pub mod syscall;
 pub mod vvar;

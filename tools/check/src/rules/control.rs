@@ -48,7 +48,10 @@ pub(super) const RULES: &[Rule] = &[
 fn no_jump_tables(subject: &Subject<'_>) -> Verdict {
     no_instruction(subject, "indirect jumps and calls", |function, instruction| {
         match instruction.flow_control() {
-            FlowControl::IndirectCall => true,
+            // The handler that the caller of an enclave gave.
+            FlowControl::IndirectCall => {
+                !function.enters_enclaves() || instruction.op0_kind() != OpKind::Register
+            }
             // A hand-written body may jump to the return address that it keeps in a register.
             FlowControl::IndirectBranch => {
                 function.body_owner().is_none() || instruction.op0_kind() != OpKind::Register

@@ -1,4 +1,5 @@
-//! x86-64: system-call entries, the time-stamp counter, the processor number, ChaCha20, and where the data pages are.
+//! x86-64: system-call entries, the time-stamp counter, the processor number, ChaCha20, entering enclaves, and where the
+//! data pages are.
 
 pub mod chacha;
 mod chacha_wide;
@@ -9,6 +10,7 @@ mod data;
 mod process;
 mod processor;
 mod restorer;
+mod sgx;
 mod slots;
 pub mod user;
 
