@@ -14,6 +14,7 @@ use core::sync::atomic::fence;
 use liblinux_abi::vvar::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
 
 /// Nanoseconds by KVM's or Xen's page.
+#[inline(always)]
 pub fn pvclock(page: &PvclockPage) -> Option<u64> {
     loop {
         // An odd version can never be read again as even, so a write in progress takes another turn.
@@ -32,6 +33,7 @@ pub fn pvclock(page: &PvclockPage) -> Option<u64> {
 }
 
 /// `cycles`, shifted and multiplied by a fraction of 2 to the 32.
+#[inline(always)]
 fn scale(cycles: u64, mul: u32, shift: i8) -> u64 {
     let shifted = if shift < 0 {
         cycles.wrapping_shr(u32::from(shift.unsigned_abs()))
@@ -42,6 +44,7 @@ fn scale(cycles: u64, mul: u32, shift: i8) -> u64 {
 }
 
 /// Units of 100 ns by Hyper-V's page.
+#[inline(always)]
 pub fn hvclock(page: &HypervPage) -> Option<u64> {
     loop {
         let sequence = page.sequence.load(Acquire); // Pairs with the hypervisor's barrier.
