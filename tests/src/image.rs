@@ -72,6 +72,11 @@ impl Image {
         Self { file, base }
     }
 
+    /// The file that is mapped.
+    pub fn file(&self) -> &[u8] {
+        &self.file
+    }
+
     /// Address of the first byte.
     pub fn base(&self) -> usize {
         self.base.as_ptr().addr()

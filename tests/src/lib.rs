@@ -6,8 +6,11 @@
 pub mod alternatives;
 pub mod bench;
 pub mod child;
+pub mod code;
 pub mod counter;
 pub mod image;
 pub mod kernel;
 pub mod random;
+pub mod stepper;
 pub mod synthetic;
+pub mod unwinder;
