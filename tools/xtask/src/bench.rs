@@ -7,8 +7,8 @@
 //!
 //! 1. The image is built from the sources as they are before it is measured.
 
+use crate::checked;
 use crate::command;
-use crate::image;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use std::path::{Path, absolute};
@@ -19,7 +19,7 @@ const PICTURE: &str = "target/bench/ratios.svg";
 
 /// Measures the image; prints a table, draws [`PICTURE`], and writes all figures to `json` if given.
 pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
-    image::build(workspace)?;
+    checked::image(workspace)?;
     let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     bench.current_dir(workspace.root());
     bench.args(["bench", "--quiet", "--locked", "--package=liblinux-tests", "--bench=ratios", "--"]);

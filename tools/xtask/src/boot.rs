@@ -1,28 +1,15 @@
 //! `cargo xtask boot`: from the sources to a verdict.
 
-use crate::image;
-use crate::lock;
+use crate::checked;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use liblinux_boot::kernel::Kernel;
 use liblinux_boot::{Options, Summary};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 
 /// The kernel that is booted unless another is asked for.
 pub(crate) const KERNEL: &str = "6.12";
-
-/// Builds the image and lets the checker judge it.
-pub(crate) fn checked_image(workspace: &Workspace) -> Result<PathBuf> {
-    let path = image::build(workspace)?;
-    let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image())?);
-    let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock::read(workspace)?))
-        .with_context(|| format!("{} cannot be checked", path.display()))?;
-    ensure!(report.is_good(), "{} is refused:\n{report}", path.display());
-    println!("{}: {report}", path.display());
-    Ok(path)
-}
 
 /// Boots cases, the default ones if none is named.
 pub(crate) fn cases(workspace: &Workspace, kernel: &str, names: &[String]) -> Result<Summary> {
@@ -57,7 +44,7 @@ fn link(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
 fn options(workspace: &Workspace, kernel: &str, cases: &[String]) -> Result<Options> {
     Ok(Options {
         root: workspace.root().to_owned(),
-        image: checked_image(workspace)?,
+        image: checked::image(workspace)?,
         image_debug: workspace.debug_image(),
         kernel: kernel.to_owned(),
         cases: cases.to_vec(),

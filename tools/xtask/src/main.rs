@@ -7,6 +7,7 @@
 
 mod bench;
 mod boot;
+mod checked;
 mod command;
 mod image;
 mod lock;
@@ -88,7 +89,7 @@ fn perform(task: Task) -> Result<ExitCode> {
             return test::all(&workspace)
                 .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Task::Image => println!("{}", image::build(&workspace)?.display()),
+        Task::Image => drop(checked::image(&workspace)?),
         Task::Check { file, verbose } => return check(&workspace, file, verbose),
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Bless => lock::bless(&workspace)?,

@@ -10,6 +10,7 @@
 //! 3. A step that ran no test counts as failed.
 
 use crate::boot;
+use crate::checked;
 use crate::command::run;
 use crate::image;
 use crate::workspace::Workspace;
@@ -64,8 +65,7 @@ pub(crate) fn all(workspace: &Workspace) -> Result<bool> {
         Tally::one(|| run(cargo(workspace).args(["fmt", "--all", "--check"]))),
     );
     tally.step("sources have no warnings", Tally::one(|| clippy(workspace)));
-    tally
-        .step("image builds and passes the checker", Tally::one(|| boot::checked_image(workspace).map(drop)));
+    tally.step("image builds and passes the checker", Tally::one(|| checked::image(workspace).map(drop)));
     tally.step(
         "image is the same when built elsewhere",
         Tally::one(|| image::require_reproducible(workspace)),

@@ -1,0 +1,42 @@
+//! An image that may be used: built, judged by the checker, equal to the ABI lock.
+//!
+//! # Invariants
+//!
+//! 1. Nothing but `bless` and `check` gets at an image by another way, so every build is compared with the lock.
+
+use crate::lock;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use liblinux_abi::export::standard;
+use liblinux_abi::syscall::SYSCALLS;
+use liblinux_check::Lock;
+use liblinux_check::image::Image;
+use std::fs;
+use std::path::PathBuf;
+
+/// Builds the image, lets the checker judge it, and says what it exports.
+pub(crate) fn image(workspace: &Workspace) -> Result<PathBuf> {
+    let path = crate::image::build(workspace)?;
+    let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image())?);
+    let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock::read(workspace)?))
+        .with_context(|| format!("{} cannot be checked", path.display()))?;
+    ensure!(report.is_good(), "{} is refused:\n{report}", path.display());
+    println!("{}: {report}", path.display());
+    println!("{}", exports(&bytes)?);
+    Ok(path)
+}
+
+/// How many of the kernel's calls the image exports, counted in the image.
+fn exports(bytes: &[u8]) -> Result<String> {
+    let image = Image::read(bytes).context("the image cannot be read")?;
+    let lock = Lock::of_image(&image).map_err(|error| anyhow!(error))?;
+    let has = |name: &str| lock.entries().iter().any(|entry| entry.name == name);
+    let calls = SYSCALLS.iter().filter(|call| has(call.symbol)).count();
+    let exportable = SYSCALLS.iter().filter(|call| call.is_exported()).count();
+    let functions = standard().filter(|call| has(call.name)).count();
+    Ok(format!(
+        "exports: {calls} of {exportable} system calls (the kernel implements {}), {functions} of {} standard functions",
+        SYSCALLS.len(),
+        standard().count()
+    ))
+}
