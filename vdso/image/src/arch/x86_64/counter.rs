@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "reads a processor register")]
 
+use super::alternative::alternative;
 use core::arch::asm;
 use core::mem::offset_of;
 use liblinux_abi::alternative::FEATURE_RDTSCP;
@@ -17,18 +18,7 @@ pub fn counter() -> u64 {
     // SAFETY: reads a counter and fences; every register it writes is declared.
     unsafe {
         asm!(
-            "20: lfence",
-            "rdtsc",
-            "21:",
-            ".pushsection .altinstructions, \"a\", @progbits",
-            ".long 20b - ., 22f - .",
-            ".long {feature}",
-            ".byte 21b - 20b, 23f - 22f",
-            ".popsection",
-            ".pushsection .altinstr_replacement, \"ax\", @progbits",
-            "22: rdtscp",
-            "23:",
-            ".popsection",
+            alternative!("lfence\nrdtsc", "rdtscp"),
             feature = const FEATURE_RDTSCP,
             out("eax") low,
             out("edx") high,
@@ -51,18 +41,7 @@ pub fn counter_since_update(data: &ClockData) -> Option<u64> {
     // part of a sequence that is checked as a whole.
     unsafe {
         asm!(
-            "20: lfence",
-            "rdtsc",
-            "21:",
-            ".pushsection .altinstructions, \"a\", @progbits",
-            ".long 20b - ., 22f - .",
-            ".long {feature}",
-            ".byte 21b - 20b, 23f - 22f",
-            ".popsection",
-            ".pushsection .altinstr_replacement, \"ax\", @progbits",
-            "22: rdtscp",
-            "23:",
-            ".popsection",
+            alternative!("lfence\nrdtsc", "rdtscp"),
             "sub eax, [{data} + {offset}]",
             "sbb edx, [{data} + {offset} + 4]",
             feature = const FEATURE_RDTSCP,

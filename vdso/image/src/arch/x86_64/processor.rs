@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "reads a processor register")]
 
+use super::alternative::alternative;
 use core::arch::asm;
 use liblinux_abi::alternative::FEATURE_RDPID;
 use liblinux_abi::processor::{CPUNODE_BITS, CPUNODE_SEGMENT};
@@ -17,18 +18,8 @@ pub fn processor_and_node() -> (u32, u32) {
     // SAFETY: reads a descriptor's limit or `TSC_AUX`; `lsl` sets the zero flag, which is not declared preserved.
     unsafe {
         asm!(
-            "20: lsl eax, {segment:e}",
-            "nop", // Room for the replacement.
-            "21:",
-            ".pushsection .altinstructions, \"a\", @progbits",
-            ".long 20b - ., 22f - .",
-            ".long {feature}",
-            ".byte 21b - 20b, 23f - 22f",
-            ".popsection",
-            ".pushsection .altinstr_replacement, \"ax\", @progbits",
-            "22: .byte 0xf3, 0x0f, 0xc7, 0xf8", // rdpid rax: the name needs a target feature.
-            "23:",
-            ".popsection",
+            // The name of `rdpid rax` needs a target feature.
+            alternative!("lsl eax, {segment:e}\nnop", ".byte 0xf3, 0x0f, 0xc7, 0xf8"),
             segment = in(reg) CPUNODE_SEGMENT,
             feature = const FEATURE_RDPID,
             out("eax") both,
