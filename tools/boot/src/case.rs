@@ -21,6 +21,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::config;
+
 /// One file of `qemu/cases`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +44,9 @@ pub struct Case {
     /// Memory of the guest, in MiB.
     #[serde(default = "memory_mib")]
     pub memory_mib: u32,
+    /// The kernel's configuration: a fragment of `qemu/config`, added to the smallest one.
+    #[serde(default = "smallest")]
+    pub config: String,
     /// Which image the programs must see.
     pub image: Image,
     /// Which clock source the guest's kernel must have chosen.
@@ -204,6 +209,10 @@ pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
         cases.into_iter().filter(|case| wanted(case) || partners.contains(&case.name)).collect();
     ensure!(!chosen.is_empty(), "no case says `default = true`; name one of: {valid}");
     Ok(chosen)
+}
+
+fn smallest() -> String {
+    config::SMALLEST.to_owned()
 }
 
 fn one() -> u32 {

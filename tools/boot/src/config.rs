@@ -3,9 +3,33 @@
 //! kconfig drops a line whose dependencies are not met without a word, and the guest then fails far from the cause. So
 //! the fragment is compared with the result, line by line.
 //!
+//! There is one small configuration; a case whose programs need more names a fragment that is added to it, and with it
+//! a second kernel, so that the others stay quick to build.
+//!
 //! # Invariants
 //!
 //! 1. [`dropped`] compares at least one line, or says that the fragment asks for nothing.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// The fragment that every kernel is made from.
+pub const SMALLEST: &str = "smoke";
+
+/// The text of the fragment `name` of the workspace at `root`, behind that of the smallest one.
+pub fn fragment(root: &Path, name: &str) -> Result<String> {
+    let read = |name: &str| {
+        let path = root.join(format!("qemu/config/{name}.config"));
+        fs::read_to_string(&path).with_context(|| format!("cannot read the configuration {}", path.display()))
+    };
+    let mut text = read(SMALLEST)?;
+    if name != SMALLEST {
+        text += &read(name)?;
+    }
+    Ok(text)
+}
 
 /// The option that the series adds for our image, and the option with the image's path.
 const PREBUILT: &str = "CONFIG_X86_VDSO64_PREBUILT";

@@ -185,7 +185,7 @@ impl Tree {
         let dropped = config::dropped(&asked, &text);
         ensure!(
             dropped.is_empty(),
-            "kconfig dropped these lines of qemu/config/smoke.config, whose dependencies are not met:\n    {}",
+            "kconfig dropped these lines of qemu/config, whose dependencies are not met:\n    {}",
             dropped.join("\n    ")
         );
         write_whole(&mark, &hash_file(&path)?)

@@ -31,6 +31,7 @@ pub mod selftests;
 pub mod source;
 pub mod verdict;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -86,16 +87,17 @@ pub fn boot(options: &Options) -> Result<Summary> {
     let folder = options.root.join("target/boot");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _lock = cache::lock(&folder.join("lock"), "target/boot")?;
-    let Built { files, bz_image, c_build_id } = Built::build(options, &folder, &cases)?;
+    let Built { files, kernels } = Built::build(options, &folder, &cases)?;
 
     let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     eprintln!("booting {} (console and verdict in {}/CASE)", names.join(", "), folder.display());
     let run = |case: &Case| {
+        let kernel = &kernels[&case.config];
         let build_id = match case.image {
             Image::Rust => &build_id,
-            Image::C => &c_build_id,
+            Image::C => &kernel.c_build_id,
         };
-        let verdict = run_case(case, &files, &bz_image, &folder.join(&case.name), build_id);
+        let verdict = run_case(case, &files, &kernel.bz_image, &folder.join(&case.name), build_id);
         verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")))
     };
     let verdicts = in_parallel(&cases, run);
@@ -113,18 +115,16 @@ pub fn boot(options: &Options) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Builds the kernel with the image in it, or finds that it is built.
+/// Builds the smallest kernel with the image in it, or finds that it is built.
 pub fn kernel(options: &Options) -> Result<Kernel> {
     let cache = Cache::open()?;
     let _lock = cache.lock()?;
-    kernel_in(&cache, options)
+    kernel_in(&cache, options, config::SMALLEST)
 }
 
-/// The same, in a cache whose lock the caller holds.
-fn kernel_in(cache: &Cache, options: &Options) -> Result<Kernel> {
-    let fragment = options.root.join("qemu/config/smoke.config");
-    let fragment =
-        fs::read_to_string(&fragment).with_context(|| format!("cannot read {}", fragment.display()))?;
+/// The same with a configuration, in a cache whose lock the caller holds.
+fn kernel_in(cache: &Cache, options: &Options, configuration: &str) -> Result<Kernel> {
+    let fragment = config::fragment(&options.root, configuration)?;
     let patches = source::series(&options.root)?;
     let tarball = source::find(&options.kernel, cache)?;
     Tree::new(cache, Recipe { tarball, fragment, patches })?.build(&options.image_debug)
@@ -138,6 +138,12 @@ pub fn list_cases(root: &Path) -> Result<Vec<Case>> {
 /// What the guests are made of, outside the cache, so that they run without its lock.
 struct Built {
     files: Files,
+    /// By the name of their configuration.
+    kernels: BTreeMap<String, Bootable>,
+}
+
+/// A kernel, ready to boot.
+struct Bootable {
     bz_image: PathBuf,
     /// The build-id of the kernel's own image.
     c_build_id: String,
@@ -147,12 +153,24 @@ impl Built {
     fn build(options: &Options, folder: &Path, cases: &[Case]) -> Result<Self> {
         let cache = Cache::open()?;
         let _lock = cache.lock()?;
-        let kernel = kernel_in(&cache, options)?;
-        let bz_image = folder.join("bzImage");
-        fs::copy(&kernel.bz_image, &bz_image)
-            .with_context(|| format!("cannot write {}", bz_image.display()))?;
-        let files = Files::build(&options.root, folder, &kernel.source, cases)?;
-        Ok(Self { files, bz_image, c_build_id: elf::build_id(&kernel.c_image)? })
+        let mut kernels = BTreeMap::new();
+        let mut source = PathBuf::new();
+        for case in cases {
+            if kernels.contains_key(&case.config) {
+                continue;
+            }
+            let kernel = kernel_in(&cache, options, &case.config)
+                .with_context(|| format!("case `{}` has no kernel", case.name))?;
+            let bz_image = folder.join(format!("bzImage-{}", case.config));
+            fs::copy(&kernel.bz_image, &bz_image)
+                .with_context(|| format!("cannot write {}", bz_image.display()))?;
+            let c_build_id = elf::build_id(&kernel.c_image)?;
+            kernels.insert(case.config.clone(), Bootable { bz_image, c_build_id });
+            // All configurations have the same source.
+            source = kernel.source;
+        }
+        let files = Files::build(&options.root, folder, &source, cases)?;
+        Ok(Self { files, kernels })
     }
 }
 

@@ -47,7 +47,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     assert!(gcc.arg("-static").arg("-o").arg(&init).arg(&source).status().unwrap().success());
     let mut archive = Initramfs::new();
     archive.program("/init", &init).unwrap();
-    let bz_image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot/bzImage");
+    let bz_image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot/bzImage-smoke");
     assert!(bz_image.is_file(), "no kernel at {}: run `cargo xtask boot` first", bz_image.display());
     let guest = Guest {
         folder: folder.path().to_owned(),
