@@ -1,11 +1,13 @@
 //! What one boot is to run: the file `/case` of the initramfs.
 //!
-//! One line per program, tab-separated: `name`, `check`, `path`, then the program's arguments. For a program such as
+//! One line per program, tab-separated: `name`, `check`, `limit` (seconds), `path`, then the program's arguments. For a program such as
 //! busybox, whose first argument names the applet, the arguments are what follows the path on a command line.
 //!
 //! # Invariants
 //!
 //! 1. A [`Case`] has at least one program.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -23,6 +25,8 @@ pub struct Program {
     pub name: String,
     /// How it is judged.
     pub check: Check,
+    /// How long it may run.
+    pub limit: Duration,
     /// The executable.
     pub path: String,
     /// Its arguments, without the zeroth.
@@ -72,8 +76,10 @@ impl Program {
             "status" => Check::Status,
             other => bail!("unknown check `{other}`; there are clocks, date, ktap, tap and status"),
         };
+        let limit = fields.next().context("no limit")?;
+        let limit = limit.parse().with_context(|| format!("`{limit}` is no limit in seconds"))?;
         let path = fields.next().filter(|path| !path.is_empty()).context("no path")?;
-        Ok(Self { name, check, path, arguments: fields.collect() })
+        Ok(Self { name, check, limit: Duration::from_secs(limit), path, arguments: fields.collect() })
     }
 }
 
@@ -83,11 +89,12 @@ mod tests {
 
     #[test]
     fn reads_programs_in_order() {
-        let case = Case::parse("busybox\tdate\t/bin/busybox\tdate\t+%s\n\ngo\tclocks\t/bin/go\n").unwrap();
+        let case =
+            Case::parse("busybox\tdate\t50\t/bin/busybox\tdate\t+%s\n\ngo\tclocks\t9\t/bin/go\n").unwrap();
         assert_eq!(case.programs.len(), 2);
         assert_eq!(case.programs[0].check, Check::Date);
         assert_eq!(case.programs[0].arguments, ["date", "+%s"]);
-        assert_eq!(case.programs[1].name, "go");
+        assert_eq!((case.programs[1].name.as_str(), case.programs[1].limit), ("go", Duration::from_secs(9)));
         assert!(case.programs[1].arguments.is_empty());
     }
 
@@ -96,9 +103,11 @@ mod tests {
         for (text, what) in [
             ("", "names no program"),
             ("a\n", "no check"),
-            ("a\tclocks\n", "no path"),
-            ("\tclocks\t/a\n", "no name"),
-            ("a\tb\t/a\n", "unknown check `b`"),
+            ("a\tclocks\n", "no limit"),
+            ("a\tclocks\tsoon\t/a\n", "`soon` is no limit"),
+            ("a\tclocks\t1\n", "no path"),
+            ("\tclocks\t1\t/a\n", "no name"),
+            ("a\tb\t1\t/a\n", "unknown check `b`"),
         ] {
             let error = format!("{:#}", Case::parse(text).unwrap_err());
             assert!(error.contains(what), "{text:?} gave {error}");

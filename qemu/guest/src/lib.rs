@@ -17,7 +17,9 @@
 pub mod bare;
 pub mod bracket;
 pub mod case;
+
 pub mod image;
+pub mod kept;
 pub mod ktap;
 pub mod machine;
 pub mod namespace;

@@ -1,4 +1,4 @@
-//! The guest as a machine: its file systems, the port to the host, the power switch.
+//! The guest as a machine: its file systems, the ports to the host, the power switch.
 //!
 //! # Invariants
 //!
@@ -17,7 +17,10 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// The name that the host gives the port which takes the verdict.
-const PORT: &str = "liblinux.verdict";
+pub const VERDICT: &str = "liblinux.verdict";
+
+/// The name that the host gives the port which takes what a later guest is to find.
+pub const KEPT: &str = "liblinux.kept";
 
 /// How often something that is waited for is looked at.
 const TICK: Duration = Duration::from_millis(10);
@@ -42,21 +45,21 @@ pub fn mount_all() -> Result<()> {
     Ok(())
 }
 
-/// Opens the port to the host.
-pub fn open_port() -> Result<File> {
+/// Opens the port to the host called `name`.
+pub fn open_port(name: &str) -> Result<File> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(port) = find_port()? {
+        if let Some(port) = find_port(name)? {
             return Ok(port);
         }
         if Instant::now() > deadline {
-            bail!("no virtio port is named {PORT}; start QEMU with -device virtserialport,name={PORT}");
+            bail!("no virtio port is named {name}; start QEMU with -device virtserialport,name={name}");
         }
         std::thread::sleep(TICK);
     }
 }
 
-fn find_port() -> Result<Option<File>> {
+fn find_port(wanted: &str) -> Result<Option<File>> {
     let ports = match fs::read_dir("/sys/class/virtio-ports") {
         Ok(ports) => ports,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -66,7 +69,7 @@ fn find_port() -> Result<Option<File>> {
         let port = port?;
         // A port has no name until its driver has heard from the host.
         let name = fs::read_to_string(port.path().join("name")).unwrap_or_default();
-        if name.trim_end() != PORT {
+        if name.trim_end() != wanted {
             continue;
         }
         let device = Path::new("/dev").join(port.file_name());

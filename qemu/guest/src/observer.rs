@@ -95,30 +95,22 @@ impl End {
     }
 }
 
-/// Runs `program`, for at most `limit`.
-pub fn run(
-    program: &Program,
-    limit: Duration,
-    report: &mut dyn FnMut(Event) -> io::Result<()>,
-) -> Result<Observation> {
+/// Runs `program`.
+pub fn run(program: &Program, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Observation> {
     let mut command = Command::new(&program.path);
     command.args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = start(command)?;
     let lines = read_lines(child.stdout.take().context("the program has no output")?);
     let pid = Pid::from_raw(i32::try_from(child.id())?);
-    let result = observe(pid, limit, &lines, report);
+    let result = observe(pid, program.limit, &lines, report);
     finish(pid, result, &lines, report)
 }
 
-/// Runs `program` for at most `limit` and leaves it alone once its image is read, before its first instruction.
+/// Runs `program` and leaves it alone once its image is read, before its first instruction.
 ///
 /// Its output and its errors go to a terminal, so that it writes each line when it is known: what is still in a buffer
 /// comes too late if another process of the program's prints, twice if it forks, and never if it dies.
-pub fn run_untraced(
-    program: &Program,
-    limit: Duration,
-    report: &mut dyn FnMut(Event) -> io::Result<()>,
-) -> Result<End> {
+pub fn run_untraced(program: &Program, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<End> {
     let terminal = openpty(None, None).context("cannot create a terminal")?;
     let mut settings = tcgetattr(&terminal.slave)?;
     cfmakeraw(&mut settings);
@@ -130,7 +122,7 @@ pub fn run_untraced(
     let child = start(command)?;
     let lines = read_lines(File::from(terminal.master));
     let pid = Pid::from_raw(i32::try_from(child.id())?);
-    let result = leave_alone(pid, limit, &lines, report);
+    let result = leave_alone(pid, program.limit, &lines, report);
     finish(pid, result, &lines, report)
 }
 

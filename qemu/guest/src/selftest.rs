@@ -11,7 +11,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Duration;
 
 use crate::case::Program;
 use crate::ktap::{Ktap, Outcome};
@@ -26,13 +25,9 @@ const SKIP: i32 = 4;
 const LINES: usize = 20;
 
 /// Runs a selftest that prints TAP.
-pub(crate) fn pass_on(
-    program: &Program,
-    list: &mut Ktap<'_>,
-    limit: Duration,
-) -> io::Result<Result<(), String>> {
+pub(crate) fn pass_on(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String>> {
     let mut relay = Relay::new(list);
-    let result = observer::run_untraced(program, limit, &mut |event| match event {
+    let result = observer::run_untraced(program, &mut |event| match event {
         Event::Image(image) => relay.note(&format!("build-id: {}", build_id(image.as_ref()))),
         Event::Line(line) => relay.line(&line),
     });
@@ -45,14 +40,10 @@ pub(crate) fn pass_on(
 }
 
 /// Runs a selftest that tells by its exit status.
-pub(crate) fn judge(
-    program: &Program,
-    list: &mut Ktap<'_>,
-    limit: Duration,
-) -> io::Result<Result<(), String>> {
+pub(crate) fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String>> {
     list.plan(1)?;
     let mut last = VecDeque::new();
-    let result = observer::run_untraced(program, limit, &mut |event| match event {
+    let result = observer::run_untraced(program, &mut |event| match event {
         Event::Image(image) => list.note(&format!("build-id: {}", build_id(image.as_ref()))),
         Event::Line(line) => {
             if last.len() == LINES {
@@ -81,20 +72,22 @@ fn outcome(result: anyhow::Result<End>) -> Outcome {
 mod tests {
     use super::*;
     use crate::case::Check;
+    use std::time::Duration;
 
     fn run(
-        judge: impl Fn(&Program, &mut Ktap<'_>, Duration) -> io::Result<Result<(), String>>,
+        judge: impl Fn(&Program, &mut Ktap<'_>) -> io::Result<Result<(), String>>,
         script: &str,
     ) -> String {
         let program = Program {
             name: "x".into(),
             check: Check::Status,
+            limit: Duration::from_secs(20),
             path: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
         };
         let mut out = Vec::new();
         let mut list = Ktap::begin(&mut out).unwrap();
-        judge(&program, &mut list, Duration::from_secs(20)).unwrap().unwrap_or_else(|wrong| {
+        judge(&program, &mut list).unwrap().unwrap_or_else(|wrong| {
             list.note(&format!("wrong: {wrong}")).unwrap();
         });
         String::from_utf8(out).unwrap()

@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use anyhow::Result;
 use procfs::process::Process;
@@ -21,9 +20,6 @@ use crate::machine;
 use crate::observer::{self, Event, Observation};
 use crate::relay::Relay;
 use crate::selftest;
-
-/// How long a program may run: less than the host waits for a line.
-const LIMIT: Duration = Duration::from_secs(50);
 
 /// Lines of output that are kept; a program that prints more has lost its way.
 const LINES: usize = 10_000;
@@ -45,8 +41,8 @@ pub fn run(case: &Case, out: &mut dyn Write, between: &mut dyn FnMut()) -> io::R
         let wrong = match program.check {
             Check::Clocks | Check::Date => judge(program, &mut subtest)?,
             Check::Ktap => pass_on(program, &mut subtest)?,
-            Check::Tap => selftest::pass_on(program, &mut subtest, LIMIT)?,
-            Check::Status => selftest::judge(program, &mut subtest, LIMIT)?,
+            Check::Tap => selftest::pass_on(program, &mut subtest)?,
+            Check::Status => selftest::judge(program, &mut subtest)?,
         };
         let outcome = match (wrong, subtest.failures()) {
             (Err(wrong), _) => Outcome::Fail(wrong),
@@ -69,7 +65,7 @@ pub fn give_up(out: &mut dyn Write, why: &str) -> io::Result<()> {
 /// Runs a program that prints KTAP.
 fn pass_on(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String>> {
     let mut relay = Relay::new(list);
-    let result = observer::run(program, LIMIT, &mut |event| match event {
+    let result = observer::run(program, &mut |event| match event {
         Event::Image(image) => relay.note(&format!("build-id: {}", build_id(image.as_ref()))),
         Event::Line(line) => relay.line(&line),
     });
@@ -88,7 +84,7 @@ fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String
     let mut lines = Vec::new();
     // `date` may read the coarse clock, which is up to a tick behind; nothing is ahead of the fine one.
     let before = bare::time();
-    let result = observer::run(program, LIMIT, &mut |event| match event {
+    let result = observer::run(program, &mut |event| match event {
         Event::Image(image) => list.note(&format!("build-id: {}", build_id(image.as_ref()))),
         Event::Line(line) => {
             if lines.len() < LINES {

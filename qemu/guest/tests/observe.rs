@@ -34,7 +34,7 @@ fn build(folder: &Path, name: &str, compiler: &str, arguments: &[&str], source: 
 
 /// Runs one program and returns the verdict.
 fn verdict_on(check: &str, path: &Path, arguments: &str) -> (bool, String) {
-    let case = Case::parse(&format!("x\t{check}\t{}{arguments}\n", path.display())).unwrap();
+    let case = Case::parse(&format!("x\t{check}\t50\t{}{arguments}\n", path.display())).unwrap();
     let mut out = Vec::new();
     let passed = verdict::run(&case, &mut out, &mut || ()).unwrap();
     (passed, String::from_utf8(out).unwrap())

@@ -12,11 +12,13 @@
 //!
 //! 1. A key that is not known here is an error: a misspelt expectation is not silently dropped.
 //! 2. A case runs at least one program, and no two under one name.
-//! 3. Of a case and its control, [`choose`] returns both or none.
+//! 3. Of a case and its control, [`choose`] returns both or none; of a case that follows another, both.
+//! 4. What a case follows, follows nothing itself.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -56,6 +58,11 @@ pub struct Case {
     /// The case whose control this is, or the control of this one.
     #[serde(skip)]
     pub partner: Option<String>,
+    /// Files that its programs use: names that [`crate::programs`] knows how to build.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// The case that must have run before, in another guest: what that one left in `/kept` is there again.
+    pub follows: Option<String>,
     /// What runs, in this order.
     #[serde(rename = "program", default)]
     pub programs: Vec<CaseProgram>,
@@ -69,6 +76,9 @@ pub struct CaseProgram {
     pub name: String,
     /// How the guest judges it.
     pub check: Check,
+    /// Seconds after which it is killed. It must print something each minute all the same.
+    #[serde(default = "limit_s")]
+    pub limit_s: u32,
     /// Its arguments.
     #[serde(default)]
     pub arguments: Vec<String>,
@@ -83,6 +93,8 @@ pub struct CaseProgram {
 pub enum Image {
     /// Ours.
     Rust,
+    /// An update of ours, with other code behind the same offsets.
+    Update,
     /// The kernel's own.
     C,
 }
@@ -142,12 +154,25 @@ impl Case {
         Ok(case)
     }
 
-    /// The guest's `/case` file: per program `name TAB check TAB path TAB argument...`.
+    /// How long its guest may run: as long as its programs may, and a minute to boot.
+    pub fn limit(&self) -> Duration {
+        let programs: u32 = self.programs.iter().map(|program| program.limit_s).sum();
+        Duration::from_secs(u64::from(programs) + 60)
+    }
+
+    /// The names of all files that go into the guest.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let programs = self.programs.iter().map(|program| program.name.as_str());
+        programs.chain(self.tools.iter().map(String::as_str))
+    }
+
+    /// The guest's `/case` file: per program `name TAB check TAB limit TAB path TAB argument...`.
     pub fn guest_file(&self, path_of: impl Fn(&str) -> Result<String>) -> Result<String> {
         let mut file = String::new();
         for program in &self.programs {
             let path = path_of(&program.name)?;
-            let mut fields = vec![program.name.as_str(), program.check.word(), &path];
+            let limit = program.limit_s.to_string();
+            let mut fields = vec![program.name.as_str(), program.check.word(), &limit, &path];
             fields.extend(program.arguments.iter().map(String::as_str));
             file += &fields.join("\t");
             file.push('\n');
@@ -172,6 +197,14 @@ pub fn all(root: &Path) -> Result<Vec<Case>> {
     ensure!(!cases.is_empty(), "{} has no case (*.toml)", folder.display());
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     pair(&mut cases)?;
+    for case in &cases {
+        let Some(first) = &case.follows else { continue };
+        ensure!(
+            cases.iter().any(|other| other.name == *first && other.follows.is_none()),
+            "`{}` follows `{first}`, which is no case or follows another itself",
+            case.name
+        );
+    }
     Ok(cases)
 }
 
@@ -205,8 +238,10 @@ pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
     let wanted = |case: &Case| if names.is_empty() { case.default } else { names.contains(&case.name) };
     let partners: Vec<String> =
         cases.iter().filter(|case| wanted(case)).filter_map(|case| case.partner.clone()).collect();
-    let chosen: Vec<Case> =
-        cases.into_iter().filter(|case| wanted(case) || partners.contains(&case.name)).collect();
+    let first: Vec<String> =
+        cases.iter().filter(|case| wanted(case)).filter_map(|case| case.follows.clone()).collect();
+    let needed = |case: &Case| partners.contains(&case.name) || first.contains(&case.name);
+    let chosen: Vec<Case> = cases.into_iter().filter(|case| wanted(case) || needed(case)).collect();
     ensure!(!chosen.is_empty(), "no case says `default = true`; name one of: {valid}");
     Ok(chosen)
 }
@@ -217,6 +252,10 @@ fn smallest() -> String {
 
 fn one() -> u32 {
     1
+}
+
+fn limit_s() -> u32 {
+    50
 }
 
 fn memory_mib() -> u32 {
@@ -242,7 +281,7 @@ mod tests {
     fn the_guest_file_is_tab_separated() {
         let case = Case::parse("small", SMALL).unwrap();
         let file = case.guest_file(|name| Ok(format!("/bin/{name}"))).unwrap();
-        assert_eq!(file, "busybox\tdate\t/bin/busybox\tdate\t+%s\n");
+        assert_eq!(file, "busybox\tdate\t50\t/bin/busybox\tdate\t+%s\n");
         assert_eq!((case.cpus, case.memory_mib, case.image), (1, 256, Image::C));
     }
 
@@ -272,6 +311,15 @@ mod tests {
         assert!(error.contains("`rsut`") && error.contains("c, rust"), "{error}");
         assert_eq!(choose(cases.clone(), &[]).unwrap().len(), 2);
         assert_eq!(choose(cases, &["c".into()]).unwrap()[0].name, "c");
+    }
+
+    #[test]
+    fn a_case_brings_the_one_that_it_follows() {
+        let first = Case::parse("first", &SMALL.replace("default = true", "")).unwrap();
+        let second = Case::parse("second", &SMALL.replace("default = true", "follows = \"first\"")).unwrap();
+        let chosen = choose(vec![first, second], &["second".into()]).unwrap();
+        let names: Vec<_> = chosen.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names, ["first", "second"]);
     }
 
     #[test]
@@ -311,8 +359,8 @@ mod tests {
         assert!(cases.iter().any(|case| case.default && case.image == Image::Rust));
         assert!(cases.iter().any(|case| case.default && case.image == Image::C), "no control");
         for case in cases {
-            for program in case.programs {
-                crate::programs::find(&program.name).unwrap();
+            for name in case.programs.iter().map(|program| &program.name).chain(&case.tools) {
+                crate::programs::find(name).unwrap();
             }
         }
     }

@@ -114,7 +114,8 @@ impl Initramfs {
         Ok(archive)
     }
 
-    fn file(&mut self, path: &str, file: &Path) -> Result<()> {
+    /// Adds the host's `file`, which anybody may execute.
+    pub fn file(&mut self, path: &str, file: &Path) -> Result<()> {
         let bytes =
             fs::read(file).with_context(|| format!("cannot read {} for the guest", file.display()))?;
         self.insert(path, Entry::File { bytes, mode: 0o100755 });

@@ -49,6 +49,9 @@ use crate::qemu::{Guest, Limits};
 pub use crate::report::Summary;
 use crate::verdict::Verdict;
 
+/// Where the kernel looks for the next of several archives (`init/initramfs.c`).
+const ARCHIVE_ALIGNMENT: usize = 4;
+
 /// What to boot.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -58,6 +61,8 @@ pub struct Options {
     pub image: PathBuf,
     /// The image with its symbols, which the kernel build takes in: `vdso64.so.dbg`.
     pub image_debug: PathBuf,
+    /// An update of it, with symbols.
+    pub updated_image: PathBuf,
     /// One of [`source::KERNELS`].
     pub kernel: String,
     /// Names of cases; the default ones if there are none.
@@ -92,9 +97,9 @@ pub fn boot(options: &Options) -> Result<Summary> {
     let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     eprintln!("booting {} (console and verdict in {}/CASE)", names.join(", "), folder.display());
     let run = |case: &Case| {
-        let kernel = &kernels[&case.config];
+        let kernel = &kernels[&Bootable::key(case)];
         let build_id = match case.image {
-            Image::Rust => &build_id,
+            Image::Rust | Image::Update => &kernel.build_id,
             Image::C => &kernel.c_build_id,
         };
         let verdict = run_case(case, &files, &kernel.bz_image, &folder.join(&case.name), build_id);
@@ -119,15 +124,15 @@ pub fn boot(options: &Options) -> Result<Summary> {
 pub fn kernel(options: &Options) -> Result<Kernel> {
     let cache = Cache::open()?;
     let _lock = cache.lock()?;
-    kernel_in(&cache, options, config::SMALLEST)
+    kernel_in(&cache, options, config::SMALLEST, &options.image_debug)
 }
 
-/// The same with a configuration, in a cache whose lock the caller holds.
-fn kernel_in(cache: &Cache, options: &Options, configuration: &str) -> Result<Kernel> {
+/// The same with a configuration and an image, in a cache whose lock the caller holds.
+fn kernel_in(cache: &Cache, options: &Options, configuration: &str, image: &Path) -> Result<Kernel> {
     let fragment = config::fragment(&options.root, configuration)?;
     let patches = source::series(&options.root)?;
     let tarball = source::find(&options.kernel, cache)?;
-    Tree::new(cache, Recipe { tarball, fragment, patches })?.build(&options.image_debug)
+    Tree::new(cache, Recipe { tarball, fragment, patches })?.build(image)
 }
 
 /// The cases of the workspace at `root`, in the order of their names.
@@ -138,13 +143,15 @@ pub fn list_cases(root: &Path) -> Result<Vec<Case>> {
 /// What the guests are made of, outside the cache, so that they run without its lock.
 struct Built {
     files: Files,
-    /// By the name of their configuration.
+    /// By [`Bootable::key`].
     kernels: BTreeMap<String, Bootable>,
 }
 
 /// A kernel, ready to boot.
 struct Bootable {
     bz_image: PathBuf,
+    /// The build-id of our image in it.
+    build_id: String,
     /// The build-id of the kernel's own image.
     c_build_id: String,
 }
@@ -156,21 +163,34 @@ impl Built {
         let mut kernels = BTreeMap::new();
         let mut source = PathBuf::new();
         for case in cases {
-            if kernels.contains_key(&case.config) {
+            let key = Bootable::key(case);
+            if kernels.contains_key(&key) {
                 continue;
             }
-            let kernel = kernel_in(&cache, options, &case.config)
+            let image = match case.image {
+                Image::Rust | Image::C => &options.image_debug,
+                Image::Update => &options.updated_image,
+            };
+            let kernel = kernel_in(&cache, options, &case.config, image)
                 .with_context(|| format!("case `{}` has no kernel", case.name))?;
-            let bz_image = folder.join(format!("bzImage-{}", case.config));
+            let bz_image = folder.join(format!("bzImage-{key}"));
             fs::copy(&kernel.bz_image, &bz_image)
                 .with_context(|| format!("cannot write {}", bz_image.display()))?;
-            let c_build_id = elf::build_id(&kernel.c_image)?;
-            kernels.insert(case.config.clone(), Bootable { bz_image, c_build_id });
+            let (build_id, c_build_id) = (elf::build_id(image)?, elf::build_id(&kernel.c_image)?);
+            kernels.insert(key, Bootable { bz_image, build_id, c_build_id });
             // All configurations have the same source.
             source = kernel.source;
         }
         let files = Files::build(&options.root, folder, &source, cases)?;
         Ok(Self { files, kernels })
+    }
+}
+
+impl Bootable {
+    /// What a case's kernel differs in from other cases'.
+    fn key(case: &Case) -> String {
+        let update = if case.image == Image::Update { "-update" } else { "" };
+        format!("{}{update}", case.config)
     }
 }
 
@@ -183,9 +203,9 @@ struct Files {
 impl Files {
     fn build(root: &Path, folder: &Path, kernel: &Path, cases: &[Case]) -> Result<Self> {
         let mut wanted: Vec<Program> = Vec::new();
-        for program in cases.iter().flat_map(|case| &case.programs) {
-            if !wanted.iter().any(|known| known.name == program.name) {
-                wanted.push(programs::find(&program.name)?);
+        for name in cases.iter().flat_map(Case::files) {
+            if !wanted.iter().any(|known| known.name == name) {
+                wanted.push(programs::find(name)?);
             }
         }
         let workshop = Workshop { root, folder: folder.join("programs"), kernel };
@@ -197,8 +217,8 @@ impl Files {
         let mut archive = Initramfs::new();
         archive.program("/init", &self.init)?;
         for (program, file) in &self.programs {
-            if case.programs.iter().any(|wanted| wanted.name == program.name) {
-                archive.program(&program.guest_path(), file)?;
+            if case.files().any(|name| name == program.name) {
+                program.add_to(&mut archive, file)?;
             }
         }
         archive.text("/case", &case.guest_file(|name| Ok(programs::find(name)?.guest_path()))?);
@@ -224,24 +244,33 @@ fn compare(cases: &[Case], verdicts: &[Verdict], folder: &Path) -> Result<Vec<Co
 
 fn run_case(case: &Case, files: &Files, bz_image: &Path, folder: &Path, build_id: &str) -> Result<Verdict> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let mut initramfs = files.initramfs(case)?;
+    if let Some(first) = &case.follows {
+        // The kernel unpacks one archive after the other.
+        let kept = folder.with_file_name(first).join(qemu::KEPT);
+        initramfs.resize(initramfs.len().next_multiple_of(ARCHIVE_ALIGNMENT), 0);
+        initramfs.extend(fs::read(&kept).with_context(|| format!("cannot read {}", kept.display()))?);
+    }
     let guest = Guest {
         folder: folder.to_owned(),
         bz_image: bz_image.to_owned(),
-        initramfs: files.initramfs(case)?,
+        initramfs,
         command_line: case.command_line.clone(),
         cpus: case.cpus,
         memory_mib: case.memory_mib,
     };
-    let text = qemu::run(&guest, Limits::default())?;
+    let text = qemu::run(&guest, Limits::of(case.limit()))?;
     let report = ktap::parse(&text).map_err(|error| {
         qemu::failure(folder, &format!("the guest's verdict cannot be believed: {error:#}"))
     })?;
     Ok(verdict::judge(case, &report, build_id))
 }
 
-/// Runs `work` on every case, as many at once as there are CPUs; the results in the cases' order.
+/// Runs `work` on every case, as many at once as there are CPUs, and a case that follows another behind that one; the
+/// results in the cases' order.
 fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Verdict + Sync) -> Vec<Verdict> {
-    let next = Mutex::new(cases.iter().enumerate());
+    let numbered = || cases.iter().enumerate();
+    let next = Mutex::new(numbered().filter(|(_, case)| case.follows.is_none()));
     let results = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
     std::thread::scope(|scope| {
@@ -249,9 +278,12 @@ fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Verdict + Sync) -> Vec<Ve
             scope.spawn(|| {
                 loop {
                     // A panic in `work` ends the scope; the locks are never held across it.
-                    let Some((index, case)) = next.lock().expect("never poisoned").next() else { break };
-                    let verdict = work(case);
-                    results.lock().expect("never poisoned").push((index, verdict));
+                    let Some(first) = next.lock().expect("never poisoned").next() else { break };
+                    let behind = numbered().filter(|(_, case)| case.follows.as_ref() == Some(&first.1.name));
+                    for (index, case) in [first].into_iter().chain(behind) {
+                        let verdict = work(case);
+                        results.lock().expect("never poisoned").push((index, verdict));
+                    }
                 }
             });
         }

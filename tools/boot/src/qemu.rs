@@ -22,6 +22,10 @@ use crate::job;
 const CONSOLE: &str = "console.log";
 const VERDICT: &str = "verdict.ktap";
 const ERRORS: &str = "qemu.log";
+
+/// The file with what a guest leaves for the next one: an archive, empty from most guests.
+pub const KEPT: &str = "kept.cpio";
+
 const POLL: Duration = Duration::from_millis(20);
 const SHOWN_LINES: usize = 20;
 
@@ -52,17 +56,17 @@ pub struct Limits {
     pub overall: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self { first_line: seconds(20), each_line: seconds(60), overall: seconds(300) }
+impl Limits {
+    /// The limits of a guest that may run so long.
+    pub fn of(overall: Duration) -> Self {
+        Self { first_line: Duration::from_secs(20), each_line: Duration::from_secs(60), overall }
     }
 }
 
 /// Runs `guest` to its end; the text of its verdict.
 pub fn run(guest: &Guest, limits: Limits) -> Result<String> {
     let verdict = guest.folder.join(VERDICT);
-    for name in [CONSOLE, VERDICT, ERRORS] {
+    for name in [CONSOLE, VERDICT, ERRORS, KEPT] {
         let path = guest.folder.join(name);
         File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     }
@@ -133,6 +137,8 @@ fn start(guest: &Guest) -> Result<Running> {
         .args(["-chardev", &format!("file,id=console,path={CONSOLE}"), "-serial", "chardev:console"])
         .args(["-device", "virtio-serial-pci", "-chardev", &format!("file,id=verdict,path={VERDICT}")])
         .args(["-device", "virtserialport,chardev=verdict,name=liblinux.verdict"])
+        .args(["-chardev", &format!("file,id=kept,path={KEPT}")])
+        .args(["-device", "virtserialport,chardev=kept,name=liblinux.kept"])
         .args(["-device", "virtio-rng-pci"])
         .stdout(errors.try_clone().context("cannot duplicate a file")?)
         .stderr(errors);
@@ -179,8 +185,8 @@ mod tests {
 
     #[test]
     fn the_watchdogs() {
-        let limits = Limits::default();
         let s = Duration::from_secs;
+        let limits = Limits::of(s(300));
         assert_eq!(overdue(limits, false, s(19), s(19)), None);
         assert!(overdue(limits, false, s(20), s(20)).unwrap().contains("no verdict within 20 s"));
         assert_eq!(overdue(limits, true, s(100), s(59)), None);

@@ -11,7 +11,9 @@ fn root() -> PathBuf {
 
 fn options() -> Options {
     let image = PathBuf::from("/nonexistent/vdso64.so");
-    Options { root: root(), image_debug: image.clone(), image, kernel: "6.12".into(), cases: Vec::new() }
+    let updated_image = image.clone();
+    let kernel = "6.12".into();
+    Options { root: root(), image_debug: image.clone(), image, updated_image, kernel, cases: Vec::new() }
 }
 
 fn refusal(options: &Options) -> String {

@@ -1,6 +1,7 @@
 //! `cargo xtask boot`: from the sources to a verdict.
 
 use crate::checked;
+use crate::image;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use liblinux_boot::kernel::Kernel;
@@ -46,6 +47,7 @@ fn options(workspace: &Workspace, kernel: &str, cases: &[String]) -> Result<Opti
         root: workspace.root().to_owned(),
         image: checked::image(workspace)?,
         image_debug: workspace.debug_image(),
+        updated_image: image::build_update(workspace)?,
         kernel: kernel.to_owned(),
         cases: cases.to_vec(),
     })

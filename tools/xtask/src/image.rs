@@ -37,31 +37,43 @@ const EXCEPTION_ENTRY: usize = 8;
 
 /// Builds both files of the image and returns the path of the stripped one.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
-    version_script::require_fresh(workspace)?;
-    let library = compile(workspace)?;
-    let image = workspace.image();
-    let folder = image.parent().context("the image has a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let scratch = tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
-    let linked = scratch.path().join("vdso64.so.dbg");
-    link(workspace, &library, &linked)?;
-    let stripped = scratch.path().join("vdso64.so");
-    sort_exception_table(&linked)?;
-    strip(&linked, &stripped)?;
-    fs::rename(&linked, workspace.debug_image()).context("cannot move the linked image into place")?;
-    fs::rename(&stripped, &image).context("cannot move the stripped image into place")?;
-    Ok(image)
+    let library = compile(workspace, "image", &[])?;
+    finish(workspace, &library, &workspace.debug_image(), &workspace.image())?;
+    Ok(workspace.image())
 }
 
-/// Compiles the image's crate and returns its library, an archive of one object.
-fn compile(workspace: &Workspace) -> Result<PathBuf> {
-    let target = workspace.root().join("target/image");
+/// Builds what an update is to a checkpoint: other code behind the same offsets. It comes from the same sources, by less
+/// optimization. Returns the path of the one with symbols, beside which is the stripped one.
+pub(crate) fn build_update(workspace: &Workspace) -> Result<PathBuf> {
+    let library = compile(workspace, "image-update", &["--config=profile.image.opt-level=2"])?;
+    let linked = workspace.updated_image();
+    finish(workspace, &library, &linked, &linked.with_extension(""))?;
+    Ok(linked)
+}
+
+/// Links a compiled image to the files `linked` and `stripped`, which share a folder.
+fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path) -> Result<()> {
+    version_script::require_fresh(workspace)?;
+    let folder = linked.parent().context("the image has a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let scratch = tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
+    let (new, new_stripped) = (scratch.path().join("vdso64.so.dbg"), scratch.path().join("vdso64.so"));
+    link(workspace, library, &new)?;
+    sort_exception_table(&new)?;
+    strip(&new, &new_stripped)?;
+    fs::rename(&new, linked).context("cannot move the linked image into place")?;
+    fs::rename(&new_stripped, stripped).context("cannot move the stripped image into place")
+}
+
+/// Compiles the image's crate into `target/FOLDER` and returns its library, an archive of one object.
+fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf> {
+    let target = workspace.root().join("target").join(folder);
     let remap = format!("--remap-path-prefix={}=/liblinux", workspace.root().display());
     let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str()]).collect();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace.root());
     cargo.args(["build", "--quiet", "--locked", "--package=liblinux-image", "--profile=image"]);
-    cargo.arg(format!("--target={TARGET}")).arg("--target-dir").arg(&target);
+    cargo.args(more).arg(format!("--target={TARGET}")).arg("--target-dir").arg(&target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     run(&mut cargo).context("the image does not compile")?;
     Ok(target.join(TARGET).join("image/libliblinux_image.rlib"))

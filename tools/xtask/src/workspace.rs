@@ -40,6 +40,11 @@ impl Workspace {
         self.root.join("target/vdso/x86_64/vdso64.so.dbg")
     }
 
+    /// What [`Workspace::debug_image`] becomes in an update: see `image::build_update`.
+    pub(crate) fn updated_image(&self) -> PathBuf {
+        self.root.join("target/vdso/x86_64-update/vdso64.so.dbg")
+    }
+
     /// Links to the kernel's source tree (`source`) and to where it was built (`build`), for tests and benches.
     pub(crate) fn kernel(&self) -> PathBuf {
         self.root.join("target/kernel")

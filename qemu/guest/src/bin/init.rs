@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use liblinux_guest::{machine, namespace, verdict};
+use liblinux_guest::{kept, machine, namespace, verdict};
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 /// Everything between the kernel's start of process 1 and the end of the guest.
 fn guest() {
-    let mut port = match machine::mount_all().and_then(|()| machine::open_port()) {
+    let mut port = match machine::mount_all().and_then(|()| machine::open_port(machine::VERDICT)) {
         Ok(port) => port,
         // There is nobody else to tell; the host notices the silence.
         Err(error) => return eprintln!("init: {error:#}"),
@@ -59,6 +59,7 @@ fn tell(port: &mut dyn Write) -> Result<()> {
             machine::await_clocksource();
             namespace::enter_if_asked()?;
             verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?;
+            kept::send()?;
         }
         Err(error) => verdict::give_up(port, &format!("/case: {error:#}"))?,
     }
