@@ -43,6 +43,20 @@ pub fn time() -> i64 {
     unsafe { arch::syscall(number("time"), [0; 6]) }
 }
 
+/// Makes the call `name`.
+///
+/// # Safety
+///
+/// The call must be one that leaves this process's memory and threads in a state that Rust can live with.
+///
+/// # Panics
+///
+/// If the table has no such call.
+pub unsafe fn call(name: &str, arguments: [u64; 6]) -> i64 {
+    // SAFETY: the caller's contract is the same.
+    unsafe { arch::syscall(number(name), arguments) }
+}
+
 /// The number of the call `name`.
 ///
 /// # Panics

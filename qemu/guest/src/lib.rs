@@ -17,6 +17,7 @@
 pub mod bare;
 pub mod bracket;
 pub mod case;
+pub mod criu;
 
 pub mod image;
 pub mod kept;

@@ -41,6 +41,7 @@ pub const BOOT: &[Package] = &[
     package("binutils", "ld"),
     package("bison", "bison"),
     package("busybox-static", "/usr/share/doc/busybox-static"),
+    package("criu", "/usr/sbin/criu"),
     package("flex", "flex"),
     package("gcc", "gcc"),
     package("golang-go", "go"),

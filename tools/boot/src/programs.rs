@@ -18,6 +18,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache;
+use crate::initramfs::Initramfs;
 use crate::selftests::{SELFTESTS, Selftest};
 
 /// A program that cases may name.
@@ -33,7 +34,9 @@ pub struct Program {
 #[derive(Clone, Copy, Debug)]
 enum Build {
     /// A file that a Debian package brings.
-    Debian(&'static str),
+    Debian { path: &'static str, package: &'static str },
+    /// A shell script of the workspace.
+    Script(&'static str),
     /// A compiler with its flags, for `clocks.c`.
     C(&'static str, &'static [&'static str]),
     /// `clocks.go`
@@ -54,7 +57,11 @@ const fn program(name: &'static str, language: &'static str, build: Build) -> Pr
 
 /// Every program there is, beside [`SELFTESTS`].
 pub const PROGRAMS: &[Program] = &[
-    program("busybox", "Debian busybox, glibc static", Build::Debian("/bin/busybox")),
+    program(
+        "busybox",
+        "Debian busybox, glibc static",
+        Build::Debian { path: "/bin/busybox", package: "busybox-static" },
+    ),
     program("glibc-dynamic", "C, glibc dynamic", Build::C("gcc", C_FLAGS)),
     program("glibc-static", "C, glibc static", Build::C("gcc", C_STATIC)),
     program("musl-dynamic", "C, musl dynamic", Build::C("musl-gcc", C_FLAGS)),
@@ -64,6 +71,10 @@ pub const PROGRAMS: &[Program] = &[
     program("stubs", "Rust std, glibc dynamic", Build::Rust("stubs")),
     program("pointers", "Rust std, glibc dynamic", Build::Rust("pointers")),
     program("enclave", "Rust std, glibc dynamic", Build::Rust("enclave")),
+    program("criu", "Debian criu, glibc dynamic", Build::Debian { path: "/usr/sbin/criu", package: "criu" }),
+    program("vdso-fixup.sh", "shell script", Build::Script("kernel-patch/criu/vdso-fixup.sh")),
+    program("checkpoint", "Rust std, glibc dynamic", Build::Rust("checkpoint")),
+    program("blocked", "Rust std, glibc dynamic", Build::Rust("blocked")),
 ];
 
 /// The program called `name`.
@@ -79,10 +90,22 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
+    /// Puts it into a guest; `file` is what [`Workshop::build`] gave.
+    pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
+        if let Build::Script(_) = self.build {
+            return archive.file(&self.guest_path(), file);
+        }
+        archive.program(&self.guest_path(), file)?;
+        if self.name == "busybox" {
+            archive.symlink("/bin/sh", "busybox");
+        }
+        Ok(())
+    }
+
     /// Its path in the guest.
     pub fn guest_path(&self) -> String {
         match self.build {
-            Build::Debian(path) => path.to_owned(),
+            Build::Debian { path, .. } => path.to_owned(),
             _ => format!("/programs/{}", self.name),
         }
     }
@@ -125,13 +148,14 @@ impl Workshop<'_> {
     fn build_one(&self, program: &Program) -> Result<PathBuf> {
         let output = self.folder.join(program.name);
         match program.build {
-            Build::Debian(path) => {
+            Build::Debian { path, package } => {
                 ensure!(
                     Path::new(path).is_file(),
-                    "there is no {path}; run `sudo apt-get install busybox-static`"
+                    "there is no {path}; run `sudo apt-get install {package}`"
                 );
                 Ok(PathBuf::from(path))
             }
+            Build::Script(path) => Ok(self.root.join(path)),
             Build::Rust(binary) => Ok(self.folder.join("guest").join(TARGET).join("release").join(binary)),
             Build::C(compiler, flags) => {
                 let source = self.root.join("qemu/guest/programs/clocks.c");

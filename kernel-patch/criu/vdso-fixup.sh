@@ -1,0 +1,37 @@
+#!/bin/sh
+# What CRIU runs at its stages (--action-script), so that a process keeps the
+# fixup area that it has attached: the kernel holds that outside its memory.
+#
+# Dump: while the processes are frozen, copies /proc/PID/vdso_fixup of each to
+# the images. Restore: writes it back before they go on. A kernel without the
+# file has no area to keep, which is no error; an area that cannot be written
+# back is, and the restore fails.
+
+set -eu
+
+# The process and all that descend from it, one a line.
+tree() {
+	echo "$1"
+	for child in $(cat /proc/"$1"/task/*/children); do
+		tree "$child"
+	done
+}
+
+case $CRTOOLS_SCRIPT_ACTION in
+network-lock)
+	[ -e "/proc/$CRTOOLS_INIT_PID/vdso_fixup" ] || exit 0
+	for pid in $(tree "$CRTOOLS_INIT_PID"); do
+		cat "/proc/$pid/vdso_fixup" > "$CRTOOLS_IMAGE_DIR/vdso-fixup-$pid"
+	done
+	;;
+pre-resume)
+	for saved in "$CRTOOLS_IMAGE_DIR"/vdso-fixup-*; do
+		[ -s "$saved" ] || continue
+		pid=${saved##*-}
+		if ! cat "$saved" > "/proc/$pid/vdso_fixup"; then
+			echo "vdso-fixup: cannot give process $pid its area back" >&2
+			exit 1
+		fi
+	done
+	;;
+esac

@@ -1,0 +1,184 @@
+//! Checkpoints of the program `blocked` by Debian's CRIU, and what it returns after its restore.
+//!
+//! - `checkpoint cycle WAY COUNT`: dumps and restores it so often in this guest.
+//! - `checkpoint dump WAY`: dumps it to the kept folder, for a guest that follows.
+//! - `checkpoint restore`: restores what an earlier guest kept.
+//!
+//! Prints KTAP: a line per step, and one per blocked call.
+//!
+//! # Invariants
+//!
+//! 1. A call whose result is not in the report fails.
+
+use std::fs;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use liblinux_guest::criu::{self, Checkpoint};
+use liblinux_guest::kept;
+use liblinux_guest::ktap::Ktap;
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// Where the program leaves its files.
+const PLACE: &str = "/tmp/blocked";
+
+/// The script that takes the kernel's part of the state along.
+const SCRIPT: &str = "/programs/vdso-fixup.sh";
+
+/// How long the program may take to block, or to report.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often a file that is waited for is looked at.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What each call returns when it is ended. The sleeper is ended by a signal.
+const RESULTS: &[(&str, i64)] = &[
+    ("read", 1),
+    ("futex", 0),
+    ("nanosleep", -(Errno::EINTR as i64)),
+    ("poll", 1),
+    ("epoll_wait", 1),
+    ("wait4", 1),
+];
+
+/// Cycles that have a line together: the host waits a minute for one.
+const ROUND: usize = 10;
+
+/// The process id that the program gets, so that it is free in another guest.
+const FIRST_PID: i32 = 5000;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("checkpoint: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<bool> {
+    let mut out = io::stdout().lock();
+    let mut list = Ktap::begin(&mut out)?;
+    prepare()?;
+    let images = Path::new(kept::FOLDER).join("images");
+    let checkpoint = |folder: &Path| Checkpoint::new(folder, Some(Path::new(SCRIPT)));
+    match words {
+        ["cycle", way, count] => {
+            let count: usize = count.parse().context("the number of cycles")?;
+            list.plan(2 + count.div_ceil(ROUND) + RESULTS.len())?;
+            list.test("criu check", &said(criu::check()).into())?;
+            let checkpoint = checkpoint(Path::new("/tmp/images"))?;
+            let pid = start(way)?;
+            for first in (1..=count).step_by(ROUND) {
+                let last = count.min(first + ROUND - 1);
+                let outcome = said(cycle(&checkpoint, pid, first..=last)).into();
+                list.test(&format!("dumps and restores {first} to {last}"), &outcome)?;
+            }
+            report(&mut list, pid)?;
+        }
+        ["dump", way] => {
+            list.plan(2)?;
+            list.test("criu check", &said(criu::check()).into())?;
+            let dumped = checkpoint(&images).and_then(|checkpoint| dump(&checkpoint, start(way)?));
+            list.test("dump", &said(dumped).into())?;
+        }
+        ["restore"] => {
+            list.plan(2 + RESULTS.len())?;
+            let checkpoint = checkpoint(&images)?;
+            fs::create_dir_all(PLACE)?;
+            list.test("restore", &said(checkpoint.restore()).into())?;
+            report(&mut list, Pid::from_raw(FIRST_PID + 1))?;
+        }
+        _ => bail!("usage: checkpoint cycle WAY COUNT | dump WAY | restore"),
+    }
+    Ok(list.failures() == 0)
+}
+
+/// What CRIU expects of a machine: the loopback device up, and orphans that come to us.
+fn prepare() -> Result<()> {
+    let up = Command::new("/bin/busybox").args(["ip", "link", "set", "lo", "up"]).status()?;
+    ensure!(up.success(), "cannot bring the loopback device up: {up}");
+    prctl::set_child_subreaper(true).context("cannot become the parent of orphans")
+}
+
+fn said<T>(result: Result<T>) -> Result<(), String> {
+    result.map(drop).map_err(|error| format!("{error:#}"))
+}
+
+/// Starts the program in a session of its own, and waits until all of it is blocked.
+fn start(way: &str) -> Result<Pid> {
+    fs::create_dir_all(PLACE).context("cannot make a folder for the program")?;
+    fs::write("/proc/sys/kernel/ns_last_pid", FIRST_PID.to_string()).context("cannot choose a process id")?;
+    let mut command = Command::new("/bin/busybox");
+    command.args(["setsid", "/programs/blocked", PLACE, way]).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().context("cannot start the program")?;
+    let pid = await_file("ready")?.trim().parse().context("the program's process id")?;
+    ensure!(pid == child.id().cast_signed(), "the program is {pid} and not {}", child.id());
+    Ok(Pid::from_raw(pid))
+}
+
+fn await_file(name: &str) -> Result<String> {
+    let path = Path::new(PLACE).join(name);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match fs::read_to_string(&path) {
+            Ok(text) => return Ok(text),
+            Err(_) if Instant::now() < deadline => thread::sleep(TICK),
+            Err(error) => return Err(error).with_context(|| format!("no {} appeared", path.display())),
+        }
+    }
+}
+
+fn dump(checkpoint: &Checkpoint, pid: Pid) -> Result<()> {
+    checkpoint.dump(pid)?;
+    // CRIU killed the program and its children; their numbers must be free for the restored ones.
+    while waitpid(None, None).is_ok() {}
+    Ok(())
+}
+
+fn cycle(checkpoint: &Checkpoint, pid: Pid, mut numbers: RangeInclusive<usize>) -> Result<()> {
+    numbers.try_for_each(|number| {
+        let turn = dump(checkpoint, pid).and_then(|()| checkpoint.restore());
+        turn.with_context(|| format!("cycle {number}"))
+    })
+}
+
+/// Ends the program's calls and compares what they returned.
+fn report(list: &mut Ktap<'_>, pid: Pid) -> Result<()> {
+    fs::write(Path::new(PLACE).join("go"), "").context("cannot tell the program to go on")?;
+    let report = await_file("report");
+    for (name, expected) in RESULTS {
+        let result = report.as_ref().map_err(|error| format!("{error:#}")).and_then(|report| {
+            let line = report.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            match line {
+                Some(result) if result == expected.to_string() => Ok(()),
+                Some(result) => Err(format!("{name} returned {result} and not {expected}")),
+                None => Err(format!("there is no result of {name}")),
+            }
+        });
+        list.test(name, &result.into())?;
+    }
+    let end = waitpid(pid, None).context("cannot wait for the program");
+    list.test(
+        "exit",
+        &said(end.and_then(|status| {
+            ensure!(matches!(status, WaitStatus::Exited(_, 0)), "the program ended so: {status:?}");
+            Ok(())
+        }))
+        .into(),
+    )?;
+    Ok(())
+}
