@@ -12,16 +12,20 @@
 //! This file has SSE2, which every x86-64 processor has, and the start of the function; [`super::chacha_wide`] has AVX2,
 //! which the kernel's alternatives choose.
 //!
+//! A block is known by its number, ChaCha20's counter of 64 bits. The stream of a key starts at 0 here, but the function
+//! takes any numbers: a counter in a register costs what a zero does, and it is what a judge of the function that knows
+//! nothing of states asks for (the kernel's `vdso_test_chacha`).
+//!
 //! # Invariants
 //!
 //! 1. Nothing is written but the blocks: no stack. All vector registers used are zero at the end, also after a fault.
 //! 2. The key is read once, before anything is written; the state is written after everything else.
 //! 3. Every access to memory that is the caller's has an entry in `__ex_table`.
-//! 4. The counter fits 32 bits: fewer than 2^26 blocks are asked for (`MAX_RW_COUNT`).
+//! 4. At the end without a fault `r8` is `rcx`: the number of the block that comes next.
 //!
-//! Registers: `rdi` where the next block goes, `rsi` blocks until it goes to the state, `rdx` the state, `ecx` blocks to
-//! make, `eax` rounds; rows `a` to `d` of three sets of blocks in 0 to 11, 12 to rotate in, 13 row `d` of the next
-//! block to store, 14 and 15 the key.
+//! Registers: `rdi` where the next block goes, `rsi` blocks until it goes to the state, `rdx` the state, `r8` the next
+//! block's number, `rcx` the number to stop at, `rax` blocks left, then rounds; rows `a` to `d` of three sets of blocks
+//! in 0 to 11, 12 to rotate in, 13 row `d` of the next block to store, 14 and 15 the key.
 
 #![expect(unsafe_code, reason = "defines a function in assembly and calls it")]
 
@@ -29,10 +33,13 @@ use super::user::Fault;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use liblinux_abi::alternative::FEATURE_AVX2;
-use liblinux_abi::random::{BLOCK_SIZE, MAX_RW_COUNT, State};
+use liblinux_abi::random::{BLOCK_SIZE, KEY_SIZE, State};
 
-const _: () = assert!(MAX_RW_COUNT / BLOCK_SIZE + 2 < 1 << 32, "the counter fits a word");
-const _: () = assert!(offset_of!(State, batch) == 0, "two blocks fill batch and key");
+/// Blocks that fill a state's batch and key.
+const REFILL: usize = (offset_of!(State, key) + KEY_SIZE) / BLOCK_SIZE;
+
+const _: () =
+    assert!(offset_of!(State, batch) == 0 && REFILL * BLOCK_SIZE == offset_of!(State, key) + KEY_SIZE);
 
 /// Fills `blocks` blocks at `buffer` from the state's key, then the state's batch and key. After a fault, part of the
 /// blocks may have been stored, and the key may be the old one.
@@ -46,6 +53,8 @@ pub fn generate(buffer: *mut u8, blocks: usize, state: *mut State) -> Result<(),
             inlateout("rdi") buffer => _,
             inlateout("rsi") blocks => _,
             inlateout("rdx") state => _,
+            inlateout("rcx") blocks + REFILL => _,
+            inlateout("r8") 0_u64 => _,
             lateout("eax") fault,
             clobber_abi("C"),
         );
@@ -89,13 +98,19 @@ global_asm!(
     "    \\sets chacha_cd_\\with, 7",
     "    \\sets chacha_columns_\\with",
     ".endm",
+    // How many blocks are left?
+    ".macro chacha_left",
+    "    mov rax, rcx",
+    "    sub rax, r8",
+    ".endm",
     // The block is stored: where does the next one go? Leaves the loop after the last one.
     ".macro chacha_next done",
     "    add rdi, {block}",
+    "    inc r8",
     "    dec rsi",
     "    cmovz rdi, rdx",
-    "    dec ecx",
-    "    jz \\done",
+    "    cmp r8, rcx",
+    "    je \\done",
     ".endm",
     ".macro chacha_rotate_sse2 row, bits",
     "    .if \\bits == 16",
@@ -139,7 +154,7 @@ global_asm!(
     "    paddd xmm\\b, xmm14",
     "    paddd xmm\\c, xmm15",
     "    paddd xmm\\d, xmm13",
-    "    paddd xmm13, [rip + chacha_1]",
+    "    paddq xmm13, [rip + chacha_1]",
     "    chacha_user 7f, movups [rdi], xmm\\a",
     "    chacha_user 7f, movups [rdi + 16], xmm\\b",
     "    chacha_user 7f, movups [rdi + 32], xmm\\c",
@@ -155,12 +170,12 @@ global_asm!(
     ".type chacha_generate, @function",
     "chacha_generate:",
     ".cfi_startproc",
-    "lea ecx, [rsi + 2]",
-    "test rsi, rsi",
+        "test rsi, rsi",
     "cmovz rdi, rdx",
     // With AVX2 the kernel takes this jump away: it has many blocks made by the other function.
     "30: jmp 9f",
-    "31: cmp ecx, {wide}",
+    "31: chacha_left",
+    "cmp rax, {wide}",
     "jae chacha_generate_wide",
     ".pushsection .altinstructions, \"a\", @progbits",
     ".long 30b - ., 32f - .",
@@ -173,14 +188,15 @@ global_asm!(
     "9:",
     "chacha_user 7f, movups xmm14, [rdx + {key}]",
     "chacha_user 7f, movups xmm15, [rdx + {key} + 16]",
-    "pxor xmm13, xmm13",
+    "movq xmm13, r8",
     "2:",
-    "cmp ecx, 3",
+    "chacha_left",
+    "cmp rax, 3",
     "jb 5f",
     "3:",
     "chacha_three chacha_start_sse2",
-    "paddd xmm7, [rip + chacha_1]",
-    "paddd xmm11, [rip + chacha_2]",
+    "paddq xmm7, [rip + chacha_1]",
+    "paddq xmm11, [rip + chacha_2]",
     "mov eax, 10",
     ".balign 32",
     "4:",
@@ -191,7 +207,7 @@ global_asm!(
     "jmp 2b",
     "5:",
     "chacha_two chacha_start_sse2",
-    "paddd xmm7, [rip + chacha_1]",
+    "paddq xmm7, [rip + chacha_1]",
     "mov eax, 10",
     ".balign 32",
     "6:",
