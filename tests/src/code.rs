@@ -22,9 +22,7 @@ pub struct Code {
 impl Code {
     /// Decodes the code of an image.
     pub fn of(image: &Image) -> Self {
-        let path = Image::path().with_extension("so.dbg");
-        let debug = std::fs::read(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()));
+        let debug = Image::read_debug();
         let elf = object::File::parse(debug.as_slice()).expect("an ELF image");
         let mut code =
             Self { instructions: BTreeMap::new(), landings: landings(&elf), functions: Vec::new() };

@@ -48,9 +48,17 @@ impl Image {
 
     /// The bytes of the image that `cargo xtask image` built.
     pub fn read() -> Vec<u8> {
-        let path = Self::path();
-        std::fs::read(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()))
+        read(&Self::path())
+    }
+
+    /// Where `cargo xtask image` puts the image with its symbols.
+    pub fn debug_path() -> PathBuf {
+        Self::path().with_extension("so.dbg")
+    }
+
+    /// The bytes of the image with its symbols.
+    pub fn read_debug() -> Vec<u8> {
+        read(&Self::debug_path())
     }
 
     /// Maps the image in a file's bytes, over data pages of zeros.
@@ -95,6 +103,15 @@ impl Image {
         self.entry(name).unwrap_or_else(|| panic!("the image does not export {name}"))
     }
 
+    /// Address of a function that is not exported, by the symbols of the unstripped image.
+    pub fn internal(&self, name: &str) -> usize {
+        let debug = Self::read_debug();
+        let elf = object::File::parse(debug.as_slice()).expect("an ELF image");
+        let symbol = elf.symbols().find(|symbol| symbol.name() == Ok(name) && symbol.is_definition());
+        let symbol = symbol.unwrap_or_else(|| panic!("the image has no {name}"));
+        self.base() + usize::try_from(symbol.address()).expect("an address in the image")
+    }
+
     /// Address of a section that is mapped.
     pub fn section(&self, name: &str) -> usize {
         let elf = object::File::parse(self.file.as_slice()).expect("an ELF image");
@@ -110,4 +127,9 @@ impl Image {
         // SAFETY: page-aligned, mapped for good, and all fields are atomics.
         unsafe { page.cast().as_ref() }
     }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()))
 }

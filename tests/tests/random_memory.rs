@@ -109,11 +109,6 @@ fn exceptions(elf: &object::File<'_>) -> BTreeMap<u64, u64> {
     entries.iter().map(|entry| (place(entry), place(&entry[4..]))).collect()
 }
 
-/// The image with its symbols and its `__ex_table`.
-fn debug_file() -> Vec<u8> {
-    std::fs::read(Image::path().with_extension("so.dbg")).expect("the image with its symbols")
-}
-
 /// The instructions of the functions whose names contain one of `words`.
 fn decoded(elf: &object::File<'_>, words: &[&str]) -> Vec<(String, Instruction)> {
     let text = elf.section_by_name(".text").expect("text");
@@ -146,7 +141,7 @@ fn accesses_user(instruction: &Instruction, is_access: impl Fn(OpAccess) -> bool
 
 #[test]
 fn every_access_to_the_callers_memory_is_in_the_exception_table() {
-    let file = debug_file();
+    let file = Image::read_debug();
     let elf = object::File::parse(file.as_slice()).expect("an ELF image");
     let guarded = exceptions(&elf);
     let reads_or_writes = |access| !matches!(access, OpAccess::None | OpAccess::NoMemAccess);
@@ -188,7 +183,7 @@ extern "C" fn land(signal: libc::c_int, _: *const libc::siginfo_t, context: *mut
 
 /// Has faults in these images land as on a kernel that has them for its own.
 fn handle_faults(setups: &[Setup]) {
-    let file = debug_file();
+    let file = Image::read_debug();
     let table = exceptions(&object::File::parse(file.as_slice()).expect("an ELF image"));
     let landings = setups.iter().flat_map(|setup| {
         let base = setup.image.base() as u64;

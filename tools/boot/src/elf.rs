@@ -1,9 +1,9 @@
-//! What the boot asks ELF files: their build-id, their loader, the libraries they need.
+//! What the boot asks ELF files: their build-id, their functions, their loader, the libraries they need.
 //!
 //! # Invariants
 //!
-//! 1. A file without the thing asked for is an error where the answer is needed for a verdict (the build-id), and an
-//!    empty answer where absence is ordinary (a static program has no loader).
+//! 1. A file without the thing asked for is an error where the answer is needed for a verdict (the build-id, a
+//!    function), and an empty answer where absence is ordinary (a static program has no loader).
 
 use std::fs;
 use std::path::Path;
@@ -40,6 +40,18 @@ pub fn build_id(path: &Path) -> Result<String> {
                 path.display()
             )
         })
+}
+
+/// The address of a function in a file that has its symbols.
+pub fn symbol(path: &Path, name: &str) -> Result<u64> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let elf = Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+    let mut symbols = elf.syms.iter().filter(|symbol| !symbol.is_import() && symbol.is_function());
+    let found = symbols.find(|symbol| elf.strtab.get_at(symbol.st_name) == Some(name));
+    let found = found.with_context(|| {
+        format!("{} has no function {name}, which a selftest is about to call", path.display())
+    })?;
+    Ok(found.st_value)
 }
 
 /// What the program or library at `path` needs to run.

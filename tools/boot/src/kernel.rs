@@ -55,7 +55,7 @@ pub struct Tree {
 pub struct Kernel {
     /// What QEMU loads.
     pub bz_image: PathBuf,
-    /// The kernel's own 64-bit image.
+    /// The kernel's own 64-bit image, with its symbols.
     pub c_image: PathBuf,
     /// The patched source.
     pub source: PathBuf,
@@ -98,7 +98,7 @@ impl Tree {
         let place = self.image_place()?;
         let kernel = Kernel {
             bz_image: self.folder.join("build/arch/x86/boot/bzImage"),
-            c_image: self.folder.join("build/arch/x86/entry/vdso/vdso64.so"),
+            c_image: self.folder.join("build/arch/x86/entry/vdso/vdso64.so.dbg"),
             source: self.folder.join("source"),
             build: self.folder.join("build"),
         };

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache;
 use crate::initramfs::Initramfs;
-use crate::selftests::{SELFTESTS, Selftest};
+use crate::selftests::{Origin, SELFTESTS, Selftest};
 
 /// A program that cases may name.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +119,10 @@ pub struct Workshop<'a> {
     pub folder: PathBuf,
     /// The source of the guest's kernel, which has the selftests.
     pub kernel: &'a Path,
+    /// Our image with its symbols.
+    pub image_debug: &'a Path,
+    /// The kernel's image with its symbols.
+    pub c_image_debug: &'a Path,
 }
 
 impl Workshop<'_> {
@@ -161,15 +165,24 @@ impl Workshop<'_> {
                 let source = self.root.join("qemu/guest/programs/clocks.c");
                 let mut command = Command::new(compiler);
                 command.args(flags).arg("-o").arg(partial(&output)).arg(&source);
-                self.compile(command, &source, &output)?;
+                self.compile(command, &[source], &output)?;
                 Ok(output)
             }
             Build::Selftest(selftest) => {
                 let folder = output.parent().context("its name has a folder")?;
                 fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-                // The kernel's folder is named after all that is in it, so its name in the command covers all files.
-                let command = selftest.command(self.kernel, &partial(&output));
-                self.compile(command, &selftest.source(self.kernel), &output)?;
+                let origin = Origin {
+                    root: self.root,
+                    tree: self.kernel,
+                    image_debug: self.image_debug,
+                    c_image_debug: self.c_image_debug,
+                };
+                // The kernel's folder is named after all that is in it, so its name in the command covers all its files.
+                let own = selftest.own_sources(self.root);
+                let main = selftest.guest_source(self.kernel, &output)?;
+                let command = selftest.command(origin, &main, &partial(&output))?;
+                let sources: Vec<PathBuf> = [main].into_iter().chain(own).collect();
+                self.compile(command, &sources, &output)?;
                 Ok(output)
             }
             Build::Go => {
@@ -181,20 +194,22 @@ impl Workshop<'_> {
                 command
                     .env("GOCACHE", self.folder.join("go-cache"))
                     .env("GOPATH", self.folder.join("go-path"));
-                self.compile(command, &source, &output)?;
+                self.compile(command, &[source], &output)?;
                 Ok(output)
             }
         }
     }
 
-    /// Runs `command`, which writes [`partial`]`(output)` from `source`, unless it did so before.
-    fn compile(&self, mut command: Command, source: &Path, output: &Path) -> Result<()> {
+    /// Runs `command`, which writes [`partial`]`(output)` from `sources`, unless it did so before.
+    fn compile(&self, mut command: Command, sources: &[PathBuf], output: &Path) -> Result<()> {
         let compiler = command.get_program().to_owned();
-        let text = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+        let read =
+            |source: &PathBuf| fs::read(source).with_context(|| format!("cannot read {}", source.display()));
+        let texts = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
         let line = format!("{command:?}");
         let version = compiler_file(&compiler)?;
-        let key =
-            cache::key([("source", text.as_slice()), ("command", line.as_bytes()), ("compiler", &version)]);
+        let inputs = [("command", line.as_bytes()), ("compiler", &version)];
+        let key = cache::key(texts.iter().map(|text| ("source", text.as_slice())).chain(inputs));
         let mark = output.with_extension("key");
         if output.is_file() && fs::read_to_string(&mark).is_ok_and(|known| known == key) {
             return Ok(());
@@ -257,7 +272,13 @@ mod tests {
         fs::create_dir_all(&programs).unwrap();
         let source = programs.join("clocks.c");
         fs::write(&source, "int main(void) { return 0; }\n").unwrap();
-        let workshop = Workshop { root: root.path(), folder: root.path().join("out"), kernel: root.path() };
+        let workshop = Workshop {
+            root: root.path(),
+            folder: root.path().join("out"),
+            kernel: root.path(),
+            image_debug: root.path(),
+            c_image_debug: root.path(),
+        };
         let program = find("glibc-static").unwrap();
 
         let file = workshop.build(&[program]).unwrap().remove(0);

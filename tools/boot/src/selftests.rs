@@ -6,14 +6,40 @@
 //! which some look for the image, finds nothing in a static program, and they would test nothing. rseq's library alone
 //! is linked in, since no loader of the guest would find it.
 //!
+//! `vdso_test_chacha` links the assembly that the kernel's image is made of. It gets a file of ours in its place, which
+//! calls the code in the image that the process has, found by the symbols of both images. Its 1000 trials would take an
+//! interpreted processor with AVX2 three minutes, so the guest's is made of a copy that says 20; `tests/tests/blocks.rs`
+//! makes all of them, on a real one.
+//!
 //! Here is every selftest that runs; the case `qemu/cases/selftests.toml` says which were left out, and why.
 //!
 //! # Invariants
 //!
 //! 1. Nothing of the kernel's is copied into the project or written into its tree.
+//! 2. A copy differs in what the table says and in nothing else, and a source without those words is an error.
 
+use std::fs;
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use liblinux_abi::random::State;
+
+use crate::elf;
+
+/// What the selftests are built from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The workspace.
+    pub root: &'a Path,
+    /// The kernel's source.
+    pub tree: &'a Path,
+    /// Our image with its symbols.
+    pub image_debug: &'a Path,
+    /// The kernel's image with its symbols.
+    pub c_image_debug: &'a Path,
+}
 
 /// A program of the kernel's selftests.
 #[derive(Clone, Copy, Debug)]
@@ -24,15 +50,26 @@ pub struct Selftest {
     more: &'static [&'static str],
     /// Flags beside the folder's.
     flags: &'static [&'static str],
+    /// Whether it is linked with [`BLOCKS`].
+    has_blocks: bool,
+    /// Words of its source, and what a guest's copy says instead.
+    edit: Option<(&'static str, &'static str)>,
 }
 
 const fn selftest(name: &'static str) -> Selftest {
-    Selftest { name, more: &[], flags: &[] }
+    with(name, &[], &[])
 }
 
 const fn with(name: &'static str, more: &'static [&'static str], flags: &'static [&'static str]) -> Selftest {
-    Selftest { name, more, flags }
+    Selftest { name, more, flags, has_blocks: false, edit: None }
 }
+
+/// The file of the workspace that calls the block function of either image.
+const BLOCKS: &str = "qemu/guest/programs/chacha_blocks.c";
+
+/// The names of the block functions in our image and in the kernel's.
+const OUR_BLOCKS: &str = "chacha_generate";
+const KERNELS_BLOCKS: &str = "__arch_chacha20_blocks_nostack";
 
 const PARSER: &[&str] = &["parse_vdso.c"];
 
@@ -54,6 +91,11 @@ pub const SELFTESTS: &[Selftest] = &[
         PARSER,
         &["-isystem", "TREE/tools/include", "-isystem", "TREE/include/uapi"],
     ),
+    Selftest {
+        has_blocks: true,
+        edit: Some(("TRIALS = 1000", "TRIALS = 20")),
+        ..with("vDSO/vdso_test_chacha", &[], &["-idirafter", "TREE/tools/include"])
+    },
     selftest("timens/timens"),
     selftest("timens/timerfd"),
     selftest("timens/timer"),
@@ -105,9 +147,31 @@ impl Selftest {
         tree.join("tools/testing/selftests").join(format!("{}.c", self.name))
     }
 
-    /// The command that builds it into `output`.
-    pub fn command(&self, tree: &Path, output: &Path) -> Command {
+    /// The source that a guest's program is made of: the kernel's, or a copy that is written beside `output`.
+    pub fn guest_source(&self, tree: &Path, output: &Path) -> Result<PathBuf> {
         let source = self.source(tree);
+        let Some((from, to)) = self.edit else { return Ok(source) };
+        let text =
+            fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+        ensure!(
+            text.matches(from).count() == 1,
+            "{} does not say `{from}` once: look at it, and at the table in tools/boot/src/selftests.rs",
+            source.display()
+        );
+        let copy = output.with_extension("c");
+        fs::write(&copy, text.replace(from, to))
+            .with_context(|| format!("cannot write {}", copy.display()))?;
+        Ok(copy)
+    }
+
+    /// Files of the workspace at `root` that it is linked with.
+    pub fn own_sources(&self, root: &Path) -> Vec<PathBuf> {
+        self.has_blocks.then(|| root.join(BLOCKS)).into_iter().collect()
+    }
+
+    /// The command that builds it from `main`, its main file or a copy of it, into `output`.
+    pub fn command(&self, origin: Origin<'_>, main: &Path, output: &Path) -> Result<Command> {
+        let source = self.source(origin.tree);
         let (folder, _) = self.name.split_once('/').expect("the table's names have a folder");
         let (_, more, flags) =
             FOLDERS.iter().find(|(name, ..)| *name == folder).expect("the table's folders are known");
@@ -115,11 +179,22 @@ impl Selftest {
         // As `lib.mk` says; without symbols, which the guest would have to unpack.
         command.args(["-D_GNU_SOURCE=", "-s", "-w"]);
         for flag in flags.iter().chain(self.flags) {
-            command.arg(flag.replace("TREE", &tree.to_string_lossy()));
+            command.arg(flag.replace("TREE", &origin.tree.to_string_lossy()));
         }
-        command.arg("-o").arg(output).arg(&source);
+        if self.has_blocks {
+            let ours = elf::symbol(origin.image_debug, OUR_BLOCKS)?;
+            let kernels = elf::symbol(origin.c_image_debug, KERNELS_BLOCKS)?;
+            command.arg(format!("-DOUR_BLOCKS={ours:#x}")).arg(format!("-DKERNELS_BLOCKS={kernels:#x}"));
+            command.arg(format!("-DKEY_OFFSET={}", offset_of!(State, key)));
+        }
+        if main != source {
+            // What the copy includes by a path from its own folder.
+            command.arg("-iquote").arg(source.with_file_name(""));
+        }
+        command.arg("-o").arg(output).arg(main);
         command.args(more.iter().chain(self.more).map(|file| source.with_file_name(file)));
-        command
+        command.args(self.own_sources(origin.root));
+        Ok(command)
     }
 }
 
@@ -128,11 +203,17 @@ mod tests {
     use super::*;
     use crate::case;
 
+    fn origin() -> Origin<'static> {
+        let [root, tree, none] = ["/w", "/k", "/none"].map(Path::new);
+        Origin { root, tree, image_debug: none, c_image_debug: none }
+    }
+
     #[test]
     fn the_line_has_the_folders_and_the_tests_own_words() {
         let line = |name: &str| {
             let test = SELFTESTS.iter().find(|test| test.name == name).unwrap();
-            format!("{:?}", test.command(Path::new("/k"), Path::new("/o"))).replace('"', "")
+            format!("{:?}", test.command(origin(), &test.source(Path::new("/k")), Path::new("/o")).unwrap())
+                .replace('"', "")
         };
         assert_eq!(
             line("rseq/basic_test"),
@@ -146,11 +227,34 @@ mod tests {
     #[test]
     fn every_selftest_has_a_folder_and_a_name_of_its_own() {
         let mut names: Vec<&str> = SELFTESTS.iter().map(|test| test.name).collect();
-        for test in SELFTESTS {
-            test.command(Path::new("/k"), Path::new("/o"));
+        for test in SELFTESTS.iter().filter(|test| !test.has_blocks) {
+            test.command(origin(), Path::new("/k/x.c"), Path::new("/o")).unwrap();
         }
         names.sort();
         assert!(names.is_sorted_by(|a, b| a < b), "twice in the table: {names:?}");
+    }
+
+    #[test]
+    fn an_image_without_the_function_is_named() {
+        let test = SELFTESTS.iter().find(|test| test.has_blocks).unwrap();
+        let program = std::env::current_exe().unwrap();
+        let origin = Origin { image_debug: &program, ..origin() };
+        let error = test.command(origin, Path::new("/k/x.c"), Path::new("/o")).unwrap_err().to_string();
+        assert!(error.contains("chacha_generate") && error.contains(&*program.to_string_lossy()), "{error}");
+    }
+
+    #[test]
+    fn a_copy_differs_in_what_the_table_says() {
+        let test = SELFTESTS.iter().find(|test| test.edit.is_some()).unwrap();
+        let tree = tempfile::tempdir().unwrap();
+        let source = test.source(tree.path());
+        fs::create_dir_all(source.parent().unwrap()).unwrap();
+        fs::write(&source, "enum { TRIALS = 1000, BLOCKS };\n").unwrap();
+        let copy = test.guest_source(tree.path(), &tree.path().join("program")).unwrap();
+        assert_eq!(fs::read_to_string(copy).unwrap(), "enum { TRIALS = 20, BLOCKS };\n");
+        fs::write(&source, "enum { TRIALS = 500 };\n").unwrap();
+        let error = test.guest_source(tree.path(), &tree.path().join("program")).unwrap_err().to_string();
+        assert!(error.contains("TRIALS = 1000"), "{error}");
     }
 
     #[test]
