@@ -9,7 +9,7 @@
 
 use std::io;
 
-use crate::ktap::{Ktap, Line, Outcome};
+use crate::ktap::{Ktap, Line, MISSING, Outcome};
 
 /// Passes the lines of one program on.
 pub struct Relay<'k, 'o> {
@@ -73,7 +73,7 @@ impl<'k, 'o> Relay<'k, 'o> {
         };
         let missing = planned - self.list.tests();
         while self.list.tests() < planned {
-            self.list.test("missing", &Outcome::Fail(reason.clone()))?;
+            self.list.test(MISSING, &Outcome::Fail(reason.clone()))?;
         }
         Ok(end.and(match (missing, self.surplus) {
             (0, 0) => Ok(()),

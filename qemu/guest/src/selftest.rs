@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use crate::case::Program;
-use crate::ktap::{Ktap, Outcome};
+use crate::ktap::{Ktap, MISSING, Outcome};
 use crate::observer::{self, End, Event};
 use crate::relay::Relay;
 use crate::verdict::build_id;
@@ -56,7 +56,8 @@ pub(crate) fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result
     for line in last {
         list.note(&format!("output: {}", line.replace('\t', " ")))?;
     }
-    list.test("exit", &outcome(result))?;
+    let name = if matches!(result, Ok(End::Exited(_) | End::Signaled(_))) { "exit" } else { MISSING };
+    list.test(name, &outcome(result))?;
     Ok(Ok(()))
 }
 
@@ -108,6 +109,15 @@ mod tests {
             let text = run(judge, script);
             assert!(text.ends_with(expected) && text.contains("\n# build-id: "), "{script}: {text}");
         }
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_missing() {
+        let hang = |program: &Program, list: &mut Ktap<'_>| {
+            judge(&Program { limit: Duration::from_millis(100), ..program.clone() }, list)
+        };
+        let text = run(hang, "sleep 20");
+        assert!(text.ends_with("\nnot ok 1 missing\n"), "{text}");
     }
 
     #[test]

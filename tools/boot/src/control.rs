@@ -10,8 +10,9 @@
 //!
 //! 1. A test is compared with the one of its name at its place; a name or a number of tests that differs is a difference.
 //! 2. A pair of which one half is not believed is never the same, nor is a pair without a test.
+//! 3. Nor is a test that came to no end in either guest: it says nothing of the image.
 
-use crate::ktap::{Count, Outcome};
+use crate::ktap::{Count, MISSING, Outcome};
 use crate::verdict::Verdict;
 
 /// A case beside its control.
@@ -146,6 +147,8 @@ fn compare(ours: &[(String, Outcome)], control: &[(String, Outcome)]) -> Vec<Com
                 Err(format!("the control has `{other}` in its place"))
             } else if word(ours) != word(control) {
                 Err(format!("it {}, and in the control it {}", word(ours), word(control)))
+            } else if name == MISSING {
+                Err("in both guests the program came to no end before its last test".to_owned())
             } else {
                 Ok(ours.clone())
             };
@@ -211,6 +214,7 @@ mod tests {
             (vec![pass.clone(), fail.clone()], vec![pass.clone()], "it is not in the control"),
             (vec![], vec![pass.clone()], "it is in the control alone"),
             (vec![], vec![], "no test was compared"),
+            (vec![("missing", Outcome::Fail)], vec![("missing", Outcome::Fail)], "came to no end"),
         ] {
             let differ = compared(&ours, &control);
             assert!(!differ.same());
