@@ -5,14 +5,14 @@
 //! Linux 6.12.
 //!
 //! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the initial time namespace. If
-//! anything is in the way, it jumps to its cold half, which starts over and deals with everything. The hot halves of
-//! `clock_gettime` and all of `clock_getres` are in assembly, in [`crate::arch`].
+//! anything is in the way, it jumps to its cold half, which starts over and deals with everything. The hot half of
+//! `clock_gettime` and all of `time` and `clock_getres` are in assembly, in [`crate::arch`].
 //!
 //! # Invariants
 //!
 //! 1. What is returned belongs to one update of the data: see [`crate::timekeeping`].
 //! 2. Whatever cannot be answered here the kernel answers, with the same arguments.
-//! 3. The caller's memory is written only when the answer is known, and only by [`crate::arch::user`].
+//! 3. The caller's memory is written only when the answer is known, and only by [`crate::arch`].
 
 #![expect(unsafe_code, reason = "exports C functions, reads the page that only a time namespace has")]
 
@@ -98,20 +98,6 @@ fn store_zone(zone: *mut Timezone) -> Result<(), Fault> {
     let west = data.tz_minuteswest.load(Relaxed).cast_unsigned();
     let daylight_saving = data.tz_dsttime.load(Relaxed).cast_unsigned();
     store_u64(zone, u64::from(daylight_saving) << 32 | u64::from(west))
-}
-
-/// `time(2)`. The pointer may be null.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = ".text.hot.time")]
-pub extern "C" fn __vdso_time(time: *mut u64) -> isize {
-    // One field, so no sequence: it cannot be torn. Time namespaces do not shift this clock.
-    let now = system_data().hres_coarse.base[REALTIME].sec.load(Relaxed);
-    if !time.is_null()
-        && let Err(fault) = store_u64(time, now)
-    {
-        return stored(Err(fault));
-    }
-    now.cast_signed() as isize
 }
 
 /// Whether `id` is in a set of clocks.

@@ -5,7 +5,7 @@
 //! refuses it. So the build itself proves that the image cannot panic, allocate or call out.
 //!
 //! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is one noun of the
-//! vDSO: [`clock`] (with [`timekeeping`] and [`hypervisor`] behind it), [`cpu`], [`random`].
+//! vDSO: [`clock`] (with [`timekeeping`] and [`hypervisor`] behind it), [`random`].
 //!
 //! # Invariants
 //!
@@ -18,7 +18,6 @@
 
 pub mod arch;
 pub mod clock;
-pub mod cpu;
 pub mod hypervisor;
 pub mod random;
 pub mod timekeeping;

@@ -1,12 +1,15 @@
 //! `clock_getres`: the resolution of the clocks that the data page holds.
 //!
-//! In assembly, as `clock_gettime` is, because the call itself is most of the time: each instruction counts. Both
-//! possible answers are loaded and one is chosen, because a taken branch costs more than either.
+//! In assembly for the reasons that [`super::time`] has. Both possible answers are loaded and one is chosen.
+//!
+//! A time namespace's page has no resolution: the kernel leaves zeros there. So the clock mode is looked at only where
+//! a resolution is zero, in the second cache line.
 //!
 //! # Invariants
 //!
 //! 1. `rdi` and `rsi` are the caller's at the jump to the plain stub.
 //! 2. The stores are in the exception table; their landing uses no register.
+//! 3. Everything up to the first `ret` lies in one cache line.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
@@ -20,33 +23,33 @@ const _: () = assert!(COARSE == 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE);
 
 global_asm!(
     ".pushsection .text.hot.clock_getres, \"ax\", @progbits",
-    ".balign 32, 0xcc",
+    ".balign 64, 0xcc",
     ".globl __vdso_clock_getres",
     ".type __vdso_clock_getres, @function",
     "__vdso_clock_getres:",
     ".cfi_startproc",
     "    cmp edi, {clocks}",
-    "    jae 9f",
+    "    jae __vdso_clock_getres.fallback",
     "    mov eax, {known}",
     "    bt eax, edi",
     "    jae 9f",
-    "    lea r10, [rip + vvar_page + {hres_coarse}]",
     "    lea ecx, [rdi - {first_coarse}]",
     "    mov eax, [rip + vdso_tick]",
-    "    cmp dword ptr [r10 + {mode}], {timens}",
-    "    je 8f",
-    "7:  cmp ecx, {last_coarse} - {first_coarse}",
-    "    cmova eax, [r10 + {hrtimer_res}]",
+    "    cmp ecx, {last_coarse} - {first_coarse}",
+    "    cmova eax, [rip + vvar_page + {hrtimer_res}]",
     "    test eax, eax",
-    "    jz 9f", // Nobody filled the tick in.
-    "    test rsi, rsi",
+    "    jz 8f",
+    "7:  test rsi, rsi",
     "    jz 6f",
     "4:  mov qword ptr [rsi], 0",
     "5:  mov [rsi + 8], rax",
     "6:  xor eax, eax",
     "    ret",
-    // A time namespace's page has no resolution.
-    "8:  lea r10, [rip + timens_page + {hres_coarse}]",
+    "8:  cmp ecx, {last_coarse} - {first_coarse}",
+    "    jbe 9f", // Nobody filled the tick in.
+    "    cmp dword ptr [rip + vvar_page + {mode}], {timens}",
+    "    jne 7b",
+    "    mov eax, [rip + timens_page + {hrtimer_res}]",
     "    jmp 7b",
     "9:  jmp __vdso_clock_getres.fallback",
     "3:  mov rax, -{efault}",
@@ -62,9 +65,8 @@ global_asm!(
     known = const HIGH_RESOLUTION | RAW | COARSE,
     first_coarse = const REALTIME_COARSE,
     last_coarse = const MONOTONIC_COARSE,
-    hres_coarse = const offset_of!(DataPage, hres_coarse),
-    mode = const offset_of!(ClockData, mode),
-    hrtimer_res = const offset_of!(ClockData, hrtimer_res),
+    mode = const offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, mode),
+    hrtimer_res = const offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, hrtimer_res),
     timens = const CLOCK_MODE_TIMENS,
     efault = const EFAULT,
 );

@@ -8,7 +8,10 @@
 //!   put two more cycles in front of the multiplication. So only distances within 2^32 counts of the same upper half
 //!   are dealt with here, about two seconds; the cold half deals with the others, four milliseconds of two seconds.
 //! - A coarse clock is reached without a taken branch; `CLOCK_REALTIME` and `CLOCK_MONOTONIC`, which programs ask for
-//!   most, with one; the others, for which the counter is most of the time anyway, with two.
+//!   most, with one; the others, for which the counter is most of the time anyway, with three. Ids that no data page has
+//!   go to the plain stub at once.
+//! - In front of the counter are eleven operations for the first two clocks: with twelve the processor is not ready for
+//!   the next call when the time is, and each costs a cycle.
 //! - An odd sequence is made even: the data never has that one again, so the one comparison at the end asks for both.
 //! - Everything else is a load that the counter does not have to wait for, with a short offset.
 //!
@@ -43,6 +46,8 @@ global_asm!(
     ".type __vdso_clock_gettime, @function",
     "__vdso_clock_gettime:",
     ".cfi_startproc",
+    "    cmp edi, {clocks}",
+    "    jae __vdso_clock_gettime.fallback",
     "    lea eax, [rdi - {first_coarse}]",
     "    lea r10, [rip + vvar_page + {hres_coarse}]",
     "    cmp eax, {last_coarse} - {first_coarse}",
@@ -110,9 +115,7 @@ global_asm!(
     "8:  shr edi, 4",
     "    jmp {cold}",
     // The other clocks.
-    "7:  cmp edi, {clocks}",
-    "    jae 9f",
-    "    mov eax, {high_resolution}",
+    "7:  mov eax, {high_resolution}",
     "    bt eax, edi",
     "    jc 6b",
     "    add r10, {raw} - {hres_coarse}",

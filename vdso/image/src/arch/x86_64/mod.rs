@@ -8,14 +8,14 @@ mod clock_getres;
 mod clock_gettime;
 mod counter;
 mod data;
+mod getcpu;
 mod process;
-mod processor;
 mod restorer;
 mod sgx;
 mod slots;
+mod time;
 pub mod user;
 
 pub use counter::{counter, counter_since_update};
 pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page};
-pub use processor::processor_and_node;
 pub use slots::fallback;
