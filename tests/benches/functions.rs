@@ -34,7 +34,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
         let mut group = criterion.benchmark_group(&case.name);
-        for (name, call) in [("liblinux", case.ours), ("reference", case.reference), ("floor", case.floor)] {
+        let calls = Call::alike([case.ours, case.reference, case.floor]);
+        for (name, call) in ["liblinux", "reference", "floor"].into_iter().zip(calls) {
             group.bench_with_input(BenchmarkId::from_parameter(name), &call, |bencher, call| {
                 bencher.iter_custom(|times| run(&bench, call, times, &source));
             });

@@ -4,7 +4,8 @@
 //!
 //! 1. A call never ends in a crash and never changes what a later call does, but for memory that is its own: who makes
 //!    a [`Call`] sees to it.
-//! 2. Two calls with the same number of arguments run in the same loop, at the same place.
+//! 2. Two calls with the same number of arguments run in the same loop, at the same place; [`Call::alike`] gives calls
+//!    the same number. The place of the loop decides over a cycle, a fourth of the shortest functions.
 
 #![expect(unsafe_code, reason = "calls functions by address")]
 
@@ -36,6 +37,12 @@ impl Call {
         let mut words = [0; 5];
         words[..arguments.len()].copy_from_slice(arguments);
         Self { function, arguments: words, count: arguments.len() }
+    }
+
+    /// The calls with as many arguments as the one that has most; functions do not look at the zeros.
+    pub fn alike<const N: usize>(calls: [Self; N]) -> [Self; N] {
+        let most = calls.iter().map(|call| call.count).max().unwrap_or(0);
+        calls.map(|call| Self { count: most, ..call })
     }
 
     /// Calls once.

@@ -11,7 +11,7 @@
 #![expect(unsafe_code, reason = "calls functions of the images by address")]
 
 use super::call::Call;
-use super::floor;
+use super::floor::{self, Code, Floors};
 use crate::image::Image;
 use crate::synthetic::{Clocksource, Moment};
 use liblinux_abi::clock::{
@@ -90,8 +90,8 @@ pub struct Case {
     pub against: Reference,
     /// What `floor` is.
     pub floor_name: &'static str,
-    /// The ratio of ours to the reference that is wanted.
-    pub target: f64,
+    /// The ratio of ours to the reference that is wanted; none if a floor is called in the place of ours.
+    pub target: Option<f64>,
     /// The ratio of ours to the floor that is wanted.
     pub floor_target: Option<f64>,
     /// Our image's function.
@@ -141,6 +141,7 @@ impl Output {
 pub struct Bench {
     images: [Image; 2],
     source: Clocksource,
+    floors: Floors,
     outputs: [&'static Output; 2],
     cases: Vec<Case>,
 }
@@ -148,13 +149,15 @@ pub struct Bench {
 impl Bench {
     /// All cases over two images, ours first.
     pub fn new(images: [Image; 2], source: Clocksource) -> Self {
-        let mut bench = Self { images, source, outputs: [Output::new(), Output::new()], cases: Vec::new() };
+        let outputs = [Output::new(), Output::new()];
+        let mut bench = Self { images, source, floors: Floors::map(), outputs, cases: Vec::new() };
         bench.tick();
         bench.add_clocks();
         bench.add_times();
         bench.add_processor();
         bench.add_random();
         bench.add_plain();
+        bench.add_least();
         bench
     }
 
@@ -230,13 +233,18 @@ impl Bench {
             symbol: kind.symbol,
             against: Reference::CImage,
             floor_name: floor.name,
-            target: kind.target,
+            target: Some(kind.target),
             floor_target: floor.target,
             ours,
             reference,
             floor: call,
             answer: kind.answer,
         });
+    }
+
+    /// A floor with its arguments.
+    fn floor(&self, name: &'static str, code: Code, arguments: impl Into<Vec<usize>>) -> Floor {
+        Floor::new(name, self.floors.address(code), arguments)
     }
 
     /// Address of a field of our data page.
@@ -249,17 +257,13 @@ impl Bench {
         for (name, id) in CLOCKS {
             let is_fast = id < vvar::CLOCKS;
             let (target, answer, floor) = if !is_fast {
-                let floor = Floor::new(
-                    "syscall",
-                    floor::system_call as *const (),
-                    [id, outputs[0].words(), CLOCK_GETTIME],
-                );
-                (1.0, Answer::Kernel, floor)
+                let arguments = [id, outputs[0].words(), CLOCK_GETTIME];
+                (1.0, Answer::Kernel, self.floor("syscall", Code::SystemCall, arguments))
             } else if 1 << id & COARSE != 0 {
                 let base = self.field(|data| data.base[id].sec.as_ptr().addr());
-                (0.60, Answer::Time, Floor::new("pair", floor::pair as *const (), [base, outputs[0].words()]))
+                (0.60, Answer::Time, self.floor("pair", Code::Pair, [base, outputs[0].words()]))
             } else {
-                let floor = Floor::new("rdtscp", floor::counter as *const (), []);
+                let floor = self.floor("rdtscp", Code::Counter, []);
                 (0.92, Answer::Time, Floor { target: Some(1.12), ..floor })
             };
             let kind = Kind { symbol: "__vdso_clock_gettime", target, answer };
@@ -269,24 +273,23 @@ impl Bench {
 
     fn add_times(&mut self) {
         let outputs = self.outputs;
-        let counter = || Floor::new("rdtscp", floor::counter as *const (), []);
+        let counter = |bench: &Self| bench.floor("rdtscp", Code::Counter, []);
         let kind = Kind { symbol: "__vdso_gettimeofday", target: 0.90, answer: Answer::Time };
-        self.add("gettimeofday", kind, |image| vec![outputs[image].words(), 0], counter());
+        self.add("gettimeofday", kind, |image| vec![outputs[image].words(), 0], counter(self));
         let with_zone = |image: usize| vec![outputs[image].words(), outputs[image].zone()];
-        self.add("gettimeofday with zone", kind, with_zone, counter());
+        self.add("gettimeofday with zone", kind, with_zone, counter(self));
 
         let seconds = self.field(|data| data.base[REALTIME].sec.as_ptr().addr());
-        let stored = Floor::new("word", floor::word as *const (), [seconds, outputs[0].words()]);
+        let stored = self.floor("word", Code::Word, [seconds, outputs[0].words()]);
         let kind = Kind { symbol: "__vdso_time", target: 0.90, answer: Answer::Time };
         self.add("time", kind, |image| vec![outputs[image].words()], stored);
         let kind = Kind { answer: Answer::Returned, ..kind };
-        self.add("time null", kind, |_| vec![0], Floor::new("load", floor::load as *const (), [seconds]));
+        self.add("time null", kind, |_| vec![0], self.floor("load", Code::Load, [seconds]));
 
         let resolution = self.field(|data| data.hrtimer_res.as_ptr().addr());
         let kind = Kind { symbol: "__vdso_clock_getres", target: 0.90, answer: Answer::Constant };
         for (name, id) in [("MONOTONIC", MONOTONIC), ("MONOTONIC_COARSE", MONOTONIC_COARSE)] {
-            let floor =
-                Floor::new("resolution", floor::resolution as *const (), [resolution, outputs[0].words()]);
+            let floor = self.floor("resolution", Code::Resolution, [resolution, outputs[0].words()]);
             self.add(format!("clock_getres {name}"), kind, |image| vec![id, outputs[image].words()], floor);
         }
     }
@@ -295,7 +298,11 @@ impl Bench {
         let outputs = self.outputs;
         let arguments = |image: usize| vec![outputs[image].words(), outputs[image].zone(), 0];
         let kind = Kind { symbol: "__vdso_getcpu", target: 1.00, answer: Answer::Constant };
-        self.add("getcpu", kind, arguments, Floor::new("rdpid", floor::processor(), arguments(0)));
+        let floor = || Floor::new("rdpid", self.floors.processor(), arguments(0));
+        let (both, one) = (floor(), floor());
+        self.add("getcpu", kind, arguments, both);
+        let without_node = |image: usize| vec![outputs[image].words(), 0, 0];
+        self.add("getcpu without node", kind, without_node, one);
     }
 
     fn add_random(&mut self) {
@@ -313,7 +320,7 @@ impl Bench {
                 vec![outputs[image].words(), len, 0, state, state_len]
             };
             let copied = [outputs[0].words(), outputs[1].words(), len];
-            let floor = Floor::new("copy", floor::copy as *const (), copied);
+            let floor = Floor::new("copy", (floor::copy as *const ()).addr(), copied);
             self.add(format!("getrandom {len}"), kind, arguments, floor);
         }
     }
@@ -325,13 +332,13 @@ impl Bench {
         // SAFETY: as above; the one argument is its number.
         let reference = unsafe { Call::new((nix::libc::syscall as *const ()).addr(), &[GETPPID]) };
         // SAFETY: as above; the floor takes the number as its third argument.
-        let floor = unsafe { Call::new((floor::system_call as *const ()).addr(), &[0, 0, GETPPID]) };
+        let floor = unsafe { Call::new(self.floors.address(Code::SystemCall), &[0, 0, GETPPID]) };
         self.cases.push(Case {
             name: "getppid".into(),
             symbol: "__vdso_getppid",
             against: Reference::Libc,
             floor_name: "syscall",
-            target: 1.00,
+            target: Some(1.00),
             floor_target: None,
             ours,
             reference,
@@ -340,6 +347,8 @@ impl Bench {
         });
     }
 }
+
+mod least;
 
 /// What the calls of one function have in common.
 #[derive(Clone, Copy)]
@@ -358,8 +367,8 @@ struct Floor {
 }
 
 impl Floor {
-    fn new(name: &'static str, function: *const (), arguments: impl Into<Vec<usize>>) -> Self {
-        Self { name, function: function.addr(), arguments: arguments.into(), target: None }
+    fn new(name: &'static str, function: usize, arguments: impl Into<Vec<usize>>) -> Self {
+        Self { name, function, arguments: arguments.into(), target: None }
     }
 }
 

@@ -10,9 +10,11 @@
 //!
 //! # Invariants
 //!
-//! 1. Within a round every batch makes as many calls, on one processor, on data written just before the round.
+//! 1. Within a round every batch makes as many calls, from one place, on one processor, on data written just before the
+//!    round.
 //! 2. The first rounds warm caches and predictors and are not reported.
 
+use super::call::Call;
 use super::case::{Bench, Case};
 use crate::synthetic::Clocksource;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
@@ -56,7 +58,7 @@ pub struct Round {
 
 /// Measures a case in so many rounds.
 pub fn measure(bench: &Bench, case: &Case, source: &Clocksource, rounds: usize) -> Vec<Round> {
-    let calls = [case.ours, case.reference, case.floor];
+    let calls = Call::alike([case.ours, case.reference, case.floor]);
     let probe = source.nanoseconds(calls.map(|call| call.time(PROBE_CALLS))[1]) / PROBE_CALLS as f64;
     let times = (BATCH_NS / probe).ceil().max(1.0) as u64;
     let per_call = |[first, second]: [u64; 2]| source.nanoseconds(first + second) / (2 * times) as f64;

@@ -17,9 +17,10 @@ const NUMBERS: f64 = 130.0;
 const ROW: f64 = 20.0;
 const MARGIN: f64 = 34.0;
 
-/// Colours of a bar that is within its target, and of one that is not.
+/// Colours of a bar that is within its target, of one that is not, and of a floor.
 const GOOD: &str = "#4a9c6d";
 const BAD: &str = "#d0743c";
+const FLOOR: &str = "#9aa7b0";
 
 /// The rows as an SVG file.
 pub fn svg(rows: &[Row]) -> String {
@@ -51,9 +52,13 @@ fn draw(rows: &[Row]) -> Result<String, std::fmt::Error> {
 
 fn bar(svg: &mut String, row: &Row, top: f64) -> std::fmt::Result {
     let (middle, base) = (top + ROW / 2.0, top + ROW / 2.0 + 4.0);
-    let colour = if row.ratio.median <= row.target { GOOD } else { BAD };
+    let colour = match row.target {
+        None => FLOOR,
+        Some(target) if row.ratio.median <= target => GOOD,
+        Some(_) => BAD,
+    };
     let opacity = if row.ratio.median > END { 0.5 } else { 1.0 };
-    let (end, low, high, target) = (x(row.ratio.median), x(row.ratio.low), x(row.ratio.high), x(row.target));
+    let (end, low, high) = (x(row.ratio.median), x(row.ratio.low), x(row.ratio.high));
     writeln!(svg, r#"<text x="{}" y="{base}" text-anchor="end">{}</text>"#, NAMES - 8.0, row.name)?;
     writeln!(
         svg,
@@ -63,12 +68,14 @@ fn bar(svg: &mut String, row: &Row, top: f64) -> std::fmt::Result {
         ROW - 8.0
     )?;
     writeln!(svg, r##"<path d="M{low:.1} {middle}H{high:.1}" stroke="#000"/>"##)?;
-    writeln!(
-        svg,
-        r##"<path d="M{target:.1} {}v{}" stroke="#b00" stroke-width="2"/>"##,
-        top + 2.0,
-        ROW - 4.0
-    )?;
+    if let Some(target) = row.target.map(x) {
+        writeln!(
+            svg,
+            r##"<path d="M{target:.1} {}v{}" stroke="#b00" stroke-width="2"/>"##,
+            top + 2.0,
+            ROW - 4.0
+        )?;
+    }
     let numbers = format!("{:.2} ({:.1} ns)", row.ratio.median, row.ours_ns.median);
     writeln!(svg, r#"<text x="{}" y="{base}">{numbers}</text>"#, NAMES + AXIS + 8.0)
 }

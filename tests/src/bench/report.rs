@@ -28,8 +28,8 @@ pub struct Row {
     pub floor_ns: Spread,
     /// Ours over the reference.
     pub ratio: Spread,
-    /// What the ratio should be at most.
-    pub target: f64,
+    /// What the ratio should be at most; none if a floor is in the place of ours.
+    pub target: Option<f64>,
     /// Ours over the floor.
     pub floor_ratio: Spread,
     /// What the ratio to the floor should be at most.
@@ -58,15 +58,15 @@ impl Row {
             target: case.target,
             floor_ratio: spread(|round| round.ours / round.floor),
             floor_target: case.floor_target,
-            ours_bytes: size(&code.ours, case.symbol),
-            ours_cold_bytes: code.cold(case.symbol),
+            ours_bytes: size(&code.ours, case.symbol).filter(|_| case.target.is_some()),
+            ours_cold_bytes: code.cold(case.symbol).filter(|_| case.target.is_some()),
             reference_bytes: size(&code.reference, case.symbol).filter(|_| is_c),
         }
     }
 
     /// Whether both ratios are what they should be.
     pub fn is_good(&self) -> bool {
-        self.ratio.median <= self.target
+        self.target.is_none_or(|target| self.ratio.median <= target)
             && self.floor_target.is_none_or(|target| self.floor_ratio.median <= target)
     }
 }
@@ -112,6 +112,14 @@ fn size(file: &[u8], name: &str) -> Option<u64> {
     elf.dynamic_symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.size())
 }
 
+/// A ratio in the colour of what was wanted.
+fn judged(cell: Cell, ratio: Spread, target: Option<f64>) -> Cell {
+    match target {
+        Some(target) => cell.fg(if ratio.median <= target { Color::Green } else { Color::Red }),
+        None => cell,
+    }
+}
+
 /// The rows as a table for people.
 pub fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
@@ -120,7 +128,6 @@ pub fn table(rows: &[Row]) -> Table {
         "function", "ours ns", "other ns", "ratio", "10%..90%", "target", "floor", "ns", "ratio", "bytes",
     ]);
     for row in rows {
-        let mark = |good: bool| if good { Color::Green } else { Color::Red };
         let ratio = Cell::new(format!("{:.3}", row.ratio.median));
         let floor_ratio = Cell::new(format!("{:.3}", row.floor_ratio.median));
         let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
@@ -129,15 +136,12 @@ pub fn table(rows: &[Row]) -> Table {
             Cell::new(&row.name),
             Cell::new(format!("{:.2}", row.ours_ns.median)),
             Cell::new(format!("{:.2}", row.reference_ns.median)),
-            ratio.fg(mark(row.ratio.median <= row.target)).add_attribute(Attribute::Bold),
+            judged(ratio, row.ratio, row.target).add_attribute(Attribute::Bold),
             Cell::new(format!("{:.3}..{:.3}", row.ratio.low, row.ratio.high)),
-            Cell::new(format!("{:.2}", row.target)),
+            Cell::new(row.target.map_or_else(|| "-".to_owned(), |target| format!("{target:.2}"))),
             Cell::new(row.floor),
             Cell::new(format!("{:.2}", row.floor_ns.median)),
-            match row.floor_target {
-                Some(target) => floor_ratio.fg(mark(row.floor_ratio.median <= target)),
-                None => floor_ratio,
-            },
+            judged(floor_ratio, row.floor_ratio, row.floor_target),
             Cell::new(format!("{}{cold} / {}", bytes(row.ours_bytes), bytes(row.reference_bytes))),
         ]);
     }
