@@ -14,3 +14,4 @@ pub mod random;
 pub mod stepper;
 pub mod synthetic;
 pub mod unwinder;
+pub mod update;

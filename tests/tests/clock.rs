@@ -14,9 +14,10 @@ use liblinux_embed::set_tick;
 use liblinux_tests::counter;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
+use liblinux_tests::update::{self, COUNTER, FIRST};
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, fence};
 
 const NSEC_PER_SEC: u128 = 1_000_000_000;
 
@@ -107,6 +108,7 @@ struct Moment {
     mult: u32,
     shift: u32,
     base: [[u64; 2]; CLOCKS],
+    resolution: u32,
     counter: u64,
 }
 
@@ -130,7 +132,8 @@ impl Moment {
             let shift = if COARSE >> clock & 1 != 0 { 0 } else { shift };
             [numbers.below(1 << 35), numbers.below(1_000_000_000 << shift)]
         });
-        Self { mode: CLOCK_MODE_TSC, cycle_last, max_cycles, mult, shift, base, counter }
+        let resolution = [1, 4_000_000][numbers.below(2) as usize];
+        Self { mode: CLOCK_MODE_TSC, cycle_last, max_cycles, mult, shift, base, resolution, counter }
     }
 
     fn publish(&self, data: &ClockData) {
@@ -147,7 +150,7 @@ impl Moment {
         }
         data.tz_minuteswest.store(-60, Relaxed);
         data.tz_dsttime.store(3, Relaxed);
-        data.hrtimer_res.store(1, Relaxed);
+        data.hrtimer_res.store(self.resolution, Relaxed);
     }
 
     /// Writes the whole page.
@@ -169,10 +172,12 @@ fn clocks(set: u32) -> impl Iterator<Item = usize> {
     (0..CLOCKS).filter(move |clock| set >> clock & 1 != 0)
 }
 
+/// Writes a time namespace's page: offsets, and zeros for all that the kernel leaves alone.
 fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
     for data in [&page.hres_coarse, &page.raw] {
         data.sequence.store(1, Relaxed);
         data.mode.store(CLOCK_MODE_TIMENS, Relaxed);
+        data.hrtimer_res.store(0, Relaxed);
         for (slot, [sec, nsec]) in data.base.iter().zip(offsets) {
             slot.sec.store(*sec, Relaxed);
             slot.nsec.store(*nsec, Relaxed);
@@ -326,58 +331,68 @@ fn nix_time(clock: usize) -> u128 {
 /// Readers while the data is written: what they see belongs to one update, and time does not run backwards.
 #[test]
 fn a_reader_never_sees_half_an_update() {
+    const READERS: usize = 2;
     let clocks = Clocks::ours();
     let image = &clocks.image;
     let page = image.data_page(VVAR);
-    let mut moment = Moment::any(&mut Numbers(5));
-    moment.shift = 0;
-    moment.mult = 1;
-    moment.max_cycles = u64::MAX >> 2;
-    // Seconds, nanoseconds and cycles all say the same, so a mixture of two updates shows.
-    let at = |moment: &mut Moment, step: u64| {
-        moment.cycle_last = step;
-        moment.base = [[step, step % 1_000_000_000]; CLOCKS];
-        moment.counter = step;
-    };
-    at(&mut moment, 0);
-    moment.publish_page(page);
-    counter::set(image, 0);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    Moment::any(&mut Numbers(5)).publish_page(page);
+    counter::set(image, COUNTER);
+    let write =
+        |number| [&page.hres_coarse, &page.raw].into_iter().for_each(|data| update::write(data, number));
+    write(FIRST);
+    let left = AtomicUsize::new(READERS);
+    let (updates, seen) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let mut step = 0;
-            while !done.load(SeqCst) {
-                step += 1;
-                for data in [&page.hres_coarse, &page.raw] {
-                    data.sequence.fetch_add(1, SeqCst);
-                    fence(SeqCst);
-                    for base in &data.base {
-                        base.sec.store(step, Relaxed);
-                        base.nsec.store(step, Relaxed);
-                    }
-                    fence(SeqCst);
-                    data.sequence.fetch_add(1, SeqCst);
-                }
+            let mut number = FIRST;
+            while left.load(SeqCst) > 0 {
+                number += 1;
+                write(number);
             }
-            step
+            number - FIRST
         });
-        let mut last = [0; CLOCKS];
-        for _ in 0..100_000 {
-            for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
-                let (result, [sec, nsec]) = clocks.get_time(clock);
-                let torn = result != 0 || sec != nsec;
-                let backwards = sec < last[clock];
-                if torn || backwards {
-                    done.store(true, SeqCst); // Or the writer would never end.
-                }
-                assert!(!torn, "clock {clock} is torn: {sec} and {nsec}, result {result}");
-                assert!(!backwards, "clock {clock} ran backwards from {} to {sec}", last[clock]);
-                last[clock] = sec;
-            }
-        }
-        done.store(true, SeqCst);
-        let updates = writer.join().expect("the writer ends");
-        assert!(updates > 1000, "only {updates} updates were made");
-        println!("{updates} updates");
+        let readers: [_; READERS] = std::array::from_fn(|_| {
+            scope.spawn(|| {
+                // Also when it fails, or the writer would never end.
+                let _last = Ended(&left);
+                read_updates(&clocks)
+            })
+        });
+        let seen: Vec<u64> = readers.into_iter().map(|reader| reader.join().expect("a reader")).collect();
+        (writer.join().expect("the writer ends"), seen)
     });
+    assert!(updates > 1000 && seen.iter().all(|seen| *seen > 10), "{updates} updates, {seen:?} seen");
+    println!("{updates} updates, {seen:?} of them seen");
+}
+
+/// Counts down when it goes.
+struct Ended<'a>(&'a AtomicUsize);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Reads every clock many times; how many different updates were seen.
+fn read_updates(clocks: &Clocks) -> u64 {
+    let (mut last, mut last_of_day, mut seen) = ([0; CLOCKS], 0, 0);
+    for _ in 0..100_000 {
+        for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
+            let (result, [sec, nsec]) = clocks.get_time(clock);
+            assert!(result == 0 && sec == nsec, "clock {clock} is torn: {sec} and {nsec}, result {result}");
+            assert!(sec >= last[clock], "clock {clock} ran backwards from {} to {sec}", last[clock]);
+            seen += u64::from(sec != last[clock]);
+            last[clock] = sec;
+        }
+        let mut time = [-1; 2];
+        assert_eq!((clocks.gettimeofday)(&mut time, std::ptr::null_mut()), 0);
+        let [sec, usec] = time;
+        assert_eq!(usec, sec / 1000, "gettimeofday is torn: {sec} and {usec}");
+        assert!(sec >= last_of_day, "gettimeofday ran backwards from {last_of_day} to {sec}");
+        last_of_day = sec;
+        let second = (clocks.time)(std::ptr::null_mut()) as i64;
+        assert!(second >= last_of_day, "time ran backwards from {last_of_day} to {second}");
+        last_of_day = second;
+    }
+    seen
 }
