@@ -29,6 +29,8 @@ pub(crate) struct Frame {
     saved_after: [u64; 6],
     /// rsp before the call and after the return.
     stack: [u64; 2],
+    /// xmm0 to xmm15 after the return.
+    vectors_after: [[u64; 2]; 16],
 }
 
 /// What rbx, rbp, r12, r13, r14 and r15 hold during the call: not canonical addresses, so that a use of one faults.
@@ -41,6 +43,9 @@ const MARKS: [u64; 6] = [
     0x5a5a_0000_0000_00b6,
 ];
 
+/// What xmm0 to xmm15 hold during the call: both halves of register `i` are this, plus `i`.
+const VECTOR_MARK: u64 = 0x5a5a_5a5a_5a5a_5a00;
+
 impl Frame {
     /// A frame for a call with these arguments.
     pub(crate) fn new(arguments: [u64; 6]) -> Self {
@@ -48,7 +53,7 @@ impl Frame {
     }
 
     /// The registers that the call should have preserved and did not.
-    pub(crate) fn clobbered(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn clobbered(&self) -> impl Iterator<Item = String> {
         let [rdi, rsi, rdx, _, r8, r9] = self.arguments;
         let arguments = ["rdi", "rsi", "rdx", "r8", "r9"]
             .into_iter()
@@ -57,11 +62,17 @@ impl Frame {
             .into_iter()
             .zip(MARKS.into_iter().zip(self.saved_after));
         let stack = [("rsp", (self.stack[0], self.stack[1]))];
+        let vectors = self
+            .vectors_after
+            .into_iter()
+            .zip(0..)
+            .filter(|(after, index)| *after != [VECTOR_MARK + index; 2]);
         arguments
             .chain(saved)
             .chain(stack)
             .filter(|(_, (before, after))| before != after)
-            .map(|(name, _)| name)
+            .map(|(name, _)| name.to_owned())
+            .chain(vectors.map(|(_, index)| format!("xmm{index}")))
     }
 }
 
@@ -149,6 +160,12 @@ global_asm!(
     "mov rcx, [rax + {arguments} + 24]",
     "mov r8, [rax + {arguments} + 32]",
     "mov r9, [rax + {arguments} + 40]",
+    // Before the marks: xmm registers can only be loaded by way of another one.
+    ".irp register, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "movabs rbx, {vector_mark} + \\register",
+    "movq xmm\\register, rbx",
+    "punpcklqdq xmm\\register, xmm\\register",
+    ".endr",
     "movabs rbx, {mark0}",
     "movabs rbp, {mark1}",
     "movabs r12, {mark2}",
@@ -170,6 +187,9 @@ global_asm!(
     "mov [rax + {saved_after} + 32], r14",
     "mov [rax + {saved_after} + 40], r15",
     "mov [rax + {stack} + 8], rsp",
+    ".irp register, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "movups [rax + {vectors_after} + 16 * \\register], xmm\\register",
+    ".endr",
     "mov rsp, [rip + liblinux_guest_stack]",
     "mov rcx, [rip + liblinux_guest_result]",
     "mov [rax + {result}], rcx",
@@ -201,6 +221,8 @@ global_asm!(
     arguments_after = const offset_of!(Frame, arguments_after),
     saved_after = const offset_of!(Frame, saved_after),
     stack = const offset_of!(Frame, stack),
+    vectors_after = const offset_of!(Frame, vectors_after),
+    vector_mark = const VECTOR_MARK,
     result = const offset_of!(Frame, result),
     mark0 = const MARKS[0],
     mark1 = const MARKS[1],
@@ -242,6 +264,9 @@ mod tests {
             "not r13",
             "not r14",
             "not r15",
+            "pxor xmm0, xmm0",
+            "psrldq xmm7, 8",
+            "pslldq xmm15, 8",
             "jmp rcx",
         )
     }
@@ -264,7 +289,8 @@ mod tests {
     #[test]
     fn every_clobbered_register_is_named() {
         let names: Vec<_> = observe(vandal).clobbered().collect();
-        assert_eq!(names, ["rdi", "rsi", "rdx", "r8", "r9", "rbx", "rbp", "r12", "r13", "r14", "r15", "rsp"]);
+        let integers = ["rdi", "rsi", "rdx", "r8", "r9", "rbx", "rbp", "r12", "r13", "r14", "r15", "rsp"];
+        assert_eq!(names, [integers.as_slice(), &["xmm0", "xmm7", "xmm15"]].concat());
     }
 
     #[test]

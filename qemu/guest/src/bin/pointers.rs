@@ -132,9 +132,12 @@ fn arguments() -> Result<Vec<Argument>> {
     add("__vdso_gettimeofday", [0; 5], 0, 16, true);
     add("__vdso_gettimeofday", [0; 5], 1, 8, true);
     add("__vdso_gettimeofday", [good, 0, 0, 0, 0], 1, 8, true);
+    add("__vdso_gettimeofday", [0, good, 0, 0, 0], 0, 16, true);
     add("__vdso_time", [0; 5], 0, 8, true);
     add("__vdso_getcpu", [0; 5], 0, 4, true);
     add("__vdso_getcpu", [0; 5], 1, 4, true);
+    add("__vdso_getcpu", [0, good, 0, 0, 0], 0, 4, true);
+    add("__vdso_getcpu", [good, 0, 0, 0, 0], 1, 4, true);
     // Lengths that come out of the state's batch, and that are generated straight into the buffer.
     let state_size = size_of::<liblinux_abi::random::State>();
     for len in [1, 8, 17, 200, 1000] {

@@ -181,7 +181,7 @@ unsafe fn answers(
 
 /// Compares two answers.
 fn judge(call: &Syscall, by_entry: &Answer, bare: &Answer) -> Result<(), String> {
-    let clobbered: Vec<&str> = by_entry.frame.clobbered().collect();
+    let clobbered: Vec<String> = by_entry.frame.clobbered().collect();
     let result = |answer: &Answer| {
         let base = if exceptions::names_process(call.name) { answer.process } else { 0 };
         answer.frame.result - base
