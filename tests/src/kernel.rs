@@ -10,6 +10,7 @@
 mod conditional;
 pub mod definition;
 pub mod header;
+pub mod hyperv;
 pub mod table;
 
 use std::path::{Path, PathBuf};

@@ -13,11 +13,10 @@ use liblinux_abi::vvar::{
 use liblinux_embed::set_tick;
 use liblinux_tests::counter;
 use liblinux_tests::image::Image;
-use liblinux_tests::kernel::Source;
+use liblinux_tests::kernel::{Source, hyperv};
 use liblinux_tests::update::{self, COUNTER, FIRST};
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 
 const NSEC_PER_SEC: u128 = 1_000_000_000;
 
@@ -267,27 +266,34 @@ fn equals_plain_arithmetic() {
 
 #[test]
 fn reads_the_page_of_hyper_v() {
-    let clocks = Clocks::ours();
-    let image = &clocks.image;
-    let page: &HypervPage = hypervisor_page(image, HVCLOCK);
+    let folder = tempfile::tempdir().expect("a folder");
+    let theirs = Clocks::map(&hyperv::c_image(&Source::cached(), folder.path()), |_| ());
+    let images = [Clocks::ours(), theirs];
     let mut numbers = Numbers(3);
-    for _ in 0..10_000 {
+    for round in 0..10_000 {
         let (scale, offset) = (numbers.next(), numbers.below(1 << 40));
         let tsc = numbers.below(1 << 50);
-        page.sequence.store(1, Relaxed);
-        page.scale.store(scale, Relaxed);
-        page.offset.store(offset, Relaxed);
         let counter = ((u128::from(tsc) * u128::from(scale)) >> 64) as u64 + offset;
         let moment = Moment {
             mode: CLOCK_MODE_HVCLOCK,
             cycle_last: counter - numbers.below(offset.min(1 << 32) + 1),
             ..Moment::any(&mut numbers)
         };
-        counter::set(image, tsc);
-        moment.publish_page(image.data_page(VVAR));
-        let expected = moment.time(MONOTONIC, counter);
-        let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
-        assert_eq!(clocks.get_time(MONOTONIC), (0, expected), "{moment:?}");
+        for image in images.iter().map(|clocks| &clocks.image) {
+            let page: &HypervPage = hypervisor_page(image, HVCLOCK);
+            page.sequence.store(1, Relaxed);
+            page.scale.store(scale, Relaxed);
+            page.offset.store(offset, Relaxed);
+            counter::set(image, tsc);
+            moment.publish_page(image.data_page(VVAR));
+        }
+        for clock in self::clocks(HIGH_RESOLUTION | RAW) {
+            let expected = moment.time(clock, counter);
+            let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
+            for clocks in &images {
+                assert_eq!(clocks.get_time(clock), (0, expected), "clock {clock}, round {round}: {moment:?}");
+            }
+        }
     }
 }
 
@@ -340,37 +346,17 @@ fn a_reader_never_sees_half_an_update() {
     let write =
         |number| [&page.hres_coarse, &page.raw].into_iter().for_each(|data| update::write(data, number));
     write(FIRST);
-    let left = AtomicUsize::new(READERS);
     let (updates, seen) = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            let mut number = FIRST;
-            while left.load(SeqCst) > 0 {
-                number += 1;
-                write(number);
-            }
-            number - FIRST
-        });
-        let readers: [_; READERS] = std::array::from_fn(|_| {
-            scope.spawn(|| {
-                // Also when it fails, or the writer would never end.
-                let _last = Ended(&left);
-                read_updates(&clocks)
-            })
-        });
-        let seen: Vec<u64> = readers.into_iter().map(|reader| reader.join().expect("a reader")).collect();
-        (writer.join().expect("the writer ends"), seen)
+        let readers: [_; READERS] = std::array::from_fn(|_| scope.spawn(|| read_updates(&clocks)));
+        let mut number = FIRST;
+        while readers.iter().any(|reader| !reader.is_finished()) {
+            number += 1;
+            write(number);
+        }
+        (number - FIRST, readers.map(|reader| reader.join().expect("a reader")))
     });
     assert!(updates > 1000 && seen.iter().all(|seen| *seen > 10), "{updates} updates, {seen:?} seen");
     println!("{updates} updates, {seen:?} of them seen");
-}
-
-/// Counts down when it goes.
-struct Ended<'a>(&'a AtomicUsize);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
-    }
 }
 
 /// Reads every clock many times; how many different updates were seen.
