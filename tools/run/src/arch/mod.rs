@@ -1,0 +1,9 @@
+//! What differs between architectures: registers, how a system call is made in another process, and a jump.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::{
+    JUMP_SIZE, Registers, SYSTEM_CALL, instruction_pointer, is_native, jump, prepare_call, result,
+    set_stack_pointer, stack_pointer,
+};

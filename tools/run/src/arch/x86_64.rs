@@ -1,0 +1,77 @@
+//! x86-64: the registers of a stopped process, the `syscall` instruction, and a jump to anywhere.
+//!
+//! # Invariants
+//!
+//! 1. [`jump`] changes no register and no flag: what is called by it sees the call as it was made.
+
+use nix::libc::user_regs_struct;
+
+/// All registers that an ordinary program sees.
+pub(crate) type Registers = user_regs_struct;
+
+/// `syscall`
+pub(crate) const SYSTEM_CALL: [u8; 2] = [0x0f, 0x05];
+
+/// Bytes of a [`jump`]; every export of an image has more.
+pub(crate) const JUMP_SIZE: usize = 14;
+
+/// `__USER_CS` of `arch/x86/include/asm/segment.h`: the code segment of 64-bit programs.
+const USER_CODE_SEGMENT: u64 = 0x33;
+
+/// `jmp [rip]`, and behind it the address that it loads.
+///
+/// A jump relative to itself reaches 2 GiB, and nobody promises that the kernel's vDSO is so near. The address costs a
+/// load, which is ready before anything waits for it: beside reading the counter it cannot be measured.
+pub(crate) fn jump(target: u64) -> [u8; JUMP_SIZE] {
+    let mut code = [0xff, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    code[6..].copy_from_slice(&target.to_le_bytes());
+    code
+}
+
+/// Whether these are the registers of a 64-bit program.
+pub(crate) fn is_native(registers: &Registers) -> bool {
+    registers.cs == USER_CODE_SEGMENT
+}
+
+/// `rsp`
+pub(crate) fn stack_pointer(registers: &Registers) -> u64 {
+    registers.rsp
+}
+
+/// Sets `rsp`.
+pub(crate) fn set_stack_pointer(registers: &mut Registers, address: u64) {
+    registers.rsp = address;
+}
+
+/// `rip`
+pub(crate) fn instruction_pointer(registers: &Registers) -> u64 {
+    registers.rip
+}
+
+/// Registers that make the system call `number` at `site`, where there is a [`SYSTEM_CALL`].
+pub(crate) fn prepare_call(
+    registers: &Registers,
+    site: u64,
+    number: u32,
+    arguments: [u64; 6],
+) -> Registers {
+    let [rdi, rsi, rdx, r10, r8, r9] = arguments;
+    Registers {
+        rip: site,
+        rax: number.into(),
+        // Whatever call the process has stopped in is over: it is not to be restarted.
+        orig_rax: u64::MAX,
+        rdi,
+        rsi,
+        rdx,
+        r10,
+        r8,
+        r9,
+        ..*registers
+    }
+}
+
+/// What a system call returned: a value, or `-errno`.
+pub(crate) fn result(registers: &Registers) -> i64 {
+    registers.rax.cast_signed()
+}

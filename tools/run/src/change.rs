@@ -1,0 +1,72 @@
+//! What a traced process did, as `wait` tells it.
+//!
+//! # Invariants
+//!
+//! 1. Every status that `wait` can return decodes, signals without a name (`SIGRTMIN` and above) too; that is why
+//!    numbers stand here and no enumeration of signals.
+
+use nix::libc;
+
+/// What happened to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is gone.
+    Gone,
+    /// It has become another program, and has not executed an instruction of it.
+    Exec,
+    /// It stands before or behind a system call that we sent it to.
+    SystemCall,
+    /// This signal is about to be delivered.
+    Signal(i32),
+    /// It is stopped, as by Ctrl-Z, until somebody sends `SIGCONT`.
+    GroupStop,
+    /// Something that needs no answer: it is new, has made a process or a thread, or goes on after a stop.
+    Trivial,
+}
+
+impl Change {
+    /// Decodes a status of `wait`.
+    pub(crate) fn of(status: i32) -> Self {
+        if !libc::WIFSTOPPED(status) {
+            return Self::Gone;
+        }
+        let signal = libc::WSTOPSIG(status);
+        match status >> 16 {
+            0 if signal == libc::SIGTRAP | 0x80 => Self::SystemCall,
+            0 => Self::Signal(signal),
+            libc::PTRACE_EVENT_EXEC => Self::Exec,
+            // With SIGTRAP it only says that something about stops has changed.
+            libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => Self::GroupStop,
+            _ => Self::Trivial,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status of a stop by `signal` with `event`, as `ptrace(2)` has it.
+    fn stop(signal: i32, event: i32) -> i32 {
+        event << 16 | signal << 8 | 0x7f
+    }
+
+    #[test]
+    fn decodes_what_the_manual_page_lists() {
+        for (status, change) in [
+            (0, Change::Gone),
+            (3 << 8, Change::Gone),
+            (libc::SIGKILL, Change::Gone),
+            (stop(libc::SIGTRAP | 0x80, 0), Change::SystemCall),
+            (stop(libc::SIGTRAP, 0), Change::Signal(libc::SIGTRAP)),
+            (stop(libc::SIGSTOP, 0), Change::Signal(libc::SIGSTOP)),
+            (stop(64, 0), Change::Signal(64)),
+            (stop(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC), Change::Exec),
+            (stop(libc::SIGTRAP, libc::PTRACE_EVENT_STOP), Change::Trivial),
+            (stop(libc::SIGTSTP, libc::PTRACE_EVENT_STOP), Change::GroupStop),
+            (stop(libc::SIGTRAP, libc::PTRACE_EVENT_FORK), Change::Trivial),
+        ] {
+            assert_eq!(Change::of(status), change, "{status:#x}");
+        }
+    }
+}

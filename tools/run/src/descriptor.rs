@@ -1,0 +1,52 @@
+//! The tracer's open files: it has what it needs, and nothing of the user's.
+//!
+//! # Invariants
+//!
+//! 1. Descriptors 0, 1 and 2 are never free in the tracer, so that no file of ours becomes somebody's standard error.
+
+#![expect(unsafe_code, reason = "descriptors are numbers to the calls used here")]
+
+use nix::libc::{self, c_int, c_uint};
+use std::fs::OpenOptions;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+/// The first number that is not a standard stream's.
+const FIRST: c_int = 3;
+
+/// Replaces a descriptor by one from which nothing comes and into which everything vanishes.
+pub(crate) fn discard(descriptor: c_int) {
+    let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") else {
+        // SAFETY: nobody here has wrapped a standard stream, so no owner is robbed.
+        unsafe { libc::close(descriptor) };
+        return;
+    };
+    // SAFETY: as above.
+    unsafe { libc::dup2(null.as_raw_fd(), descriptor) };
+    if null.as_raw_fd() == descriptor {
+        // It was closed, and `null` has taken its place for good.
+        std::mem::forget(null);
+    }
+}
+
+/// Closes every descriptor but the standard streams and `kept`.
+pub(crate) fn close_all_but(kept: &OwnedFd) {
+    let kept = kept.as_raw_fd().cast_unsigned();
+    let close = |first: c_uint, last: c_uint| {
+        if first <= last {
+            // SAFETY: called in a process that has just been forked and uses none of its parent's files.
+            unsafe { libc::close_range(first, last, 0) };
+        }
+    };
+    close(FIRST.cast_unsigned(), kept - 1);
+    close(kept + 1, c_uint::MAX);
+}
+
+/// Moves a descriptor out of the way of the standard streams, one of which the user may have closed.
+pub(crate) fn above_streams(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
+    use std::os::fd::FromRawFd as _;
+    // SAFETY: duplicates an open descriptor.
+    let moved = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST) };
+    nix::errno::Errno::result(moved)?;
+    // SAFETY: new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}

@@ -1,0 +1,147 @@
+//! The image, and the copy of it that a process gets.
+//!
+//! The image's standard functions read data pages that the kernel of its own version keeps. The running kernel is
+//! another, with other pages elsewhere, so in each process's copy those functions begin with a jump to the running
+//! kernel's function of the same name, whose data pages are where it looks for them. What the running kernel has not is
+//! answered by the plain stub in the call's slot. Everything else is as it was built.
+//!
+//! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone is left to them where the kernel has
+//! no function of that name: with zeros it asks the kernel for bytes, and it answers a caller's probe, which the plain
+//! stub takes for a request. (On such a kernel nobody can then allocate the state that the answer describes.) The
+//! function that enters an SGX enclave needs no data either, but an exception in an enclave is known to the kernel's own
+//! function alone, so it is redirected where there is one.
+//!
+//! # Invariants
+//!
+//! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, and offsets are addresses.
+//! 2. Both names of a standard function lead to the same jump.
+
+use crate::arch::{JUMP_SIZE, jump};
+use crate::kernel::Functions;
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use liblinux_abi::export::{SGX_ENTER_ENCLAVE, standard};
+use liblinux_abi::layout::{PAGE_SIZE, slot};
+use liblinux_check::image::Image as Elf;
+use std::fs;
+use std::path::Path;
+
+/// The image that `build.rs` put in.
+const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// `__vdso_getrandom`, which can do without data.
+const GETRANDOM: &str = "__vdso_getrandom";
+
+/// An image that programs may get.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    bytes: Vec<u8>,
+    build_id: String,
+    redirections: Vec<Redirection>,
+}
+
+/// A function that the running kernel may answer.
+#[derive(Clone, Debug)]
+struct Redirection {
+    /// Its name in the image.
+    name: String,
+    /// Its name in the kernel's vDSO.
+    symbol: &'static str,
+    offset: usize,
+    /// Where to jump in the image if the kernel has no such function; none to leave it alone.
+    fallback: Option<usize>,
+}
+
+/// The copy for one process.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    /// What to map.
+    pub(crate) bytes: Vec<u8>,
+    /// The functions that jump to the kernel's vDSO.
+    pub(crate) redirected: Vec<&'static str>,
+}
+
+impl Image {
+    /// The image that is part of this program.
+    pub(crate) fn embedded() -> Result<Self> {
+        let bytes = EMBEDDED.context(
+            "this program was built without an image: give one with --image FILE (`cargo xtask image` makes \
+             it), or build the program by `cargo xtask run`, which embeds it",
+        )?;
+        // The build has judged it.
+        Self::prepare(bytes.to_vec())
+    }
+
+    /// The image in a file, if the checker accepts it.
+    pub(crate) fn from_file(file: &Path) -> Result<Self> {
+        let bytes = fs::read(file).with_context(|| {
+            format!("cannot read the image {}; `cargo xtask image` makes one", file.display())
+        })?;
+        Self::judged(bytes).with_context(|| format!("{} is no image to run programs with", file.display()))
+    }
+
+    fn judged(bytes: Vec<u8>) -> Result<Self> {
+        let native = Elf::read(&bytes)?.is_native();
+        ensure!(native, "it is for another architecture; this is x86-64, 64 bits, little-endian");
+        let report = liblinux_check::check(&bytes, None, None)?;
+        if !report.is_good() {
+            bail!("the checker refuses it; `cargo xtask check FILE` tells more\n{report}");
+        }
+        Self::prepare(bytes)
+    }
+
+    fn prepare(mut bytes: Vec<u8>) -> Result<Self> {
+        let elf = Elf::read(&bytes)?;
+        let exports = elf.exports().map_err(|error| anyhow!(error))?;
+        let mut redirections = Vec::new();
+        let calls = standard().map(|call| (call.symbol, call.name, Some(slot(call.number))));
+        for (symbol, alias, fallback) in calls.chain([(SGX_ENTER_ENCLAVE, SGX_ENTER_ENCLAVE, None)]) {
+            for export in exports.iter().filter(|export| export.name == symbol || export.name == alias) {
+                let offset = usize::try_from(export.value)?;
+                ensure!(offset + JUMP_SIZE <= bytes.len(), "{} reaches beyond the file", export.name);
+                let fallback = fallback.filter(|_| symbol != GETRANDOM);
+                redirections.push(Redirection { name: export.name.to_owned(), symbol, offset, fallback });
+            }
+        }
+        let build_id = build_id(&elf).context("it has no build-id")?;
+        bytes.resize(bytes.len().next_multiple_of(PAGE_SIZE), 0);
+        Ok(Self { bytes, build_id, redirections })
+    }
+
+    /// Bytes of a copy.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Its build-id in hexadecimal.
+    pub(crate) fn build_id(&self) -> &str {
+        &self.build_id
+    }
+
+    /// The copy for a process in which the image is to be at `base`, and the kernel's vDSO is as given.
+    pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Functions)>) -> Copy {
+        let mut copy = Copy { bytes: self.bytes.clone(), redirected: Vec::new() };
+        for Redirection { name, symbol, offset, fallback } in &self.redirections {
+            let answered = kernel.and_then(|(address, functions)| Some(address + functions.offset(symbol)?));
+            let target = answered.or(fallback.map(|offset| base + offset as u64));
+            if let Some(target) = target {
+                copy.bytes[*offset..offset + JUMP_SIZE].copy_from_slice(&jump(target));
+            }
+            if answered.is_some() && name == symbol {
+                copy.redirected.push(symbol);
+            }
+        }
+        copy
+    }
+}
+
+/// The build-id: what is in `.note` behind a header of 12 bytes and the owner's name.
+fn build_id(elf: &Elf<'_>) -> Result<String> {
+    const OWNER: &[u8; 4] = b"GNU\0";
+    let error = |what: String| anyhow!(what);
+    let note = elf.contents(elf.section(".note").map_err(error)?).map_err(error)?;
+    let (header, rest) = note.split_first_chunk::<12>().context("its note is cut short")?;
+    let [_, size, _] = [0, 4, 8].map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let value = rest.strip_prefix(OWNER).and_then(|value| value.get(..size as usize));
+    let value = value.context("its note is no build-id")?;
+    Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())
+}

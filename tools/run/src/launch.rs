@@ -1,0 +1,141 @@
+//! Starting: this process becomes the program, and a tracer beside it gives it the image.
+//!
+//! The other way round, with the program as the tracer's child, the tracer would stand between the program and whoever
+//! started it: it would have to hand on exit statuses, deaths by signals, stops, the terminal. So the tracer is a
+//! grandchild that nobody waits for, in a session of its own that no terminal's signal reaches, and the program has the
+//! process, the parent, the group and the terminal that were meant for it.
+//!
+//! ```text
+//! this process                 the tracer
+//!   forks, twice         ->
+//!   permits its tracing  <-    who it is
+//!                        ->    go on
+//!                        <-    whether it traces
+//!   becomes the program        maps the image, lets it go, serves until the last process is gone
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. No program runs unless the tracer has attached; if the tracer dies, the kernel kills what it traced.
+//! 2. The program inherits nothing of ours: no descriptor, no child, no pending signal, no changed signal handling.
+//! 3. There is one thread until the program runs, so a forked child may do what it likes.
+
+#![expect(unsafe_code, reason = "processes are made by the bare call")]
+
+use crate::descriptor;
+use crate::image::Image;
+use crate::messages::Messages;
+use crate::obstacle;
+use crate::tracee;
+use crate::tracer::Tracer;
+use anyhow::{Context as _, Result, bail};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, chdir, execvp, getpid, setsid};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+/// How a program is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// The program and its arguments.
+    pub(crate) words: Vec<CString>,
+    /// What it gets.
+    pub(crate) image: Image,
+    /// Whether programs that it becomes or starts get it too.
+    pub(crate) is_following: bool,
+    /// Whether to say what was mapped where.
+    pub(crate) is_verbose: bool,
+}
+
+impl Launch {
+    /// Runs the program in this process. Returns only if that fails: the error of `execvp`.
+    pub(crate) fn run(self) -> Result<Errno> {
+        let (words, program) = (self.words.clone(), getpid());
+        let (ours, theirs) = UnixStream::pair().context("cannot create a socket")?;
+        let [ours, theirs] = [ours, theirs].map(OwnedFd::from).map(descriptor::above_streams);
+        let (ours, theirs) = (ours?, theirs?);
+        let Some(child) = fork().context("cannot create a process")? else {
+            match fork() {
+                Ok(None) => self.trace(program, theirs),
+                // The program's side sees the end of the conversation.
+                _ => exit(),
+            }
+        };
+        drop(theirs);
+        waitpid(child, Some(WaitPidFlag::__WALL)).context("cannot wait for a process")?;
+        be_traced(File::from(ours))?;
+        let Err(error) = execvp(&words[0], &words);
+        Ok(error)
+    }
+
+    /// The tracer's life.
+    fn trace(self, program: Pid, conversation: OwnedFd) -> ! {
+        descriptor::close_all_but(&conversation);
+        descriptor::discard(libc::STDIN_FILENO);
+        descriptor::discard(libc::STDOUT_FILENO);
+        // It must outlive the programs, whatever is sent to everybody.
+        let outlive = || -> nix::Result<()> {
+            setsid()?;
+            chdir("/")?;
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)
+        };
+        let mut conversation = File::from(conversation);
+        let attached = outlive().and_then(|()| {
+            let mut go = [0];
+            let introduced = conversation
+                .write_all(&getpid().as_raw().to_ne_bytes())
+                .and_then(|()| conversation.read_exact(&mut go));
+            introduced.map_err(|_| Errno::EPIPE)?;
+            tracee::seize(program)
+        });
+        let answer = attached.err().map_or(0, |error| error as i32);
+        if conversation.write_all(&answer.to_ne_bytes()).is_ok() && answer == 0 {
+            drop(conversation);
+            let messages = Messages::new(self.is_verbose);
+            Tracer::new(self.image, program, self.is_following, messages).serve();
+        }
+        exit()
+    }
+}
+
+/// The program's side of the conversation: this process is traced when it returns.
+fn be_traced(mut conversation: File) -> Result<()> {
+    const SILENT: &str = "the tracer ended before it began";
+    let mut number = [0; 4];
+    conversation.read_exact(&mut number).context(SILENT)?;
+    let tracer = i32::from_ne_bytes(number);
+    permit(tracer);
+    conversation.write_all(&[0]).context(SILENT)?;
+    conversation.read_exact(&mut number).context(SILENT)?;
+    permit(0);
+    match Errno::from_raw(i32::from_ne_bytes(number)) {
+        Errno::UnknownErrno => Ok(()),
+        error => bail!("{}", obstacle::explain(error)),
+    }
+}
+
+/// Lets the process `tracer` trace this one, 0 nobody, where the security module Yama asks for it.
+fn permit(tracer: i32) {
+    // An error means that there is no Yama. SAFETY: takes a number.
+    unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_long::from(tracer)) };
+}
+
+/// A child of which this process gets no signal when it ends; in the child nothing.
+fn fork() -> nix::Result<Option<Pid>> {
+    // SAFETY: no flags: the child has copies of everything. There is one thread (invariant 3).
+    let pid = unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
+    let pid = Errno::result(pid)?;
+    Ok((pid != 0).then(|| Pid::from_raw(pid as i32)))
+}
+
+/// Ends a child without running what the program's side has registered for its exit.
+fn exit() -> ! {
+    // SAFETY: does not return.
+    unsafe { libc::_exit(0) }
+}

@@ -1,0 +1,253 @@
+//! Giving the image to one process, which has just become another program and has not executed an instruction of it.
+//!
+//! Two mappings are made: pages of zeros for the kernel's data, and above them the image's copy, readable and executable.
+//! They are of a file in memory, so that `/proc/PID/maps` has a name for them; where no such file can be had (a `seccomp`
+//! filter, a limit), they are anonymous. Then `AT_SYSINFO_EHDR` is made to point at the image: on the stack, where
+//! programs look, and in the kernel's copy of the auxiliary vector, where debuggers do, if it lets us.
+//!
+//! # Invariants
+//!
+//! 1. A process is left alone as it was ([`Outcome::LeftAlone`]), has the image wholly ([`Outcome::Given`]), or is made
+//!    to exit with [`FAILURE`] ([`Outcome::Ended`]).
+//! 2. Under a `seccomp` filter the process is made to map memory and nothing else: every program's loader does that,
+//!    and a filter may kill for what it does not expect.
+
+use crate::arch;
+use crate::cli::FAILURE;
+use crate::image::Image;
+use crate::injection::Injection;
+use crate::kernel::Functions;
+use crate::memory::Memory;
+use crate::stack::{Edit, Stack};
+use crate::tracee;
+use anyhow::{Context as _, Result, bail};
+use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
+use nix::libc;
+use nix::unistd::Pid;
+use procfs::process::Process;
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+
+/// What the mapping is called.
+const NAME: &[u8] = b"liblinux-vdso\0";
+
+/// How far below the stack pointer arguments of calls are put; there is nothing there yet.
+const SCRATCH: u64 = 512;
+
+/// The most of a stack that is searched for the auxiliary vector: more than the kernel lets arguments take.
+const STACK_MAX: usize = 64 << 20;
+
+/// What became of a process.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It has the image.
+    Given(Given),
+    /// It has what the kernel gave it, because of this.
+    LeftAlone(String),
+    /// It exits, because of this.
+    Ended(anyhow::Error),
+    /// It was killed meanwhile.
+    Gone,
+}
+
+/// Where the image is.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// Its first byte.
+    pub(crate) base: u64,
+    /// The kernel's vDSO, if there is one.
+    pub(crate) kernel: Option<u64>,
+    /// The functions that jump there.
+    pub(crate) redirected: Vec<&'static str>,
+}
+
+/// What is known of a process before anything is changed.
+struct Plan {
+    stack_pointer: u64,
+    stack: Stack,
+    kernel: Option<u64>,
+    has_filter: bool,
+}
+
+/// Gives `image` to the process `pid`. `functions` are those of the last vDSO seen.
+pub(crate) fn give(pid: Pid, image: &Image, functions: &mut Functions) -> Outcome {
+    let outcome = match prepare(pid, functions) {
+        Ok((memory, plan)) => install(pid, &memory, &plan, image, functions),
+        Err(error) => Outcome::LeftAlone(format!("{error:#}")),
+    };
+    // A stopped process has registers.
+    if tracee::registers(pid).is_err() { Outcome::Gone } else { outcome }
+}
+
+/// Looks at the process; an error is a reason to leave it alone.
+fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
+    const NOT_NATIVE: &str = "it is no 64-bit program";
+    let registers = tracee::registers(pid)?;
+    if !arch::is_native(&registers) {
+        bail!(NOT_NATIVE);
+    }
+    let memory = Memory::open(pid).context(
+        "its memory is closed to us (the program's file is not readable, or it runs as another user)",
+    )?;
+    let stack_pointer = arch::stack_pointer(&registers);
+    let stack = read_stack(&memory, stack_pointer)?;
+    if !stack.is_native() {
+        bail!(NOT_NATIVE);
+    }
+    let kernel = stack.vdso();
+    *functions = match kernel {
+        Some(address) => Functions::of(&memory, address, std::mem::take(functions))?,
+        None => Functions::default(),
+    };
+    let has_filter = Process::new(pid.as_raw())?.status()?.seccomp.is_none_or(|mode| mode != 0);
+    Ok((memory, Plan { stack_pointer, stack, kernel, has_filter }))
+}
+
+fn read_stack(memory: &Memory, stack_pointer: u64) -> Result<Stack> {
+    let mut size = 2 * PAGE_SIZE;
+    loop {
+        let bytes = memory.read_some(stack_pointer, size).context("its stack cannot be read")?;
+        match Stack::read(&bytes) {
+            Ok(Some(stack)) => return Ok(stack),
+            Ok(None) if bytes.len() == size && size < STACK_MAX => size *= 2,
+            _ => bail!("there is no auxiliary vector on its stack"),
+        }
+    }
+}
+
+fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, functions: &Functions) -> Outcome {
+    let kernel = plan.kernel.map(|address| (address, functions));
+    let site = kernel.and_then(|(address, functions)| Some(address + functions.system_call()?));
+    let mut injection = match Injection::begin(pid, memory, site) {
+        Ok(injection) => injection,
+        Err(error) => return killed(pid, error),
+    };
+    match map(&mut injection, pid, memory, plan, image, kernel) {
+        Ok((given, stack_pointer)) => match injection.finish(stack_pointer) {
+            Ok(()) => Outcome::Given(given),
+            Err(error) => killed(pid, error),
+        },
+        Err(error) => match injection.exit(FAILURE.into()) {
+            Ok(()) => Outcome::Ended(error),
+            Err(_) => killed(pid, error),
+        },
+    }
+}
+
+/// Ends a process that cannot be made to exit by itself.
+fn killed(pid: Pid, error: anyhow::Error) -> Outcome {
+    // An error means that it is gone already.
+    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+    Outcome::Ended(error)
+}
+
+/// Maps the image and points the program at it; where the stack pointer is then.
+fn map(
+    injection: &mut Injection<'_>,
+    pid: Pid,
+    memory: &Memory,
+    plan: &Plan,
+    image: &Image,
+    kernel: Option<(u64, &Functions)>,
+) -> Result<(Given, u64)> {
+    let file = if plan.has_filter { None } else { create_file(injection, memory, plan.stack_pointer).ok() };
+    let (flags, descriptor) = match file {
+        Some(file) => (libc::MAP_PRIVATE, file),
+        None => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, u64::MAX),
+    };
+    let (read, execute) = (libc::PROT_READ as u64, (libc::PROT_READ | libc::PROT_EXEC) as u64);
+    let (data, size) = (DATA_SIZE as u64, image.size() as u64);
+    let below = injection
+        .call("mmap", [0, data + size, read, flags as u64, descriptor, 0])
+        .with_context(|| format!("there is no room for the image's {} KiB", (data + size) >> 10))?;
+    let base = below + data;
+    let fixed = (flags | libc::MAP_FIXED) as u64;
+    injection
+        .call("mmap", [base, size, execute, fixed, descriptor, if file.is_some() { data } else { 0 }])
+        .context("the image cannot be mapped executable")?;
+
+    let copy = image.copy_for(base, kernel);
+    match file {
+        Some(file) => {
+            // What a private mapping shows of a page that nobody has touched is the file's.
+            write_file(pid, file, &copy.bytes).or_else(|_| memory.write(base, &copy.bytes))
+        }
+        None => memory.write(base, &copy.bytes),
+    }
+    .context("the image cannot be written to the process")?;
+    if let Some(file) = file {
+        injection.call("close", [file])?;
+    }
+
+    let edit = plan.stack.point_at(base);
+    let stack_pointer = plan.stack_pointer - edit.lower;
+    memory.write(stack_pointer + edit.offset, &edit.bytes).context("its auxiliary vector cannot be written")?;
+    if !plan.has_filter {
+        // Refused by kernels without checkpointing; then debuggers see the kernel's vDSO, and nothing else is missing.
+        let _ = tell_kernel(injection, pid, memory, stack_pointer, &edit);
+    }
+    Ok((Given { base, kernel: plan.kernel, redirected: copy.redirected }, stack_pointer))
+}
+
+/// Has the process create a file in memory; its descriptor.
+fn create_file(injection: &mut Injection<'_>, memory: &Memory, stack_pointer: u64) -> Result<u64> {
+    with_scratch(memory, stack_pointer, NAME, |name| {
+        injection.call("memfd_create", [name, libc::MFD_CLOEXEC.into()])
+    })
+}
+
+/// Writes the image into that file, behind room for the data.
+fn write_file(pid: Pid, file: u64, bytes: &[u8]) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).open(format!("/proc/{pid}/fd/{file}"))?;
+    file.write_all_at(bytes, DATA_SIZE as u64)
+}
+
+/// Has the kernel take the auxiliary vector that is on the stack now for the process's (`PR_SET_MM_MAP`).
+fn tell_kernel(
+    injection: &mut Injection<'_>,
+    pid: Pid,
+    memory: &Memory,
+    stack_pointer: u64,
+    edit: &Edit,
+) -> Result<()> {
+    let stat = Process::new(pid.as_raw())?.stat()?;
+    let place = |place: Option<u64>| place.context("the kernel does not say where the program's parts are");
+    let start_brk = place(stat.start_brk)?;
+    let (auxv, auxv_size) = edit.auxv;
+    // `struct prctl_mm_map`: all as it is, but for the vector. No program file, a descriptor, is given.
+    let words = [
+        stat.startcode,
+        stat.endcode,
+        place(stat.start_data)?,
+        place(stat.end_data)?,
+        start_brk,
+        start_brk,
+        stat.startstack,
+        place(stat.arg_start.map(|address| address as u64))?,
+        place(stat.arg_end.map(|address| address as u64))?,
+        place(stat.env_start.map(|address| address as u64))?,
+        place(stat.env_end.map(|address| address as u64))?,
+        stack_pointer + auxv,
+        auxv_size | u64::from(u32::MAX) << 32,
+    ];
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    with_scratch(memory, stack_pointer, &bytes, |map| {
+        let (option, what) = (libc::PR_SET_MM as u64, libc::PR_SET_MM_MAP as u64);
+        injection.call("prctl", [option, what, map, bytes.len() as u64, 0])
+    })
+    .map(drop)
+}
+
+/// Puts `bytes` below the stack pointer while `work` needs them there.
+fn with_scratch<T>(
+    memory: &Memory,
+    stack_pointer: u64,
+    bytes: &[u8],
+    work: impl FnOnce(u64) -> Result<T>,
+) -> Result<T> {
+    let place = stack_pointer - SCRATCH;
+    memory.write(place, bytes)?;
+    let result = work(place);
+    memory.write(place, &vec![0; bytes.len()])?;
+    result
+}

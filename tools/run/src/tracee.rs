@@ -1,0 +1,78 @@
+//! A traced process: the requests of `ptrace(2)`, and waiting for it.
+//!
+//! Signals are numbers here because those without a name pass through as well; the wrappers of the nix crate know only
+//! named ones.
+//!
+//! # Invariants
+//!
+//! 1. No request makes this process's memory unsafe: the kernel writes to a pointer of ours in none of them but where
+//!    a local variable of the right size is passed.
+
+#![expect(unsafe_code, reason = "ptrace and wait take raw arguments")]
+
+use crate::change::Change;
+use nix::errno::Errno;
+use nix::libc::{self, c_uint, c_void};
+use nix::sys::ptrace::{self, Options};
+use nix::unistd::Pid;
+use std::ptr::null_mut;
+
+pub(crate) use nix::sys::ptrace::{getregs as registers, setregs as set_registers};
+
+/// Bytes of the kernel's signal set.
+const SIGNAL_SET_SIZE: usize = 8;
+
+/// Begins to trace a process, and everything that it will start. If this process ends, all of them are killed.
+pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
+    let follow = Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACECLONE;
+    let report = Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_TRACESYSGOOD;
+    ptrace::seize(pid, follow | report | Options::PTRACE_O_EXITKILL)
+}
+
+/// Waits until something happens to `pid`, or to any traced process.
+pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
+    let mut status = 0;
+    // SAFETY: the kernel writes an int to `status`.
+    let result = unsafe { libc::waitpid(pid.map_or(-1, Pid::as_raw), &raw mut status, libc::__WALL) };
+    match Errno::result(result) {
+        Err(Errno::EINTR) => wait(pid),
+        result => result.map(|pid| (Pid::from_raw(pid), Change::of(status))),
+    }
+}
+
+/// Lets it go on, with `signal` delivered unless that is 0.
+pub(crate) fn resume(pid: Pid, signal: i32) -> nix::Result<()> {
+    request(libc::PTRACE_CONT, pid, null_mut(), signal as usize as *mut c_void)
+}
+
+/// Lets it run to where its next system call begins, or to where the present one ends.
+pub(crate) fn resume_to_system_call(pid: Pid) -> nix::Result<()> {
+    request(libc::PTRACE_SYSCALL, pid, null_mut(), null_mut())
+}
+
+/// Leaves it stopped until somebody sends `SIGCONT`.
+pub(crate) fn listen(pid: Pid) -> nix::Result<()> {
+    request(libc::PTRACE_LISTEN, pid, null_mut(), null_mut())
+}
+
+/// Traces it no more.
+pub(crate) fn detach(pid: Pid) -> nix::Result<()> {
+    request(libc::PTRACE_DETACH, pid, null_mut(), null_mut())
+}
+
+/// The signals that it blocks, a bit each.
+pub(crate) fn signal_mask(pid: Pid) -> nix::Result<u64> {
+    let mut mask: u64 = 0;
+    request(libc::PTRACE_GETSIGMASK, pid, SIGNAL_SET_SIZE as *mut c_void, (&raw mut mask).cast())?;
+    Ok(mask)
+}
+
+/// Sets the signals that it blocks.
+pub(crate) fn set_signal_mask(pid: Pid, mut mask: u64) -> nix::Result<()> {
+    request(libc::PTRACE_SETSIGMASK, pid, SIGNAL_SET_SIZE as *mut c_void, (&raw mut mask).cast())
+}
+
+fn request(request: c_uint, pid: Pid, address: *mut c_void, data: *mut c_void) -> nix::Result<()> {
+    // SAFETY: invariant 1; the callers are above.
+    Errno::result(unsafe { libc::ptrace(request, pid.as_raw(), address, data) }).map(drop)
+}
