@@ -281,7 +281,7 @@ fn read_lines(output: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// The functions of `image` whose addresses the process holds in its data.
-fn functions_held(process: &Process, image: &Image) -> Result<BTreeSet<String>> {
+pub fn functions_held(process: &Process, image: &Image) -> Result<BTreeSet<String>> {
     let memory = process.mem().context("cannot open the program's memory")?;
     let maps = process.maps().context("cannot read the program's memory map")?;
     let mut found = BTreeSet::new();

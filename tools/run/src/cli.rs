@@ -47,7 +47,7 @@ struct Arguments {
     #[arg(long)]
     no_follow: bool,
     /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["PROGRAM", "ARGS"])]
+    #[arg(required = true, trailing_var_arg = true, value_names = ["PROGRAM", "ARGS"])]
     command: Vec<OsString>,
 }
 
@@ -96,7 +96,8 @@ fn explain(program: &Path, error: Errno) -> (String, u8) {
         Errno::ENOENT => ("there is no such program on the PATH".to_owned(), NOT_FOUND),
         Errno::EACCES if program.is_dir() => ("it is a directory".to_owned(), NOT_EXECUTABLE),
         Errno::EACCES => (
-            "permission denied: neither it nor a folder above it may forbid execution (`chmod +x FILE`)".to_owned(),
+            "permission denied: neither it nor a folder above it may forbid execution (`chmod +x FILE`)"
+                .to_owned(),
             NOT_EXECUTABLE,
         ),
         other => (other.desc().to_owned(), NOT_EXECUTABLE),

@@ -140,7 +140,8 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
     let error = |what: String| anyhow!(what);
     let note = elf.contents(elf.section(".note").map_err(error)?).map_err(error)?;
     let (header, rest) = note.split_first_chunk::<12>().context("its note is cut short")?;
-    let [_, size, _] = [0, 4, 8].map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let [_, size, _] =
+        [0, 4, 8].map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     let value = rest.strip_prefix(OWNER).and_then(|value| value.get(..size as usize));
     let value = value.context("its note is no build-id")?;
     Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())

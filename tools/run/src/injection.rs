@@ -50,13 +50,15 @@ impl<'a> Injection<'a> {
             Some(site) => (site, None),
             None => {
                 let site = arch::instruction_pointer(&registers);
-                let overwritten = memory.read(site, SYSTEM_CALL.len()).context("the program's first bytes")?;
+                let overwritten =
+                    memory.read(site, SYSTEM_CALL.len()).context("the program's first bytes")?;
                 memory.write(site, &SYSTEM_CALL).context("the program's first bytes")?;
                 (site, Some(overwritten))
             }
         };
         tracee::set_signal_mask(pid, !0)?;
-        let mut injection = Self { pid, memory, site, overwritten, registers, signal_mask, is_stopped: false };
+        let mut injection =
+            Self { pid, memory, site, overwritten, registers, signal_mask, is_stopped: false };
         injection.go()?;
         injection.registers = tracee::registers(pid)?;
         Ok(injection)
@@ -74,10 +76,9 @@ impl<'a> Injection<'a> {
         Ok(result.cast_unsigned())
     }
 
-    /// Makes it exit with this status.
+    /// Leads it to where it exits with this status as soon as it is resumed.
     pub(crate) fn exit(mut self, status: u64) -> Result<()> {
-        self.enter("exit_group", [status])?;
-        Ok(tracee::resume(self.pid, 0)?)
+        self.enter("exit_group", [status])
     }
 
     /// Leads it to where a system call begins.

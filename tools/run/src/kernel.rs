@@ -41,7 +41,8 @@ impl Functions {
         let exports = image.exports()?;
         let exports = exports.iter().map(|symbol| (symbol.name.to_owned(), symbol.value)).collect();
         let windows = bytes.windows(SYSTEM_CALL.len());
-        let system_call = windows.zip(0..).find(|(window, _)| *window == SYSTEM_CALL).map(|(_, offset)| offset);
+        let system_call =
+            windows.zip(0..).find(|(window, _)| *window == SYSTEM_CALL).map(|(_, offset)| offset);
         Ok(Self { exports, system_call, bytes })
     }
 

@@ -23,6 +23,7 @@ use crate::tracee;
 use anyhow::{Context as _, Result, bail};
 use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
 use nix::libc;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::Process;
 use std::fs::OpenOptions;
@@ -44,7 +45,7 @@ pub(crate) enum Outcome {
     Given(Given),
     /// It has what the kernel gave it, because of this.
     LeftAlone(String),
-    /// It exits, because of this.
+    /// It ends when it is resumed, because of this.
     Ended(anyhow::Error),
     /// It was killed meanwhile.
     Gone,
@@ -71,12 +72,11 @@ struct Plan {
 
 /// Gives `image` to the process `pid`. `functions` are those of the last vDSO seen.
 pub(crate) fn give(pid: Pid, image: &Image, functions: &mut Functions) -> Outcome {
-    let outcome = match prepare(pid, functions) {
+    match prepare(pid, functions) {
         Ok((memory, plan)) => install(pid, &memory, &plan, image, functions),
-        Err(error) => Outcome::LeftAlone(format!("{error:#}")),
-    };
-    // A stopped process has registers.
-    if tracee::registers(pid).is_err() { Outcome::Gone } else { outcome }
+        Err(error) if is_stopped(pid) => Outcome::LeftAlone(format!("{error:#}")),
+        Err(_) => Outcome::Gone,
+    }
 }
 
 /// Looks at the process; an error is a reason to leave it alone.
@@ -134,11 +134,17 @@ fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, functions: &Fu
     }
 }
 
-/// Ends a process that cannot be made to exit by itself.
+/// Ends a process that cannot be made to exit by itself, as a rule because somebody has killed it.
 fn killed(pid: Pid, error: anyhow::Error) -> Outcome {
+    let is_there = is_stopped(pid);
     // An error means that it is gone already.
-    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-    Outcome::Ended(error)
+    let _ = kill(pid, Signal::SIGKILL);
+    if is_there { Outcome::Ended(error) } else { Outcome::Gone }
+}
+
+/// Whether it is there and stopped: then it has registers.
+fn is_stopped(pid: Pid) -> bool {
+    tracee::registers(pid).is_ok()
 }
 
 /// Maps the image and points the program at it; where the stack pointer is then.
@@ -181,7 +187,9 @@ fn map(
 
     let edit = plan.stack.point_at(base);
     let stack_pointer = plan.stack_pointer - edit.lower;
-    memory.write(stack_pointer + edit.offset, &edit.bytes).context("its auxiliary vector cannot be written")?;
+    memory
+        .write(stack_pointer + edit.offset, &edit.bytes)
+        .context("its auxiliary vector cannot be written")?;
     if !plan.has_filter {
         // Refused by kernels without checkpointing; then debuggers see the kernel's vDSO, and nothing else is missing.
         let _ = tell_kernel(injection, pid, memory, stack_pointer, &edit);

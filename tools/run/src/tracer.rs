@@ -67,13 +67,15 @@ impl Tracer {
         let program = fs::read_link(format!("/proc/{pid}/exe"));
         let program = program.map_or_else(|_| "?".to_owned(), |path| path.display().to_string());
         match outcome {
-            Outcome::Given(given) => self.messages.detail(|| format!("{pid} {program}: {}", self.tell(&given))),
+            Outcome::Given(given) => {
+                self.messages.detail(|| format!("{pid} {program}: {}", self.tell(&given)))
+            }
             Outcome::LeftAlone(why) => {
                 self.messages.say(&format!("{pid} {program}: runs with the kernel's vDSO: {why}"));
             }
             Outcome::Ended(error) => {
                 self.messages.say(&format!("{pid} {program}: ends before it began: {error:#}"));
-                return Ok(());
+                return tracee::resume(pid, 0);
             }
             Outcome::Gone => {
                 self.gone(pid);
@@ -92,13 +94,13 @@ impl Tracer {
     fn tell(&self, given: &Given) -> String {
         let Given { base, kernel, redirected } = given;
         let (size, data) = (self.image.size() >> 10, DATA_SIZE >> 10);
-        let image = format!(
-            "image {} at {base:#x}, {size} KiB, below it {data} KiB of zeros",
-            self.image.build_id()
-        );
+        let image =
+            format!("image {} at {base:#x}, {size} KiB, below it {data} KiB of zeros", self.image.build_id());
         match kernel {
             Some(kernel) => {
-                format!("{image}; to the kernel's vDSO at {kernel:#x}: {}", redirected.join(" "))
+                let names = redirected.iter().map(|symbol| symbol.trim_start_matches("__vdso_"));
+                let names = names.collect::<Vec<_>>().join(" ");
+                format!("{image}; to the kernel's vDSO at {kernel:#x}: {names}")
             }
             None => format!("{image}; this kernel has no vDSO, standard functions make system calls"),
         }

@@ -1,0 +1,109 @@
+//! Every libc and runtime finds the image's functions, and what they answer is right.
+//!
+//! A program is held up as it prints, by a pipe that is full; its memory then has the addresses that its libc resolved.
+
+use crate::workbench::{Workbench, has};
+use liblinux_guest::image::Image;
+use liblinux_guest::observer::functions_held;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use procfs::process::Process;
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Read as _, Write as _, pipe};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a program may take to resolve its functions.
+const LIMIT: Duration = Duration::from_secs(30);
+
+const GLIBC: &[&str] =
+    &["__vdso_clock_getres", "__vdso_clock_gettime", "__vdso_getcpu", "__vdso_gettimeofday", "__vdso_time"];
+/// Looks a function up when it is called first; `getcpu` comes after what fills its small buffer.
+const MUSL: &[&str] = &["__vdso_clock_gettime"];
+const GO: &[&str] = &["__vdso_clock_gettime", "__vdso_gettimeofday"];
+
+/// Runs a program that prints what it read of the clocks, and demands that it has resolved these functions.
+fn resolves(bench: &Workbench, program: &Path, arguments: &[&str], functions: &[&str]) {
+    let (mut reader, mut writer) = pipe().unwrap();
+    let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL).unwrap());
+    fcntl(&writer, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();
+    let mut filled = 0;
+    loop {
+        match writer.write(&[b'\n'; 4096]) {
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    fcntl(&writer, FcntlArg::F_SETFL(flags)).unwrap();
+    let mut command = bench.runner();
+    command.arg(program).args(arguments).stdout(writer);
+    let mut child = command.spawn().unwrap();
+    // The command holds the pipe open.
+    drop(command);
+
+    let name = program.display();
+    let wanted: BTreeSet<String> = functions.iter().map(|&name| name.to_owned()).collect();
+    let process = Process::new(child.id().cast_signed()).unwrap();
+    let deadline = Instant::now() + LIMIT;
+    let mut held = BTreeSet::new();
+    while !held.is_superset(&wanted) {
+        assert!(Instant::now() < deadline, "{name} holds {held:?} and not all of {wanted:?}");
+        std::thread::sleep(Duration::from_millis(5));
+        // As long as it is the runner, or has no memory yet, there is nothing to see.
+        let Ok(Some(image)) = Image::of(&process) else { continue };
+        if image.offset("__vdso_openat").is_some() {
+            held = functions_held(&process, &image).unwrap_or_default();
+        }
+    }
+    let mut printed = Vec::new();
+    reader.read_to_end(&mut printed).unwrap();
+    // The programs compare each reading with bare system calls.
+    assert!(child.wait().unwrap().success(), "{name}: {}", String::from_utf8_lossy(&printed[filled..]));
+    assert!(printed.len() > filled, "{name} printed nothing");
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../qemu/guest/programs").join(name)
+}
+
+#[test]
+fn c_programs_of_every_libc_linked_in_every_way() {
+    let bench = Workbench::new();
+    for (compiler, functions) in [("gcc", GLIBC), ("musl-gcc", MUSL)] {
+        if !has(compiler) {
+            continue;
+        }
+        for link in ["-pie", "-no-pie", "-static", "-static-pie"] {
+            let program = bench.compile(
+                &format!("{compiler}{link}"),
+                &source("clocks.c"),
+                compiler,
+                &["-O2", "-fPIE", link],
+            );
+            resolves(&bench, &program, &[], functions);
+        }
+    }
+}
+
+#[test]
+fn go() {
+    let bench = Workbench::new();
+    if has("go") {
+        let program = bench.compile("go-clocks", &source("clocks.go"), "go", &["build"]);
+        resolves(&bench, &program, &[], GO);
+    }
+}
+
+#[test]
+fn rust_with_std() {
+    let bench = Workbench::new();
+    let program = bench.build("instants", "instants.rs", "rustc", &["-O"]);
+    resolves(&bench, &program, &[], GLIBC);
+}
+
+#[test]
+fn busybox() {
+    if Path::new("/bin/busybox").exists() {
+        resolves(&Workbench::new(), Path::new("/bin/busybox"), &["date", "+%s"], &["__vdso_clock_gettime"]);
+    }
+}

@@ -1,0 +1,13 @@
+//! The runner on real programs.
+//!
+//! What each test asks is whether a program under the runner is what it is without it, but for the image: `where` tells
+//! which image a process has, by looking at its own auxiliary vector and memory.
+
+mod image;
+mod inheritance;
+mod loaders;
+mod programs;
+mod refusals;
+mod shell;
+mod signals;
+mod workbench;

@@ -1,0 +1,207 @@
+//! What cannot be run, traced or mapped: the reason, the exit status, and nothing left behind.
+
+use crate::workbench::{NOBODY, Workbench, end, has, is_root, sh, succeed};
+use nix::libc;
+use nix::sys::ptrace;
+use nix::unistd::Pid;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+fn permit(file: &std::path::Path, mode: u32) {
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn programs_that_cannot_be_run_end_as_under_env() {
+    let bench = Workbench::new();
+    let (plain, script, broken) = (bench.path("plain"), bench.path("script"), bench.path("broken"));
+    fs::write(&plain, "text").unwrap();
+    fs::write(&script, "#!/nonexistent/interpreter\n").unwrap();
+    fs::write(&broken, b"\x7fELF and no more").unwrap();
+    permit(&script, 0o755);
+    permit(&broken, 0o755);
+    for (program, status, why) in [
+        ("nonesuch-program".into(), 127, "no such program on the PATH"),
+        (bench.path("none"), 127, "no such file"),
+        (plain.join("below"), 126, "Not a directory"),
+        (script, 127, "the interpreter"),
+        (plain, 126, "chmod +x"),
+        (bench.path(""), 126, "is a directory"),
+        ("".into(), 127, ""),
+    ] {
+        let (ended, output, errors) = end(bench.runner().arg(&program));
+        assert_eq!((ended, output.as_str()), (status, ""), "{}: {errors}", program.display());
+        assert!(errors.starts_with("liblinux-run: cannot run ") && errors.contains(why), "{errors}");
+        assert_eq!(end(Command::new("env").arg(&program)).0, status, "env {}", program.display());
+    }
+    // A file with no known format is given to the shell, by execvp(3).
+    assert_eq!(end(bench.runner().arg(&broken)).0, end(Command::new("env").arg(&broken)).0);
+    for wrong in [&["--nonesuch"][..], &[], &["--image"]] {
+        let (status, _, errors) = end(Command::new(env!("CARGO_BIN_EXE_liblinux-run")).args(wrong));
+        assert!(status == 125 && errors.contains("--help"), "{status} {errors}");
+    }
+    assert_eq!(end(Command::new(env!("CARGO_BIN_EXE_liblinux-run")).arg("--help")).0, 0);
+}
+
+#[test]
+fn arguments_are_the_programs() {
+    let bench = Workbench::new();
+    let output = succeed(bench.runner().args(["printf", "<%s>", "--verbose", "--", "-x", ""]));
+    assert_eq!(output, "<--verbose><--><-x><>");
+    assert_eq!(succeed(bench.runner().args(["--", "printf", "%s", "--help"])), "--help");
+    // Large arguments and environments: the auxiliary vector is far up the stack.
+    let many: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+    let counted = succeed(bench.runner().args(["sh", "-c", "echo $#", "sh"]).args(&many));
+    assert_eq!(counted, "20000\n");
+}
+
+#[test]
+fn without_privileges_it_works_as_well() {
+    let bench = Workbench::new();
+    if !is_root() {
+        return;
+    }
+    let whereabouts = bench.whereabouts();
+    assert_eq!(succeed(bench.unprivileged().arg(&whereabouts)), "/memfd:liblinux-vdso (deleted)\n");
+    let piped = format!("{} | cat; id -u", whereabouts.display());
+    assert_eq!(
+        succeed(&mut sh(bench.unprivileged(), piped)),
+        format!("/memfd:liblinux-vdso (deleted)\n{NOBODY}\n")
+    );
+}
+
+#[test]
+fn set_uid_programs_run_without_and_that_is_said() {
+    let bench = Workbench::new();
+    if !is_root() {
+        return;
+    }
+    let id = bench.path("id");
+    fs::copy("/usr/bin/id", &id).unwrap();
+    for (mode, what) in [(0o4755, "set-uid"), (0o2755, "set-gid")] {
+        chown(&id, Some(0), Some(0)).unwrap();
+        permit(&id, mode);
+        let (status, output, errors) =
+            end(bench.unprivileged().arg(&id).arg(if mode == 0o4755 { "-u" } else { "-g" }));
+        assert_eq!((status, output), (0, format!("{NOBODY}\n")), "the kernel withholds them");
+        assert!(errors.contains(what) && errors.lines().count() == 1, "{errors}");
+        // As root there is nothing to withhold.
+        assert_eq!(end(bench.runner().arg(&id).arg("-u")), (0, "0\n".into(), String::new()));
+    }
+    permit(&id, 0o711);
+    let (status, output, errors) = end(bench.unprivileged().arg(&id).arg("-u"));
+    assert_eq!((status, output), (0, format!("{NOBODY}\n")));
+    assert!(errors.contains("runs with the kernel's vDSO: its memory is closed to us"), "{errors}");
+}
+
+#[test]
+fn programs_of_32_bits_are_left_alone() {
+    let bench = Workbench::new();
+    let program = bench.assemble("exit32", 32);
+    let direct = end(&mut Command::new(&program)).0;
+    let (status, _, errors) = end(bench.runner().arg(&program));
+    assert_eq!(status, direct);
+    if direct == 7 {
+        assert!(errors.contains("runs with the kernel's vDSO: it is no 64-bit program"), "{errors}");
+        // It may start others, which have the image.
+        let script = format!("{0}; {1}", program.display(), bench.whereabouts().display());
+        assert_eq!(end(&mut sh(bench.runner(), script)).1, "/memfd:liblinux-vdso (deleted)\n");
+    }
+}
+
+#[test]
+fn without_room_the_program_ends_before_it_begins() {
+    let bench = Workbench::new();
+    let program = bench.assemble("exit64", 64);
+    let mut seen = [0; 3];
+    for kilobytes in (100..500).step_by(8) {
+        let script = format!("ulimit -c 0; ulimit -v {kilobytes}; exec {}", program.display());
+        match end(&mut sh(bench.runner(), &script)) {
+            // The kernel itself has no room for the program.
+            (137 | 139, ..) => seen[0] += 1,
+            (125, output, errors) => {
+                assert!(output.is_empty() && errors.contains("there is no room for the image's"), "{errors}");
+                assert!(errors.contains("ends before it began") && errors.contains("ENOMEM"), "{errors}");
+                seen[1] += 1;
+            }
+            (7, _, errors) => {
+                assert_eq!(errors, "");
+                seen[2] += 1;
+            }
+            other => panic!("{script}: {other:?}"),
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 0), "no room at all, none for us, enough: {seen:?}");
+}
+
+#[test]
+fn under_a_filter_the_image_is_mapped_and_nothing_else_tried() {
+    let bench = Workbench::new();
+    let (filter, whereabouts) =
+        (bench.build("filter", "filter.c", "gcc", &["-O2", "-Wall", "-Werror"]), bench.whereabouts());
+    let (memfd, prctl) = (libc::SYS_memfd_create.to_string(), libc::SYS_prctl.to_string());
+    let mut command = bench.runner();
+    command.arg(&filter).args(["kill", &memfd, &prctl, "--"]).arg(&whereabouts);
+    assert_eq!(end(&mut command), (0, "anonymous\n".into(), String::new()));
+    // Where mapping is forbidden, no program could run.
+    let mut command = bench.runner();
+    command.arg(&filter).args(["fail", &libc::SYS_mmap.to_string(), "--"]).arg(&whereabouts);
+    let (status, _, errors) = end(&mut command);
+    assert!(status == 125 && errors.contains("EPERM"), "{status} {errors}");
+}
+
+#[test]
+fn without_ptrace_the_reason_is_said() {
+    let bench = Workbench::new();
+    let filter = bench.build("filter", "filter.c", "gcc", &["-O2", "-Wall", "-Werror"]);
+    let runner = bench.runner();
+    let mut command = Command::new(filter);
+    command.args(["fail", &libc::SYS_ptrace.to_string(), "--"]);
+    let (status, output, errors) =
+        end(command.arg(runner.get_program()).args(runner.get_args()).args(["echo", "x"]));
+    assert!(status == 125 && output.is_empty() && errors.contains("seccomp"), "{status} {output} {errors}");
+
+    let inner = bench.runner();
+    let mut nested = bench.runner();
+    let (status, output, errors) =
+        end(nested.arg(inner.get_program()).args(inner.get_args()).args(["echo", "x"]));
+    assert!(status == 125 && output.is_empty(), "{status} {output}");
+    assert!(errors.contains("traces it already") && errors.contains("(liblinux-run)"), "{errors}");
+}
+
+#[test]
+fn debuggers_cannot_trace_what_is_traced_and_say_so() {
+    let bench = Workbench::new();
+    if has("strace") {
+        let (status, _, errors) = end(bench.runner().args(["strace", "true"]));
+        assert!(status != 0 && errors.contains("Operation not permitted"), "{status} {errors}");
+    }
+    if has("gdb") {
+        let mut command = bench.runner();
+        let (_, output, errors) = end(command.args(["gdb", "-nx", "-batch", "-ex", "run", "--args", "true"]));
+        assert!(format!("{output}{errors}").contains("Operation not permitted"), "{output}{errors}");
+    }
+}
+
+#[test]
+fn a_program_that_was_let_go_can_be_traced() {
+    let bench = Workbench::new();
+    let mut child = bench.runner().args(["--no-follow", "sleep", "100"]).spawn().unwrap();
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        if status.contains("Name:\tsleep") && status.contains("TracerPid:\t0\n") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    ptrace::seize(pid, ptrace::Options::empty()).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    assert!(maps.contains("liblinux-vdso"), "{maps}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

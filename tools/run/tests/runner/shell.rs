@@ -1,0 +1,123 @@
+//! Job control, with an interactive shell on a terminal of its own.
+
+use crate::workbench::Workbench;
+use nix::pty::openpty;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A shell and its terminal.
+struct Shell {
+    terminal: File,
+    output: Receiver<Vec<u8>>,
+    /// What was read and not looked for yet.
+    pending: String,
+    shell: Child,
+}
+
+impl Shell {
+    fn start() -> Self {
+        let pair = openpty(None, None).unwrap();
+        let (terminal, slave) = (File::from(pair.master), pair.slave);
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait", "bash", "--norc", "--noediting", "-i"]);
+        command.env("PS1", "").env("TERM", "dumb");
+        command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(slave);
+        let shell = command.spawn().unwrap();
+        let mut reader = terminal.try_clone().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // The terminal's end is an error.
+            while let Ok(count) = reader.read(&mut bytes) {
+                if sender.send(bytes[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { terminal, output, pending: String::new(), shell }
+    }
+
+    fn send(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until `text` was printed; what came before it.
+    fn expect(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(place) = self.pending.find(text) {
+                let rest = self.pending.split_off(place + text.len());
+                return std::mem::replace(&mut self.pending, rest);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let bytes = self.output.recv_timeout(left);
+            let bytes = bytes.unwrap_or_else(|_| panic!("no `{text}` in {:?}", self.pending));
+            self.pending.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
+
+#[test]
+fn keys_stop_continue_and_interrupt_a_job() {
+    let bench = Workbench::new();
+    let runner = bench.runner();
+    let words = std::iter::once(runner.get_program()).chain(runner.get_args());
+    let runner = words.map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ");
+    let mut shell = Shell::start();
+
+    // Typed commands are echoed, so what is waited for is never written as it is printed.
+    shell.send(&format!("{runner} sh -c 'echo be''gun; sleep 100; echo not rea''ched'\n"));
+    shell.expect("begun");
+    shell.send("\x1a");
+    shell.expect("Stopped");
+    shell.send("echo status=$?; jobs -l\n");
+    shell.expect("status=148");
+    shell.expect("Stopped");
+    shell.send("bg; jobs -r\n");
+    shell.expect("Running");
+    shell.send("fg\n");
+    std::thread::sleep(Duration::from_millis(200));
+    shell.send("\x03");
+    shell.send("echo status=$?\n");
+    let between = shell.expect("status=130");
+    assert!(!between.contains("not reached"), "{between}");
+
+    // A pipeline is one job.
+    shell.send(&format!("{runner} sh -c 'echo be''gun >&2; sleep 100' | {runner} cat\n"));
+    shell.expect("begun");
+    shell.send("\x1a");
+    shell.expect("Stopped");
+    shell.send("kill %1; fg; echo all=${PIPESTATUS[*]}\n");
+    shell.expect("all=143");
+
+    // The program is in the foreground: it may read, and knows the size.
+    shell.send(&format!(
+        "{runner} python3 -c 'import os; print(os.tcgetpgrp(0) == os.getpgrp(), os.getsid(0) == os.getppid(), input())'\n"
+    ));
+    std::thread::sleep(Duration::from_millis(200));
+    shell.send("a li''ne\n");
+    shell.expect("True True a li''ne");
+
+    // In the background it is stopped when it reads.
+    shell.send(&format!("{runner} cat &\n"));
+    std::thread::sleep(Duration::from_millis(500));
+    // The shell tells of it before its next prompt.
+    shell.send("jobs\n");
+    shell.expect("Stopped");
+    shell.send("kill -9 %%; wait; exit\n");
+    assert!(shell.shell.wait().is_ok());
+}
