@@ -9,21 +9,27 @@ use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use liblinux_abi::export::standard;
 use liblinux_abi::syscall::SYSCALLS;
-use liblinux_check::Lock;
 use liblinux_check::image::Image;
+use liblinux_check::{Lock, Report};
 use std::fs;
 use std::path::PathBuf;
 
 /// Builds the image, lets the checker judge it, and says what it exports.
 pub(crate) fn image(workspace: &Workspace) -> Result<PathBuf> {
+    let (path, report) = judged(workspace)?;
+    println!("{}: {report}", path.display());
+    println!("{}", exports(&fs::read(&path)?)?);
+    Ok(path)
+}
+
+/// Builds the image and lets the checker judge it; prints nothing.
+pub(crate) fn judged(workspace: &Workspace) -> Result<(PathBuf, Report)> {
     let path = crate::image::build(workspace)?;
     let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image())?);
     let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock::read(workspace)?))
         .with_context(|| format!("{} cannot be checked", path.display()))?;
     ensure!(report.is_good(), "{} is refused:\n{report}", path.display());
-    println!("{}: {report}", path.display());
-    println!("{}", exports(&bytes)?);
-    Ok(path)
+    Ok((path, report))
 }
 
 /// How many of the kernel's calls the image exports, counted in the image.

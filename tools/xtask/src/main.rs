@@ -11,6 +11,7 @@ mod checked;
 mod command;
 mod image;
 mod lock;
+mod run;
 mod test;
 mod version_script;
 mod workspace;
@@ -18,6 +19,7 @@ mod workspace;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use liblinux_check::cli;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use workspace::Workspace;
@@ -62,6 +64,15 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Run a program on this machine's kernel, with the image in place of the kernel's vDSO
+    Run {
+        /// Say on standard error what was mapped where, a line for each program
+        #[arg(short, long)]
+        verbose: bool,
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, value_names = ["PROGRAM", "ARGS"])]
+        command: Vec<OsString>,
+    },
     /// Accept an intended ABI change: write linker/vdso.map and linker/vdso.abi
     Bless,
 }
@@ -92,6 +103,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Image => drop(checked::image(&workspace)?),
         Task::Check { file, verbose } => return check(&workspace, file, verbose),
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
+        Task::Run { verbose, command } => run::run(&workspace, verbose, &command)?,
         Task::Bless => lock::bless(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

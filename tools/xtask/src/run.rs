@@ -1,0 +1,40 @@
+//! `cargo xtask run`: a program on the running kernel, with the image in place of the kernel's vDSO.
+//!
+//! Builds the image, and `liblinux-run` with that image inside: one file, which can be copied to where programs are. Then
+//! this process becomes that program, and that one the program to run, so exit status, signals and terminal are its own.
+//!
+//! # Invariants
+//!
+//! 1. Nothing is written to standard output, which is the program's.
+
+use crate::checked;
+use crate::command;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result};
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The variable by which `tools/run/build.rs` is told what to embed.
+const IMAGE: &str = "LIBLINUX_IMAGE";
+
+/// Runs `words`, the program and its arguments. Returns only if that fails.
+pub(crate) fn run(workspace: &Workspace, is_verbose: bool, words: &[OsString]) -> Result<()> {
+    let mut command = Command::new(build(workspace)?);
+    if is_verbose {
+        command.arg("--verbose");
+    }
+    command.arg("--").args(words);
+    Err(command.exec()).context("cannot start liblinux-run")
+}
+
+/// Builds `liblinux-run` with the image inside.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let (image, _) = checked::judged(workspace)?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace.root()).env(IMAGE, image);
+    cargo.args(["build", "--quiet", "--release", "--locked", "--package=liblinux-run"]);
+    command::run(&mut cargo).context("liblinux-run does not build")?;
+    Ok(workspace.root().join("target/release/liblinux-run"))
+}
