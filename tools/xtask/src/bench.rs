@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: the image's speed against the kernel's C image.
+//! `cargo xtask bench`: the image's speed against the kernel's C image, and what the runner costs.
 //!
-//! The measuring is a bench of `liblinux-tests`, because it has to be compiled with optimizations, which this program
-//! is not. Here it gets what it compares.
+//! The measuring is done by benches, of `liblinux-tests` and `liblinux-run`, because it has to be compiled with
+//! optimizations, which this program is not. Here it gets what it compares.
 //!
 //! # Invariants
 //!
@@ -9,6 +9,7 @@
 
 use crate::checked;
 use crate::command;
+use crate::run;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use std::path::{Path, absolute};
@@ -28,5 +29,10 @@ pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
         // Cargo runs the bench in another folder.
         bench.arg("--json").arg(absolute(json).context("the file for the figures has no place")?);
     }
+    command::run(&mut bench)?;
+    // The image is named as when the runner is built to be used, so that nothing is built twice.
+    let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    bench.current_dir(workspace.root()).env(run::IMAGE, workspace.image());
+    bench.args(["bench", "--quiet", "--locked", "--package=liblinux-run", "--bench=cost"]);
     command::run(&mut bench)
 }

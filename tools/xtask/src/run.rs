@@ -11,16 +11,26 @@ use crate::checked;
 use crate::command;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 /// The variable by which `tools/run/build.rs` is told what to embed.
-const IMAGE: &str = "LIBLINUX_IMAGE";
+pub(crate) const IMAGE: &str = "LIBLINUX_IMAGE";
 
-/// Runs `words`, the program and its arguments. Returns only if that fails.
-pub(crate) fn run(workspace: &Workspace, is_verbose: bool, words: &[OsString]) -> Result<()> {
+/// The exit status if there is no runner, as when the runner itself fails.
+const FAILURE: u8 = 125;
+
+/// Runs `words`, the program and its arguments. Returns only if that fails: the exit status.
+pub(crate) fn run(workspace: &Workspace, is_verbose: bool, words: &[OsString]) -> ExitCode {
+    let Err(error) = start(workspace, is_verbose, words);
+    eprintln!("error: {error:#}");
+    FAILURE.into()
+}
+
+fn start(workspace: &Workspace, is_verbose: bool, words: &[OsString]) -> Result<Infallible> {
     let mut command = Command::new(build(workspace)?);
     if is_verbose {
         command.arg("--verbose");

@@ -5,6 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 
 #[test]
@@ -25,7 +26,8 @@ fn ends_are_the_programs() {
 fn the_parent_sees_stops() {
     let bench = Workbench::new();
     let mut command = sh(bench.runner(), "echo ready; exec sleep 100");
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    // In a group of its own, whose parent is in another: no key stops a group that nobody could continue.
+    let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let pid = Pid::from_raw(child.id().cast_signed());
