@@ -146,3 +146,68 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
     let value = value.context("its note is no build-id")?;
     Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+    use nix::unistd::getpid;
+    use procfs::process::Process;
+
+    /// Where a copy would be.
+    const BASE: u64 = 0x7000_0000_0000;
+
+    fn image() -> Image {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vdso/x86_64/vdso64.so");
+        Image::from_file(&file).unwrap()
+    }
+
+    /// Where each function jumps to in a copy, and how many bytes beside these jumps differ from the image.
+    fn jumps(image: &Image, copy: &Copy) -> (Vec<(String, Option<u64>)>, usize) {
+        let mut rest = copy.bytes.clone();
+        let jumps = image.redirections.iter().map(|Redirection { name, offset, .. }| {
+            let place = *offset..offset + JUMP_SIZE;
+            let target = u64::from_le_bytes(copy.bytes[place.clone()][6..].try_into().unwrap());
+            let is_jump = copy.bytes[place.clone()] == jump(target);
+            rest[place.clone()].copy_from_slice(&image.bytes[place]);
+            (name.clone(), is_jump.then_some(target))
+        });
+        let jumps = jumps.collect();
+        let differing = rest.iter().zip(&image.bytes).filter(|(new, old)| new != old).count();
+        (jumps, differing)
+    }
+
+    #[test]
+    fn every_function_that_the_kernel_has_leads_there() {
+        let (image, process) = (image(), Process::myself().unwrap());
+        let Some(&address) = process.auxv().unwrap().get(&33) else { panic!("this kernel has no vDSO") };
+        let memory = Memory::open(getpid()).unwrap();
+        let functions = Functions::of(&memory, address, Functions::default()).unwrap();
+        assert_eq!(Functions::of(&memory, address, functions.clone()).unwrap(), functions);
+        let copy = image.copy_for(BASE, Some((address, &functions)));
+        let (jumps, differing) = jumps(&image, &copy);
+        assert_eq!((jumps.len(), differing), (13, 0));
+        let mut led = 0;
+        for (name, target) in jumps {
+            let symbol = if name.starts_with("__vdso_") { name.clone() } else { format!("__vdso_{name}") };
+            if let Some(offset) = functions.offset(&symbol) {
+                assert_eq!(target, Some(address + offset), "{name}");
+                led += 1;
+            }
+        }
+        assert!(led >= 8, "{led} names lead to the kernel");
+    }
+
+    #[test]
+    fn without_a_vdso_the_stubs_answer() {
+        let image = image();
+        let copy = image.copy_for(BASE, None);
+        let (jumps, differing) = jumps(&image, &copy);
+        assert_eq!((copy.redirected.len(), differing), (0, 0));
+        for (name, target) in jumps {
+            let stub = standard().find(|call| call.symbol == name || call.name == name);
+            let stub = stub.filter(|call| call.symbol != GETRANDOM);
+            assert_eq!(target, stub.map(|call| BASE + slot(call.number) as u64), "{name}");
+        }
+    }
+}

@@ -87,7 +87,7 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
         bail!(NOT_NATIVE);
     }
     let memory = Memory::open(pid).context(
-        "its memory is closed to us (the program's file is not readable, or it runs as another user)",
+        "its memory is closed to us (the program's file is not readable, it runs as another user, or /proc is not there)",
     )?;
     let stack_pointer = arch::stack_pointer(&registers);
     let stack = read_stack(&memory, stack_pointer)?;
@@ -231,10 +231,10 @@ fn tell_kernel(
         start_brk,
         start_brk,
         stat.startstack,
-        place(stat.arg_start.map(|address| address as u64))?,
-        place(stat.arg_end.map(|address| address as u64))?,
-        place(stat.env_start.map(|address| address as u64))?,
-        place(stat.env_end.map(|address| address as u64))?,
+        place(stat.arg_start)?,
+        place(stat.arg_end)?,
+        place(stat.env_start)?,
+        place(stat.env_end)?,
         stack_pointer + auxv,
         auxv_size | u64::from(u32::MAX) << 32,
     ];
