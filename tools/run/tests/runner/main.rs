@@ -5,6 +5,7 @@
 
 mod image;
 mod inheritance;
+mod kernels;
 mod loaders;
 mod programs;
 mod refusals;

@@ -1,0 +1,82 @@
+//! Kernels that this machine does not run, in QEMU: one that maps no vDSO, and one that maps ours already.
+
+use crate::workbench::Workbench;
+use liblinux_boot::initramfs::Initramfs;
+use liblinux_boot::qemu::{self, Guest, Limits};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// The guest's first process: writes what the runner's programs print to the verdict's port.
+const INIT: &str = "#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+for kind in proc sysfs devtmpfs; do mkdir -p /$kind; done
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
+while :; do
+	for port in /sys/class/virtio-ports/*; do
+		[ \"$(cat $port/name 2>/dev/null)\" = liblinux.verdict ] && break 2
+	done
+done
+{
+	echo begin; /where; echo \"status $?\"
+	for program in /where '/bin/sh -c /where' /clocks; do
+		/runner --verbose --image /image $program; echo \"status $?\"
+	done
+} >/dev/${port##*/} 2>&1
+poweroff -f
+";
+
+/// What a guest printed whose kernel has these words on its command line.
+fn guest(command_line: &str) -> Vec<String> {
+    let bench = Workbench::new();
+    let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot/bzImage-smoke");
+    let bz_image = boot.canonicalize();
+    let bz_image = bz_image.unwrap_or_else(|_| panic!("no {}: run `cargo xtask boot` first", boot.display()));
+    let flags = ["-O2", "-static"];
+    let clocks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../qemu/guest/programs/clocks.c");
+    let init = bench.path("init");
+    fs::write(&init, INIT).unwrap();
+    let mut archive = Initramfs::new();
+    archive.file("/init", &init).unwrap();
+    archive.program("/bin/busybox", Path::new("/bin/busybox")).unwrap();
+    archive.program("/runner", Path::new(env!("CARGO_BIN_EXE_liblinux-run"))).unwrap();
+    archive.file("/image", &Workbench::image()).unwrap();
+    archive.program("/where", &bench.build("where", "where.c", "gcc", &flags)).unwrap();
+    archive.program("/clocks", &bench.compile("clocks", &clocks, "gcc", &flags)).unwrap();
+    let guest = Guest {
+        folder: bench.path(""),
+        bz_image,
+        initramfs: archive.archive().unwrap(),
+        command_line: format!("clocksource=tsc tsc=reliable {command_line}"),
+        cpus: 1,
+        memory_mib: 256,
+    };
+    let text = qemu::run(&guest, Limits::of(Duration::from_secs(120))).unwrap();
+    text.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+fn clocks(lines: &[String]) -> usize {
+    lines.iter().filter(|line| line.starts_with("clock ")).count()
+}
+
+#[test]
+fn a_kernel_without_a_vdso() {
+    let lines = guest("vdso=0");
+    assert_eq!(lines[..3], ["begin", "none", "status 2"], "{lines:#?}");
+    let told = lines.iter().filter(|line| line.contains("this kernel has no vDSO")).count();
+    let mapped = lines.iter().filter(|line| *line == "/memfd:liblinux-vdso (deleted)").count();
+    let good = lines.iter().filter(|line| *line == "status 0").count();
+    // The shell is a program of its own; every clock was compared with the bare call.
+    assert_eq!((told, mapped, good, clocks(&lines)), (4, 2, 3, 9), "{lines:#?}");
+}
+
+#[test]
+fn a_kernel_with_the_image() {
+    let lines = guest("vdso64_image=rust");
+    assert_eq!(lines[..3], ["begin", "[vdso]", "status 0"], "{lines:#?}");
+    let told = lines.iter().filter(|line| line.contains("to the kernel's vDSO")).count();
+    let mapped = lines.iter().filter(|line| *line == "/memfd:liblinux-vdso (deleted)").count();
+    let good = lines.iter().filter(|line| *line == "status 0").count();
+    assert_eq!((told, mapped, good, clocks(&lines)), (4, 2, 4, 9), "{lines:#?}");
+}
