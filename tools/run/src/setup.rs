@@ -156,7 +156,8 @@ fn map(
     image: &Image,
     kernel: Option<(u64, &Functions)>,
 ) -> Result<(Given, u64)> {
-    let file = if plan.has_filter { None } else { create_file(injection, memory, plan.stack_pointer).ok() };
+    let copy = image.copy_for(kernel);
+    let file = if plan.has_filter { None } else { create_file(injection, pid, memory, plan, &copy.bytes)? };
     let (flags, descriptor) = match file {
         Some(file) => (libc::MAP_PRIVATE, file),
         None => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, u64::MAX),
@@ -171,18 +172,9 @@ fn map(
     injection
         .call("mmap", [base, size, execute, fixed, descriptor, if file.is_some() { data } else { 0 }])
         .context("the image cannot be mapped executable")?;
-
-    let copy = image.copy_for(base, kernel);
     match file {
-        Some(file) => {
-            // What a private mapping shows of a page that nobody has touched is the file's.
-            write_file(pid, file, &copy.bytes).or_else(|_| memory.write(base, &copy.bytes))
-        }
-        None => memory.write(base, &copy.bytes),
-    }
-    .context("the image cannot be written to the process")?;
-    if let Some(file) = file {
-        injection.call("close", [file])?;
+        Some(file) => drop(injection.call("close", [file])?),
+        None => memory.write(base, &copy.bytes).context("the image cannot be written to the process")?,
     }
 
     let edit = plan.stack.point_at(base);
@@ -197,17 +189,25 @@ fn map(
     Ok((Given { base, kernel: plan.kernel, redirected: copy.redirected }, stack_pointer))
 }
 
-/// Has the process create a file in memory; its descriptor.
-fn create_file(injection: &mut Injection<'_>, memory: &Memory, stack_pointer: u64) -> Result<u64> {
-    with_scratch(memory, stack_pointer, NAME, |name| {
+/// Has the process create a file in memory with the image in it, behind room for the data; its descriptor, none if
+/// there can be no such file.
+fn create_file(
+    injection: &mut Injection<'_>,
+    pid: Pid,
+    memory: &Memory,
+    plan: &Plan,
+    bytes: &[u8],
+) -> Result<Option<u64>> {
+    let created = with_scratch(memory, plan.stack_pointer, NAME, |name| {
         injection.call("memfd_create", [name, libc::MFD_CLOEXEC.into()])
-    })
-}
-
-/// Writes the image into that file, behind room for the data.
-fn write_file(pid: Pid, file: u64, bytes: &[u8]) -> std::io::Result<()> {
-    let file = OpenOptions::new().write(true).open(format!("/proc/{pid}/fd/{file}"))?;
-    file.write_all_at(bytes, DATA_SIZE as u64)
+    });
+    let Ok(file) = created else { return Ok(None) };
+    let opened = OpenOptions::new().write(true).open(format!("/proc/{pid}/fd/{file}"));
+    if opened.and_then(|opened| opened.write_all_at(bytes, DATA_SIZE as u64)).is_err() {
+        injection.call("close", [file])?;
+        return Ok(None);
+    }
+    Ok(Some(file))
 }
 
 /// Has the kernel take the auxiliary vector that is on the stack now for the process's (`PR_SET_MM_MAP`).

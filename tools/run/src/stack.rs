@@ -20,7 +20,7 @@ const AT_NULL: u64 = 0;
 /// `AT_PHENT`: bytes of a program header.
 const AT_PHENT: u64 = 4;
 /// `AT_SYSINFO_EHDR` of `arch/x86/include/uapi/asm/auxvec.h`: where the vDSO's ELF header is.
-const AT_SYSINFO_EHDR: u64 = 33;
+pub(crate) const AT_SYSINFO_EHDR: u64 = 33;
 
 /// `sizeof(Elf64_Phdr)`.
 const PROGRAM_HEADER_SIZE: u64 = 56;

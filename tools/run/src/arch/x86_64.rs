@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. [`jump`] changes no register and no flag: what is called by it sees the call as it was made.
+//! 1. Neither jump changes a register or a flag: what is called by it sees the call as it was made.
 
 use nix::libc::user_regs_struct;
 
@@ -15,17 +15,28 @@ pub(crate) const SYSTEM_CALL: [u8; 2] = [0x0f, 0x05];
 /// Bytes of a [`jump`]; every export of an image has more.
 pub(crate) const JUMP_SIZE: usize = 14;
 
+/// Bytes of a [`short_jump`].
+pub(crate) const SHORT_JUMP_SIZE: usize = 5;
+
 /// `__USER_CS` of `arch/x86/include/asm/segment.h`: the code segment of 64-bit programs.
 const USER_CODE_SEGMENT: u64 = 0x33;
 
 /// `jmp [rip]`, and behind it the address that it loads.
 ///
 /// A jump relative to itself reaches 2 GiB, and nobody promises that the kernel's vDSO is so near. The address costs a
-/// load, which is ready before anything waits for it: beside reading the counter it cannot be measured.
+/// load, which is ready before anything waits for it: beside reading the counter it cannot be measured, while a function
+/// that only loads and stores takes one cycle more than with a relative jump.
 pub(crate) fn jump(target: u64) -> [u8; JUMP_SIZE] {
     let mut code = [0xff, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     code[6..].copy_from_slice(&target.to_le_bytes());
     code
+}
+
+/// `jmp` from one place to another that is less than 2 GiB away.
+pub(crate) fn short_jump(from: usize, to: usize) -> [u8; SHORT_JUMP_SIZE] {
+    let behind = from + SHORT_JUMP_SIZE;
+    let [a, b, c, d] = (to.wrapping_sub(behind) as u32).to_le_bytes();
+    [0xe9, a, b, c, d]
 }
 
 /// Whether these are the registers of a 64-bit program.

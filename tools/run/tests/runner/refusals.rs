@@ -137,6 +137,19 @@ fn without_room_the_program_ends_before_it_begins() {
 }
 
 #[test]
+fn where_no_file_can_be_had_the_image_has_no_name() {
+    let bench = Workbench::new();
+    let (whereabouts, program) = (bench.whereabouts(), bench.assemble("exit64", 64));
+    let (mut limited, runner) = (Command::new("sh"), bench.runner());
+    limited.args(["-c", "ulimit -f 0; exec \"$@\"", "sh"]).arg(runner.get_program()).args(runner.get_args());
+    assert_eq!(end(limited.arg(&whereabouts)), (0, "anonymous\n".into(), String::new()));
+    let mut command = bench.runner();
+    command.arg("--verbose");
+    let (status, _, errors) = end(&mut sh(command, format!("ulimit -n 3; exec {}", program.display())));
+    assert!(status == 7 && errors.lines().count() == 2, "{status} {errors}");
+}
+
+#[test]
 fn under_a_filter_the_image_is_mapped_and_nothing_else_tried() {
     let bench = Workbench::new();
     let (filter, whereabouts) =
