@@ -2,6 +2,7 @@
 
 use crate::workbench::Workbench;
 use nix::pty::openpty;
+use nix::unistd::tcgetpgrp;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command};
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How often it is looked for.
+const TICK: Duration = Duration::from_millis(50);
 
 /// A shell and its terminal.
 struct Shell {
@@ -63,6 +67,30 @@ impl Shell {
     }
 }
 
+impl Shell {
+    /// Types a command until `text` was printed.
+    fn repeat(&mut self, command: &str, text: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while !self.pending.contains(text) {
+            assert!(Instant::now() < deadline, "no `{text}` in {:?}", self.pending);
+            self.send(command);
+            std::thread::sleep(TICK);
+            self.pending
+                .extend(self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+        }
+        self.expect(text);
+    }
+
+    /// Waits until the terminal is a job's.
+    fn await_job(&self) {
+        let deadline = Instant::now() + LIMIT;
+        while tcgetpgrp(&self.terminal).unwrap().as_raw() == self.shell.id().cast_signed() {
+            assert!(Instant::now() < deadline, "the shell starts no job; {:?}", self.pending);
+            std::thread::sleep(TICK);
+        }
+    }
+}
+
 impl Drop for Shell {
     fn drop(&mut self) {
         // An error means that it is gone already.
@@ -91,7 +119,7 @@ fn keys_stop_continue_and_interrupt_a_job() {
     shell.send("bg; jobs -r\n");
     shell.expect("Running");
     shell.send("fg\n");
-    std::thread::sleep(Duration::from_millis(200));
+    shell.await_job();
     shell.send("\x03");
     shell.send("echo status=$?\n");
     shell.expect("status=130");
@@ -108,16 +136,12 @@ fn keys_stop_continue_and_interrupt_a_job() {
     shell.send(&format!(
         "{runner} python3 -c 'import os; print(os.tcgetpgrp(0) == os.getpgrp(), os.getsid(0) == os.getppid(), input())'\n"
     ));
-    std::thread::sleep(Duration::from_millis(200));
     shell.send("a li''ne\n");
     shell.expect("True True a li''ne");
 
     // In the background it is stopped when it reads.
     shell.send(&format!("{runner} cat &\n"));
-    std::thread::sleep(Duration::from_millis(500));
-    // The shell tells of it before its next prompt.
-    shell.send("jobs\n");
-    shell.expect("Stopped");
-    shell.send("kill -9 %%; sleep 0.5; jobs\n");
-    shell.expect("Killed");
+    shell.repeat("jobs\n", "Stopped");
+    shell.send("kill -9 %%\n");
+    shell.repeat("jobs\n", "Killed");
 }
