@@ -16,9 +16,12 @@ extern crate std;
 
 pub mod alternative;
 pub mod clock;
+pub mod ctype;
 pub mod errno;
+pub mod error;
 pub mod export;
 pub mod layout;
+pub mod manual;
 pub mod process;
 pub mod processor;
 pub mod random;

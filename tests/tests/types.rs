@@ -1,0 +1,57 @@
+//! Types and error numbers of `liblinux-abi` against the kernel's headers.
+
+use liblinux_abi::ctype::TYPES;
+use liblinux_abi::error::ERRORS;
+use liblinux_abi::syscall::SYSCALLS;
+use liblinux_tests::kernel::Source;
+use liblinux_tests::kernel::header::{Fact, compare};
+
+const PRELUDE: &str = "
+#include <linux/types.h>
+#include <linux/aio_abi.h>
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/key.h>
+#include <linux/landlock.h>
+#include <linux/quota.h>
+#include <linux/signal.h>
+";
+
+fn fact(expression: String, value: usize) -> Fact {
+    Fact { expression: expression.leak(), value }
+}
+
+#[test]
+fn error_numbers_are_the_kernels() {
+    let facts: Vec<Fact> =
+        ERRORS.iter().map(|(number, name)| fact((*name).to_owned(), usize::from(*number))).collect();
+    compare(&Source::cached(), PRELUDE, &facts).unwrap_or_else(|complaints| panic!("{complaints}"));
+    assert!(compare(&Source::cached(), PRELUDE, &[fact("EPERM".to_owned(), 2)]).is_err());
+}
+
+#[test]
+fn types_are_the_kernels() {
+    // An enumeration is as wide as the `int` that stands for it; the other types are the same.
+    let facts: Vec<Fact> = TYPES
+        .iter()
+        .filter(|row| !row.c.starts_with("void"))
+        .map(|row| match row.name {
+            name if name.starts_with("enum ") => fact(format!("sizeof({name}) == sizeof({})", row.c), 1),
+            name => fact(format!("__builtin_types_compatible_p({name}, {})", row.c), 1),
+        })
+        .collect();
+    assert!(facts.len() > 10, "most types have a plain C name");
+    compare(&Source::cached(), PRELUDE, &facts).unwrap_or_else(|complaints| panic!("{complaints}"));
+    let wrong = fact("__builtin_types_compatible_p(umode_t, int)".to_owned(), 1);
+    assert!(compare(&Source::cached(), PRELUDE, &[wrong]).is_err());
+}
+
+#[test]
+fn every_type_is_of_some_parameter() {
+    for row in TYPES {
+        let is_used =
+            SYSCALLS.iter().flat_map(|call| call.parameters).any(|parameter| parameter.contains(row.name));
+        assert!(is_used, "no parameter has type {}", row.name);
+    }
+}
