@@ -4,6 +4,7 @@
 //!
 //! 1. No blessing takes back an offset: an export that was ever in the lock stays where it is.
 
+use crate::client;
 use crate::image;
 use crate::version_script;
 use crate::workspace::Workspace;
@@ -20,9 +21,10 @@ pub(crate) fn read(workspace: &Workspace) -> Result<Lock> {
     Lock::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
-/// Writes the version script and the lock from the table and the image.
+/// Writes the version script and the client's files from the table, and the lock from the image.
 pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
     version_script::write(workspace)?;
+    client::bless(workspace)?;
     let path = image::build(workspace)?;
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let image = Image::read(&bytes).with_context(|| format!("{} cannot be read", path.display()))?;

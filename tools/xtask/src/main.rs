@@ -8,6 +8,7 @@
 mod bench;
 mod boot;
 mod checked;
+mod client;
 mod command;
 mod image;
 mod lock;
@@ -73,7 +74,9 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, value_names = ["PROGRAM", "ARGS"])]
         command: Vec<OsString>,
     },
-    /// Accept an intended ABI change: write linker/vdso.map and linker/vdso.abi
+    /// Build target/client: the headers, the library to link with and its pkg-config file
+    Client,
+    /// Accept an intended change of the table: write linker/vdso.map, linker/vdso.abi and the client's generated files
     Bless,
 }
 
@@ -104,6 +107,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Check { file, verbose } => return check(&workspace, file, verbose),
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Run { verbose, command } => return Ok(run::run(&workspace, verbose, &command)),
+        Task::Client => println!("{}", client::build(&workspace)?.display()),
         Task::Bless => lock::bless(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

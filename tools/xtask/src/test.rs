@@ -21,7 +21,12 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// What the tests need beside what the boots need.
-const PACKAGES: &[Package] = &[Package { name: "python3", probe: "python3" }];
+const PACKAGES: &[Package] = &[
+    Package { name: "g++", probe: "g++" },
+    Package { name: "manpages-dev", probe: "/usr/share/man/man2/open.2.gz" },
+    Package { name: "pkgconf", probe: "pkg-config" },
+    Package { name: "python3", probe: "python3" },
+];
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default)]

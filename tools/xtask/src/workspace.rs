@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing is written outside `target/`, but for the generated files in `linker/` (by `bless` alone) and the cache
-//!    that `liblinux-boot` keeps.
+//! 1. Nothing is written outside `target/`, but for the generated files in `linker/` and `vdso/client` (by `bless`
+//!    alone) and the cache that `liblinux-boot` keeps.
 
 use std::path::{Path, PathBuf};
 
@@ -58,5 +58,10 @@ impl Workspace {
     /// The ABI lock.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("linker/vdso.abi")
+    }
+
+    /// The client side.
+    pub(crate) fn client(&self) -> PathBuf {
+        self.root.join("vdso/client")
     }
 }

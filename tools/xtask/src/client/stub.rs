@@ -1,0 +1,79 @@
+//! `target/client`: what programs link with, and the pkg-config file that says so.
+//!
+//! glibc binds a program that needs `linux-vdso.so.1` to the vDSO of the kernel it runs on. So a library of that name is
+//! needed to link against, and never to run: it has the image's symbols in the image's version node, and no code. The
+//! historic names (`clock_gettime` and so on) are left out: a program that links this first would else find the
+//! image's functions under its libc's names, and they set no `errno`.
+//!
+//! # Invariants
+//!
+//! 1. The stub exports what the table says the image exports, but for the weak names; a test compares them.
+
+use crate::command::run;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result};
+use liblinux_abi::export::{Binding, SONAME, VERSION, exports};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PKG_CONFIG: &str = "\
+prefix=${pcfiledir}
+includedir=${prefix}/include
+libdir=${prefix}
+
+Name: liblinux
+Description: Every Linux system call, by the entries of the vDSO
+Version: @VERSION@
+Cflags: -I${includedir}
+Libs: -L${libdir} -llinux
+";
+
+/// Builds `liblinux.so` and `liblinux.pc`, and copies the headers; the folder where they are.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.root().join("target/client");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let scratch = tempfile::tempdir_in(&folder).context("cannot create a scratch folder for the stub")?;
+    let library = scratch.path().join("liblinux.so");
+    link(scratch.path(), &library)?;
+    fs::rename(&library, folder.join("liblinux.so")).context("cannot move the stub into place")?;
+    let text = PKG_CONFIG.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+    fs::write(folder.join("liblinux.pc"), text).context("cannot write liblinux.pc")?;
+    copy(&workspace.client().join("include"), &folder.join("include"))?;
+    Ok(folder)
+}
+
+fn link(scratch: &Path, library: &Path) -> Result<()> {
+    let mut source = ".text\n".to_owned();
+    let mut versions = format!("{VERSION} {{ global:");
+    for export in exports().filter(|export| export.binding == Binding::Global) {
+        let name = export.name;
+        // The addresses are nobody's: the dynamic loader binds to the kernel's image.
+        writeln!(source, ".globl {name}\n.type {name}, @function\n{name}: .skip 16\n.size {name}, 16")?;
+        write!(versions, " {name};")?;
+    }
+    source.push_str(".section .note.GNU-stack, \"\", @progbits\n");
+    versions.push_str(" local: *; };\n");
+    let (assembly, script) = (scratch.join("liblinux.s"), scratch.join("liblinux.map"));
+    fs::write(&assembly, source).context("cannot write the stub's symbols")?;
+    fs::write(&script, versions).context("cannot write the stub's version script")?;
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-nostdlib", "-Wl,--hash-style=both"]).arg(format!("-Wl,-soname,{SONAME}"));
+    cc.arg(format!("-Wl,--version-script={}", script.display())).arg("-o").arg(library).arg(assembly);
+    run(&mut cc).context("the link stub cannot be built")
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target).with_context(|| format!("cannot write {}", target.display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! What differs from processor to processor.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::{MACHINE, syscall};

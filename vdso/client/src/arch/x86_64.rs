@@ -1,0 +1,29 @@
+//! x86-64: the bare `syscall` instruction.
+
+#![expect(unsafe_code, reason = "makes system calls by the bare instruction")]
+
+use core::arch::asm;
+
+/// `EM_X86_64`: what an image's header must say (`elf.h`).
+pub(crate) const MACHINE: u16 = 62;
+
+/// Makes a system call by the bare instruction; what the kernel returned.
+///
+/// # Safety
+///
+/// The call must leave this process in a state that Rust can live with.
+pub(crate) unsafe fn syscall(number: u32, arguments: [usize; 6]) -> isize {
+    let [a, b, c, d, e, f] = arguments;
+    let result: isize;
+    // SAFETY: the instruction clobbers rcx and r11 and returns in rax; what the kernel does is the caller's contract.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}

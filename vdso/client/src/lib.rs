@@ -1,0 +1,41 @@
+//! Every Linux system call, by the entries of the vDSO: what programs use.
+//!
+//! A program asks for a [`Vdso`] once and calls through it from then on:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use liblinux::{Call, Vdso};
+//!
+//! let vdso = Vdso::find()?;
+//! // SAFETY: the name is a C string, and the descriptor is new.
+//! let descriptor = unsafe { vdso.openat(-100, c"/etc/hostname".as_ptr(), 0, 0) }?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! No allocation, no thread-local storage, no libc, and no state: a [`Vdso`] is a value that the caller keeps, with the
+//! address of every entry in it. The crate works on images of any age. A call that the image has no entry for (an older
+//! image, or the kernel's own, which has the standard functions alone) fails with [`Errno::NO_ENTRY`], or goes by the
+//! bare `syscall` instruction where the caller asked for that ([`Vdso::or_syscall`]).
+//!
+//! # Invariants
+//!
+//! 1. Nothing here executes `syscall` but `arch`, and that only to find the image and under [`Vdso::or_syscall`]. So
+//!    under [`Vdso::pin_origin`] everything that this crate does still works.
+//! 2. Whatever bytes stand where an image is claimed to be, reading them ends, in an image or in an error.
+
+#![cfg_attr(not(test), no_std)]
+
+mod arch;
+pub mod auxv;
+mod call;
+mod calls;
+mod elf;
+mod errno;
+mod origin;
+mod vdso;
+
+pub use call::Call;
+pub use elf::Unfit;
+pub use errno::Errno;
+pub use vdso::Vdso;
