@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* The entry of a call in an image that liblinux_find() found, with its type; a null pointer if it has none. */
-#define LIBLINUX(image, call) ((__typeof__(__vdso_##call) *)liblinux_symbol((image), "__vdso_" #call))
+#define LIBLINUX(image, call) ((__typeof__(__vdso_##call) *)(unsigned long)liblinux_symbol((image), "__vdso_" #call))
 
 /* Any call by its number. */
 long __vdso_syscall(long number, ...);

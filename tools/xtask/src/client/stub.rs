@@ -77,3 +77,65 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::output;
+    use object::{Object as _, ObjectSymbol as _};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_stub_has_the_images_symbols_and_version() {
+        let folder = build(&Workspace::current()).unwrap();
+        let bytes = fs::read(folder.join("liblinux.so")).unwrap();
+        let elf = object::File::parse(bytes.as_slice()).unwrap();
+        let ours: BTreeSet<&str> = elf
+            .dynamic_symbols()
+            .filter(|symbol| symbol.is_definition() && symbol.size() > 0)
+            .map(|symbol| symbol.name().unwrap())
+            .collect();
+        let lock = crate::lock::read(&Workspace::current()).unwrap();
+        let locked: BTreeSet<&str> = lock
+            .entries()
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .filter(|name| name.starts_with("__vdso_"))
+            .collect();
+        assert_eq!(ours, locked);
+        let versions = output(Command::new("readelf").arg("-VdW").arg(folder.join("liblinux.so"))).unwrap();
+        assert!(versions.contains("Name: LINUX_2.6") && versions.contains("[linux-vdso.so.1]"), "{versions}");
+    }
+
+    /// The program's calls are bound to whatever image this kernel has, its `clock_gettime` to the libc.
+    #[test]
+    fn a_program_links_by_pkg_config_and_starts() {
+        let workspace = Workspace::current();
+        let folder = build(&workspace).unwrap();
+        let mut pkg_config = Command::new("pkg-config");
+        pkg_config.env("PKG_CONFIG_PATH", &folder).args(["--cflags", "--libs", "liblinux"]);
+        let flags = output(&mut pkg_config).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let program = scratch.path().join("linked");
+        let mut cc = Command::new("cc");
+        cc.args(["-Wall", "-Wextra", "-Werror"]).arg(workspace.client().join("examples/linked.c"));
+        cc.args(flags.split_whitespace()).arg("-o").arg(&program);
+        output(&mut cc).unwrap();
+        let said = output(
+            Command::new("env")
+                .arg("LD_DEBUG=bindings")
+                .arg("sh")
+                .arg("-c")
+                .arg(format!("{} 2>&1", program.display())),
+        )
+        .unwrap();
+        let bound = |symbol: &str| {
+            let to = said
+                .lines()
+                .find(|line| line.contains("linked [0] to") && line.contains(&format!("`{symbol}'")));
+            to.unwrap_or_else(|| panic!("{symbol} is not bound:\n{said}")).to_owned()
+        };
+        assert!(bound("__vdso_clock_gettime").contains("to linux-vdso.so.1"));
+        assert!(bound("clock_gettime").contains("/libc.so.6"));
+    }
+}

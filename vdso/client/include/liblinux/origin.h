@@ -19,7 +19,7 @@ static inline long liblinux_pin_origin(const void *image)
 	if (liblinux_tables(&tables, (unsigned long)image))
 		return -38;
 	vdso_prctl = (long (*)(int, unsigned long, unsigned long, unsigned long, unsigned long))
-		liblinux_symbol(image, "__vdso_prctl");
+		(unsigned long)liblinux_symbol(image, "__vdso_prctl");
 	if (!vdso_prctl)
 		return -38;
 	/* PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON */

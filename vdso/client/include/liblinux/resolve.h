@@ -7,7 +7,7 @@
  *   const void *image = liblinux_find(getauxval(AT_SYSINFO_EHDR));
  *   if (!image)
  *           puts(liblinux_unfit(getauxval(AT_SYSINFO_EHDR)));
- *   long (*vdso_close)(unsigned int) = (long (*)(unsigned int))liblinux_symbol(image, "__vdso_close");
+ *   void *entry = liblinux_symbol(image, "__vdso_close");
  *
  * A lookup hashes the name and walks one chain: keep the pointer, do not look up for each call.
  */
