@@ -8,7 +8,7 @@
 //!
 //! 1. The same contents give the same bytes: entries are sorted, times and owners are 0, inode numbers count up.
 //! 2. A file's folder comes before it.
-//! 3. Every library that a program of the archive needs, directly or not, is in it.
+//! 3. Every library that a program of the archive needs, directly or not, is in it, but for the vDSO.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
+use liblinux_abi::export::SONAME;
 
 use crate::elf;
 
@@ -79,6 +80,9 @@ impl Initramfs {
         let folders = if interpreter.contains("ld-musl") { MUSL_FOLDERS } else { GLIBC_FOLDERS };
         let mut wanted = needs.libraries;
         while let Some(name) = wanted.pop() {
+            if name == SONAME {
+                continue; // The kernel brings it.
+            }
             let library = library(&name, folders).with_context(|| {
                 format!("{} needs {name}, which is in none of {}", file.display(), folders.join(", "))
             })?;

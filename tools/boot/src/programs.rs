@@ -2,7 +2,8 @@
 //!
 //! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
 //! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
-//! our image but `stubs`, `pointers` and `enclave`. Beside them are the kernel's selftests ([`crate::selftests`]).
+//! our image but `stubs`, `pointers`, `enclave`, and the examples of `vdso/client` with their judge, `client`. Beside
+//! them are the kernel's selftests ([`crate::selftests`]).
 //!
 //! # Invariants
 //!
@@ -43,12 +44,18 @@ enum Build {
     Go,
     /// A binary of the guest crate, dynamic.
     Rust(&'static str),
+    /// A compiler with its flags, for an example of `vdso/client`.
+    ClientC(&'static str, &'static [&'static str], &'static str),
+    /// An example of `vdso/client` that is a workspace of its own.
+    ClientRust(&'static str),
     /// One of the kernel's selftests.
     Selftest(&'static Selftest),
 }
 
 const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
 const C_STATIC: &[&str] = &["-O2", "-Wall", "-Werror", "-static"];
+/// The stub that a program links with is in `target/client`, where `cargo xtask client` puts it.
+const C_LINKED: &[&str] = &["-O2", "-Wall", "-Werror", "-Ltarget/client", "-llinux"];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 const fn program(name: &'static str, language: &'static str, build: Build) -> Program {
@@ -75,6 +82,10 @@ pub const PROGRAMS: &[Program] = &[
     program("vdso-fixup.sh", "shell script", Build::Script("kernel-patch/criu/vdso-fixup.sh")),
     program("checkpoint", "Rust std, glibc dynamic", Build::Rust("checkpoint")),
     program("blocked", "Rust std, glibc dynamic", Build::Rust("blocked")),
+    program("client", "Rust std, glibc dynamic", Build::Rust("client")),
+    program("copytree", "Rust, no libc", Build::ClientRust("copytree")),
+    program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
+    program("linked", "C, glibc dynamic, linked with the vDSO", Build::ClientC("gcc", C_LINKED, "linked.c")),
 ];
 
 /// The program called `name`.
@@ -168,6 +179,30 @@ impl Workshop<'_> {
                 self.compile(command, &[source], &output)?;
                 Ok(output)
             }
+            Build::ClientC(compiler, flags, source) => {
+                let client = self.root.join("vdso/client");
+                let source = client.join("examples").join(source);
+                let mut command = Command::new(compiler);
+                // The stub is after the source that needs it.
+                command.current_dir(self.root).arg("-o").arg(partial(&output)).arg(&source).args(flags);
+                command.arg("-I").arg(client.join("include"));
+                let headers = ["liblinux.h", "liblinux/resolve.h", "liblinux/origin.h"];
+                let headers = headers.map(|header| client.join("include").join(header));
+                let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
+                self.compile(command, &sources, &output)?;
+                Ok(output)
+            }
+            Build::ClientRust(name) => {
+                let target = self.folder.join(name).join("target");
+                let mut command = cargo();
+                command.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+                command.arg(self.root.join("vdso/client/examples").join(name).join("Cargo.toml"));
+                command.arg("--target-dir").arg(&target);
+                command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+                let status = command.status().context("cannot run cargo")?;
+                ensure!(status.success(), "building the guest's {name} failed");
+                Ok(target.join("release").join(name))
+            }
             Build::Selftest(selftest) => {
                 let folder = output.parent().context("its name has a folder")?;
                 fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -224,8 +259,7 @@ impl Workshop<'_> {
     }
 
     fn cargo(&self, folder: &str, binaries: &[&str], rustflags: &str) -> Result<()> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let mut command = cargo();
         command.current_dir(self.root).args(["build", "--quiet", "--release", "--package", "liblinux-guest"]);
         command.args(["--target", TARGET, "--target-dir"]).arg(self.folder.join(folder));
         binaries.iter().for_each(|binary| {
@@ -239,6 +273,10 @@ impl Workshop<'_> {
         ensure!(status.success(), "building the guest's programs failed: {}", binaries.join(", "));
         Ok(())
     }
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// The name under which a result is written until it is complete.

@@ -1,6 +1,7 @@
 //! `cargo xtask boot`: from the sources to a verdict.
 
 use crate::checked;
+use crate::client;
 use crate::image;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
@@ -43,6 +44,8 @@ fn link(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
 }
 
 fn options(workspace: &Workspace, kernel: &str, cases: &[String]) -> Result<Options> {
+    // A guest's program links with the stub.
+    client::build(workspace)?;
     Ok(Options {
         root: workspace.root().to_owned(),
         image: checked::image(workspace)?,

@@ -1,0 +1,192 @@
+//! `client [FOLDER]`: runs the examples of `vdso/client` and judges what they did. They are in `FOLDER`, in a guest in
+//! `/programs`.
+//!
+//! Prints KTAP, one line per example. It asks for the image of this process, so that it runs in a guest as it does under a
+//! runner on a developer's machine.
+//!
+//! # Invariants
+//!
+//! 1. What an example did is looked at from outside: files are compared, ends are those that `wait` reports.
+
+#![expect(unsafe_code, reason = "makes system calls by the image")]
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail, ensure};
+use liblinux::Vdso;
+use liblinux_guest::ktap::Ktap;
+use nix::sys::signal::Signal;
+
+/// The word by which this program starts itself to break the rule that it has made.
+const TRIP: &str = "--trip";
+
+/// A line and how it is judged.
+type Test = (&'static str, fn(&Path) -> Result<()>);
+
+const TESTS: [Test; 5] = [
+    ("calls", |_| calls()),
+    ("linked", |folder| says(folder, "linked", "getpid agrees, mseal is there\n")),
+    ("copytree", |folder| copies(folder, "copytree")),
+    ("copytree-c", |folder| copies(folder, "copytree-c")),
+    ("libc-trips", |_| trips()),
+];
+
+fn main() -> ExitCode {
+    let argument = std::env::args_os().nth(1);
+    if argument.as_ref().is_some_and(|argument| argument == TRIP) {
+        return trip();
+    }
+    let folder = argument.map_or_else(|| PathBuf::from("/programs"), PathBuf::from);
+    match run(&folder, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("client: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(folder: &Path, out: &mut dyn Write) -> Result<bool> {
+    let mut list = Ktap::begin(out)?;
+    list.plan(TESTS.len())?;
+    for (name, test) in TESTS {
+        list.test(name, &test(folder).map_err(|error| format!("{error:#}")).into())?;
+    }
+    Ok(list.failures() == 0)
+}
+
+/// This process's image.
+fn vdso() -> Result<Vdso> {
+    // SAFETY: the address is from whoever started this process.
+    let address = unsafe { libc_getauxval(liblinux::auxv::AT_SYSINFO_EHDR as u64) };
+    // SAFETY: as above.
+    unsafe { Vdso::at(usize::try_from(address)?) }.map_err(Into::into)
+}
+
+unsafe extern "C" {
+    #[link_name = "getauxval"]
+    fn libc_getauxval(tag: u64) -> u64;
+}
+
+/// Typed calls from a program with std.
+fn calls() -> Result<()> {
+    let vdso = vdso()?;
+    let missing: Vec<_> = vdso.missing().collect();
+    ensure!(missing.is_empty(), "the image has no entry for {missing:?}");
+    // SAFETY: changes nothing.
+    let pid = unsafe { vdso.getpid() }?;
+    ensure!(pid == std::process::id() as usize, "getpid by the image: {pid}");
+    // SAFETY: no descriptor has this number.
+    let error = unsafe { vdso.close(u32::MAX) }.err().context("closing no descriptor worked")?;
+    ensure!(error.name() == Some("EBADF"), "closing no descriptor: {error}");
+    Ok(())
+}
+
+/// Runs an example that says one thing.
+fn says(folder: &Path, name: &str, expected: &str) -> Result<()> {
+    let output = Command::new(folder.join(name)).output().context(name.to_owned())?;
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{}; it said: {said}{complained}", output.status);
+    ensure!(said == expected, "it said: {said}");
+    Ok(())
+}
+
+/// Copies a tree with one of everything, and compares.
+fn copies(folder: &Path, name: &str) -> Result<()> {
+    let scratch = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    let (from, to) = (scratch.join("from"), scratch.join("to"));
+    plant(&from)?;
+    let output = Command::new(folder.join(name)).args([&from, &to]).output().context(name.to_owned())?;
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{}; it said: {said}{complained}", output.status);
+    ensure!(said.starts_with("copied 303 files, 6 folders, 2 links, "), "it said: {said}");
+    ensure!(said.ends_with("; every system call came from the vDSO\n"), "it said: {said}");
+    compare(&from, &to)?;
+    // What exists is not overwritten.
+    let again = Command::new(folder.join(name)).args([&from, &to]).output()?;
+    ensure!(again.status.code() == Some(1), "copied onto what exists: {}", again.status);
+    ensure!(String::from_utf8_lossy(&again.stderr).contains("errno 17"), "EEXIST is not named");
+    fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))
+}
+
+/// Makes the tree.
+fn plant(root: &Path) -> Result<()> {
+    let deep = root.join("a/b/c");
+    fs::create_dir_all(&deep).with_context(|| format!("cannot make {}", deep.display()))?;
+    fs::create_dir(root.join("empty"))?;
+    fs::create_dir(root.join("many"))?;
+    // More than one buffer of entries.
+    for number in 0..300 {
+        fs::write(root.join(format!("many/file-with-a-longer-name-{number}")), number.to_string())?;
+    }
+    fs::write(root.join("nothing"), "")?;
+    let large: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(deep.join("large"), large)?;
+    fs::write(root.join("a/tool"), "#!/bin/sh\n")?;
+    fs::set_permissions(root.join("a/tool"), fs::Permissions::from_mode(0o751))?;
+    fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o700))?;
+    symlink("a/tool", root.join("link"))?;
+    symlink("/nonesuch", root.join("a/dangling"))?;
+    nix::unistd::mkfifo(&root.join("fifo"), nix::sys::stat::Mode::S_IRUSR).context("mkfifo")
+}
+
+/// Compares two trees: kinds, modes, times of change, contents.
+fn compare(from: &Path, to: &Path) -> Result<()> {
+    let (ours, theirs) =
+        (from.symlink_metadata()?, to.symlink_metadata().with_context(|| format!("{}", to.display()))?);
+    let differ = || format!("{} and {} differ", from.display(), to.display());
+    ensure!(ours.mode() == theirs.mode(), "{} in mode", differ());
+    if ours.is_symlink() {
+        ensure!(fs::read_link(from)? == fs::read_link(to)?, "{} in target", differ());
+        return Ok(());
+    }
+    ensure!(
+        ours.mtime_nsec() == theirs.mtime_nsec() && ours.mtime() == theirs.mtime(),
+        "{} in time",
+        differ()
+    );
+    if ours.is_dir() {
+        let mut names =
+            fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;
+        ensure!(fs::read_dir(to)?.count() == names.len(), "{} in length", differ());
+        names.sort();
+        names.iter().try_for_each(|name| compare(&from.join(name), &to.join(name)))
+    } else if ours.file_type().is_fifo() {
+        Ok(())
+    } else {
+        ensure!(fs::read(from)? == fs::read(to)?, "{} in content", differ());
+        Ok(())
+    }
+}
+
+/// Pins the origin of system calls and goes on as an ordinary program does.
+fn trip() -> ExitCode {
+    match vdso().map(|vdso| vdso.pin_origin()) {
+        Ok(Ok(())) => match fs::metadata("/") {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        other => {
+            eprintln!("client: cannot pin the origin of system calls: {other:?}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// An ordinary program is stopped at its first system call.
+fn trips() -> Result<()> {
+    let status =
+        Command::new("/proc/self/exe").arg(TRIP).status().context("cannot start this program again")?;
+    match status.signal() {
+        Some(signal) if signal == Signal::SIGSYS as i32 => Ok(()),
+        _ => bail!("a pinned program made a system call by its libc, and: {status}"),
+    }
+}
