@@ -28,6 +28,9 @@ const PACKAGES: &[Package] = &[
     Package { name: "python3", probe: "python3" },
 ];
 
+/// The example that is a workspace of its own.
+const COPYTREE: &str = "vdso/client/examples/copytree/Cargo.toml";
+
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
@@ -67,7 +70,10 @@ pub(crate) fn all(workspace: &Workspace) -> Result<bool> {
     let mut tally = Tally::default();
     tally.step(
         "sources are formatted",
-        Tally::one(|| run(cargo(workspace).args(["fmt", "--all", "--check"]))),
+        Tally::one(|| {
+            run(cargo(workspace).args(["fmt", "--all", "--check"]))?;
+            run(cargo(workspace).args(["fmt", "--check", "--manifest-path", COPYTREE]))
+        }),
     );
     tally.step("sources have no warnings", Tally::one(|| clippy(workspace)));
     tally.step("image builds and passes the checker", Tally::one(|| checked::image(workspace).map(drop)));
@@ -90,6 +96,9 @@ fn cargo(workspace: &Workspace) -> Command {
 fn clippy(workspace: &Workspace) -> Result<()> {
     let mut clippy = cargo(workspace);
     clippy.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]);
+    run(&mut clippy)?;
+    let mut clippy = cargo(workspace);
+    clippy.args(["clippy", "--quiet", "--locked", "--manifest-path", COPYTREE, "--", "-Dwarnings"]);
     run(&mut clippy)
 }
 

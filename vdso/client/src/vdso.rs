@@ -15,7 +15,7 @@ use liblinux_abi::layout::PAGE_SIZE;
 
 /// An image, with the address of each entry.
 ///
-/// It is a plain value of 1.5 KiB: keep it where all who call can borrow it. Looking everything up takes a few
+/// It is a plain value of 1.5 KiB: keep it where all who call can borrow it. Looking everything up takes some twenty
 /// microseconds; the calls themselves look nothing up.
 #[derive(Debug)]
 pub struct Vdso {
