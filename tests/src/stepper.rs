@@ -99,6 +99,8 @@ pub struct Stepper<'a> {
     pub seen: BTreeSet<(u64, Vec<u8>)>,
     /// Instructions unwound from, each as often as it was.
     pub steps: usize,
+    /// Bytes of the caller's stack that were used at most, the return address included.
+    pub deepest: u64,
 }
 
 impl<'a> Stepper<'a> {
@@ -119,7 +121,7 @@ impl<'a> Stepper<'a> {
         ptrace::setoptions(child, ptrace::Options::PTRACE_O_EXITKILL).expect("a traced child");
         let memory = File::options().read(true).write(true).open(format!("/proc/{child}/mem"));
         let memory = memory.expect("the child's memory");
-        Self { image, code, unwinder, child, memory, stack, seen: BTreeSet::new(), steps: 0 }
+        Self { image, code, unwinder, child, memory, stack, seen: BTreeSet::new(), steps: 0, deepest: 0 }
     }
 
     /// Its memory.
@@ -257,6 +259,7 @@ impl<'a> Stepper<'a> {
             return Err(place("no instruction of a function begins here".into()));
         };
         self.unwind_from(Frame::innermost(registers), 0).map_err(place)?;
+        self.deepest = self.deepest.max((self.top() + 8).saturating_sub(registers.rsp));
         if !self.seen.contains(&(offset, instruction.to_vec())) {
             self.seen.insert((offset, instruction.to_vec()));
         }

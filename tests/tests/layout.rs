@@ -3,7 +3,9 @@
 use liblinux_abi::random::{Parameters, State};
 use liblinux_abi::sgx::EnclaveRun;
 use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage, RandomData, Timestamp};
-use liblinux_abi::{alternative, clock, errno, layout, process, processor, random, sgx, signal, vvar};
+use liblinux_abi::{
+    alternative, clock, errno, layout, legacy, process, processor, random, sgx, signal, vvar,
+};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 use std::mem::{offset_of, size_of};
@@ -16,6 +18,7 @@ const PRELUDE: &str = "
 #include <asm/segment.h>
 #include <asm/hyperv-tlfs.h>
 #include <asm/sigframe.h>
+#include <linux/dirent.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
@@ -122,6 +125,19 @@ fn facts_are_the_kernels() {
         "at(clone_args, flags)" = process::CLONE_ARGS_FLAGS;
         "at(clone_args, stack)" = process::CLONE_ARGS_STACK;
         "CLONE_ARGS_SIZE_VER0" = process::CLONE_ARGS_SIZE_VER0;
+        "-AT_FDCWD" = -legacy::AT_FDCWD;
+        "AT_SYMLINK_NOFOLLOW" = legacy::AT_SYMLINK_NOFOLLOW;
+        "AT_REMOVEDIR" = legacy::AT_REMOVEDIR;
+        "O_CREAT | O_WRONLY | O_TRUNC" = legacy::CREATE;
+        "F_GETFD" = legacy::F_GETFD;
+        "FD_CLOEXEC" = legacy::FD_CLOEXEC;
+        "SIGCHLD" = legacy::SIGCHLD;
+        "ITIMER_REAL" = legacy::ITIMER_REAL;
+        "USEC_PER_SEC" = legacy::MICROSECONDS;
+        "NSEC_PER_USEC" = legacy::NANOSECONDS;
+        "at(linux_dirent64, d_reclen)" = legacy::DIRENT_RECLEN;
+        "at(linux_dirent64, d_type)" = legacy::DIRENT_RECLEN + 2;
+        "at(linux_dirent64, d_name)" = legacy::DIRENT_RECLEN + 3;
         "EENTER" = sgx::EENTER;
         "ERESUME" = sgx::ERESUME;
         "EEXIT" = sgx::EEXIT;

@@ -1,9 +1,10 @@
 //! The table of `liblinux-abi` against the kernel's own, row by row.
 
+use liblinux_abi::legacy::KEPT;
 use liblinux_abi::syscall::{SYSCALLS, find};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::definition::{definitions, normalise};
-use liblinux_tests::kernel::table::implemented;
+use liblinux_tests::kernel::table::{generic, implemented};
 
 #[test]
 fn numbers_and_names_are_the_kernels() {
@@ -44,4 +45,26 @@ fn parameters_are_the_kernels() {
     assert!(!rows.is_empty(), "nothing was compared");
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     println!("parameters of {} rows agree", rows.len());
+}
+
+#[test]
+fn legacy_is_what_a_new_architecture_does_not_get() {
+    let generic = generic(&Source::cached().read("scripts/syscall.tbl"));
+    assert!(generic.len() > 250, "the kernel's table for new architectures has {} rows", generic.len());
+    let mut legacy = 0;
+    for call in SYSCALLS {
+        let is_kept = KEPT.iter().any(|kept| kept.name == call.name);
+        let is_legacy = !call.successors().is_empty();
+        assert_ne!(
+            generic.contains(call.name),
+            is_legacy || is_kept,
+            "{}: a new architecture gets it, or it is a legacy row, or `legacy::KEPT` says why not",
+            call.name
+        );
+        for newer in call.successors() {
+            assert!(generic.contains(*newer), "{}: {newer} is superseded itself", call.name);
+        }
+        legacy += usize::from(is_legacy);
+    }
+    println!("the kernel need not carry {legacy} calls, and has to keep {}", KEPT.len());
 }

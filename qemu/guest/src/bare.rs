@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "system calls are made by the bare instruction")]
 
-use liblinux_abi::syscall;
+pub(crate) use liblinux_abi::syscall::number;
 
 use crate::arch;
 
@@ -57,30 +57,6 @@ pub unsafe fn call(name: &str, arguments: [u64; 6]) -> i64 {
     unsafe { arch::syscall(number(name), arguments) }
 }
 
-/// The number of the call `name`.
-///
-/// # Panics
-///
-/// If the table has no such call.
-pub(crate) const fn number(name: &str) -> u32 {
-    let mut row = 0;
-    while row < syscall::SYSCALLS.len() {
-        if equal(syscall::SYSCALLS[row].name.as_bytes(), name.as_bytes()) {
-            return syscall::SYSCALLS[row].number;
-        }
-        row += 1;
-    }
-    panic!("no such system call")
-}
-
-const fn equal(a: &[u8], b: &[u8]) -> bool {
-    let mut index = 0;
-    while index < a.len() && index < b.len() && a[index] == b[index] {
-        index += 1;
-    }
-    index == a.len() && index == b.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,11 +67,5 @@ mod tests {
         assert!(clock_gettime(CLOCK_MONOTONIC).unwrap() >= before);
         assert!(time() <= clock_gettime(CLOCK_REALTIME).unwrap() / NANOSECONDS);
         assert_eq!(clock_gettime(99), None);
-    }
-
-    #[test]
-    fn numbers_are_the_tables() {
-        assert_eq!(number("read"), 0);
-        assert_eq!(number("readv"), 19);
     }
 }

@@ -13,6 +13,7 @@
 
 mod clocks;
 mod enclave;
+mod legacy;
 mod processes;
 mod random;
 mod signal;
@@ -62,6 +63,7 @@ impl Coverage {
         let mut coverage = Self::default();
         let image = load();
         coverage.walk(&image, "stubs", |_| {}, stubs::calls);
+        coverage.walk(&image, "legacy", |_| {}, legacy::calls);
         coverage.walk(&image, "processes", |_| {}, processes::calls);
         coverage.walk(&image, "signal", |_| {}, signal::calls);
         coverage.walk(&image, "enclave", |_| {}, enclave::calls);

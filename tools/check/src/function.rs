@@ -17,7 +17,7 @@ use goblin::elf::sym::STT_FUNC;
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
 use liblinux_abi::export::SGX_ENTER_ENCLAVE;
 use liblinux_abi::layout::{SLOT_SIZE, slot};
-use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
+use liblinux_abi::syscall::{SYSCALLS, Syscall};
 use std::ops::Range;
 
 /// Stands for the name of what an alternative puts in; no symbol has a space in its name.
@@ -51,7 +51,7 @@ impl Function<'_> {
     pub fn body_owner(&self) -> Option<&'static Syscall> {
         let owner = |name: &&str| {
             let symbol = name.strip_suffix(".body")?;
-            SYSCALLS.iter().find(|call| call.symbol == symbol && matches!(call.kind, Kind::Custom { .. }))
+            SYSCALLS.iter().find(|call| call.symbol == symbol && call.is_hand_written())
         };
         self.names.iter().find_map(owner)
     }

@@ -185,17 +185,18 @@ const FIXTURES: &[Fixture] = &[
         let distance = s.debug.range("__vdso_clone.body").0 - (slot(58) + 9);
         s.put(slot(58) + 5, &(distance as u32).to_le_bytes());
     }),
+    fixture("custom-slots", "mkdir that makes the call itself", |s| s.put(slot(83) + 4, &[0xb8, 83, 0, 0, 0, 0x0f, 0x05, 0xc3])),
     fixture("unused-slots", "code in the slot of call 335", |s| s.put(slot(335), &[0xc3])),
     fixture("slot-symbols", "an entry outside its slot", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::VALUE, slot(1) as u64) }),
 
     fixture("decodes", "a byte that is no instruction", |s| s.code(VICTIM, &[0x06])),
     fixture("text-covered", "code behind a function", |s| { let (start, size) = s.debug.range(VICTIM); s.put(start + size, &[0xc3]) }),
     fixture("syscall-sites", "syscall in a compiled function", |s| s.code(VICTIM, &[0x0f, 0x05, 0xc3])),
-    fixture("syscall-numbers", "vfork that makes call 57", |s| {
-        let (start, size) = s.debug.range("__vdso_vfork.body");
-        let load = s.debug.bytes[start..start + size].windows(2).position(|bytes| bytes == [0xb8, 58]).expect("mov eax, 58");
-        s.put(start + load + 1, &[57]);
-    }),
+    fixture("syscall-numbers", "vfork that makes call 57", |s| load(s, "__vdso_vfork.body", 58, 57)),
+    fixture("syscall-numbers", "mkdir that makes call 83", |s| load(s, "__vdso_mkdir.body", 258, 83)),
+    fixture("syscall-numbers", "dup2 that asks nobody whether the descriptor is open", |s| load(s, "__vdso_dup2.body", 72, 292)),
+    fixture("syscall-numbers", "pipe that does something between number and call", |s| s.code("__vdso_pipe.body", &[0xb8, 0x25, 1, 0, 0, 0x90, 0x0f, 0x05, 0xc3])),
+    fixture("syscall-numbers", "pipe that may jump over the number", |s| s.code("__vdso_pipe.body", &[0xe3, 5, 0xb8, 0x25, 1, 0, 0, 0x0f, 0x05, 0xc3])),
     fixture("syscall-numbers", "a stub that loads no number", |s| s.put(slot(0) + 4, &[0x90; 5])),
     fixture("no-kernel-gates", "int 0x80", |s| s.code(VICTIM, &[0xcd, 0x80])),
     fixture("no-kernel-gates", "sysenter", |s| s.code(VICTIM, &[0x0f, 0x34])),
@@ -285,6 +286,15 @@ fn section64(specimen: &mut Specimen, name: &str, field: usize, value: u64) {
 fn info(specimen: &mut Specimen, name: &str, value: u8) {
     let at = specimen.image.export(name);
     specimen.image.bytes[at + symbol::INFO] = value;
+}
+
+/// Has a body load another number, where it loads `old`.
+fn load(specimen: &mut Specimen, body: &str, old: u16, new: u16) {
+    let (start, size) = specimen.debug.range(body);
+    let [low, high] = old.to_le_bytes();
+    let code = &specimen.debug.bytes[start..start + size];
+    let load = code.windows(3).position(|bytes| bytes == [0xb8, low, high]).expect("mov eax, NUMBER");
+    specimen.put(start + load + 1, &new.to_le_bytes());
 }
 
 /// Points a field of the first exception-table entry into the 5-byte instruction that vfork's body begins with.

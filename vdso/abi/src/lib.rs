@@ -21,6 +21,7 @@ pub mod errno;
 pub mod error;
 pub mod export;
 pub mod layout;
+pub mod legacy;
 pub mod manual;
 pub mod process;
 pub mod processor;

@@ -4,9 +4,9 @@
 //! checker's expectations, the C header and the tests are all made from these rows, through [`for_each_syscall!`] where
 //! a macro is needed and through [`SYSCALLS`] everywhere else.
 //!
-//! A row reads `number name kind("C parameter", ...) "note";`. Numbers and names are those of
+//! A row reads `number name kind("C parameter", ...) "note" ...;`. Numbers and names are those of
 //! `arch/x86/entry/syscalls/syscall_64.tbl` (ABIs `common` and `64`), parameters those of the call's `SYSCALL_DEFINE`
-//! without the kernel's `__user` mark. The note depends on the kind, see [`Kind`].
+//! without the kernel's `__user` mark. The notes depend on the kind, see [`Kind`].
 //!
 //! # Invariants
 //!
@@ -27,10 +27,10 @@ pub enum Kind {
     },
     /// A standard vDSO function: it answers from user space and falls back on the plain stub in the call's slot.
     Standard,
-    /// Superseded by a newer call that can do all of its work. Its entry is a plain stub.
+    /// Superseded by newer calls that can do all of its work: its entry is a function over them. See [`crate::legacy`].
     Legacy {
-        /// The call that supersedes it.
-        successor: &'static str,
+        /// The calls that the function makes, the one that supersedes it first.
+        successors: &'static [&'static str],
     },
     /// Not exported.
     Absent {
@@ -62,8 +62,45 @@ impl Syscall {
 
     /// Whether the call's slot holds the plain stub.
     pub const fn has_plain_stub(&self) -> bool {
-        matches!(self.kind, Kind::Stub | Kind::Legacy { .. } | Kind::Standard)
+        matches!(self.kind, Kind::Stub | Kind::Standard)
     }
+
+    /// Whether the call's entry is written by hand, in its slot or in a body that the slot leads to.
+    pub const fn is_hand_written(&self) -> bool {
+        matches!(self.kind, Kind::Custom { .. } | Kind::Legacy { .. })
+    }
+
+    /// The calls that a legacy call's function makes; none for all other kinds.
+    pub const fn successors(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Legacy { successors } => successors,
+            _ => &[],
+        }
+    }
+}
+
+/// The number of the call `name`.
+///
+/// # Panics
+///
+/// If the table has no such call.
+pub const fn number(name: &str) -> u32 {
+    let mut row = 0;
+    while row < SYSCALLS.len() {
+        if equal(SYSCALLS[row].name.as_bytes(), name.as_bytes()) {
+            return SYSCALLS[row].number;
+        }
+        row += 1;
+    }
+    panic!("no such system call")
+}
+
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut index = 0;
+    while index < a.len() && index < b.len() && a[index] == b[index] {
+        index += 1;
+    }
+    index == a.len() && index == b.len()
 }
 
 /// Finds the row of a call by its kernel name.
@@ -84,7 +121,7 @@ macro_rules! for_each_syscall {
             4 stat legacy("const char *filename", "struct stat *statbuf") "newfstatat";
             5 fstat stub("unsigned int fd", "struct stat *statbuf");
             6 lstat legacy("const char *filename", "struct stat *statbuf") "newfstatat";
-            7 poll legacy("struct pollfd *ufds", "unsigned int nfds", "int timeout_msecs") "ppoll";
+            7 poll stub("struct pollfd *ufds", "unsigned int nfds", "int timeout_msecs");
             8 lseek stub("unsigned int fd", "off_t offset", "unsigned int whence");
             9 mmap stub("unsigned long addr", "unsigned long len", "unsigned long prot", "unsigned long flags", "unsigned long fd", "unsigned long off");
             10 mprotect stub("unsigned long start", "size_t len", "unsigned long prot");
@@ -100,7 +137,7 @@ macro_rules! for_each_syscall {
             20 writev stub("unsigned long fd", "const struct iovec *vec", "unsigned long vlen");
             21 access legacy("const char *filename", "int mode") "faccessat";
             22 pipe legacy("int *fildes") "pipe2";
-            23 select legacy("int n", "fd_set *inp", "fd_set *outp", "fd_set *exp", "struct __kernel_old_timeval *tvp") "pselect6";
+            23 select stub("int n", "fd_set *inp", "fd_set *outp", "fd_set *exp", "struct __kernel_old_timeval *tvp");
             24 sched_yield stub();
             25 mremap stub("unsigned long addr", "unsigned long old_len", "unsigned long new_len", "unsigned long flags", "unsigned long new_addr");
             26 msync stub("unsigned long start", "size_t len", "int flags");
@@ -110,7 +147,7 @@ macro_rules! for_each_syscall {
             30 shmat stub("int shmid", "char *shmaddr", "int shmflg");
             31 shmctl stub("int shmid", "int cmd", "struct shmid_ds *buf");
             32 dup stub("unsigned int fildes");
-            33 dup2 legacy("unsigned int oldfd", "unsigned int newfd") "dup3";
+            33 dup2 legacy("unsigned int oldfd", "unsigned int newfd") "dup3" "fcntl";
             34 pause legacy() "ppoll";
             35 nanosleep stub("struct __kernel_timespec *rqtp", "struct __kernel_timespec *rmtp");
             36 getitimer stub("int which", "struct __kernel_old_itimerval *value");
@@ -174,7 +211,7 @@ macro_rules! for_each_syscall {
             94 lchown legacy("const char *filename", "uid_t user", "gid_t group") "fchownat";
             95 umask stub("int mask");
             96 gettimeofday standard("struct __kernel_old_timeval *tv", "struct timezone *tz");
-            97 getrlimit stub("unsigned int resource", "struct rlimit *rlim");
+            97 getrlimit legacy("unsigned int resource", "struct rlimit *rlim") "prlimit64";
             98 getrusage stub("int who", "struct rusage *ru");
             99 sysinfo stub("struct sysinfo *info");
             100 times stub("struct tms *tbuf");
@@ -235,7 +272,7 @@ macro_rules! for_each_syscall {
             157 prctl stub("int option", "unsigned long arg2", "unsigned long arg3", "unsigned long arg4", "unsigned long arg5");
             158 arch_prctl stub("int option", "unsigned long arg2");
             159 adjtimex stub("struct __kernel_timex *txc_p");
-            160 setrlimit stub("unsigned int resource", "struct rlimit *rlim");
+            160 setrlimit legacy("unsigned int resource", "struct rlimit *rlim") "prlimit64";
             161 chroot stub("const char *filename");
             162 sync stub();
             163 acct stub("const char *name");
@@ -324,7 +361,7 @@ macro_rules! for_each_syscall {
             261 futimesat legacy("int dfd", "const char *filename", "struct __kernel_old_timeval *utimes") "utimensat";
             262 newfstatat stub("int dfd", "const char *filename", "struct stat *statbuf", "int flag");
             263 unlinkat stub("int dfd", "const char *pathname", "int flag");
-            264 renameat stub("int olddfd", "const char *oldname", "int newdfd", "const char *newname");
+            264 renameat legacy("int olddfd", "const char *oldname", "int newdfd", "const char *newname") "renameat2";
             265 linkat stub("int olddfd", "const char *oldname", "int newdfd", "const char *newname", "int flags");
             266 symlinkat stub("const char *oldname", "int newdfd", "const char *newname");
             267 readlinkat stub("int dfd", "const char *pathname", "char *buf", "int bufsiz");
@@ -449,8 +486,8 @@ macro_rules! kind {
     (custom $note:literal) => {
         Kind::Custom { because: $note }
     };
-    (legacy $note:literal) => {
-        Kind::Legacy { successor: $note }
+    (legacy $($note:literal)+) => {
+        Kind::Legacy { successors: &[$($note),+] }
     };
     (absent $note:literal) => {
         Kind::Absent { because: $note }
@@ -458,13 +495,13 @@ macro_rules! kind {
 }
 
 macro_rules! rows {
-    ($($number:literal $name:ident $kind:ident($($parameter:literal),*) $($note:literal)?;)*) => {
+    ($($number:literal $name:ident $kind:ident($($parameter:literal),*) $($note:literal)*;)*) => {
         &[$(Syscall {
             number: $number,
             name: stringify!($name),
             symbol: concat!("__vdso_", stringify!($name)),
             parameters: &[$($parameter),*],
-            kind: kind!($kind $($note)?),
+            kind: kind!($kind $($note)*),
         }),*]
     };
 }
@@ -488,18 +525,20 @@ mod tests {
     fn successors_are_rows_of_their_own() {
         let mut legacy = 0;
         for call in SYSCALLS {
-            if let Kind::Legacy { successor } = call.kind {
+            for successor in call.successors() {
                 let modern =
                     find(successor).unwrap_or_else(|| panic!("{}: no row for {successor}", call.name));
-                assert!(
-                    !matches!(modern.kind, Kind::Legacy { .. }),
-                    "{}: {successor} is legacy itself",
-                    call.name
-                );
+                assert!(modern.successors().is_empty(), "{}: {successor} is legacy itself", call.name);
                 legacy += 1;
             }
         }
         assert!(legacy > 0, "no legacy rows were compared");
+    }
+
+    #[test]
+    fn numbers_are_found_by_name() {
+        assert_eq!(number("read"), 0);
+        assert_eq!(number("readv"), 19);
     }
 
     #[test]

@@ -19,7 +19,8 @@
  *
  * - It returns what the kernel returned: a value, or -errno in [-4095, -1]. It does not set errno.
  * - It preserves every register but rax, rcx, r10 and r11, vector registers and flags that the psABI preserves included.
- *   It takes 8 bytes of stack, no thread-local storage, and locks nothing: signal handlers may call it.
+ *   It takes 8 bytes of stack (what is made by another call up to 64), no thread-local storage, and locks
+ *   nothing: signal handlers may call it.
  * - The errors are those that the manual's page lists; where none are listed, the page has no list of its own.
  * - Standard functions (they answer from user space where they can) are ordinary C functions: they preserve what the
  *   psABI says, and a bad pointer gives -EFAULT.
@@ -111,9 +112,9 @@ long __vdso_read(unsigned int fd, char *buf, __SIZE_TYPE__ count);
 long __vdso_write(unsigned int fd, const char *buf, __SIZE_TYPE__ count);
 
 /*
- * open(2), number 2, superseded by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW
- * EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR EOPNOTSUPP
- * EPERM EROFS ETXTBSY EAGAIN.
+ * open(2), number 2, superseded, and made by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG
+ * EOVERFLOW EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
+ * EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
  */
 long __vdso_open(const char *filename, int flags, unsigned short mode);
 
@@ -121,8 +122,8 @@ long __vdso_open(const char *filename, int flags, unsigned short mode);
 long __vdso_close(unsigned int fd);
 
 /*
- * stat(2), number 4, superseded by newfstatat. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT
- * ENOMEM ENOTDIR EOVERFLOW.
+ * stat(2), number 4, superseded, and made by newfstatat. Errors: EACCES EBADF EFAULT EINVAL ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW.
  */
 long __vdso_stat(const char *filename, struct stat *statbuf);
 
@@ -132,12 +133,12 @@ long __vdso_stat(const char *filename, struct stat *statbuf);
 long __vdso_fstat(unsigned int fd, struct stat *statbuf);
 
 /*
- * lstat(2), number 6, superseded by newfstatat. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT
- * ENOMEM ENOTDIR EOVERFLOW.
+ * lstat(2), number 6, superseded, and made by newfstatat. Errors: EACCES EBADF EFAULT EINVAL ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW.
  */
 long __vdso_lstat(const char *filename, struct stat *statbuf);
 
-/* poll(2), number 7, superseded by ppoll. Errors: EFAULT EINTR EINVAL ENOMEM. */
+/* poll(2), number 7. Errors: EFAULT EINTR EINVAL ENOMEM. */
 long __vdso_poll(struct pollfd *ufds, unsigned int nfds, int timeout_msecs);
 
 /* lseek(2), number 8. Errors: EBADF EINVAL ENXIO EOVERFLOW ESPIPE. */
@@ -190,15 +191,15 @@ long __vdso_readv(unsigned long fd, const struct iovec *vec, unsigned long vlen)
 long __vdso_writev(unsigned long fd, const struct iovec *vec, unsigned long vlen);
 
 /*
- * access(2), number 21, superseded by faccessat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG
- * ENOENT ENOMEM ENOTDIR EPERM EROFS ETXTBSY.
+ * access(2), number 21, superseded, and made by faccessat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS ETXTBSY.
  */
 long __vdso_access(const char *filename, int mode);
 
-/* pipe(2), number 22, superseded by pipe2. Errors: EFAULT EINVAL EMFILE ENFILE ENOPKG. */
+/* pipe(2), number 22, superseded, and made by pipe2. Errors: EFAULT EINVAL EMFILE ENFILE ENOPKG. */
 long __vdso_pipe(int *fildes);
 
-/* select(2), number 23, superseded by pselect6. Errors: EBADF EINTR EINVAL ENOMEM. */
+/* select(2), number 23. Errors: EBADF EINTR EINVAL ENOMEM. */
 long __vdso_select(int n, void *inp, void *outp, void *exp, struct __kernel_old_timeval *tvp);
 
 /* sched_yield(2), number 24. */
@@ -229,10 +230,10 @@ long __vdso_shmctl(int shmid, int cmd, struct shmid_ds *buf);
 /* dup(2), number 32. Errors: EBADF EBUSY EINTR EINVAL EMFILE. */
 long __vdso_dup(unsigned int fildes);
 
-/* dup2(2), number 33, superseded by dup3. Errors: EBADF EBUSY EINTR EINVAL EMFILE. */
+/* dup2(2), number 33, superseded, and made by dup3 and fcntl. Errors: EBADF EBUSY EINTR EINVAL EMFILE. */
 long __vdso_dup2(unsigned int oldfd, unsigned int newfd);
 
-/* pause(2), number 34, superseded by ppoll. Errors: EINTR. */
+/* pause(2), number 34, superseded, and made by ppoll. Errors: EINTR. */
 long __vdso_pause(void);
 
 /* nanosleep(2), number 35. Errors: EFAULT EINTR EINVAL. */
@@ -241,7 +242,7 @@ long __vdso_nanosleep(struct __kernel_timespec *rqtp, struct __kernel_timespec *
 /* getitimer(2), number 36. Errors: EFAULT EINVAL. */
 long __vdso_getitimer(int which, struct __kernel_old_itimerval *value);
 
-/* alarm(2), number 37, superseded by setitimer. */
+/* alarm(2), number 37, superseded, and made by setitimer. */
 long __vdso_alarm(unsigned int seconds);
 
 /* setitimer(2), number 38. Errors: EFAULT EINVAL. */
@@ -323,7 +324,7 @@ long __vdso_getsockopt(int fd, int level, int optname, char *optval, int *optlen
 long __vdso_clone(unsigned long clone_flags, unsigned long newsp, int *parent_tidptr, int *child_tidptr,
 	unsigned long tls);
 
-/* fork(2), number 57, superseded by clone. Errors: EAGAIN ENOMEM ENOSYS. */
+/* fork(2), number 57, superseded, and made by clone. Errors: EAGAIN ENOMEM ENOSYS. */
 long __vdso_fork(void);
 
 /*
@@ -401,7 +402,7 @@ long __vdso_truncate(const char *path, long length);
  */
 long __vdso_ftruncate(unsigned int fd, long length);
 
-/* getdents(2), number 78, superseded by getdents64. Errors: EBADF EFAULT EINVAL ENOENT ENOTDIR. */
+/* getdents(2), number 78, superseded, and made by getdents64. Errors: EBADF EFAULT EINVAL ENOENT ENOTDIR. */
 long __vdso_getdents(unsigned int fd, struct linux_dirent *dirent, unsigned int count);
 
 /* getcwd(2), number 79. Errors: EACCES EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM ERANGE. */
@@ -414,57 +415,57 @@ long __vdso_chdir(const char *filename);
 long __vdso_fchdir(unsigned int fd);
 
 /*
- * rename(2), number 82, superseded by renameat2. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP
- * EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+ * rename(2), number 82, superseded, and made by renameat2. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR
+ * ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
  */
 long __vdso_rename(const char *oldname, const char *newname);
 
 /*
- * mkdir(2), number 83, superseded by mkdirat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK
- * ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+ * mkdir(2), number 83, superseded, and made by mkdirat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL
+ * ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_mkdir(const char *pathname, unsigned short mode);
 
 /*
- * rmdir(2), number 84, superseded by unlinkat. Errors: EACCES EBUSY EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT
- * ENOMEM ENOTDIR ENOTEMPTY EEXIST EPERM EROFS.
+ * rmdir(2), number 84, superseded, and made by unlinkat. Errors: EACCES EBUSY EFAULT EINVAL ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR ENOTEMPTY EEXIST EPERM EROFS.
  */
 long __vdso_rmdir(const char *pathname);
 
 /*
- * creat(2), number 85, superseded by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW
- * EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR EOPNOTSUPP
- * EPERM EROFS ETXTBSY EAGAIN.
+ * creat(2), number 85, superseded, and made by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG
+ * EOVERFLOW EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
+ * EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
  */
 long __vdso_creat(const char *pathname, unsigned short mode);
 
 /*
- * link(2), number 86, superseded by linkat. Errors: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG
- * ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
+ * link(2), number 86, superseded, and made by linkat. Errors: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK
+ * ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
  */
 long __vdso_link(const char *oldname, const char *newname);
 
 /*
- * unlink(2), number 87, superseded by unlinkat. Errors: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG
- * ENOENT ENOMEM ENOTDIR EPERM EROFS EBADF EINVAL.
+ * unlink(2), number 87, superseded, and made by unlinkat. Errors: EACCES EBUSY EFAULT EIO EISDIR ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS EBADF EINVAL.
  */
 long __vdso_unlink(const char *pathname);
 
 /*
- * symlink(2), number 88, superseded by symlinkat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+ * symlink(2), number 88, superseded, and made by symlinkat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EIO
+ * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_symlink(const char *oldname, const char *newname);
 
 /*
- * readlink(2), number 89, superseded by readlinkat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG
- * ENOENT ENOMEM ENOTDIR.
+ * readlink(2), number 89, superseded, and made by readlinkat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
  */
 long __vdso_readlink(const char *path, char *buf, int bufsiz);
 
 /*
- * chmod(2), number 90, superseded by fchmodat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG
- * ENOENT ENOMEM ENOTDIR EOPNOTSUPP EPERM EROFS.
+ * chmod(2), number 90, superseded, and made by fchmodat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOPNOTSUPP EPERM EROFS.
  */
 long __vdso_chmod(const char *filename, unsigned short mode);
 
@@ -475,8 +476,8 @@ long __vdso_chmod(const char *filename, unsigned short mode);
 long __vdso_fchmod(unsigned int fd, unsigned short mode);
 
 /*
- * chown(2), number 92, superseded by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG
- * ENOENT ENOMEM ENOTDIR EPERM EROFS.
+ * chown(2), number 92, superseded, and made by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
  */
 long __vdso_chown(const char *filename, unsigned int user, unsigned int group);
 
@@ -487,8 +488,8 @@ long __vdso_chown(const char *filename, unsigned int user, unsigned int group);
 long __vdso_fchown(unsigned int fd, unsigned int user, unsigned int group);
 
 /*
- * lchown(2), number 94, superseded by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG
- * ENOENT ENOMEM ENOTDIR EPERM EROFS.
+ * lchown(2), number 94, superseded, and made by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
  */
 long __vdso_lchown(const char *filename, unsigned int user, unsigned int group);
 
@@ -498,7 +499,7 @@ long __vdso_umask(int mask);
 /* gettimeofday(2), number 96, a standard function. Errors: EFAULT EINVAL EPERM. */
 long __vdso_gettimeofday(struct __kernel_old_timeval *tv, struct timezone *tz);
 
-/* getrlimit(2), number 97. Errors: EFAULT EINVAL EPERM ESRCH. */
+/* getrlimit(2), number 97, superseded, and made by prlimit64. Errors: EFAULT EINVAL EPERM ESRCH. */
 long __vdso_getrlimit(unsigned int resource, struct rlimit *rlim);
 
 /* getrusage(2), number 98. Errors: EFAULT EINVAL. */
@@ -540,7 +541,7 @@ long __vdso_setpgid(int pid, int pgid);
 /* getppid(2), number 110. */
 long __vdso_getppid(void);
 
-/* getpgrp(2), number 111, superseded by getpgid. Errors: EACCES EINVAL EPERM ESRCH. */
+/* getpgrp(2), number 111, superseded, and made by getpgid. Errors: EACCES EINVAL EPERM ESRCH. */
 long __vdso_getpgrp(void);
 
 /* setsid(2), number 112. Errors: EPERM. */
@@ -604,12 +605,12 @@ long __vdso_rt_sigsuspend(void *unewset, __SIZE_TYPE__ sigsetsize);
 /* sigaltstack(2), number 131. Errors: EFAULT EINVAL ENOMEM EPERM. */
 long __vdso_sigaltstack(const void *uss, void *uoss);
 
-/* utime(2), number 132, superseded by utimensat. Errors: EACCES ENOENT EPERM EROFS. */
+/* utime(2), number 132, superseded, and made by utimensat. Errors: EACCES ENOENT EPERM EROFS. */
 long __vdso_utime(char *filename, struct utimbuf *times);
 
 /*
- * mknod(2), number 133, superseded by mknodat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+ * mknod(2), number 133, superseded, and made by mknodat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL
+ * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_mknod(const char *filename, unsigned short mode, unsigned dev);
 
@@ -691,7 +692,7 @@ long __vdso_arch_prctl(int option, unsigned long arg2);
 /* adjtimex(2), number 159. Errors: EFAULT EINVAL ENODEV EOPNOTSUPP EPERM. */
 long __vdso_adjtimex(struct __kernel_timex *txc_p);
 
-/* setrlimit(2), number 160. Errors: EFAULT EINVAL EPERM ESRCH. */
+/* setrlimit(2), number 160, superseded, and made by prlimit64. Errors: EFAULT EINVAL EPERM ESRCH. */
 long __vdso_setrlimit(unsigned int resource, struct rlimit *rlim);
 
 /* chroot(2), number 161. Errors: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM. */
@@ -830,7 +831,7 @@ long __vdso_io_submit(unsigned long ctx_id, long nr, struct iocb **iocbpp);
 /* io_cancel(2), number 210. Errors: EAGAIN EFAULT EINVAL ENOSYS. */
 long __vdso_io_cancel(unsigned long ctx_id, struct iocb *iocb, struct io_event *result);
 
-/* epoll_create(2), number 213, superseded by epoll_create1. Errors: EINVAL EMFILE ENFILE ENOMEM. */
+/* epoll_create(2), number 213, superseded, and made by epoll_create1. Errors: EINVAL EMFILE ENFILE ENOMEM. */
 long __vdso_epoll_create(int size);
 
 /* remap_file_pages(2), number 216. Errors: EINVAL. */
@@ -885,7 +886,7 @@ long __vdso_clock_nanosleep(int which_clock, int flags, const struct __kernel_ti
 /* exit_group(2), number 231, not a plain stub: never returns, and the stack may be gone by then. */
 long __vdso_exit_group(int error_code) __attribute__((__noreturn__));
 
-/* epoll_wait(2), number 232, superseded by epoll_pwait. Errors: EBADF EFAULT EINTR EINVAL. */
+/* epoll_wait(2), number 232, superseded, and made by epoll_pwait. Errors: EBADF EFAULT EINTR EINVAL. */
 long __vdso_epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);
 
 /* epoll_ctl(2), number 233. Errors: EBADF EEXIST EINVAL ELOOP ENOENT ENOMEM ENOSPC EPERM. */
@@ -894,7 +895,7 @@ long __vdso_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 /* tgkill(2), number 234. Errors: EAGAIN EINVAL EPERM ESRCH. */
 long __vdso_tgkill(int tgid, int pid, int sig);
 
-/* utimes(2), number 235, superseded by utimensat. Errors: EACCES ENOENT EPERM EROFS. */
+/* utimes(2), number 235, superseded, and made by utimensat. Errors: EACCES ENOENT EPERM EROFS. */
 long __vdso_utimes(char *filename, struct __kernel_old_timeval *utimes);
 
 /* mbind(2), number 237. Errors: EFAULT EINVAL EIO ENOMEM EPERM. */
@@ -959,7 +960,7 @@ long __vdso_ioprio_set(int which, int who, int ioprio);
 /* ioprio_get(2), number 252. Errors: EINVAL EPERM ESRCH. */
 long __vdso_ioprio_get(int which, int who);
 
-/* inotify_init(2), number 253, superseded by inotify_init1. Errors: EINVAL EMFILE ENFILE ENOMEM. */
+/* inotify_init(2), number 253, superseded, and made by inotify_init1. Errors: EINVAL EMFILE ENFILE ENOMEM. */
 long __vdso_inotify_init(void);
 
 /*
@@ -1000,7 +1001,7 @@ long __vdso_mknodat(int dfd, const char *filename, unsigned short mode, unsigned
  */
 long __vdso_fchownat(int dfd, const char *filename, unsigned int user, unsigned int group, int flag);
 
-/* futimesat(2), number 261, superseded by utimensat. Errors: EBADF ENOTDIR. */
+/* futimesat(2), number 261, superseded, and made by utimensat. Errors: EBADF ENOTDIR. */
 long __vdso_futimesat(int dfd, const char *filename, struct __kernel_old_timeval *utimes);
 
 /*
@@ -1015,8 +1016,8 @@ long __vdso_newfstatat(int dfd, const char *filename, struct stat *statbuf, int 
 long __vdso_unlinkat(int dfd, const char *pathname, int flag);
 
 /*
- * renameat(2), number 264. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT
- * ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+ * renameat(2), number 264, superseded, and made by renameat2. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL
+ * EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
  */
 long __vdso_renameat(int olddfd, const char *oldname, int newdfd, const char *newname);
 
@@ -1092,13 +1093,16 @@ long __vdso_utimensat(int dfd, const char *filename, struct __kernel_timespec *u
 long __vdso_epoll_pwait(int epfd, struct epoll_event *events, int maxevents, int timeout, const void *sigmask,
 	__SIZE_TYPE__ sigsetsize);
 
-/* signalfd(2), number 282, superseded by signalfd4. Errors: EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM. */
+/*
+ * signalfd(2), number 282, superseded, and made by signalfd4. Errors: EBADF EINVAL EMFILE ENFILE ENODEV
+ * ENOMEM.
+ */
 long __vdso_signalfd(int ufd, void *user_mask, __SIZE_TYPE__ sizemask);
 
 /* timerfd_create(2), number 283. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT ECANCELED. */
 long __vdso_timerfd_create(int clockid, int flags);
 
-/* eventfd(2), number 284, superseded by eventfd2. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM. */
+/* eventfd(2), number 284, superseded, and made by eventfd2. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM. */
 long __vdso_eventfd(unsigned int count);
 
 /*

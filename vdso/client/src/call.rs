@@ -4,7 +4,7 @@ use liblinux_abi::for_each_syscall;
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
 
 macro_rules! calls {
-    ($($number:literal $name:ident $kind:ident($($parameter:literal),*) $($note:literal)?;)*) => {
+    ($($number:literal $name:ident $kind:ident($($parameter:literal),*) $($note:literal)*;)*) => {
         /// A system call, by the kernel's name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u16)]

@@ -19,7 +19,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPERM EPIPE.
     write(fd: c_uint, buf: *const c_char, count: usize);
-    /// `open(2)`, number 2. Superseded by `openat`.
+    /// `open(2)`, number 2. Superseded, and made by `openat`.
     ///
     /// `long open(const char *filename, int flags, umode_t mode)`
     ///
@@ -32,7 +32,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EBADF EINTR EIO ENOSPC.
     close(fd: c_uint);
-    /// `stat(2)`, number 4. Superseded by `newfstatat`.
+    /// `stat(2)`, number 4. Superseded, and made by `newfstatat`.
     ///
     /// `long stat(const char *filename, struct stat *statbuf)`
     ///
@@ -44,13 +44,13 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW.
     fstat(fd: c_uint, statbuf: *mut c_void);
-    /// `lstat(2)`, number 6. Superseded by `newfstatat`.
+    /// `lstat(2)`, number 6. Superseded, and made by `newfstatat`.
     ///
     /// `long lstat(const char *filename, struct stat *statbuf)`
     ///
     /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW.
     lstat(filename: *const c_char, statbuf: *mut c_void);
-    /// `poll(2)`, number 7. Superseded by `ppoll`.
+    /// `poll(2)`, number 7.
     ///
     /// `long poll(struct pollfd *ufds, unsigned int nfds, int timeout_msecs)`
     ///
@@ -122,20 +122,20 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EINVAL EOPNOTSUPP.
     writev(fd: c_ulong, vec: *const c_void, vlen: c_ulong);
-    /// `access(2)`, number 21. Superseded by `faccessat`.
+    /// `access(2)`, number 21. Superseded, and made by `faccessat`.
     ///
     /// `long access(const char *filename, int mode)`
     ///
     /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS
     /// ETXTBSY.
     access(filename: *const c_char, mode: c_int);
-    /// `pipe(2)`, number 22. Superseded by `pipe2`.
+    /// `pipe(2)`, number 22. Superseded, and made by `pipe2`.
     ///
     /// `long pipe(int *fildes)`
     ///
     /// Errors of the manual: EFAULT EINVAL EMFILE ENFILE ENOPKG.
     pipe(fildes: *mut c_int);
-    /// `select(2)`, number 23. Superseded by `pselect6`.
+    /// `select(2)`, number 23.
     ///
     /// `long select(int n, fd_set *inp, fd_set *outp, fd_set *exp, struct __kernel_old_timeval *tvp)`
     ///
@@ -193,13 +193,13 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EBADF EBUSY EINTR EINVAL EMFILE.
     dup(fildes: c_uint);
-    /// `dup2(2)`, number 33. Superseded by `dup3`.
+    /// `dup2(2)`, number 33. Superseded, and made by `dup3` and `fcntl`.
     ///
     /// `long dup2(unsigned int oldfd, unsigned int newfd)`
     ///
     /// Errors of the manual: EBADF EBUSY EINTR EINVAL EMFILE.
     dup2(oldfd: c_uint, newfd: c_uint);
-    /// `pause(2)`, number 34. Superseded by `ppoll`.
+    /// `pause(2)`, number 34. Superseded, and made by `ppoll`.
     ///
     /// `long pause(void)`
     ///
@@ -217,7 +217,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EFAULT EINVAL.
     getitimer(which: c_int, value: *mut c_void);
-    /// `alarm(2)`, number 37. Superseded by `setitimer`.
+    /// `alarm(2)`, number 37. Superseded, and made by `setitimer`.
     ///
     /// `long alarm(unsigned int seconds)`
     alarm(seconds: c_uint);
@@ -338,7 +338,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM.
     clone(clone_flags: c_ulong, newsp: c_ulong, parent_tidptr: *mut c_int, child_tidptr: *mut c_int, tls: c_ulong);
-    /// `fork(2)`, number 57. Superseded by `clone`.
+    /// `fork(2)`, number 57. Superseded, and made by `clone`.
     ///
     /// `long fork(void)`
     ///
@@ -457,7 +457,7 @@ crate::call::methods! {
     /// Errors of the manual: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM
     /// EROFS ETXTBSY EBADF.
     ftruncate(fd: c_uint, length: c_long);
-    /// `getdents(2)`, number 78. Superseded by `getdents64`.
+    /// `getdents(2)`, number 78. Superseded, and made by `getdents64`.
     ///
     /// `long getdents(unsigned int fd, struct linux_dirent *dirent, unsigned int count)`
     ///
@@ -481,62 +481,62 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EBADF.
     fchdir(fd: c_uint);
-    /// `rename(2)`, number 82. Superseded by `renameat2`.
+    /// `rename(2)`, number 82. Superseded, and made by `renameat2`.
     ///
     /// `long rename(const char *oldname, const char *newname)`
     ///
     /// Errors of the manual: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC
     /// ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
     rename(oldname: *const c_char, newname: *const c_char);
-    /// `mkdir(2)`, number 83. Superseded by `mkdirat`.
+    /// `mkdir(2)`, number 83. Superseded, and made by `mkdirat`.
     ///
     /// `long mkdir(const char *pathname, umode_t mode)`
     ///
     /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC
     /// ENOTDIR EPERM EROFS.
     mkdir(pathname: *const c_char, mode: c_ushort);
-    /// `rmdir(2)`, number 84. Superseded by `unlinkat`.
+    /// `rmdir(2)`, number 84. Superseded, and made by `unlinkat`.
     ///
     /// `long rmdir(const char *pathname)`
     ///
     /// Errors of the manual: EACCES EBUSY EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR ENOTEMPTY EEXIST
     /// EPERM EROFS.
     rmdir(pathname: *const c_char);
-    /// `creat(2)`, number 85. Superseded by `openat`.
+    /// `creat(2)`, number 85. Superseded, and made by `openat`.
     ///
     /// `long creat(const char *pathname, umode_t mode)`
     ///
     /// Errors of the manual: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR EINVAL EISDIR ELOOP EMFILE
     /// ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
     creat(pathname: *const c_char, mode: c_ushort);
-    /// `link(2)`, number 86. Superseded by `linkat`.
+    /// `link(2)`, number 86. Superseded, and made by `linkat`.
     ///
     /// `long link(const char *oldname, const char *newname)`
     ///
     /// Errors of the manual: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR
     /// EPERM EROFS EXDEV EBADF EINVAL.
     link(oldname: *const c_char, newname: *const c_char);
-    /// `unlink(2)`, number 87. Superseded by `unlinkat`.
+    /// `unlink(2)`, number 87. Superseded, and made by `unlinkat`.
     ///
     /// `long unlink(const char *pathname)`
     ///
     /// Errors of the manual: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS
     /// EBADF EINVAL.
     unlink(pathname: *const c_char);
-    /// `symlink(2)`, number 88. Superseded by `symlinkat`.
+    /// `symlink(2)`, number 88. Superseded, and made by `symlinkat`.
     ///
     /// `long symlink(const char *oldname, const char *newname)`
     ///
     /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR
     /// EPERM EROFS.
     symlink(oldname: *const c_char, newname: *const c_char);
-    /// `readlink(2)`, number 89. Superseded by `readlinkat`.
+    /// `readlink(2)`, number 89. Superseded, and made by `readlinkat`.
     ///
     /// `long readlink(const char *path, char *buf, int bufsiz)`
     ///
     /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
     readlink(path: *const c_char, buf: *mut c_char, bufsiz: c_int);
-    /// `chmod(2)`, number 90. Superseded by `fchmodat`.
+    /// `chmod(2)`, number 90. Superseded, and made by `fchmodat`.
     ///
     /// `long chmod(const char *filename, umode_t mode)`
     ///
@@ -550,7 +550,7 @@ crate::call::methods! {
     /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOPNOTSUPP EPERM
     /// EROFS.
     fchmod(fd: c_uint, mode: c_ushort);
-    /// `chown(2)`, number 92. Superseded by `fchownat`.
+    /// `chown(2)`, number 92. Superseded, and made by `fchownat`.
     ///
     /// `long chown(const char *filename, uid_t user, gid_t group)`
     ///
@@ -562,7 +562,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
     fchown(fd: c_uint, user: c_uint, group: c_uint);
-    /// `lchown(2)`, number 94. Superseded by `fchownat`.
+    /// `lchown(2)`, number 94. Superseded, and made by `fchownat`.
     ///
     /// `long lchown(const char *filename, uid_t user, gid_t group)`
     ///
@@ -578,7 +578,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EFAULT EINVAL EPERM.
     gettimeofday(tv: *mut c_void, tz: *mut c_void);
-    /// `getrlimit(2)`, number 97.
+    /// `getrlimit(2)`, number 97. Superseded, and made by `prlimit64`.
     ///
     /// `long getrlimit(unsigned int resource, struct rlimit *rlim)`
     ///
@@ -652,7 +652,7 @@ crate::call::methods! {
     ///
     /// `long getppid(void)`
     getppid();
-    /// `getpgrp(2)`, number 111. Superseded by `getpgid`.
+    /// `getpgrp(2)`, number 111. Superseded, and made by `getpgid`.
     ///
     /// `long getpgrp(void)`
     ///
@@ -774,13 +774,13 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EFAULT EINVAL ENOMEM EPERM.
     sigaltstack(uss: *const c_void, uoss: *mut c_void);
-    /// `utime(2)`, number 132. Superseded by `utimensat`.
+    /// `utime(2)`, number 132. Superseded, and made by `utimensat`.
     ///
     /// `long utime(char *filename, struct utimbuf *times)`
     ///
     /// Errors of the manual: EACCES ENOENT EPERM EROFS.
     utime(filename: *mut c_char, times: *mut c_void);
-    /// `mknod(2)`, number 133. Superseded by `mknodat`.
+    /// `mknod(2)`, number 133. Superseded, and made by `mknodat`.
     ///
     /// `long mknod(const char *filename, umode_t mode, unsigned dev)`
     ///
@@ -931,7 +931,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EFAULT EINVAL ENODEV EOPNOTSUPP EPERM.
     adjtimex(txc_p: *mut c_void);
-    /// `setrlimit(2)`, number 160.
+    /// `setrlimit(2)`, number 160. Superseded, and made by `prlimit64`.
     ///
     /// `long setrlimit(unsigned int resource, struct rlimit *rlim)`
     ///
@@ -1177,7 +1177,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EAGAIN EFAULT EINVAL ENOSYS.
     io_cancel(ctx_id: c_ulong, iocb: *mut c_void, result: *mut c_void);
-    /// `epoll_create(2)`, number 213. Superseded by `epoll_create1`.
+    /// `epoll_create(2)`, number 213. Superseded, and made by `epoll_create1`.
     ///
     /// `long epoll_create(int size)`
     ///
@@ -1273,7 +1273,7 @@ crate::call::methods! {
     ///
     /// `long exit_group(int error_code)`
     exit_group(error_code: c_int);
-    /// `epoll_wait(2)`, number 232. Superseded by `epoll_pwait`.
+    /// `epoll_wait(2)`, number 232. Superseded, and made by `epoll_pwait`.
     ///
     /// `long epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)`
     ///
@@ -1291,7 +1291,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EAGAIN EINVAL EPERM ESRCH.
     tgkill(tgid: c_int, pid: c_int, sig: c_int);
-    /// `utimes(2)`, number 235. Superseded by `utimensat`.
+    /// `utimes(2)`, number 235. Superseded, and made by `utimensat`.
     ///
     /// `long utimes(char *filename, struct __kernel_old_timeval *utimes)`
     ///
@@ -1393,7 +1393,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EINVAL EPERM ESRCH.
     ioprio_get(which: c_int, who: c_int);
-    /// `inotify_init(2)`, number 253. Superseded by `inotify_init1`.
+    /// `inotify_init(2)`, number 253. Superseded, and made by `inotify_init1`.
     ///
     /// `long inotify_init(void)`
     ///
@@ -1444,7 +1444,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
     fchownat(dfd: c_int, filename: *const c_char, user: c_uint, group: c_uint, flag: c_int);
-    /// `futimesat(2)`, number 261. Superseded by `utimensat`.
+    /// `futimesat(2)`, number 261. Superseded, and made by `utimensat`.
     ///
     /// `long futimesat(int dfd, const char *filename, struct __kernel_old_timeval *utimes)`
     ///
@@ -1463,7 +1463,7 @@ crate::call::methods! {
     /// Errors of the manual: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS
     /// EBADF EINVAL.
     unlinkat(dfd: c_int, pathname: *const c_char, flag: c_int);
-    /// `renameat(2)`, number 264.
+    /// `renameat(2)`, number 264. Superseded, and made by `renameat2`.
     ///
     /// `long renameat(int olddfd, const char *oldname, int newdfd, const char *newname)`
     ///
@@ -1576,7 +1576,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EBADF EFAULT EINTR EINVAL.
     epoll_pwait(epfd: c_int, events: *mut c_void, maxevents: c_int, timeout: c_int, sigmask: *const c_void, sigsetsize: usize);
-    /// `signalfd(2)`, number 282. Superseded by `signalfd4`.
+    /// `signalfd(2)`, number 282. Superseded, and made by `signalfd4`.
     ///
     /// `long signalfd(int ufd, sigset_t *user_mask, size_t sizemask)`
     ///
@@ -1588,7 +1588,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT ECANCELED.
     timerfd_create(clockid: c_int, flags: c_int);
-    /// `eventfd(2)`, number 284. Superseded by `eventfd2`.
+    /// `eventfd(2)`, number 284. Superseded, and made by `eventfd2`.
     ///
     /// `long eventfd(unsigned int count)`
     ///

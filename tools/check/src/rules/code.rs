@@ -15,6 +15,7 @@ use iced_x86::{
     CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
 use liblinux_abi::export::SYSCALL;
+use liblinux_abi::syscall::{Syscall, find};
 
 /// The largest frame of one function, in bytes.
 const FRAME_MAX: u64 = 512;
@@ -48,7 +49,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "syscall-numbers",
         rows: &[27],
         because: "an entry that makes another call than its name says is the worst bug that this library can have",
-        remedy: "load the number of the table's row with `mov eax, NUMBER`, and nothing else, before the syscall",
+        remedy: "load the number of the table's row, for a legacy call its successor's, with `mov eax, NUMBER` before the syscall",
         check: syscall_numbers,
     },
     Rule {
@@ -154,6 +155,10 @@ fn syscall_numbers(subject: &Subject<'_>) -> Verdict {
     let mut wrong = Vec::new();
     for function in subject.functions()? {
         let Some(call) = function.slot_owner().or_else(|| function.body_owner()) else { continue };
+        if !call.successors().is_empty() {
+            wrong.extend(wrong_successors(function, call));
+            continue;
+        }
         let mut loaded = false;
         for instruction in &function.instructions {
             if instruction.mnemonic() == Mnemonic::Syscall {
@@ -169,6 +174,38 @@ fn syscall_numbers(subject: &Subject<'_>) -> Verdict {
         }
     }
     none_of("calls whose number is not that of their row", &wrong)
+}
+
+/// What is wrong with the calls that the body of a legacy call makes: each is one of its successors, whose number is
+/// loaded by the instruction right before, which nothing jumps over, and all of them are made.
+fn wrong_successors(function: &Function<'_>, call: &Syscall) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut missing: Vec<&Syscall> = call.successors().iter().filter_map(|name| find(name)).collect();
+    if function.slot_owner().is_some() {
+        missing.clear(); // The slot only leads to the body.
+    }
+    let numbers: Vec<u32> = missing.iter().map(|newer| newer.number).collect();
+    let before = std::iter::once(None).chain(function.instructions.iter().map(Some));
+    for (before, instruction) in before.zip(&function.instructions) {
+        if instruction.mnemonic() != Mnemonic::Syscall {
+            continue;
+        }
+        let loaded = |number: &u32| before.is_some_and(|before| is_load_of(before, *number));
+        match numbers.iter().find(|number| loaded(number)) {
+            Some(made) => missing.retain(|newer| newer.number != *made),
+            None => wrong.push(format!(
+                "{}, not right behind a load of the number of {}",
+                function.place(instruction),
+                call.successors().join(" or ")
+            )),
+        }
+        let leads_here = |branch: &&Instruction| branch.near_branch_target() == instruction.ip();
+        if let Some(branch) = function.instructions.iter().find(leads_here) {
+            wrong.push(format!("{} leads to the syscall itself", function.place(branch)));
+        }
+    }
+    wrong.extend(missing.iter().map(|newer| format!("{} does not call {}", function.name(), newer.name)));
+    wrong
 }
 
 fn writes_rax(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> bool {

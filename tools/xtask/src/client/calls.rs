@@ -61,7 +61,7 @@ fn declared(call: &Syscall) -> String {
 
 fn note(kind: Kind) -> String {
     match kind {
-        Kind::Legacy { successor } => format!(" Superseded by `{successor}`."),
+        Kind::Legacy { successors } => format!(" Superseded, and made by `{}`.", successors.join("` and `")),
         Kind::Standard => " Answers from user space where it can.".to_owned(),
         Kind::Custom { because } => format!(" Not a plain stub: {because}."),
         Kind::Stub | Kind::Absent { .. } => String::new(),

@@ -3,8 +3,8 @@
 use super::COMMAND;
 use super::parameter::Parameter;
 use anyhow::{Context as _, Result};
-use liblinux_abi::manual;
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
+use liblinux_abi::{legacy, manual};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -34,7 +34,8 @@ const ESSAY: &str = r#"/*
  *
  * - It returns what the kernel returned: a value, or -errno in [-4095, -1]. It does not set errno.
  * - It preserves every register but rax, rcx, r10 and r11, vector registers and flags that the psABI preserves included.
- *   It takes 8 bytes of stack, no thread-local storage, and locks nothing: signal handlers may call it.
+ *   It takes 8 bytes of stack (what is made by another call up to LEGACY_STACK), no thread-local storage, and locks
+ *   nothing: signal handlers may call it.
  * - The errors are those that the manual's page lists; where none are listed, the page has no list of its own.
  * - Standard functions (they answer from user space where they can) are ordinary C functions: they preserve what the
  *   psABI says, and a bad pointer gives -EFAULT.
@@ -80,7 +81,8 @@ pub(crate) fn text() -> Result<String> {
         structures.extend(parameters.iter().filter_map(|parameter| parameter.structure().map(str::to_owned)));
         prototype(&mut prototypes, call, &parameters)?;
     }
-    let mut text = format!("/* {COMMAND} */\n{ESSAY}");
+    let essay = ESSAY.replace("LEGACY_STACK", &legacy::STACK.to_string());
+    let mut text = format!("/* {COMMAND} */\n{essay}");
     for structure in structures {
         writeln!(text, "{structure};")?;
     }
@@ -112,7 +114,7 @@ fn note(kind: Kind) -> String {
         Kind::Stub | Kind::Absent { .. } => String::new(),
         Kind::Standard => ", a standard function".to_owned(),
         Kind::Custom { because } => format!(", not a plain stub: {because}"),
-        Kind::Legacy { successor } => format!(", superseded by {successor}"),
+        Kind::Legacy { successors } => format!(", superseded, and made by {}", successors.join(" and ")),
     }
 }
 

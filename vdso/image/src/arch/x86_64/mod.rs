@@ -9,6 +9,7 @@ mod clock_gettime;
 mod counter;
 mod data;
 mod getcpu;
+mod legacy;
 mod process;
 mod restorer;
 mod sgx;

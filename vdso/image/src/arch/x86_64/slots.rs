@@ -42,7 +42,7 @@ global_asm!(
     "    slot_plain \\name, \\number, __vdso_\\name, .globl",
     ".endm",
     ".macro slot_legacy name, number",
-    "    slot_plain \\name, \\number, __vdso_\\name, .globl",
+    "    legacy_\\name \\number",
     ".endm",
     ".macro slot_standard name, number",
     "    slot_plain \\name, \\number, __vdso_\\name\\().fallback, .local",
@@ -76,7 +76,7 @@ global_asm!(
 );
 
 macro_rules! slots {
-    ($($number:literal $name:ident $kind:ident($($parameter:literal),*) $($note:literal)?;)*) => {
+    ($($number:literal $name:ident $kind:ident($($parameter:literal),*) $($note:literal)*;)*) => {
         global_asm!(
             ".pushsection .text.slots, \"ax\", @progbits",
             $(concat!("slot_", stringify!($kind), " ", stringify!($name), ", ", stringify!($number)),)*
