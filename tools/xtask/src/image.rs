@@ -8,6 +8,7 @@
 //! 3. What is linked is the image's own object and nothing else; an undefined symbol is an error.
 
 use crate::command::{output, run};
+use crate::legacy;
 use crate::version_script;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -54,6 +55,7 @@ pub(crate) fn build_update(workspace: &Workspace) -> Result<PathBuf> {
 /// Links a compiled image to the files `linked` and `stripped`, which share a folder.
 fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path) -> Result<()> {
     version_script::require_fresh(workspace)?;
+    legacy::require_fresh(workspace)?;
     let folder = linked.parent().context("the image has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let scratch = tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;

@@ -6,6 +6,7 @@
 
 use crate::client;
 use crate::image;
+use crate::legacy;
 use crate::version_script;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, anyhow};
@@ -21,9 +22,10 @@ pub(crate) fn read(workspace: &Workspace) -> Result<Lock> {
     Lock::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
-/// Writes the version script and the client's files from the table, and the lock from the image.
+/// Writes the files that are generated from the table, and the lock from the image.
 pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
     version_script::write(workspace)?;
+    legacy::write(workspace)?;
     client::bless(workspace)?;
     let path = image::build(workspace)?;
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -11,6 +11,7 @@ mod checked;
 mod client;
 mod command;
 mod image;
+mod legacy;
 mod lock;
 mod run;
 mod test;
@@ -76,7 +77,7 @@ enum Task {
     },
     /// Build target/client: the headers, the library to link with and its pkg-config file
     Client,
-    /// Accept an intended change of the table: write linker/vdso.map, linker/vdso.abi and the client's generated files
+    /// Accept an intended change of the table: write linker/vdso.abi and all files that are generated from the table
     Bless,
 }
 

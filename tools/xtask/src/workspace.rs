@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing is written outside `target/`, but for the generated files in `linker/` and `vdso/client` (by `bless`
-//!    alone) and the cache that `liblinux-boot` keeps.
+//! 1. Nothing is written outside `target/`, but for the generated files that are checked in (by `bless` alone) and the
+//!    cache that `liblinux-boot` keeps.
 
 use std::path::{Path, PathBuf};
 
@@ -53,6 +53,16 @@ impl Workspace {
     /// The version script.
     pub(crate) fn version_script(&self) -> PathBuf {
         self.root.join("linker/vdso.map")
+    }
+
+    /// The numbers of the legacy calls, as the kernel patch has them.
+    pub(crate) fn legacy_list(&self) -> PathBuf {
+        self.root.join("kernel-patch/legacy_syscalls.h")
+    }
+
+    /// Which calls are legacy, and why, for people.
+    pub(crate) fn legacy_document(&self) -> PathBuf {
+        self.root.join("vdso/abi/legacy.md")
     }
 
     /// The ABI lock.
