@@ -3,6 +3,7 @@
 //! # Invariants
 //!
 //! 1. Only process 1 of a guest calls these.
+//! 2. No legacy call is made: the guest's kernel may refuse them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -11,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -28,14 +31,20 @@ const TICK: Duration = Duration::from_millis(10);
 /// How long the port's driver may take to appear, and the clock source to settle: a second or so.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Type and place of each file system.
+/// Permissions of the folders that file systems are mounted on.
+const FOLDER_MODE: Mode = Mode::S_IRWXU.union(Mode::S_IRWXG).union(Mode::S_IRWXO);
+
+/// Type and place of each file system, whose parent is there.
 const FILE_SYSTEMS: [(&str, &str); 5] =
     [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("devpts", "/dev/pts"), ("tmpfs", "/tmp")];
 
 /// Mounts what programs expect.
 pub fn mount_all() -> Result<()> {
     for (kind, place) in FILE_SYSTEMS {
-        fs::create_dir_all(place).with_context(|| format!("cannot create {place}"))?;
+        match mkdirat(AT_FDCWD, place, FOLDER_MODE) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot create {place}")),
+        }
         match mount(Some(kind), place, Some(kind), MsFlags::empty(), None::<&str>) {
             // The kernel may have mounted devtmpfs itself.
             Ok(()) | Err(Errno::EBUSY) => {}

@@ -22,23 +22,27 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::pty::openpty;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 
+use crate::arch;
+use crate::bare::number;
 use crate::case::Program;
 use crate::image::Image;
 use crate::words;
@@ -98,9 +102,10 @@ impl End {
 /// Runs `program`.
 pub fn run(program: &Program, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Observation> {
     let mut command = Command::new(&program.path);
-    command.args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = start(command)?;
-    let lines = read_lines(child.stdout.take().context("the program has no output")?);
+    command.args(&program.arguments);
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("cannot create a pipe")?;
+    let child = start(command, vec![(nothing()?, 0), (writer, 1)])?;
+    let lines = read_lines(File::from(reader));
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     let result = observe(pid, program.limit, &lines, report);
     finish(pid, result, &lines, report)
@@ -116,21 +121,39 @@ pub fn run_untraced(program: &Program, report: &mut dyn FnMut(Event) -> io::Resu
     cfmakeraw(&mut settings);
     tcsetattr(&terminal.slave, SetArg::TCSANOW, &settings)?;
     let mut command = Command::new(&program.path);
-    command.args(&program.arguments).stdin(Stdio::null());
-    command.stdout(terminal.slave.try_clone()?).stderr(terminal.slave);
-    // The command, and with it our hold on the program's side, is gone when this returns.
-    let child = start(command)?;
+    command.args(&program.arguments);
+    let output = terminal.slave.try_clone()?;
+    let child = start(command, vec![(nothing()?, 0), (output, 1), (terminal.slave, 2)])?;
     let lines = read_lines(File::from(terminal.master));
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     let result = leave_alone(pid, program.limit, &lines, report);
     finish(pid, result, &lines, report)
 }
 
-/// Starts a program that stops when its `execve` is done.
-fn start(mut command: Command) -> Result<Child> {
+/// An input without a byte.
+fn nothing() -> io::Result<OwnedFd> {
+    File::open("/dev/null").map(OwnedFd::from)
+}
+
+/// Starts a program that stops when its `execve` is done, with `streams` as its descriptors of these numbers. Our hold
+/// on them is gone when this returns.
+///
+/// What Rust does for `Stdio` is a legacy call, which the kernel may refuse.
+fn start(mut command: Command, streams: Vec<(OwnedFd, u64)>) -> Result<Child> {
     command.process_group(0);
-    // SAFETY: the closure makes one system call and touches no memory that another thread could hold locked.
-    unsafe { command.pre_exec(|| ptrace::traceme().map_err(io::Error::from)) };
+    let prepare = move || {
+        for (stream, place) in &streams {
+            let from = u64::from(stream.as_raw_fd().unsigned_abs());
+            // SAFETY: changes the descriptors of a process that is about to become another.
+            let laid = unsafe { arch::syscall(const { number("dup3") }, [from, *place, 0, 0, 0, 0]) };
+            if laid < 0 {
+                return Err(io::Error::from_raw_os_error(i32::try_from(-laid).unwrap_or_default()));
+            }
+        }
+        ptrace::traceme().map_err(io::Error::from)
+    };
+    // SAFETY: the closure makes system calls and touches no memory that another thread could hold locked.
+    unsafe { command.pre_exec(prepare) };
     command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
 }
 

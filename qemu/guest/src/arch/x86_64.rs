@@ -2,7 +2,7 @@
 //!
 //! An entry of the image promises to preserve every register but rax, rcx, r10 and r11. A compiler only relies on less
 //! than that, so a violation shows up in no ordinary program; [`call`] fills the other registers with values that it
-//! can recognize, calls, and stores what it finds.
+//! can recognize, the vector registers and the status flags too, calls, and stores what it finds.
 //!
 //! # Invariants
 //!
@@ -14,6 +14,8 @@
 
 use std::arch::{asm, global_asm};
 use std::mem::offset_of;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What the registers must hold before the call and what they held after it.
 #[repr(C)]
@@ -29,9 +31,37 @@ pub(crate) struct Frame {
     saved_after: [u64; 6],
     /// rsp before the call and after the return.
     stack: [u64; 2],
-    /// xmm0 to xmm15 after the return.
-    vectors_after: [[u64; 2]; 16],
+    /// rflags after the return.
+    flags_after: u64,
+    /// xmm0 to xmm15 after the return; ymm0 to ymm15 where there are such.
+    vectors_after: [[u64; 4]; VECTORS],
 }
+
+/// Vector registers.
+const VECTORS: usize = 16;
+
+/// The carry, parity, auxiliary carry, zero, sign and overflow flags, which are all set before the call.
+const STATUS_BITS: u64 = 0x8d5;
+
+/// What [`Frame::clobbered`] calls them.
+pub(crate) const STATUS_FLAGS: &str = "status flags";
+
+/// The direction flag, which is clear.
+const DIRECTION_BIT: u64 = 0x400;
+
+/// What the vector registers hold during the call.
+static VECTORS_BEFORE: [[u64; 4]; VECTORS] = {
+    let mut vectors = [[0; 4]; VECTORS];
+    let mut word = 0;
+    while word < VECTORS * 4 {
+        vectors[word / 4][word % 4] = 0x5a5a_0000_0000_5a5a | (word as u64) << 24;
+        word += 1;
+    }
+    vectors
+};
+
+/// One if the vector registers are 32 bytes wide.
+static IS_WIDE: AtomicU8 = AtomicU8::new(0);
 
 /// What rbx, rbp, r12, r13, r14 and r15 hold during the call: not canonical addresses, so that a use of one faults.
 const MARKS: [u64; 6] = [
@@ -43,16 +73,13 @@ const MARKS: [u64; 6] = [
     0x5a5a_0000_0000_00b6,
 ];
 
-/// What xmm0 to xmm15 hold during the call: both halves of register `i` are this, plus `i`.
-const VECTOR_MARK: u64 = 0x5a5a_5a5a_5a5a_5a00;
-
 impl Frame {
     /// A frame for a call with these arguments.
     pub(crate) fn new(arguments: [u64; 6]) -> Self {
         Self { arguments, ..Self::default() }
     }
 
-    /// The registers that the call should have preserved and did not.
+    /// The registers that the call should have preserved and did not; the status flags are one of them.
     pub(crate) fn clobbered(&self) -> impl Iterator<Item = String> {
         let [rdi, rsi, rdx, _, r8, r9] = self.arguments;
         let arguments = ["rdi", "rsi", "rdx", "r8", "r9"]
@@ -62,17 +89,24 @@ impl Frame {
             .into_iter()
             .zip(MARKS.into_iter().zip(self.saved_after));
         let stack = [("rsp", (self.stack[0], self.stack[1]))];
-        let vectors = self
-            .vectors_after
-            .into_iter()
-            .zip(0..)
-            .filter(|(after, index)| *after != [VECTOR_MARK + index; 2]);
+        let flags = [
+            (STATUS_FLAGS, (STATUS_BITS, self.flags_after & STATUS_BITS)),
+            ("direction flag", (0, self.flags_after & DIRECTION_BIT)),
+        ];
         arguments
             .chain(saved)
             .chain(stack)
+            .chain(flags)
             .filter(|(_, (before, after))| before != after)
             .map(|(name, _)| name.to_owned())
-            .chain(vectors.map(|(_, index)| format!("xmm{index}")))
+            .chain(self.clobbered_vectors().map(|index| format!("vector register {index}")))
+    }
+
+    /// The vector registers that do not hold what they did.
+    fn clobbered_vectors(&self) -> impl Iterator<Item = usize> {
+        let words = if IS_WIDE.load(Relaxed) == 1 { 4 } else { 2 };
+        let pairs = VECTORS_BEFORE.iter().zip(&self.vectors_after).enumerate();
+        pairs.filter(move |(_, (before, after))| before[..words] != after[..words]).map(|(index, _)| index)
     }
 }
 
@@ -104,6 +138,7 @@ pub(crate) unsafe fn syscall(number: u32, arguments: [u64; 6]) -> i64 {
 /// `entry` must be the address of a function of up to six integer arguments that returns; the call must be as harmless
 /// as for [`syscall`]; no other thread may be in this function.
 pub(crate) unsafe fn call(entry: usize, frame: &mut Frame) {
+    IS_WIDE.store(u8::from(is_x86_feature_detected!("avx")), Relaxed);
     // SAFETY: `observed_call` has this signature, and follows the C calling convention towards us whatever the entry
     // does to the registers (invariant 1); the rest is the caller's contract.
     unsafe { observed_call(entry, frame) }
@@ -153,6 +188,18 @@ global_asm!(
     "mov [rip + liblinux_guest_stack], rsp",
     "mov [rsi + {stack}], rsp",
     "mov r11, rdi",
+    "lea rax, [rip + {vectors_before}]",
+    "cmp byte ptr [rip + {is_wide}], 0",
+    "jne 2f",
+    ".irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "movdqu xmm\\vector, [rax + 32 * \\vector]",
+    ".endr",
+    "jmp 3f",
+    "2:",
+    ".irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "vmovdqu ymm\\vector, [rax + 32 * \\vector]",
+    ".endr",
+    "3:",
     "mov rax, rsi",
     "mov rdi, [rax + {arguments}]",
     "mov rsi, [rax + {arguments} + 8]",
@@ -160,18 +207,16 @@ global_asm!(
     "mov rcx, [rax + {arguments} + 24]",
     "mov r8, [rax + {arguments} + 32]",
     "mov r9, [rax + {arguments} + 40]",
-    // Before the marks: xmm registers can only be loaded by way of another one.
-    ".irp register, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
-    "movabs rbx, {vector_mark} + \\register",
-    "movq xmm\\register, rbx",
-    "punpcklqdq xmm\\register, xmm\\register",
-    ".endr",
     "movabs rbx, {mark0}",
     "movabs rbp, {mark1}",
     "movabs r12, {mark2}",
     "movabs r13, {mark3}",
     "movabs r14, {mark4}",
     "movabs r15, {mark5}",
+    "push {status_flags}",
+    ".cfi_adjust_cfa_offset 8",
+    "popfq",
+    ".cfi_adjust_cfa_offset -8",
     "call r11",
     "mov [rip + liblinux_guest_result], rax",
     "mov rax, [rip + liblinux_guest_frame]",
@@ -187,10 +232,27 @@ global_asm!(
     "mov [rax + {saved_after} + 32], r14",
     "mov [rax + {saved_after} + 40], r15",
     "mov [rax + {stack} + 8], rsp",
-    ".irp register, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
-    "movups [rax + {vectors_after} + 16 * \\register], xmm\\register",
-    ".endr",
     "mov rsp, [rip + liblinux_guest_stack]",
+    // Nothing above has changed the flags.
+    "pushfq",
+    ".cfi_adjust_cfa_offset 8",
+    "pop rcx",
+    ".cfi_adjust_cfa_offset -8",
+    "cld",
+    "mov [rax + {flags_after}], rcx",
+    "lea rdx, [rax + {vectors_after}]",
+    "cmp byte ptr [rip + {is_wide}], 0",
+    "jne 2f",
+    ".irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "movdqu [rdx + 32 * \\vector], xmm\\vector",
+    ".endr",
+    "jmp 3f",
+    "2:",
+    ".irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "vmovdqu [rdx + 32 * \\vector], ymm\\vector",
+    ".endr",
+    "vzeroupper",
+    "3:",
     "mov rcx, [rip + liblinux_guest_result]",
     "mov [rax + {result}], rcx",
     "add rsp, 8",
@@ -221,8 +283,11 @@ global_asm!(
     arguments_after = const offset_of!(Frame, arguments_after),
     saved_after = const offset_of!(Frame, saved_after),
     stack = const offset_of!(Frame, stack),
+    flags_after = const offset_of!(Frame, flags_after),
     vectors_after = const offset_of!(Frame, vectors_after),
-    vector_mark = const VECTOR_MARK,
+    status_flags = const STATUS_BITS,
+    vectors_before = sym VECTORS_BEFORE,
+    is_wide = sym IS_WIDE,
     result = const offset_of!(Frame, result),
     mark0 = const MARKS[0],
     mark1 = const MARKS[1],
@@ -233,71 +298,4 @@ global_asm!(
 );
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::arch::naked_asm;
-    use std::sync::Mutex;
-
-    /// Keeps invariant 2 among the tests.
-    static ALONE: Mutex<()> = Mutex::new(());
-
-    /// Returns its sixth argument.
-    #[unsafe(naked)]
-    extern "C" fn well_behaved() {
-        naked_asm!("mov rax, r9", "xor ecx, ecx", "xor r10d, r10d", "xor r11d, r11d", "ret")
-    }
-
-    /// Returns with every register changed, the stack pointer too.
-    #[unsafe(naked)]
-    extern "C" fn vandal() {
-        naked_asm!(
-            "pop rcx",
-            "sub rsp, 64",
-            "not rdi",
-            "not rsi",
-            "not rdx",
-            "not r8",
-            "not r9",
-            "not rbx",
-            "not rbp",
-            "not r12",
-            "not r13",
-            "not r14",
-            "not r15",
-            "pxor xmm0, xmm0",
-            "psrldq xmm7, 8",
-            "pslldq xmm15, 8",
-            "jmp rcx",
-        )
-    }
-
-    fn observe(entry: extern "C" fn()) -> Frame {
-        let _alone = ALONE.lock().unwrap();
-        let mut frame = Frame::new([1, 2, 3, 4, 5, 6]);
-        // SAFETY: both functions above return and touch registers only; the lock keeps other threads out.
-        unsafe { call(entry as usize, &mut frame) };
-        frame
-    }
-
-    #[test]
-    fn a_well_behaved_function_preserves_all() {
-        let frame = observe(well_behaved);
-        assert_eq!(frame.result, 6);
-        assert_eq!(frame.clobbered().count(), 0);
-    }
-
-    #[test]
-    fn every_clobbered_register_is_named() {
-        let names: Vec<_> = observe(vandal).clobbered().collect();
-        let integers = ["rdi", "rsi", "rdx", "r8", "r9", "rbx", "rbp", "r12", "r13", "r14", "r15", "rsp"];
-        assert_eq!(names, [integers.as_slice(), &["xmm0", "xmm7", "xmm15"]].concat());
-    }
-
-    #[test]
-    fn the_bare_instruction_reaches_the_kernel() {
-        let getpid = liblinux_abi::syscall::find("getpid").unwrap().number;
-        // SAFETY: getpid changes nothing.
-        let pid = unsafe { syscall(getpid, [0; 6]) };
-        assert_eq!(pid, i64::from(std::process::id()));
-    }
-}
+mod tests;

@@ -15,8 +15,11 @@ use anyhow::{Context, Result};
 use liblinux_abi::syscall::Kind;
 use liblinux_guest::image::Image;
 use liblinux_guest::ktap::{Ktap, Outcome};
-use liblinux_guest::sweep::{self, Scope};
+use liblinux_guest::sweep::{self, Legacy, Scope};
 use procfs::process::Process;
+
+/// The word on the kernel's command line that has it refuse legacy calls.
+const LEGACY_OFF: &str = "legacy_syscalls=off";
 
 fn main() -> ExitCode {
     match run(&mut io::stdout().lock()) {
@@ -45,13 +48,20 @@ fn run(out: &mut dyn Write) -> Result<bool> {
     } else {
         Scope::Host
     };
+    let command_line = std::fs::read_to_string("/proc/cmdline").context("cannot read /proc/cmdline")?;
+    let is_off = command_line.split_whitespace().any(|word| word == LEGACY_OFF);
+    let legacy = if is_off { Legacy::Refused } else { Legacy::Carried };
     list.plan(sweep::calls().count() + 1)?;
     let find = |symbol: &str| usize::try_from(image.address + image.offset(symbol)?).ok();
     let place = std::env::temp_dir();
     // SAFETY: the addresses are those of functions that this process's own image exports, and it stays mapped.
-    let count =
-        unsafe { sweep::sweep(scope, &place, &find, &mut |call, outcome| list.test(call.name, &outcome))? };
+    let count = unsafe {
+        sweep::sweep(scope, legacy, &place, &find, &mut |call, outcome| list.test(call.name, &outcome))?
+    };
     list.note(&format!("compared: {} of {}, skipped: {}", count.equal, count.comparable, count.skipped))?;
+    if legacy == Legacy::Refused {
+        list.note(&format!("calls that this kernel need not carry: {}", count.refused))?;
+    }
     list.test("compared", &count.check().into())?;
     Ok(list.failures() == 0)
 }

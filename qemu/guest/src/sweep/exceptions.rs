@@ -21,9 +21,13 @@ pub(super) enum Exception {
     OwnProcess,
     /// What the kernel writes differs from one moment to the next.
     NoBuffer,
+    /// Makes a child: it ends at once, and its status is compared.
+    MakesChild,
+    /// Ends only by a signal handler, so one runs again and again.
+    Interrupted,
 }
 
-use Exception::{NoBuffer, NoDefault, OneChild, OwnProcess, Skip, SkipOnHost};
+use Exception::{Interrupted, MakesChild, NoBuffer, NoDefault, OneChild, OwnProcess, Skip, SkipOnHost};
 
 /// Why a call is not compared; `None` if it is.
 pub(super) fn reason_to_skip(name: &str, scope: Scope) -> Option<&'static str> {
@@ -55,6 +59,16 @@ pub(super) fn compares_buffer(name: &str) -> bool {
     !has(name, NoBuffer)
 }
 
+/// Whether the call makes a child with memory of its own.
+pub(super) fn makes_child(name: &str) -> bool {
+    has(name, MakesChild)
+}
+
+/// Whether the call has to be interrupted.
+pub(super) fn is_interrupted(name: &str) -> bool {
+    has(name, Interrupted)
+}
+
 fn has(name: &str, exception: Exception) -> bool {
     EXCEPTIONS.iter().any(|(call, what, _)| *call == name && *what == exception)
 }
@@ -63,12 +77,10 @@ fn has(name: &str, exception: Exception) -> bool {
 pub(super) const EXCEPTIONS: &[(&str, Exception, &str)] = &[
     ("clone", Skip, "returns twice: tests of its own see the child run"),
     ("clone3", Skip, "returns twice: tests of its own see the child run"),
-    ("fork", Skip, "returns twice: tests of its own see the child run"),
     ("vfork", Skip, "returns twice: tests of its own see the child run"),
     ("exit", Skip, "never returns"),
     ("exit_group", Skip, "never returns"),
     ("rt_sigreturn", Skip, "a jump target, not a function: tests of its own return from a signal"),
-    ("pause", Skip, "returns only from a signal handler"),
     ("vhangup", Skip, "hangs up the terminal, whatever its arguments"),
 
     ("acct", SkipOnHost, "concerns the whole machine"),
@@ -101,6 +113,9 @@ pub(super) const EXCEPTIONS: &[(&str, Exception, &str)] = &[
     ("msgget", NoDefault, "flags of all ones create a queue that nobody removes"),
     ("semget", NoDefault, "flags of all ones create a set that nobody removes"),
     ("shmget", NoDefault, "flags of all ones create a segment that nobody removes"),
+
+    ("fork", MakesChild, "returns twice"),
+    ("pause", Interrupted, "returns only from a signal handler"),
 
     ("brk", OneChild, "the end of the heap moves with the parent's"),
 

@@ -51,9 +51,10 @@ mod stand_in {
 fn compare_with(name: &str, entry: extern "C" fn()) -> Result<(), String> {
     let place = tempfile::tempdir().unwrap();
     let (area, folder) = (Area::new().unwrap(), Folder::new(place.path()).unwrap());
+    let sweep = Sweep { legacy: Legacy::Carried, area, folder };
     let call = liblinux_abi::syscall::find(name).unwrap();
     // SAFETY: the stand-ins do what an entry does, or end the child.
-    unsafe { compare(call, entry as usize, &area, &folder) }.unwrap()
+    unsafe { sweep.compare(call, entry as usize) }.unwrap()
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn right_entries_sweep_clean() {
         Ok(())
     };
     // SAFETY: the entry makes the call that `find` was last asked for.
-    let count = unsafe { sweep(Scope::Host, place.path(), &find, &mut report) }.unwrap();
+    let count = unsafe { sweep(Scope::Host, Legacy::Carried, place.path(), &find, &mut report) }.unwrap();
     assert_eq!(differences, [""; 0]);
     assert_eq!(count.comparable + count.skipped, calls().count());
     assert!(count.comparable > 300, "{count:?}");
@@ -105,7 +106,8 @@ fn right_entries_sweep_clean() {
 fn missing_entries_and_no_entries_fail() {
     let place = tempfile::tempdir().unwrap();
     // SAFETY: no address is returned.
-    let count = unsafe { sweep(Scope::Host, place.path(), &|_| None, &mut |_, _| Ok(())) }.unwrap();
+    let count =
+        unsafe { sweep(Scope::Host, Legacy::Carried, place.path(), &|_| None, &mut |_, _| Ok(())) }.unwrap();
     assert_eq!(count.equal, 0);
     assert!(count.check().is_err());
     assert!(Count::default().check().is_err());
