@@ -83,6 +83,11 @@ impl fmt::Display for Summary {
                 }
             }
             write!(formatter, "{table}")?;
+            for verdict in self.alone() {
+                for count in verdict.rows.iter().filter_map(|row| row.not_carried.as_ref()) {
+                    write!(formatter, "\n{}: the kernel need not carry {count} system calls", verdict.case)?;
+                }
+            }
         }
         for (index, comparison) in self.comparisons.iter().enumerate() {
             if index > 0 || self.alone().next().is_some() {

@@ -14,6 +14,9 @@ use crate::case::{Case, CaseProgram};
 use crate::ktap::{Count, Outcome, Report, Test};
 use crate::programs;
 
+/// The diagnostic with the number of calls that need no number.
+const NOT_CARRIED: &str = "calls that this kernel need not carry";
+
 /// The result of a case.
 #[derive(Debug)]
 pub struct Verdict {
@@ -36,6 +39,8 @@ pub struct Row {
     pub build_id: String,
     /// The image's functions that its libc resolved.
     pub resolved: Vec<String>,
+    /// How many system calls worked although the kernel refuses their numbers, as the program said.
+    pub not_carried: Option<String>,
     /// Its tests.
     pub count: Count,
     /// How each test ended that has none below it; last the program itself, if it failed without one of them.
@@ -92,6 +97,7 @@ fn judge_program(case: &Case, program: &CaseProgram, report: &Report, build_id: 
     if row.build_id != build_id {
         row.problems.push(format!("it saw the image {}, but must see {build_id}", row.build_id));
     }
+    row.not_carried = below.value(NOT_CARRIED).map(str::to_owned);
     let resolved = below.value("resolved").unwrap_or_default().split_whitespace();
     row.resolved = resolved.filter(|name| *name != "none").map(str::to_owned).collect();
     for name in program.resolves.iter().filter(|name| !row.resolved.contains(name)) {
