@@ -1,0 +1,102 @@
+//! Why `poll` and `select` are no functions over newer calls: what the newer calls cannot do, seen on this kernel.
+
+use crate::Function;
+use crate::child::Child;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use std::ffi::c_int;
+use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicI64, AtomicPtr};
+use std::time::{Duration, Instant};
+
+/// A time-out, and for how much of it the child is stopped.
+const TIMEOUT: Duration = Duration::from_millis(1000);
+const STOP: Duration = Duration::from_millis(700);
+
+const EINTR: i64 = -4;
+
+/// Milliseconds that a call waits of which the process is stopped for a while.
+fn waits(function: Function, arguments: impl Fn(&mut [i64; 2]) -> [usize; 6]) -> i64 {
+    let child = Child::start(|numbers| {
+        let mut time = [0, 0];
+        let start = Instant::now();
+        numbers[0].store(1, SeqCst);
+        // SAFETY: nothing is waited for, and the kernel may write to `time`.
+        let result = unsafe { function.call(arguments(&mut time)) };
+        numbers[1].store(start.elapsed().as_millis() as i64, SeqCst);
+        numbers[2].store(result as i64, SeqCst);
+    });
+    child.await_sleep(0);
+    child.stop_for(STOP);
+    let [_, milliseconds, result, ..] = child.end();
+    assert_eq!(result, 0, "the time-out is over");
+    milliseconds
+}
+
+#[test]
+fn a_stop_does_not_move_the_end_of_poll() {
+    let milliseconds = TIMEOUT.as_millis() as usize;
+    let poll = waits(Function::bare("poll"), |_| [0, 0, milliseconds, 0, 0, 0]);
+    let ppoll = waits(Function::bare("ppoll"), |time| {
+        *time = [TIMEOUT.as_secs() as i64, TIMEOUT.subsec_nanos().into()];
+        [0, 0, time.as_ptr().addr(), 0, 0, 0]
+    });
+    let between = (TIMEOUT + STOP / 2).as_millis() as i64;
+    assert!(poll < between && between < ppoll, "poll took {poll} ms, ppoll {ppoll} ms");
+}
+
+/// The timeval that a child waits with, and the seconds that its handler saw there.
+static TIMEVAL: AtomicPtr<[i64; 2]> = AtomicPtr::new(std::ptr::null_mut());
+static SEEN: AtomicI64 = AtomicI64::new(0);
+
+extern "C" fn look(_: c_int) {
+    // SAFETY: a child sets it to memory that outlives the call.
+    SEEN.store(unsafe { TIMEVAL.load(SeqCst).read_volatile() }[0], SeqCst);
+}
+
+#[test]
+fn a_handler_sees_the_time_that_select_has_left() {
+    let select = Function::bare("select");
+    let child = Child::start(|numbers| {
+        let mut time = [100, 0];
+        TIMEVAL.store(&raw mut time, SeqCst);
+        let action = SigAction::new(SigHandler::Handler(look), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler reads the memory that was announced.
+        if unsafe { sigaction(Signal::SIGUSR1, &action) }.is_err() {
+            return;
+        }
+        numbers[0].store(1, SeqCst);
+        // SAFETY: nothing is waited for, and the kernel writes to `time`.
+        let result = unsafe { select.call([0, 0, 0, 0, TIMEVAL.load(SeqCst).addr(), 0]) };
+        numbers[1].store(result as i64, SeqCst);
+        numbers[2].store(SEEN.load(SeqCst), SeqCst);
+    });
+    child.await_sleep(0);
+    child.signal(Signal::SIGUSR1);
+    let [_, result, seen, ..] = child.end();
+    assert_eq!(result, EINTR);
+    assert!((1..100).contains(&seen), "the handler saw {seen} s");
+}
+
+#[test]
+fn a_stop_ends_select_with_a_timeval_that_cannot_be_written() {
+    let select = Function::bare("select");
+    let size = NonZeroUsize::new(4096).expect("not zero");
+    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping, at a place that the kernel chooses.
+    let page = unsafe { mmap_anonymous(None, size, protection, MapFlags::MAP_PRIVATE) }.expect("a page");
+    // SAFETY: the page is ours and writable.
+    unsafe { page.cast::<[i64; 2]>().write([100, 0]) };
+    // SAFETY: nobody writes to it any more.
+    unsafe { mprotect(page, size.get(), ProtFlags::PROT_READ) }.expect("a read-only page");
+    let child = Child::start(|numbers| {
+        numbers[0].store(1, SeqCst);
+        // SAFETY: nothing is waited for, and the kernel finds that it cannot write.
+        let result = unsafe { select.call([0, 0, 0, 0, page.as_ptr().addr(), 0]) };
+        numbers[1].store(result as i64, SeqCst);
+    });
+    child.await_sleep(0);
+    child.stop_for(Duration::from_millis(20));
+    assert_eq!(child.end()[1], EINTR);
+}
