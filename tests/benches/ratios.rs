@@ -67,7 +67,9 @@ fn perform(arguments: &Arguments) -> Result<(), String> {
     }
     println!("{}", table(&rows));
     println!("TSC at {} kHz, multiplier {}, shift {}", source.khz, source.mult, source.shift);
-    println!("ratio: ours / C image (getppid: libc's syscall()); bytes: ours+cold / C image");
+    println!(
+        "ratio: ours / C image (getppid: libc's syscall(); legacy calls: the bare call); bytes: ours+cold / C image"
+    );
     let over: Vec<_> = rows.iter().filter(|row| !row.is_good()).map(|row| row.name.as_str()).collect();
     let judged = rows.iter().filter(|row| row.target.is_some()).count();
     println!("{} of {judged} within their targets", judged - over.len());

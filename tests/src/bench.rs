@@ -9,6 +9,7 @@
 pub mod call;
 pub mod case;
 pub mod floor;
+mod legacy;
 pub mod pair;
 pub mod picture;
 pub mod report;

@@ -12,6 +12,7 @@
 
 use super::call::Call;
 use super::floor::{self, Code, Floors};
+use super::legacy;
 use crate::image::Image;
 use crate::synthetic::{Clocksource, Moment};
 use liblinux_abi::clock::{
@@ -43,7 +44,7 @@ const CLOCKS: [(&str, usize); 9] = [
 ];
 
 /// Numbers of system calls that floors and the C library make.
-const GETPPID: usize = 110;
+pub(super) const GETPPID: usize = 110;
 const CLOCK_GETTIME: usize = 228;
 
 /// Sizes of random requests, in bytes.
@@ -62,11 +63,13 @@ pub enum Reference {
     CImage,
     /// The `syscall` function of the C library.
     Libc,
+    /// The bare instruction with the legacy call's number.
+    Number,
 }
 
 /// What a case does, and so how two outcomes are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     /// A time, from the data page.
     Time,
     /// What the kernel says, because the page cannot.
@@ -100,7 +103,7 @@ pub struct Case {
     pub reference: Call,
     /// The least code that could do the same.
     pub floor: Call,
-    answer: Answer,
+    pub(super) answer: Answer,
 }
 
 /// Memory for what functions store.
@@ -158,6 +161,8 @@ impl Bench {
         bench.add_random();
         bench.add_plain();
         bench.add_least();
+        let floor = bench.floors.address(Code::SystemCall);
+        bench.cases.extend(legacy::cases(&bench.images[0], bench.outputs.map(Output::words), floor));
         bench
     }
 
@@ -339,7 +344,7 @@ impl Bench {
             against: Reference::Libc,
             floor_name: "syscall",
             target: Some(1.00),
-            floor_target: None,
+            floor_target: Some(1.02),
             ours,
             reference,
             floor,

@@ -49,7 +49,11 @@ impl Row {
         let is_c = case.against == Reference::CImage;
         Self {
             name: case.name.clone(),
-            reference: if is_c { "C image" } else { "libc syscall()" },
+            reference: match case.against {
+                Reference::CImage => "C image",
+                Reference::Libc => "libc syscall()",
+                Reference::Number => "bare legacy call",
+            },
             floor: case.floor_name,
             ours_ns: spread(|round| round.ours),
             reference_ns: spread(|round| round.reference),
