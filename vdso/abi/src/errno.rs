@@ -2,11 +2,23 @@
 //!
 //! Source: `include/uapi/asm-generic/errno-base.h` and `errno.h` of Linux 6.12.
 
+/// `ENOENT`: no such thing.
+pub const ENOENT: isize = 2;
+
+/// `EAGAIN`: try again.
+pub const EAGAIN: isize = 11;
+
 /// `EFAULT`: bad address.
 pub const EFAULT: isize = 14;
 
+/// `EEXIST`: there already.
+pub const EEXIST: isize = 17;
+
 /// `EINVAL`: invalid argument.
 pub const EINVAL: isize = 22;
+
+/// `ENOSPC`: no room left.
+pub const ENOSPC: isize = 28;
 
 /// `ENOSYS`: not implemented.
 pub const ENOSYS: isize = 38;

@@ -25,6 +25,20 @@ pub const SYSCALL: &str = "__vdso_syscall";
 /// `vdso_sgx_enter_enclave_t` of `asm/sgx.h`: enters an SGX enclave and reports how it was left.
 pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
 
+/// The functions of exception fixups, in the order of their slots (`layout::fixup_slot`), which grows at its end.
+pub const FIXUPS: [&str; 10] = [
+    "__vdso_fixup_area_size",
+    "__vdso_fixup_init",
+    "__vdso_fixup_register",
+    "__vdso_fixup_unregister",
+    "__vdso_fixup_grow",
+    "__vdso_fixup_lookup",
+    "__vdso_fixup_attach",
+    "__vdso_fixup_query",
+    "__vdso_fixup_mark",
+    "__vdso_fixup_dispatch",
+];
+
 /// ELF symbol binding of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
@@ -54,7 +68,8 @@ pub fn exports() -> impl Iterator<Item = Export> {
     });
     let aliases =
         standard().map(|call| Export { name: call.name, binding: Binding::Weak, call: Some(call.name) });
-    let own = [SYSCALL, SGX_ENTER_ENCLAVE].map(|name| Export { name, binding: Binding::Global, call: None });
+    let own = [SYSCALL, SGX_ENTER_ENCLAVE].into_iter().chain(FIXUPS);
+    let own = own.map(|name| Export { name, binding: Binding::Global, call: None });
     calls.chain(aliases).chain(own)
 }
 

@@ -25,8 +25,17 @@ pub const TEXT: usize = 0x1000;
 /// the image to a kernel build writes it here (`tools/embed`).
 pub const TICK: usize = TEXT - 8;
 
+/// Offset of the number of the first private call: 32 bits, 0 where there are none.
+///
+/// Private calls are system calls without an `__NR_`: the kernel picks their numbers at boot, writes the first one
+/// here, and takes them from the image's text alone.
+pub const PRIVATE: usize = TICK - 4;
+
 /// Offset of the entries in the hot page's tail that are functions of the image itself.
 pub const LIBRARY: usize = 0x1c00;
+
+/// Offset of the slots of the exception fixups, behind the other entries of the tail.
+pub const FIXUPS: usize = LIBRARY + 0x200;
 
 /// Offset of the slot table.
 pub const SLOTS: usize = 0x2000;
@@ -39,6 +48,11 @@ pub const fn slot(number: u32) -> usize {
     SLOTS + SLOT_SIZE * number as usize
 }
 
+/// Offset of the entry slot of the exception fixups' function `index`, by its place in `export::FIXUPS`.
+pub const fn fixup_slot(index: usize) -> usize {
+    FIXUPS + SLOT_SIZE * index
+}
+
 /// The data pages that the kernel maps below the image, lowest first, by the names that `vdso2c` looks for.
 pub const DATA_PAGES: [&str; 4] = ["vvar_page", "pvclock_page", "hvclock_page", "timens_page"];
 
@@ -48,4 +62,5 @@ pub const DATA_SIZE: usize = DATA_PAGES.len() * PAGE_SIZE;
 const _: () = {
     assert!(SLOTS.is_multiple_of(PAGE_SIZE) && TEXT.is_multiple_of(PAGE_SIZE));
     assert!(TEXT < LIBRARY && LIBRARY < SLOTS && SLOTS - TEXT == PAGE_SIZE);
+    assert!(LIBRARY < FIXUPS && fixup_slot(crate::export::FIXUPS.len()) <= SLOTS);
 };

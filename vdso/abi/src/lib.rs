@@ -20,6 +20,7 @@ pub mod ctype;
 pub mod errno;
 pub mod error;
 pub mod export;
+pub mod fixup;
 pub mod layout;
 pub mod legacy;
 pub mod manual;

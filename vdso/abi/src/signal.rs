@@ -17,3 +17,34 @@ pub const RSP: usize = MCONTEXT + 15 * 8;
 
 /// DWARF register numbers (psABI, figure 3.36) in the order of `struct sigcontext_64`.
 pub const REGISTERS: [u8; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16];
+
+/// Offset of `si_code` in `siginfo_t`.
+pub const SI_CODE: usize = 8;
+
+/// `BUS_MCEERR_AO`: a memory error was found, but not by the thread that is told.
+pub const BUS_MCEERR_AO: u32 = 5;
+
+/// Offsets in `struct ucontext` of registers that an exception fixup sets.
+pub const RDI: usize = MCONTEXT + 8 * 8;
+/// See [`RDI`].
+pub const RSI: usize = MCONTEXT + 9 * 8;
+/// See [`RDI`].
+pub const RDX: usize = MCONTEXT + 12 * 8;
+/// See [`RDI`].
+pub const RCX: usize = MCONTEXT + 14 * 8;
+
+/// Offset in `struct ucontext` of the code segment, 16 bits.
+pub const CS: usize = MCONTEXT + 18 * 8;
+/// Offset in `struct ucontext` of the exception's error code.
+pub const ERROR_CODE: usize = MCONTEXT + 19 * 8;
+/// Offset in `struct ucontext` of the exception's number.
+pub const TRAP_NUMBER: usize = MCONTEXT + 20 * 8;
+/// Offset in `struct ucontext` of the address of the last page fault.
+pub const FAULT_ADDRESS: usize = MCONTEXT + 22 * 8;
+
+/// `X86_TRAP_DB`: the debug exception (`arch/x86/include/asm/trapnr.h`).
+pub const TRAP_DEBUG: u64 = 1;
+/// `X86_TRAP_BP`: the breakpoint.
+pub const TRAP_BREAKPOINT: u64 = 3;
+/// `X86_TRAP_PF`: the page fault.
+pub const TRAP_PAGE_FAULT: u64 = 14;
