@@ -1,0 +1,222 @@
+//! An area, as it is found: checked as far as its header goes, and cells by their place.
+//!
+//! # Invariants
+//!
+//! 1. Offsets are computed from a capacity that was checked once, when the area was opened: whatever the header says
+//!    later, no access is outside `area_size(capacity)` bytes.
+
+use crate::error::Error;
+use crate::memory::{Fault, Memory, Stamped};
+use core::hint::select_unpredictable;
+use core::mem::{offset_of, size_of};
+use liblinux_abi::fixup::{
+    ALIGN, Area as Header, CAPACITY_MAX, Cell, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MOVE, SIZES,
+    START, TABLE, USER_END, WITNESS, area_size, cell,
+};
+
+/// An area of which the header was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Area<'m, M> {
+    /// The memory that it is in.
+    pub memory: &'m M,
+    /// Its address.
+    pub address: u64,
+    /// How many DSOs it has room for, 1 to [`CAPACITY_MAX`].
+    pub capacity: u64,
+}
+
+/// One row: a DSO's registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// First address of the text.
+    pub text_start: u64,
+    /// Address of the table.
+    pub table: u64,
+    /// See `liblinux_abi::fixup::sizes`.
+    pub sizes: u64,
+    /// See [`crate::witness`].
+    pub witness: u64,
+}
+
+impl Row {
+    /// Bytes of the text.
+    #[inline(always)]
+    pub const fn text_len(&self) -> u64 {
+        self.sizes & 0xffff_ffff
+    }
+
+    /// Entries of the table.
+    #[inline(always)]
+    pub const fn count(&self) -> u64 {
+        self.sizes >> 32
+    }
+
+    /// The value for a column.
+    #[inline(always)]
+    pub const fn column(&self, column: usize) -> u64 {
+        match column {
+            START => self.text_start,
+            TABLE => self.table,
+            SIZES => self.sizes,
+            _ => self.witness,
+        }
+    }
+
+    /// Changes the value for a column.
+    #[inline(always)]
+    pub const fn set_column(&mut self, column: usize, value: u64) {
+        match column {
+            START => self.text_start = value,
+            TABLE => self.table = value,
+            SIZES => self.sizes = value,
+            _ => self.witness = value,
+        }
+    }
+
+    /// Whether the text has this address.
+    #[inline(always)]
+    pub const fn covers(&self, address: u64) -> bool {
+        address.wrapping_sub(self.text_start) < self.text_len()
+    }
+}
+
+impl<'m, M: Memory> Area<'m, M> {
+    /// Opens the area at an address; `INVALID` if there is none.
+    #[inline(always)]
+    pub fn open(memory: &'m M, address: u64) -> Result<Self, Error> {
+        if !is_place(address) {
+            return Err(Error::INVALID);
+        }
+        let magic = memory.load(address.wrapping_add(offset_of!(Header, magic) as u64))?;
+        let capacity = memory.load_half(address.wrapping_add(offset_of!(Header, capacity) as u64))?;
+        let capacity = u64::from(capacity);
+        if magic != MAGIC || capacity == 0 || capacity > CAPACITY_MAX {
+            return Err(Error::INVALID);
+        }
+        Ok(Self { memory, address, capacity })
+    }
+
+    /// Its size in bytes.
+    #[inline(always)]
+    pub fn size(&self) -> u64 {
+        area_size(self.capacity).unwrap_or(HEADER_SIZE)
+    }
+
+    /// The committed generation, and what a reader's first load of a buffer must not pass.
+    ///
+    /// Pairs with the exchange that commits a generation: the cells of its buffer were written before.
+    #[inline(always)]
+    pub fn current(&self) -> Result<u64, Fault> {
+        self.memory.load(self.current_address())
+    }
+
+    /// As [`Area::current`]; `INVALID` where no writer can have left it.
+    #[inline(always)]
+    pub fn writable_generation(&self) -> Result<u64, Error> {
+        let generation = self.current()?;
+        if generation < FIRST_GENERATION || generation > u64::MAX - 2 {
+            return Err(Error::INVALID);
+        }
+        Ok(generation)
+    }
+
+    /// Address of the committed generation.
+    #[inline(always)]
+    pub fn current_address(&self) -> u64 {
+        self.address.wrapping_add(offset_of!(Header, current) as u64)
+    }
+
+    /// Address of the number of DSOs of a generation.
+    #[inline(always)]
+    pub fn count_address(&self, generation: u64) -> u64 {
+        let offset = offset_of!(Header, counts) as u64 + (generation & 1) * size_of::<Cell>() as u64;
+        self.address.wrapping_add(offset)
+    }
+
+    /// Address of a cell of the operation.
+    #[inline(always)]
+    pub fn operation_address(&self, column: usize) -> u64 {
+        self.address.wrapping_add((offset_of!(Header, operation) + column * size_of::<Cell>()) as u64)
+    }
+
+    /// Address of a cell of a generation's buffer.
+    #[inline(always)]
+    pub fn cell_address(&self, generation: u64, column: usize, row: u64) -> u64 {
+        self.address.wrapping_add(cell(self.capacity, generation, column, row))
+    }
+
+    /// How many DSOs a generation has; `INVALID` if more than there is room for.
+    #[inline(always)]
+    pub fn count(&self, generation: u64) -> Result<u64, Error> {
+        let count = self.memory.load(self.count_address(generation))?;
+        if count > self.capacity {
+            return Err(Error::INVALID);
+        }
+        Ok(count)
+    }
+
+    /// A row of a generation.
+    #[inline(always)]
+    pub fn row(&self, generation: u64, row: u64) -> Result<Row, Fault> {
+        let value = |column: usize| self.memory.load(self.cell_address(generation, column, row));
+        Ok(Row {
+            text_start: value(START)?,
+            table: value(TABLE)?,
+            sizes: value(SIZES)?,
+            witness: value(WITNESS)?,
+        })
+    }
+
+    /// How many of a generation's first `count` texts start at `address` or below.
+    ///
+    /// The search looks at as many cells for every address, and does not branch on what they hold: a branch would be
+    /// mispredicted every other time.
+    #[inline(always)]
+    pub fn rank(&self, generation: u64, count: u64, address: u64) -> Result<u64, Fault> {
+        let column = self.cell_address(generation, START, 0);
+        let (mut below, mut left) = (0_u64, count);
+        while left > 0 {
+            let half = left.div_ceil(2);
+            let probe = below + half - 1;
+            let start = self.memory.load(column.wrapping_add(probe * size_of::<Cell>() as u64))?;
+            below = select_unpredictable(start <= address, below + half, below);
+            left -= half;
+        }
+        Ok(below)
+    }
+
+    /// A cell, as it was at one moment; none if it changed meanwhile.
+    #[inline(always)]
+    pub fn cell(&self, address: u64) -> Result<Option<Stamped>, Fault> {
+        let generation = self.memory.load(stamp(address))?;
+        let value = self.memory.load(address)?;
+        // Every change of a cell changes its generation, so between two equal ones the value is its own.
+        let again = self.memory.load(stamp(address))?;
+        Ok((generation == again).then_some(Stamped { value, generation }))
+    }
+
+    /// Where the registry went, if this area is sealed at `generation`.
+    #[inline(always)]
+    pub fn sealed(&self, generation: u64) -> Result<Option<u64>, Error> {
+        let operation = self.operation_address(START);
+        let pending = self.memory.load(stamp(operation))?;
+        if pending != generation.wrapping_add(1) {
+            return Ok(None);
+        }
+        let value = self.memory.load(operation)?;
+        // A value of a later generation than `pending` would be a move as well, and one that was decided.
+        Ok((value >> KIND_SHIFT == MOVE).then_some(value & !(MOVE << KIND_SHIFT)))
+    }
+}
+
+/// Address of the generation of the cell at an address.
+#[inline(always)]
+pub const fn stamp(cell: u64) -> u64 {
+    cell.wrapping_add(offset_of!(Cell, generation) as u64)
+}
+
+/// Whether an area can be at this address.
+#[inline(always)]
+pub fn is_place(address: u64) -> bool {
+    address != 0 && address & (ALIGN - 1) == 0 && address < USER_END
+}

@@ -1,0 +1,43 @@
+//! What goes wrong, as the kernel would number it.
+
+use crate::memory::Fault;
+use core::num::NonZero;
+use liblinux_abi::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC};
+
+/// An error number. Not an enumeration, so that returning one needs no table; not zero, so that a result without a value
+/// is one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error(NonZero<isize>);
+
+impl Error {
+    /// Memory that was given, or that the registry leads to, is not accessible.
+    pub const FAULT: Self = Self::number(EFAULT);
+    /// An argument, a table or an area is not as it should be.
+    pub const INVALID: Self = Self::number(EINVAL);
+    /// Part of the text is registered already.
+    pub const EXISTS: Self = Self::number(EEXIST);
+    /// The area is full.
+    pub const FULL: Self = Self::number(ENOSPC);
+    /// There is no such text, or no fixup for this address.
+    pub const ABSENT: Self = Self::number(ENOENT);
+    /// Writers overtook the reader each time that it tried.
+    pub const OVERTAKEN: Self = Self::number(EAGAIN);
+
+    /// The error of a number, evaluated at compile time.
+    const fn number(number: isize) -> Self {
+        Self(NonZero::new(number).expect("an error number"))
+    }
+
+    /// What an entry of the image returns: `-errno`.
+    #[inline(always)]
+    pub const fn code(self) -> isize {
+        -self.0.get()
+    }
+}
+
+impl From<Fault> for Error {
+    #[inline(always)]
+    fn from(Fault: Fault) -> Self {
+        Self::FAULT
+    }
+}

@@ -1,0 +1,91 @@
+//! Reading the registry: what the kernel does for an address, in user space.
+//!
+//! The kernel patch follows the same steps with accesses of its own, and differs in one: where a text was replaced, it
+//! knows by the mark on the mapping, and a lookup by the [`witness`](crate::witness).
+//!
+//! # Invariants
+//!
+//! 1. At most [`SEALS`] areas are visited, in each at most [`TRIES`] times, and a visit is one search: of 17 rows, and of
+//!    33 entries.
+//! 2. What is found belongs to one generation: `current` was the same before the first row was read and after the last.
+
+use crate::area::Area;
+use crate::error::Error;
+use crate::memory::Memory;
+use crate::{table, witness};
+use liblinux_abi::fixup::{Hit, SEALS, TRIES};
+
+/// What one visit of an area came to.
+enum Visit {
+    /// There is a fixup.
+    Hit(Hit),
+    /// There is none.
+    Miss,
+    /// A writer was at work meanwhile.
+    Overtaken,
+    /// The registry is in another area now.
+    Moved(u64),
+}
+
+/// Finds the fixup for an address.
+///
+/// `ABSENT` if there is none, `OVERTAKEN` if writers did not leave the time to look, `INVALID` if there is no area or it
+/// is not well formed, `FAULT` if it is not accessible.
+#[inline]
+pub fn lookup<M: Memory>(memory: &M, area: u64, address: u64) -> Result<Hit, Error> {
+    let mut place = area;
+    for _ in 0..=SEALS {
+        let area = Area::open(memory, place)?;
+        let mut tries = TRIES;
+        loop {
+            match visit(&area, address)? {
+                Visit::Hit(hit) => return Ok(hit),
+                Visit::Miss => return Err(Error::ABSENT),
+                Visit::Moved(target) => {
+                    place = target;
+                    break;
+                }
+                Visit::Overtaken if tries == 1 => return Err(Error::OVERTAKEN),
+                Visit::Overtaken => tries -= 1,
+            }
+        }
+    }
+    Err(Error::INVALID)
+}
+
+#[inline(always)]
+fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
+    let memory = area.memory;
+    let generation = area.current()?;
+    let count = area.count(generation);
+    if let Some(target) = area.sealed(generation)? {
+        return Ok(Visit::Moved(target));
+    }
+    let found = match count {
+        Ok(count) => match area.rank(generation, count, address)? {
+            0 => None,
+            rank => Some(area.row(generation, rank - 1)?),
+        },
+        Err(error) => return if area.current()? == generation { Err(error) } else { Ok(Visit::Overtaken) },
+    };
+    // Pairs with the exchange that commits a generation: a writer changes these rows only after `generation + 1` was
+    // committed, so what was read before this load is what `generation` has, or the load shows it.
+    if area.current()? != generation {
+        return Ok(Visit::Overtaken);
+    }
+    let Some(row) = found else { return Ok(Visit::Miss) };
+    if !row.covers(address) || row.count() == 0 {
+        return Ok(Visit::Miss);
+    }
+    // Where table or text are gone, the DSO is gone.
+    let Ok(Some(fixup)) = table::search(memory, &row, address) else { return Ok(Visit::Miss) };
+    if witness::witness(memory, &row) != Ok(row.witness) {
+        return Ok(Visit::Miss);
+    }
+    Ok(Visit::Hit(Hit {
+        landing: fixup.landing,
+        flags: fixup.flags.into(),
+        text_start: row.text_start,
+        entry: fixup.entry,
+    }))
+}

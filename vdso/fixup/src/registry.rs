@@ -1,0 +1,279 @@
+//! Changing the registry: making an area, adding and removing DSOs, moving to a larger area.
+//!
+//! # Invariants
+//!
+//! 1. An answer holds for one generation: what it was decided on was read while that was the current one.
+//! 2. A writer that comes to a sealed area first has the kernel follow, then does itself: a registration that succeeded
+//!    is one that the kernel sees.
+
+use crate::area::{Area, Row, is_place, stamp};
+use crate::error::Error;
+use crate::generation::{Operation, Outcome, complete, perform, rank};
+use crate::kernel::Kernel;
+use crate::memory::{Fault, Memory, Stamped};
+use crate::{table, witness};
+use core::mem::offset_of;
+use liblinux_abi::fixup::{
+    ABORT, Area as Header, CAPACITY_MAX, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE,
+    KIND_SHIFT, MAGIC, MOVE, SEALS, START, USER_END, area_size, sizes,
+};
+
+/// An area where no operation is pending.
+struct Settled<'m, M> {
+    area: Area<'m, M>,
+    generation: u64,
+    /// The operation's first cell.
+    seen: Stamped,
+}
+
+/// Makes an empty area that has room for `capacity` DSOs.
+#[inline]
+pub fn init<M: Memory>(memory: &M, address: u64, size: u64, capacity: u64) -> Result<(), Error> {
+    let needed = area_size(capacity).ok_or(Error::INVALID)?;
+    if !is_range(address, size) || size < needed {
+        return Err(Error::INVALID);
+    }
+    let area = Area { memory, address, capacity };
+    erase(&area)?;
+    publish(&area, 0)?;
+    Ok(())
+}
+
+/// Adds a DSO.
+///
+/// `INVALID` for a text, a table or an area that is not well formed, `EXISTS` if part of the text is registered and is
+/// still what it was, `FULL` if the area is, `FAULT` if any of the memory is not accessible.
+#[inline]
+pub fn register<M: Memory + Kernel>(memory: &M, area: u64, dso: Dso) -> Result<(), Error> {
+    let row = judge(memory, dso)?;
+    // Before it can be found, so that it is never found without.
+    memory.mark(row.text_start, row.text_len());
+    let mut place = area;
+    loop {
+        let settled = settle(memory, &mut place)?;
+        let (area, generation) = (&settled.area, settled.generation);
+        let count = area.count(generation);
+        let collision = count.and_then(|count| collision(area, generation, count, &row));
+        if area.current()? != generation {
+            continue;
+        }
+        let stale = collision?;
+        let operation = match stale {
+            Some(start) => Operation::Unregister(start),
+            None if count? == area.capacity => return Err(Error::FULL),
+            None => Operation::Register(row),
+        };
+        if perform(area, generation, settled.seen, &operation)? == Outcome::Done && stale.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes the DSO whose text starts at an address; `ABSENT` if there is none.
+#[inline]
+pub fn unregister<M: Memory + Kernel>(memory: &M, area: u64, text_start: u64) -> Result<(), Error> {
+    let mut place = area;
+    loop {
+        let settled = settle(memory, &mut place)?;
+        let (area, generation) = (&settled.area, settled.generation);
+        let is_there = area.count(generation).and_then(|count| has(area, generation, count, text_start));
+        if area.current()? != generation {
+            continue;
+        }
+        if !is_there? {
+            return Err(Error::ABSENT);
+        }
+        let operation = Operation::Unregister(text_start);
+        if perform(area, generation, settled.seen, &operation)? == Outcome::Done {
+            return Ok(());
+        }
+    }
+}
+
+/// Moves the registry to new memory, of which nobody else knows yet.
+///
+/// `INVALID` if that has room for fewer DSOs, or is part of the old area.
+#[inline]
+pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Result<(), Error> {
+    if !is_range(new, size) || size < HEADER_SIZE + DSO_SIZE {
+        return Err(Error::INVALID);
+    }
+    let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(CAPACITY_MAX);
+    let target = Area { memory, address: new, capacity };
+    let mut place = old;
+    loop {
+        let settled = settle(memory, &mut place)?;
+        let (source, generation) = (&settled.area, settled.generation);
+        if source.address == new {
+            // Moved already, by a call that did not live to say so.
+            return if place == old { Err(Error::INVALID) } else { Ok(()) };
+        }
+        let is_apart = source.address.wrapping_add(source.size()) <= new
+            || new.wrapping_add(target.size()) <= source.address;
+        if capacity < source.capacity || !is_apart {
+            return Err(Error::INVALID);
+        }
+        erase(&target)?;
+        let copied = source.count(generation).and_then(|count| copy(source, generation, count, &target));
+        if source.current()? != generation {
+            continue;
+        }
+        publish(&target, copied?)?;
+        if perform(source, generation, settled.seen, &Operation::Move(new))? == Outcome::Done {
+            hand_over(source.address, &target);
+            return Ok(());
+        }
+    }
+}
+
+/// Whether a registry can be in this memory.
+#[inline(always)]
+fn is_range(address: u64, size: u64) -> bool {
+    is_place(address) && size <= USER_END - address
+}
+
+/// Goes to the area in which the registry is by now, and helps there until no operation is pending. `place` becomes the
+/// area's address.
+#[inline]
+fn settle<'m, M: Memory + Kernel>(memory: &'m M, place: &mut u64) -> Result<Settled<'m, M>, Error> {
+    let mut seals = SEALS;
+    let Area { mut address, mut capacity, .. } = Area::open(memory, *place)?;
+    loop {
+        // From its parts, here and below, because the compiler would copy the whole by vector registers.
+        let area = Area { memory, address, capacity };
+        let generation = area.writable_generation()?;
+        let Some(seen) = area.cell(area.operation_address(START))? else { continue };
+        if seen.generation <= generation {
+            return Ok(Settled { area: Area { memory, address, capacity }, generation, seen });
+        }
+        if seen.generation != generation + 1 {
+            if area.current()? == generation {
+                return Err(Error::INVALID);
+            }
+            continue;
+        }
+        if seen.value >> KIND_SHIFT != MOVE {
+            complete(&area, generation)?;
+            continue;
+        }
+        if seals == 0 {
+            return Err(Error::INVALID);
+        }
+        seals -= 1;
+        let next = Area::open(memory, seen.value & ((1 << KIND_SHIFT) - 1))?;
+        hand_over(area.address, &next);
+        (address, capacity) = (next.address, next.capacity);
+        *place = address;
+    }
+}
+
+/// Has the kernel follow the registry from an area that is sealed, if it has that one.
+#[inline(always)]
+fn hand_over<M: Memory + Kernel>(old: u64, new: &Area<'_, M>) {
+    if new.memory.attached() == Some(old) {
+        new.memory.attach(new.address, new.size());
+    }
+}
+
+/// The row of a DSO that may be registered.
+#[inline(always)]
+fn judge<M: Memory>(memory: &M, dso: Dso) -> Result<Row, Error> {
+    let Dso { text_start, text_len, table, count } = dso;
+    let (Ok(text_len), Ok(count)) = (u32::try_from(text_len), u32::try_from(count)) else {
+        return Err(Error::INVALID);
+    };
+    let table_len = u64::from(count) * size_of::<Entry>() as u64;
+    let fits = |start: u64, len: u64| start < USER_END && len > 0 && len <= USER_END - start;
+    let is_aligned = table & (align_of::<Entry>() as u64 - 1) == 0;
+    let sizes = sizes(text_len, count);
+    if !fits(text_start, text_len.into()) || !fits(table, table_len) || !is_aligned || sizes == ABORT {
+        return Err(Error::INVALID);
+    }
+    let mut row = Row { text_start, table, sizes, witness: 0 };
+    table::validate(memory, &row)?;
+    row.witness = witness::witness(memory, &row)?;
+    Ok(row)
+}
+
+/// The start of a text that is in the way of a new one and is not what it was when it was registered; `EXISTS` if
+/// something is in the way that is.
+#[inline(always)]
+fn collision<M: Memory>(
+    area: &Area<'_, M>,
+    generation: u64,
+    count: u64,
+    new: &Row,
+) -> Result<Option<u64>, Error> {
+    // Only the last text that starts before the new one ends can reach into it, as texts are disjoint; the others that
+    // might are found when it is gone.
+    let rank = rank(area, generation, count, new.text_start + (new.text_len() - 1))?;
+    if rank == 0 {
+        return Ok(None);
+    }
+    let row = area.row(generation, rank - 1)?;
+    if row.text_start.wrapping_add(row.text_len()) <= new.text_start {
+        return Ok(None);
+    }
+    match witness::witness(area.memory, &row) {
+        Ok(witness) if witness == row.witness => Err(Error::EXISTS),
+        Ok(_) | Err(Fault) => Ok(Some(row.text_start)),
+    }
+}
+
+/// Whether a text that starts here is registered.
+#[inline(always)]
+fn has<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64, start: u64) -> Result<bool, Error> {
+    if start >= USER_END {
+        return Ok(false);
+    }
+    let rank = rank(area, generation, count, start)?;
+    Ok(rank > 0 && area.memory.load(area.cell_address(generation, START, rank - 1))? == start)
+}
+
+/// Makes everything zero, and so no area.
+#[inline]
+fn erase<M: Memory>(area: &Area<'_, M>) -> Result<(), Fault> {
+    let mut address = area.address;
+    for _ in 0..area.size() / 8 {
+        // What was never touched stays untouched: a large area costs no memory before it is used.
+        if area.memory.load(address)? != 0 {
+            area.memory.store(address, 0)?;
+        }
+        address += 8;
+    }
+    Ok(())
+}
+
+/// Copies a generation into the first buffer of an area that nobody knows; how many rows there are.
+#[inline]
+fn copy<M: Memory>(
+    source: &Area<'_, M>,
+    generation: u64,
+    count: u64,
+    target: &Area<'_, M>,
+) -> Result<u64, Error> {
+    for row in 0..count {
+        for column in 0..COLUMNS {
+            let value = source.memory.load(source.cell_address(generation, column, row))?;
+            put(target, target.cell_address(FIRST_GENERATION, column, row), value)?;
+        }
+    }
+    Ok(count)
+}
+
+/// Makes an area of memory that was erased, and of which the first buffer has `count` rows.
+#[inline]
+fn publish<M: Memory>(area: &Area<'_, M>, count: u64) -> Result<(), Fault> {
+    let field = |offset: usize| area.address.wrapping_add(offset as u64);
+    put(area, area.count_address(FIRST_GENERATION), count)?;
+    area.memory.store(field(offset_of!(Header, capacity)), area.capacity)?;
+    area.memory.store(area.current_address(), FIRST_GENERATION)?;
+    area.memory.store(field(offset_of!(Header, magic)), MAGIC)
+}
+
+/// Stores a cell of the first generation.
+#[inline(always)]
+fn put<M: Memory>(area: &Area<'_, M>, address: u64, value: u64) -> Result<(), Fault> {
+    area.memory.store(address, value)?;
+    area.memory.store(stamp(address), FIRST_GENERATION)
+}
