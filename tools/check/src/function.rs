@@ -15,7 +15,7 @@ use crate::rules::alternatives;
 use crate::subject::Subject;
 use goblin::elf::sym::STT_FUNC;
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
-use liblinux_abi::export::SGX_ENTER_ENCLAVE;
+use liblinux_abi::export::{PRIVATE, SGX_ENTER_ENCLAVE};
 use liblinux_abi::layout::{SLOT_SIZE, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
 use std::ops::Range;
@@ -54,6 +54,12 @@ impl Function<'_> {
             SYSCALLS.iter().find(|call| call.symbol == symbol && call.is_hand_written())
         };
         self.names.iter().find_map(owner)
+    }
+
+    /// The private call whose body this function is: its index.
+    pub fn private_call(&self) -> Option<usize> {
+        let bodies = self.names.iter().filter_map(|name| name.strip_suffix(".body"));
+        bodies.filter_map(|name| PRIVATE.iter().position(|private| *private == name)).next()
     }
 
     /// Whether this is the function that enters enclaves: nothing else needs `enclu`, or calls a function of the caller's.

@@ -5,7 +5,8 @@ mod specimen;
 
 use goblin::elf::dynamic::{DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_SYMENT, DT_TEXTREL};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
-use liblinux_abi::layout::slot;
+use liblinux_abi::export::{FIXUPS, PRIVATE};
+use liblinux_abi::layout::{PRIVATE as PRIVATE_NUMBER, fixup_slot, slot};
 use liblinux_check::{Lock, rules};
 use specimen::{Specimen, section, segment, symbol};
 use std::collections::BTreeSet;
@@ -198,6 +199,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("syscall-numbers", "pipe that does something between number and call", |s| s.code("__vdso_pipe.body", &[0xb8, 0x25, 1, 0, 0, 0x90, 0x0f, 0x05, 0xc3])),
     fixture("syscall-numbers", "pipe that may jump over the number", |s| s.code("__vdso_pipe.body", &[0xe3, 5, 0xb8, 0x25, 1, 0, 0, 0x0f, 0x05, 0xc3])),
     fixture("syscall-numbers", "a stub that loads no number", |s| s.put(slot(0) + 4, &[0x90; 5])),
+    fixture("syscall-sites", "syscall in an entry of fixups", |s| s.put(fixup_slot(0) + 9, &[0x0f, 0x05])),
     fixture("no-kernel-gates", "int 0x80", |s| s.code(VICTIM, &[0xcd, 0x80])),
     fixture("no-kernel-gates", "sysenter", |s| s.code(VICTIM, &[0x0f, 0x34])),
     fixture("no-kernel-gates", "hlt", |s| s.code(VICTIM, &[0xf4])),
@@ -209,6 +211,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-vectors", "emms", |s| s.code(VICTIM, &[0x0f, 0x77])),
     fixture("baseline-instructions", "rdpid rax", |s| s.code(VICTIM, &[0xf3, 0x0f, 0xc7, 0xf8])),
     fixture("baseline-instructions", "lzcnt eax, edi", |s| s.code(VICTIM, &[0xf3, 0x0f, 0xbd, 0xc7])),
+    fixture("baseline-instructions", "cmpxchg16b that is not in the exception table", |s| s.code(VICTIM, &[0xf0, 0x48, 0x0f, 0xc7, 0x0f])),
     fixture("frame-bound", "sub rsp, 0x1000", |s| s.code(VICTIM, &[0x48, 0x81, 0xec, 0, 0x10, 0, 0])),
     fixture("frame-bound", "sub rsp, rax", |s| s.code(VICTIM, &[0x48, 0x29, 0xc4])),
     fixture("frame-bound", "add rsp, -0x1000", |s| s.code(VICTIM, &[0x48, 0x81, 0xc4, 0, 0xf0, 0xff, 0xff])),
@@ -238,6 +241,20 @@ const FIXTURES: &[Fixture] = &[
     fixture("extable-order", "two entries exchanged", |s| { let at = s.debug.contents("__ex_table"); s.debug.bytes[at..at + 16].rotate_left(8) }),
     fixture("extable-targets", "an entry for the middle of an instruction", |s| into_instruction(s, 0)),
     fixture("extable-targets", "a fixup in the middle of an instruction", |s| into_instruction(s, 4)),
+
+    fixture("fixup-slots", "an entry in its neighbour's slot", |s| { let at = s.image.export("__vdso_fixup_init"); s.image.put64(at + symbol::VALUE, fixup_slot(0) as u64) }),
+    fixture("fixup-slots", "code behind the jump", |s| s.put(fixup_slot(1) + 12, &[0xc3])),
+    fixture("fixup-slots", "attach that queries", |s| {
+        let attach = fixup_slot(FIXUPS.iter().position(|name| *name == PRIVATE[0]).expect("a slot"));
+        let distance = s.debug.range("__vdso_fixup_query.body").0 as u32 - (attach as u32 + 9);
+        s.put(attach + 4, &[&[0xe9][..], &distance.to_le_bytes(), &[0xcc; 7]].concat());
+    }),
+    fixture("private-calls", "mark that attaches", |s| { let (start, _) = s.debug.range("__vdso_fixup_mark.body"); s.put(start + 12, &[0]) }),
+    fixture("private-calls", "a number that no kernel gave", |s| s.put(PRIVATE_NUMBER, &[1])),
+    fixture("own-fixups", "another landing than the kernel's", |s| { let at = s.image.contents(".fixups") + 8; let old = s.image.word(at); s.put(at, &(old + 1).to_le_bytes()) }),
+    fixture("own-fixups", "two entries exchanged", |s| { let at = s.image.contents(".fixups"); s.image.bytes[at..at + 32].rotate_left(16) }),
+    fixture("own-fixups", "an entry of two bytes", |s| { let at = s.image.contents(".fixups") + 4; s.put(at, &[2]) }),
+    fixture("own-fixups", "one entry less", |s| section64(s, ".fixups", 32, 16)),
 
     fixture("alternative-format", "a feature that does not exist", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0x7fff) }),
     fixture("alternative-format", "half an entry", |s| section64(s, ".altinstructions", 32, 21)),

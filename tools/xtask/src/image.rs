@@ -8,13 +8,15 @@
 //! 3. What is linked is the image's own object and nothing else; an undefined symbol is an error.
 
 use crate::command::{output, run};
+use crate::exception;
+use crate::fixup_header;
 use crate::legacy;
 use crate::version_script;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::export::SONAME;
-use liblinux_abi::layout::{DATA_SIZE, LIBRARY, PAGE_SIZE, SLOTS, TEXT, TICK};
-use object::{Object as _, ObjectSection as _};
+use liblinux_abi::layout::{DATA_SIZE, FIXUPS, LIBRARY, PAGE_SIZE, PRIVATE, SLOTS, TEXT, TICK};
+use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,9 +34,6 @@ const RUSTFLAGS: &[&str] = &[
     "-Cno-vectorize-loops",
     "-Cno-vectorize-slp",
 ];
-
-/// Bytes of an `__ex_table` entry: where the instruction and its landing are, 32 bits each, from the table's start.
-const EXCEPTION_ENTRY: usize = 8;
 
 /// Builds both files of the image and returns the path of the stripped one.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
@@ -56,12 +55,13 @@ pub(crate) fn build_update(workspace: &Workspace) -> Result<PathBuf> {
 fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path) -> Result<()> {
     version_script::require_fresh(workspace)?;
     legacy::require_fresh(workspace)?;
+    fixup_header::require_fresh(workspace)?;
     let folder = linked.parent().context("the image has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let scratch = tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
     let (new, new_stripped) = (scratch.path().join("vdso64.so.dbg"), scratch.path().join("vdso64.so"));
     link(workspace, library, &new)?;
-    sort_exception_table(&new)?;
+    exception::sort(&new)?;
     strip(&new, &new_stripped)?;
     fs::rename(&new, linked).context("cannot move the linked image into place")?;
     fs::rename(&new_stripped, stripped).context("cannot move the stripped image into place")
@@ -88,9 +88,11 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     ld.args(["-z", "noexecstack", "-z"]).arg(format!("max-page-size={PAGE_SIZE}"));
     // The linker script takes the layout from the table.
     for (name, value) in [
+        ("PRIVATE", PRIVATE),
         ("TICK", TICK),
         ("TEXT", TEXT),
         ("LIBRARY", LIBRARY),
+        ("FIXUPS", FIXUPS),
         ("SLOTS", SLOTS),
         ("PAGE_SIZE", PAGE_SIZE),
         ("DATA_SIZE", DATA_SIZE),
@@ -106,28 +108,18 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     )
 }
 
-/// Sorts the exception table by instruction: the kernel finds its entries either way, and a reader can check it.
-fn sort_exception_table(linked: &Path) -> Result<()> {
-    let mut bytes = fs::read(linked).with_context(|| format!("cannot read {}", linked.display()))?;
-    let elf = object::File::parse(bytes.as_slice()).context("the linked image is not readable")?;
-    let Some((start, size)) = elf.section_by_name("__ex_table").and_then(|table| table.file_range()) else {
-        bail!("the image has no __ex_table: nothing in it would survive a bad pointer");
-    };
-    let range = usize::try_from(start)?..usize::try_from(start + size)?;
-    let table = bytes.get_mut(range).context("__ex_table is not in the file")?;
-    let instruction =
-        |entry: &[u8; EXCEPTION_ENTRY]| i32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
-    table.as_chunks_mut::<EXCEPTION_ENTRY>().0.sort_unstable_by_key(instruction);
-    fs::write(linked, bytes).with_context(|| format!("cannot write {}", linked.display()))
-}
-
 /// Strips as the kernel's build does, and fills the last page: what is mapped is whole pages.
 fn strip(linked: &Path, stripped: &Path) -> Result<()> {
     let mut objcopy = Command::new("objcopy");
     objcopy.args(["-S", "--remove-section", "__ex_table"]).arg(linked).arg(stripped);
     run(&mut objcopy).context("the image cannot be stripped")?;
     let mut bytes = fs::read(stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
-    bytes.resize(bytes.len().next_multiple_of(PAGE_SIZE), 0);
+    // The program headers are those of the linked image, which the kernel's exception table makes longer.
+    let linked = fs::read(linked).with_context(|| format!("cannot read {}", linked.display()))?;
+    let elf = object::File::parse(linked.as_slice()).context("the linked image is not readable")?;
+    let loaded = elf.segments().map(|segment| segment.address() + segment.size()).max();
+    let len = bytes.len().max(usize::try_from(loaded.context("the image has no segment")?)?);
+    bytes.resize(len.next_multiple_of(PAGE_SIZE), 0);
     fs::write(stripped, bytes).with_context(|| format!("cannot write {}", stripped.display()))
 }
 

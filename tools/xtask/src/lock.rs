@@ -5,6 +5,7 @@
 //! 1. No blessing takes back an offset: an export that was ever in the lock stays where it is.
 
 use crate::client;
+use crate::fixup_header;
 use crate::image;
 use crate::legacy;
 use crate::version_script;
@@ -27,6 +28,7 @@ pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
     version_script::write(workspace)?;
     legacy::write(workspace)?;
     client::bless(workspace)?;
+    fixup_header::write(workspace)?;
     let path = image::build(workspace)?;
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let image = Image::read(&bytes).with_context(|| format!("{} cannot be read", path.display()))?;

@@ -10,6 +10,8 @@ mod boot;
 mod checked;
 mod client;
 mod command;
+mod exception;
+mod fixup_header;
 mod image;
 mod legacy;
 mod lock;

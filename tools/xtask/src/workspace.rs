@@ -65,6 +65,11 @@ impl Workspace {
         self.root.join("vdso/abi/legacy.md")
     }
 
+    /// The C header of exception fixups.
+    pub(crate) fn fixup_header(&self) -> PathBuf {
+        self.root.join("vdso/client/include/liblinux/fixup.h")
+    }
+
     /// The ABI lock.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("linker/vdso.abi")

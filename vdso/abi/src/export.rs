@@ -39,6 +39,10 @@ pub const FIXUPS: [&str; 10] = [
     "__vdso_fixup_dispatch",
 ];
 
+/// The private calls, in the order of their numbers: the first one's is at `layout::PRIVATE`, once a kernel wrote it.
+/// The body of each is the local function `NAME.body`.
+pub const PRIVATE: [&str; 3] = ["__vdso_fixup_attach", "__vdso_fixup_query", "__vdso_fixup_mark"];
+
 /// ELF symbol binding of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {

@@ -228,11 +228,11 @@ pub const SEALS: u32 = 16;
 /// levels of page tables. All addresses in an area are below it, and so leave room for the kind.
 pub const USER_END: u64 = (1 << KIND_SHIFT) - crate::layout::PAGE_SIZE as u64;
 
-/// Private call of index 0: `fixup_attach(area, size)`.
+/// Index in `export::PRIVATE` of `fixup_attach(area, size)`.
 pub const PRIVATE_ATTACH: u32 = 0;
-/// Private call of index 1: `fixup_query(out)`.
+/// Index in `export::PRIVATE` of `fixup_query(out)`.
 pub const PRIVATE_QUERY: u32 = 1;
-/// Private call of index 2: `fixup_mark(start, len)`.
+/// Index in `export::PRIVATE` of `fixup_mark(start, len)`.
 pub const PRIVATE_MARK: u32 = 2;
 
 /// Bytes of an area for so many DSOs; none if no area can have as many.

@@ -8,6 +8,7 @@
 //! 1. Every rule looks at every function of the unstripped image's symbol table, at every slot, and at every replacement
 //!    of an alternative; the rule `text-covered` refuses code that belongs to none of them.
 
+use super::extable;
 use crate::function::{Function, decode};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -134,7 +135,10 @@ fn text_covered(subject: &Subject<'_>) -> Verdict {
 
 /// Whether the function may execute `syscall`.
 fn may_call(function: &Function<'_>) -> bool {
-    function.slot_owner().is_some() || function.body_owner().is_some() || function.names.contains(&SYSCALL)
+    function.slot_owner().is_some()
+        || function.body_owner().is_some()
+        || function.private_call().is_some()
+        || function.names.contains(&SYSCALL)
 }
 
 fn syscall_sites(subject: &Subject<'_>) -> Verdict {
@@ -145,7 +149,7 @@ fn syscall_sites(subject: &Subject<'_>) -> Verdict {
     );
     no_instruction(
         subject,
-        "syscall outside the slots, their bodies and __vdso_syscall",
+        "syscall outside the slots, their bodies, private calls and __vdso_syscall",
         |function, instruction| instruction.mnemonic() == Mnemonic::Syscall && !may_call(function),
     )
 }
@@ -289,11 +293,15 @@ fn is_baseline(instruction: &Instruction) -> bool {
 }
 
 fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
+    let guarded = extable::instructions(subject)?;
     no_instruction(subject, "instructions that not every x86-64 processor has", |function, instruction| {
         // Vectors have a rule of their own, and so has what does not decode.
         let other = uses_vectors(instruction) || instruction.is_invalid();
         // Without SGX, `enclu` raises an exception that the function reports.
         let handled = function.enters_enclaves() && instruction.mnemonic() == Mnemonic::Enclu;
+        // An access that is in the exception table reports that exception, too.
+        let handled =
+            handled || instruction.mnemonic() == Mnemonic::Cmpxchg16b && guarded.contains(&instruction.ip());
         !function.is_replacement && !other && !handled && !is_baseline(instruction)
     })
 }

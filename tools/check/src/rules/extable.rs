@@ -44,8 +44,17 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// The instructions that have an entry; none if there is no table.
+pub(super) fn instructions(subject: &Subject<'_>) -> Result<BTreeSet<u64>, Fault> {
+    match subject.debug().and_then(entries) {
+        Ok(entries) => Ok(entries.into_iter().map(|(instruction, _)| instruction).collect()),
+        Err(Fault::NotJudged(_)) => Ok(BTreeSet::new()),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Instruction and fixup of every entry, at least one.
-fn entries(image: &Image<'_>) -> Result<Vec<(u64, u64)>, Fault> {
+pub(super) fn entries(image: &Image<'_>) -> Result<Vec<(u64, u64)>, Fault> {
     let Some(section) = image.find_section(SECTION)? else {
         return Err(Fault::NotJudged(format!("the image has no {SECTION}")));
     };

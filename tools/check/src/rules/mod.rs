@@ -11,6 +11,7 @@ mod code;
 mod control;
 mod dynamic;
 mod extable;
+mod fixups;
 mod hashes;
 mod header;
 mod layout;
@@ -44,6 +45,7 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (control::RULES, Needs::Native),
     (layout::RULES, Needs::Native),
     (extable::RULES, Needs::Native),
+    (fixups::RULES, Needs::Native),
     (alternatives::RULES, Needs::Native),
     (names::RULES, Needs::Native),
     (readers::RULES, Needs::Native),

@@ -29,6 +29,7 @@
 
 #![expect(unsafe_code, reason = "defines a function in assembly and calls it")]
 
+use super::exception::on_fault;
 use super::user::Fault;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
@@ -73,9 +74,7 @@ global_asm!(
     // An access to the caller's memory.
     ".macro chacha_user landing, instruction:vararg",
     "    20: \\instruction",
-    "    .pushsection __ex_table, \"a\", @progbits",
-    "    .long 20b - __ex_table, \\landing - __ex_table",
-    "    .popsection",
+    on_fault!("20b", "\\landing"),
     ".endm",
     // Does a step for all sets of blocks, given as the numbers of their registers.
     ".macro chacha_two step, bits=0",

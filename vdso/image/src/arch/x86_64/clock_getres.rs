@@ -13,6 +13,7 @@
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
+use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::offset_of;
 use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE};
@@ -57,10 +58,8 @@ global_asm!(
     ".cfi_endproc",
     ".size __vdso_clock_getres, . - __vdso_clock_getres",
     ".popsection",
-    ".pushsection __ex_table, \"a\", @progbits",
-    ".long 4b - __ex_table, 3b - __ex_table",
-    ".long 5b - __ex_table, 3b - __ex_table",
-    ".popsection",
+    on_fault!("4b", "3b"),
+    on_fault!("5b", "3b"),
     clocks = const CLOCKS,
     known = const HIGH_RESOLUTION | RAW | COARSE,
     first_coarse = const REALTIME_COARSE,

@@ -23,6 +23,7 @@
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
+use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use liblinux_abi::alternative::FEATURE_RDTSCP;
@@ -127,12 +128,10 @@ global_asm!(
     ".cfi_endproc",
     ".size __vdso_clock_gettime, . - __vdso_clock_gettime",
     ".popsection",
-    ".pushsection __ex_table, \"a\", @progbits",
-    ".long 1b - __ex_table, 10b - __ex_table",
-    ".long 2b - __ex_table, 10b - __ex_table",
-    ".long 3b - __ex_table, 10b - __ex_table",
-    ".long 4b - __ex_table, 10b - __ex_table",
-    ".popsection",
+    on_fault!("1b", "10b"),
+    on_fault!("2b", "10b"),
+    on_fault!("3b", "10b"),
+    on_fault!("4b", "10b"),
     cold = sym crate::clock::clock_gettime_cold,
     clocks = const CLOCKS,
     monotonic = const MONOTONIC,

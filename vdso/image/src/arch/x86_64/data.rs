@@ -91,6 +91,15 @@ pub unsafe fn hvclock_page() -> &'static HypervPage {
     unsafe { &*page }
 }
 
+// The number of the first private call; 0 if the kernel has none, or is not the one that mapped this image.
+global_asm!(
+    ".pushsection .rodata.private, \"a\", @progbits",
+    ".local vdso_private",
+    "vdso_private: .long 0",
+    ".size vdso_private, 4",
+    ".popsection",
+);
+
 // The kernel's tick in nanoseconds; 0 if whoever built the kernel did not fill it in.
 global_asm!(
     ".pushsection .rodata.tick, \"a\", @progbits",

@@ -8,8 +8,12 @@ mod clock_getres;
 mod clock_gettime;
 mod counter;
 mod data;
+mod exception;
+mod fixups;
 mod getcpu;
 mod legacy;
+pub mod memory;
+mod private;
 mod process;
 mod restorer;
 mod sgx;
@@ -19,4 +23,5 @@ pub mod user;
 
 pub use counter::{counter, counter_since_update};
 pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page};
+pub use fixups::{code_segment, own_fixups};
 pub use slots::fallback;

@@ -23,6 +23,7 @@
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
+use super::exception::on_fault;
 use core::arch::global_asm;
 use liblinux_abi::process::{CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM};
 
@@ -85,10 +86,8 @@ global_asm!(
     "    mov rdx, r11",
     "    jmp 4b",
     "3:  detached_syscall r10",
-    "    .pushsection __ex_table, \"a\", @progbits",
-    "    .long 5b - __ex_table, 7b - __ex_table",
-    "    .long 6b - __ex_table, 7b - __ex_table",
-    "    .popsection",
+    on_fault!("5b", "7b"),
+    on_fault!("6b", "7b"),
     "    body_close clone3",
     ".endm",
     ".macro custom_exit number",

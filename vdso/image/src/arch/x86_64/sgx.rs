@@ -29,6 +29,7 @@
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
+use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use liblinux_abi::errno::{EFAULT, EINVAL};
@@ -58,9 +59,7 @@ global_asm!(
     ".popsection",
     ".macro enclave_resumes_at landing, instruction:vararg",
     "    20: \\instruction",
-    "    .pushsection __ex_table, \"a\", @progbits",
-    "    .long 20b - __ex_table, \\landing - __ex_table",
-    "    .popsection",
+    on_fault!("20b", "\\landing"),
     ".endm",
     // An access to the run structure.
     ".macro enclave_run instruction:vararg",

@@ -1,13 +1,12 @@
 //! Access to the caller's memory that does not crash.
 //!
-//! Each access is one instruction with an entry in the image's `__ex_table`. The kernel looks there before it delivers
-//! a signal for a fault in its vDSO (`fixup_vdso_exception`), and resumes at the landing. The good path is the bare
-//! instruction.
+//! Each access is one instruction with an entry in the image's `__ex_table` (see [`super::exception`]). The kernel looks
+//! there before it delivers a signal for a fault in its vDSO (`fixup_vdso_exception`), and resumes at the landing. The
+//! good path is the bare instruction.
 //!
 //! # Invariants
 //!
-//! 1. An entry is a pair of 32-bit offsets from the table's start, of the instruction and of its landing (the kernel's
-//!    `_ASM_VDSO_EXTABLE_HANDLE`).
+//! 1. An instruction that accesses the caller's memory has an entry.
 //! 2. At a landing `rdi`, `rsi` and `rdx` hold trap, error code and address; so no access lets the compiler keep
 //!    anything in them.
 //! 3. What is behind the pointer belongs to the caller, who may change it at any time: values are copied, never
@@ -15,13 +14,11 @@
 
 #![expect(unsafe_code, reason = "accesses memory that may not exist")]
 
+use super::exception::on_fault;
 use core::arch::asm;
 use core::ffi::c_void;
 use liblinux_abi::errno::EFAULT;
-
-/// The caller's memory was not accessible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault;
+pub use liblinux_fixup::Fault;
 
 /// Loads the byte at an offset; `absent` if it is not accessible.
 #[inline(always)]
@@ -33,9 +30,7 @@ pub fn load_u8<const OFFSET: usize>(base: *const c_void, absent: u32) -> u32 {
         asm!(
             "20: movzx {value:e}, byte ptr [{base} + {offset}]",
             "21:",
-            ".pushsection __ex_table, \"a\", @progbits",
-            ".long 20b - __ex_table, 21b - __ex_table",
-            ".popsection",
+            on_fault!("20b", "21b"),
             value = inlateout(reg) value,
             base = in(reg) base,
             offset = const OFFSET,
@@ -57,9 +52,7 @@ pub fn load_u64<const OFFSET: usize>(base: *const c_void, absent: u64) -> u64 {
         asm!(
             "20: mov {value}, [{base} + {offset}]",
             "21:",
-            ".pushsection __ex_table, \"a\", @progbits",
-            ".long 20b - __ex_table, 21b - __ex_table",
-            ".popsection",
+            on_fault!("20b", "21b"),
             value = inlateout(reg) value,
             base = in(reg) base,
             offset = const OFFSET,
@@ -72,17 +65,15 @@ pub fn load_u64<const OFFSET: usize>(base: *const c_void, absent: u64) -> u64 {
     value
 }
 
-/// Stores by instructions with a label each; a fault in any of them returns.
+/// Stores by instructions with a label each, which comes with the way to refer back to it; a fault in any returns.
 macro_rules! store {
-    ([$($label:literal $instruction:literal),+], $($operand:tt)+) => {
+    ([$($label:literal $place:literal $instruction:literal),+], $($operand:tt)+) => {
         // SAFETY: stores to memory that the caller of the image gave for it, or faults and lands below; the registers
         // that the kernel changes for the landing are declared.
         unsafe {
             asm!(
                 $(concat!($label, ": ", $instruction),)+
-                ".pushsection __ex_table, \"a\", @progbits",
-                $(concat!(".long ", $label, "b - __ex_table, {landing} - __ex_table"),)+
-                ".popsection",
+                $(on_fault!($place, "{landing}"),)+
                 $($operand)+,
                 landing = label { return Err(Fault) },
                 lateout("rdi") _,
@@ -98,7 +89,7 @@ macro_rules! store {
 #[inline(always)]
 pub fn store_u8<const OFFSET: usize>(base: *mut c_void, value: u8) -> Result<(), Fault> {
     store!(
-        ["20" "mov [{base} + {offset}], {value}"],
+        ["20" "20b" "mov [{base} + {offset}], {value}"],
         value = in(reg_byte) value, base = in(reg) base, offset = const OFFSET
     );
     Ok(())
@@ -107,14 +98,14 @@ pub fn store_u8<const OFFSET: usize>(base: *mut c_void, value: u8) -> Result<(),
 /// Stores 4 bytes, aligned or not.
 #[inline(always)]
 pub fn store_u32(pointer: *mut u32, value: u32) -> Result<(), Fault> {
-    store!(["20" "mov [{pointer}], {value:e}"], value = in(reg) value, pointer = in(reg) pointer);
+    store!(["20" "20b" "mov [{pointer}], {value:e}"], value = in(reg) value, pointer = in(reg) pointer);
     Ok(())
 }
 
 /// Stores 8 bytes, aligned or not.
 #[inline(always)]
 pub fn store_u64(pointer: *mut u64, value: u64) -> Result<(), Fault> {
-    store!(["20" "mov [{pointer}], {value}"], value = in(reg) value, pointer = in(reg) pointer);
+    store!(["20" "20b" "mov [{pointer}], {value}"], value = in(reg) value, pointer = in(reg) pointer);
     Ok(())
 }
 
@@ -122,7 +113,7 @@ pub fn store_u64(pointer: *mut u64, value: u64) -> Result<(), Fault> {
 #[inline(always)]
 pub fn store_pair(pointer: *mut [u64; 2], [first, second]: [u64; 2]) -> Result<(), Fault> {
     store!(
-        ["20" "mov [{pointer}], {first}", "21" "mov [{pointer} + 8], {second}"],
+        ["20" "20b" "mov [{pointer}], {first}", "21" "21b" "mov [{pointer} + 8], {second}"],
         first = in(reg) first, second = in(reg) second, pointer = in(reg) pointer
     );
     Ok(())
@@ -139,9 +130,7 @@ pub fn move_out(target: *mut u8, source: *mut u8, len: usize) -> Result<(), Faul
         asm!(
             ".macro user instruction:vararg",
             "20: \\instruction",
-            ".pushsection __ex_table, \"a\", @progbits",
-            ".long 20b - __ex_table, {landing} - __ex_table",
-            ".popsection",
+            on_fault!("20b", "{landing}"),
             ".endm",
             "cmp {len}, 8",
             "jb 3f",

@@ -1,0 +1,91 @@
+//! Private calls: system calls without a number of their own.
+//!
+//! The kernel picks their numbers at boot, writes the first one into the image, and takes them from the image's text
+//! alone. Where it wrote none there are none, and an entry answers without asking. seccomp, ptrace and audit see a number
+//! that they do not know; the kernel that is asked from elsewhere says `-ENOSYS`, as for any unknown number.
+//!
+//! # Invariants
+//!
+//! 1. As a plain stub, a private call changes `rax`, `rcx`, `r10` and `r11` and no other register, and its `syscall` can
+//!    be executed again with the registers as they are.
+
+#![expect(unsafe_code, reason = "defines functions in assembly and calls them")]
+
+use core::arch::{asm, global_asm};
+use core::mem::MaybeUninit;
+use liblinux_abi::errno::ENOSYS;
+use liblinux_abi::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_QUERY};
+
+global_asm!(
+    ".macro private_call name, index",
+    "    .pushsection .text.body.\\name, \"ax\", @progbits",
+    "    .type __vdso_\\name\\().body, @function",
+    "    __vdso_\\name\\().body:",
+    "    .cfi_startproc",
+    "    mov eax, [rip + vdso_private]",
+    "    test eax, eax",
+    "    jz 2f",
+    "    add eax, \\index",
+    "    mov r10, rcx",
+    "    syscall",
+    "    ret",
+    "    2: mov rax, -{enosys}",
+    "    ret",
+    "    .cfi_endproc",
+    "    .size __vdso_\\name\\().body, . - __vdso_\\name\\().body",
+    "    .popsection",
+    ".endm",
+    "private_call fixup_attach, {attach}",
+    "private_call fixup_query, {query}",
+    "private_call fixup_mark, {mark}",
+    ".purgem private_call",
+    enosys = const ENOSYS,
+    attach = const PRIVATE_ATTACH,
+    query = const PRIVATE_QUERY,
+    mark = const PRIVATE_MARK,
+);
+
+macro_rules! private {
+    ($(#[$doc:meta])* $name:ident = $symbol:literal ($($argument:ident = $register:tt),+)) => {
+        $(#[$doc])*
+        #[inline]
+        pub(super) fn $name($($argument: u64),+) -> isize {
+            let result: isize;
+            // SAFETY: changes the registers listed; the kernel checks what it is given, and what it writes is ours.
+            unsafe {
+                asm!(
+                    concat!("call __vdso_", $symbol, ".body"),
+                    $(in($register) $argument,)+
+                    lateout("rax") result,
+                    out("rcx") _,
+                    out("r10") _,
+                    out("r11") _,
+                );
+            }
+            result
+        }
+    };
+}
+
+private! {
+    /// Has the kernel consult the area.
+    attach = "fixup_attach"(area = "rdi", size = "rsi")
+}
+private! {
+    /// Stores which area the kernel consults.
+    query = "fixup_query"(out = "rdi")
+}
+private! {
+    /// Marks text as what is registered.
+    mark = "fixup_mark"(start = "rdi", len = "rsi")
+}
+
+/// Which area the kernel consults for this process.
+pub(super) fn attached() -> Option<u64> {
+    let mut out = MaybeUninit::<Attached>::uninit();
+    if query(out.as_mut_ptr().expose_provenance() as u64) != 0 {
+        return None;
+    }
+    // SAFETY: the kernel has filled it.
+    Some(unsafe { out.assume_init() }.area)
+}
