@@ -209,13 +209,7 @@ fn decided<M: Memory>(area: &Area<'_, M>, next: u64, column: usize) -> Result<Op
     let address = area.operation_address(column);
     let mut patience = PATIENCE;
     loop {
-        let Some(seen) = area.cell(address)? else {
-            if patience == 0 {
-                return Ok(None);
-            }
-            patience -= 1;
-            continue;
-        };
+        let Some(seen) = area.cell(address)? else { continue };
         if seen.generation == next {
             return Ok(Some(seen.value));
         }

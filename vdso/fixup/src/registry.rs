@@ -216,6 +216,8 @@ fn collision<M: Memory>(
     }
     match witness::witness(area.memory, &row) {
         Ok(witness) if witness == row.witness => Err(Error::EXISTS),
+        // In an area that is out of order it would not be found to be removed, over and over.
+        _ if !has(area, generation, count, row.text_start)? => Err(Error::INVALID),
         Ok(_) | Err(Fault) => Ok(Some(row.text_start)),
     }
 }

@@ -1,0 +1,250 @@
+//! A process's memory in an array: areas, texts and tables, and threads that access it step by step.
+//!
+//! # Invariants
+//!
+//! 1. A step is one access, made as a whole: between two steps a [`Hook`] decides what happens. Threads of a scheduler
+//!    switch there and nowhere else, so no access needs to be atomic for the processor.
+//! 2. Order is sequential. That is what x86-64 gives this algorithm: it publishes by locked instructions alone, and plain
+//!    stores are made only to an area that nobody knows.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use liblinux_abi::fixup::{Dso, PLAIN, SIZES, START, TABLE, area_size, cell};
+use liblinux_fixup::memory::Stamped;
+use liblinux_fixup::{Error, Fault, Kernel, Memory, lookup, registry};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Where the memory starts.
+pub(crate) const BASE: u64 = 0x10_0000;
+
+/// Bytes of a DSO's text.
+pub(crate) const TEXT_LEN: u64 = 64;
+
+/// Bytes for a DSO: text and a table of two entries.
+const DSO_LEN: u64 = TEXT_LEN + 32;
+
+/// The memory, and what the kernel knows.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    words: Vec<AtomicU64>,
+    attached: AtomicU64,
+    /// How many bytes are taken, from the start.
+    taken: AtomicU64,
+}
+
+impl Arena {
+    pub(crate) fn new(len: u64) -> Arc<Self> {
+        let words = (0..len / 8).map(|_| AtomicU64::new(0)).collect();
+        Arc::new(Self { words, attached: AtomicU64::new(0), taken: AtomicU64::new(0) })
+    }
+
+    /// What a child of this process has.
+    pub(crate) fn fork(&self) -> Arc<Self> {
+        let copy = |word: &AtomicU64| AtomicU64::new(word.load(Relaxed));
+        let words = self.words.iter().map(copy).collect();
+        Arc::new(Self { words, attached: copy(&self.attached), taken: copy(&self.taken) })
+    }
+
+    /// Memory that nobody has, aligned for an area.
+    pub(crate) fn take(&self, len: u64) -> u64 {
+        let at = self.taken.fetch_add(len.next_multiple_of(64), Relaxed);
+        assert!(at + len <= 8 * self.words.len() as u64, "the arena is full");
+        BASE + at
+    }
+
+    pub(crate) fn word(&self, address: u64) -> Result<&AtomicU64, Fault> {
+        let offset = address.wrapping_sub(BASE);
+        let word = usize::try_from(offset / 8).ok().and_then(|index| self.words.get(index));
+        word.filter(|_| offset.is_multiple_of(8)).ok_or(Fault)
+    }
+
+    pub(crate) fn set(&self, address: u64, value: u64) {
+        self.word(address).expect("memory").store(value, Relaxed);
+    }
+
+    /// Which area the kernel has.
+    pub(crate) fn attached(&self) -> u64 {
+        self.attached.load(Relaxed)
+    }
+
+    /// A new area that is attached.
+    pub(crate) fn area(self: &Arc<Self>, capacity: u64) -> u64 {
+        let size = area_size(capacity).expect("a size");
+        let area = self.take(size);
+        registry::init(&self.thread(Free), area, size, capacity).expect("a new area");
+        self.attached.store(area, Relaxed);
+        area
+    }
+
+    /// A DSO with two fixups: of the 4 bytes at 8 to 40, and of the 8 bytes at 16 to 48, which is plain.
+    pub(crate) fn dso(&self, mark: u64) -> Dso {
+        let text_start = self.take(DSO_LEN);
+        let table = text_start + TEXT_LEN;
+        self.set(text_start, mark);
+        self.set(text_start + TEXT_LEN - 8, !mark);
+        let entry = |place: u64, start: u64, len: u64, landing: u64, flags: u32| {
+            let offset =
+                |field: u64, target: u64| u64::from((text_start + target).wrapping_sub(field) as u32);
+            self.set(place, offset(place, start) | len << 32);
+            self.set(place + 8, offset(place + 8, landing) | u64::from(flags) << 32);
+        };
+        entry(table, 8, 4, 40, 0);
+        entry(table + 16, 16, 8, 48, PLAIN);
+        Dso { text_start, text_len: TEXT_LEN, table, count: 2 }
+    }
+
+    /// The starts of the texts in an area, as the kernel sees them: it does not follow a registry that moved. Fails if the
+    /// area is not in order, or has a row that is none of these DSOs.
+    pub(crate) fn starts(&self, area: u64, known: &[Dso]) -> Vec<u64> {
+        let load = |address: u64| self.word(address).expect("the area").load(Relaxed);
+        let (current, capacity) = (load(area + 8), load(area + 16) & 0xffff_ffff);
+        let count = load(area + 32 + 16 * (current & 1));
+        assert!(count <= capacity, "{count} DSOs in room for {capacity}");
+        let mut end = 0;
+        let starts = (0..count).map(|row| {
+            let column = |column| {
+                let place = area + cell(capacity, current, column, row);
+                assert_eq!(load(place + 8), current, "the generation of row {row}, column {column}");
+                load(place)
+            };
+            let (start, table, sizes) = (column(START), column(TABLE), column(SIZES));
+            assert!(start >= end, "row {row} is not in order");
+            end = start + (sizes & 0xffff_ffff);
+            let is_known = known.iter().any(|dso| {
+                (dso.text_start, dso.table, dso.text_len | dso.count << 32) == (start, table, sizes)
+            });
+            assert!(is_known, "row {row} is nothing that was registered: {start:#x} {table:#x} {sizes:#x}");
+            start
+        });
+        starts.collect()
+    }
+
+    /// A thread of the process.
+    pub(crate) fn thread<H: Hook>(self: &Arc<Self>, hook: H) -> Thread<H> {
+        Thread { arena: Arc::clone(self), hook }
+    }
+
+    /// Whether a DSO is found, after looking at both fixups and beside them.
+    pub(crate) fn finds<H: Hook>(self: &Arc<Self>, thread: &Thread<H>, area: u64, dso: &Dso) -> bool {
+        let at = |offset: u64| lookup::lookup(thread, area, dso.text_start + offset);
+        let first = at(8);
+        let plain = at(23);
+        for miss in [0, 7, 12, 15, 24, 63] {
+            assert!(matches!(at(miss), Err(Error::ABSENT | Error::OVERTAKEN)), "a fixup at {miss}");
+        }
+        match first {
+            Ok(hit) => {
+                assert_eq!((hit.landing, hit.flags), (dso.text_start + 40, 0));
+                assert_eq!((hit.text_start, hit.entry), (dso.text_start, dso.table));
+            }
+            Err(error) => assert_eq!(error, Error::ABSENT),
+        }
+        if let Ok(hit) = plain {
+            assert_eq!((hit.landing, hit.flags, hit.entry), (dso.text_start + 48, 1, dso.table + 16));
+        }
+        first.is_ok()
+    }
+}
+
+/// What happens before each step of a thread; a fault means that it makes no further step.
+pub(crate) trait Hook {
+    fn step(&self) -> Result<(), Fault>;
+    fn pause(&self) {}
+}
+
+/// Nothing happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Free;
+
+impl Hook for Free {
+    fn step(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// A thread: the memory, and what happens at its steps.
+#[derive(Debug)]
+pub(crate) struct Thread<H> {
+    arena: Arc<Arena>,
+    hook: H,
+}
+
+impl<H: Hook> Thread<H> {
+    pub(crate) fn hook(&self) -> &H {
+        &self.hook
+    }
+
+    fn at(&self, address: u64) -> Result<&AtomicU64, Fault> {
+        self.hook.step()?;
+        self.arena.word(address)
+    }
+}
+
+impl<H: Hook> Memory for Thread<H> {
+    fn load(&self, address: u64) -> Result<u64, Fault> {
+        Ok(self.at(address)?.load(Relaxed))
+    }
+
+    fn load_half(&self, address: u64) -> Result<u32, Fault> {
+        if !address.is_multiple_of(4) {
+            return Err(Fault);
+        }
+        let word = self.at(address & !7)?.load(Relaxed);
+        Ok((word >> (8 * (address & 7))) as u32)
+    }
+
+    fn store(&self, address: u64, value: u64) -> Result<(), Fault> {
+        self.at(address)?.store(value, Relaxed);
+        Ok(())
+    }
+
+    fn exchange(&self, address: u64, old: u64, new: u64) -> Result<bool, Fault> {
+        Ok(self.at(address)?.compare_exchange(old, new, Relaxed, Relaxed).is_ok())
+    }
+
+    fn exchange_cell(&self, address: u64, old: Stamped, new: Stamped) -> Result<bool, Fault> {
+        if !address.is_multiple_of(16) {
+            return Err(Fault);
+        }
+        let value = self.at(address)?;
+        let generation = self.arena.word(address + 8)?;
+        let is_old = (value.load(Relaxed), generation.load(Relaxed)) == (old.value, old.generation);
+        if is_old {
+            assert!(new.generation > old.generation, "a cell goes back from {old:?} to {new:?}");
+            value.store(new.value, Relaxed);
+            generation.store(new.generation, Relaxed);
+        }
+        Ok(is_old)
+    }
+
+    fn pause(&self) {
+        self.hook.pause();
+    }
+}
+
+impl<H: Hook> Kernel for Thread<H> {
+    fn attached(&self) -> Option<u64> {
+        self.hook.step().ok()?;
+        match self.arena.attached() {
+            0 => None,
+            area => Some(area),
+        }
+    }
+
+    /// As the kernel does it: only to where the attached area is sealed.
+    fn attach(&self, area: u64, _size: u64) {
+        use liblinux_abi::fixup::{KIND_SHIFT, MOVE};
+        if self.hook.step().is_err() {
+            return;
+        }
+        let old = self.arena.attached();
+        let word = |offset: u64| self.arena.word(old + offset).expect("the attached area").load(Relaxed);
+        if word(72) == word(8) + 1 && word(64) == area | MOVE << KIND_SHIFT {
+            self.arena.attached.store(area, Relaxed);
+        }
+    }
+
+    fn mark(&self, _start: u64, _len: u64) {}
+}

@@ -1,0 +1,229 @@
+//! Threads that change and read one registry, switched at every access by a scheduler: many schedules, each one that
+//! fails is printed so that it can be run again.
+//!
+//! Threads stop for good in the middle of what they do, and children are forked at any moment. Miri, which would try the
+//! processor's own reorderings as well, needs a nightly compiler; see `arena` for why order is not in question here.
+
+#[path = "arena/mod.rs"]
+mod arena;
+
+use arena::{Arena, Free, Hook};
+use liblinux_abi::fixup::{Dso, area_size};
+use liblinux_fixup::{Error, Fault, lookup, registry};
+use shuttle::rand::Rng as _;
+use shuttle::sync::atomic::AtomicUsize;
+use shuttle::sync::atomic::Ordering::SeqCst;
+use shuttle::thread;
+use std::cell::Cell;
+use std::sync::Arc;
+
+const CAPACITY: u64 = 6;
+
+/// Schedules that are tried of each test, by chance and by priorities.
+const SCHEDULES: usize = 400;
+
+/// A thread that the scheduler may switch at each step, and that stops for good after some.
+struct Scheduled {
+    turn: Arc<AtomicUsize>,
+    left: Cell<u64>,
+}
+
+impl Hook for Scheduled {
+    fn step(&self) -> Result<(), Fault> {
+        let left = self.left.get().checked_sub(1).ok_or(Fault)?;
+        self.left.set(left);
+        // Any access to the scheduler's own memory is where it switches.
+        self.turn.load(SeqCst);
+        Ok(())
+    }
+
+    fn pause(&self) {
+        thread::yield_now();
+    }
+}
+
+/// A process, and how its threads are made.
+#[derive(Clone)]
+struct Scene {
+    arena: Arc<Arena>,
+    area: u64,
+    turn: Arc<AtomicUsize>,
+    /// Registered before anything begins, and for good.
+    fixed: Dso,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let arena = Arena::new(32 << 10);
+        let area = arena.area(CAPACITY);
+        let fixed = arena.dso(1);
+        registry::register(&arena.thread(Free), area, fixed).expect("there is room");
+        Self { arena, area, turn: Arc::new(AtomicUsize::new(0)), fixed }
+    }
+
+    /// What makes a thread that lives for so many steps.
+    fn hook(&self, left: u64) -> Scheduled {
+        Scheduled { turn: Arc::clone(&self.turn), left: Cell::new(left) }
+    }
+
+    fn spawn(
+        &self,
+        left: u64,
+        body: impl FnOnce(&Self, &arena::Thread<Scheduled>) + Send + 'static,
+    ) -> thread::JoinHandle<()> {
+        let scene = self.clone();
+        thread::spawn(move || body(&scene, &scene.arena.thread(scene.hook(left))))
+    }
+
+    /// Registers, finds and unregisters a DSO, `times` times over. Stops where the thread does.
+    fn cycle(&self, thread: &arena::Thread<Scheduled>, dso: &Dso, times: usize) -> Result<(), Error> {
+        for _ in 0..times {
+            registry::register(thread, self.area, *dso)?;
+            match lookup::lookup(thread, self.area, dso.text_start + 8) {
+                Ok(hit) => assert_eq!(hit.landing, dso.text_start + 40),
+                Err(Error::OVERTAKEN) => {}
+                // To a thread that is stopped, everything is gone.
+                Err(error) => assert_eq!(thread.hook().left.get(), 0, "lost: {error:?}"),
+            }
+            registry::unregister(thread, self.area, dso.text_start)?;
+        }
+        Ok(())
+    }
+
+    /// The registry is whole, and besides the fixed DSO has all of some, none of others, and maybe some of the rest.
+    fn has(&self, arena: &Arc<Arena>, present: &[Dso], absent: &[Dso], rest: &[Dso]) {
+        let thread = arena.thread(Free);
+        let finds = |dso: &Dso| arena.finds(&thread, self.area, dso);
+        assert!(finds(&self.fixed), "the fixed DSO is lost");
+        assert!(present.iter().all(finds), "a registration is lost");
+        assert!(!absent.iter().any(finds), "a registration is left");
+        let known = [&[self.fixed], present, absent, rest].concat();
+        assert!(arena.starts(arena.attached(), &known).len() > present.len());
+    }
+}
+
+fn explore(test: impl Fn() + Send + Sync + Clone + 'static) {
+    shuttle::check_random(test.clone(), SCHEDULES);
+    shuttle::check_pct(test, SCHEDULES, 4);
+}
+
+#[test]
+fn writers_lose_nothing_and_readers_see_each_registration_whole() {
+    explore(|| {
+        let scene = Scene::new();
+        let dsos: Vec<Dso> = (2..5).map(|mark| scene.arena.dso(mark)).collect();
+        let kept = scene.arena.dso(9);
+        let mut threads: Vec<_> = dsos
+            .iter()
+            .map(|&dso| {
+                scene.spawn(u64::MAX, move |scene, thread| {
+                    scene.cycle(thread, &dso, 2).expect("nothing is in the way");
+                })
+            })
+            .collect();
+        threads.push(scene.spawn(u64::MAX, move |scene, thread| {
+            registry::register(thread, scene.area, kept).expect("there is room");
+        }));
+        threads.push(scene.spawn(u64::MAX, |scene, thread| {
+            for _ in 0..4 {
+                let found = lookup::lookup(thread, scene.area, scene.fixed.text_start + 8);
+                let is_right = match found {
+                    Ok(hit) => hit.landing == scene.fixed.text_start + 40,
+                    Err(error) => error == Error::OVERTAKEN,
+                };
+                assert!(is_right, "the fixed DSO: {found:?}");
+            }
+        }));
+        threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
+        scene.has(&scene.arena, &[kept], &dsos, &[]);
+    });
+}
+
+#[test]
+fn writers_that_stop_for_good_stop_nobody_else() {
+    explore(|| {
+        let scene = Scene::new();
+        let dying: Vec<Dso> = (2..4).map(|mark| scene.arena.dso(mark)).collect();
+        let mut threads: Vec<_> = dying
+            .iter()
+            .map(|&dso| {
+                let left = shuttle::rand::thread_rng().gen_range(1..400);
+                scene.spawn(left, move |scene, thread| {
+                    let outcome = scene.cycle(thread, &dso, 3);
+                    assert!(matches!(outcome, Ok(()) | Err(Error::FAULT)), "{outcome:?}");
+                })
+            })
+            .collect();
+        let kept = scene.arena.dso(9);
+        threads.push(scene.spawn(u64::MAX, move |scene, thread| {
+            scene.cycle(thread, &kept, 1).expect("nothing is in the way");
+            registry::register(thread, scene.area, kept).expect("there is room");
+        }));
+        threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
+        let thread = scene.arena.thread(Free);
+        for dso in &dying {
+            // What was pending is carried out first: it may be that it comes, and it may be that it goes.
+            let outcome = registry::unregister(&thread, scene.area, dso.text_start);
+            assert!(matches!(outcome, Ok(()) | Err(Error::ABSENT)), "{outcome:?}");
+        }
+        scene.has(&scene.arena, &[kept], &dying, &[]);
+    });
+}
+
+#[test]
+fn the_registry_moves_under_readers_and_writers() {
+    explore(|| {
+        let scene = Scene::new();
+        let dsos: Vec<Dso> = (2..4).map(|mark| scene.arena.dso(mark)).collect();
+        let size = area_size(2 * CAPACITY).expect("a size");
+        let targets = [scene.arena.take(size), scene.arena.take(size)];
+        let mut threads: Vec<_> = targets
+            .into_iter()
+            .map(|target| {
+                scene.spawn(u64::MAX, move |scene, thread| {
+                    registry::grow(thread, scene.area, target, size).expect("there is memory");
+                })
+            })
+            .collect();
+        let known = [scene.fixed, dsos[0], dsos[1]];
+        threads.extend(dsos.iter().map(|&dso| {
+            scene.spawn(u64::MAX, move |scene, thread| {
+                scene.cycle(thread, &dso, 1).expect("nothing is in the way");
+                registry::register(thread, scene.area, dso).expect("there is room");
+                let seen = scene.arena.starts(scene.arena.attached(), &known);
+                assert!(seen.contains(&dso.text_start), "the kernel does not see what was registered");
+            })
+        }));
+        threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
+        scene.has(&scene.arena, &dsos, &[], &[]);
+    });
+}
+
+#[test]
+fn children_forked_at_any_moment_have_a_registry_that_works() {
+    explore(|| {
+        let scene = Scene::new();
+        let dsos: Vec<Dso> = (2..4).map(|mark| scene.arena.dso(mark)).collect();
+        let threads: Vec<_> = dsos
+            .iter()
+            .map(|&dso| {
+                scene.spawn(u64::MAX, move |scene, thread| {
+                    scene.cycle(thread, &dso, 2).expect("nothing is in the way");
+                })
+            })
+            .collect();
+        let others = dsos.clone();
+        let forker = scene.spawn(u64::MAX, move |scene, thread| {
+            for _ in 0..shuttle::rand::thread_rng().gen_range(0..200) {
+                let _ = thread.hook().step();
+            }
+            let child = scene.arena.fork();
+            let inside = child.thread(Free);
+            let new = child.dso(7);
+            registry::register(&inside, scene.area, new).expect("the child can register");
+            scene.has(&child, &[new], &[], &others);
+        });
+        threads.into_iter().chain([forker]).for_each(|thread| thread.join().expect("no thread fails"));
+        scene.has(&scene.arena, &[], &dsos, &[]);
+    });
+}

@@ -1,0 +1,248 @@
+//! Sequences of calls against a plain map that does the same.
+
+#[path = "arena/mod.rs"]
+mod arena;
+
+use arena::{Arena, Free, TEXT_LEN};
+use liblinux_abi::fixup::{CAPACITY_MAX, Dso, area_size};
+use liblinux_fixup::{Error, lookup, registry};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const CAPACITY: u64 = 4;
+
+/// DSOs that a sequence has to do with.
+const DSOS: usize = 7;
+
+/// One call, or what a program does between two.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Registers part of a DSO's text.
+    Register {
+        dso: usize,
+        from: u64,
+        len: u64,
+    },
+    Unregister {
+        dso: usize,
+        from: u64,
+    },
+    Lookup {
+        dso: usize,
+        at: u64,
+    },
+    /// Moves to an area for more or less.
+    Grow {
+        more: i64,
+    },
+    /// Another text takes the place of this one.
+    Replace {
+        dso: usize,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let dso = 0..DSOS;
+    prop_oneof![
+        4 => (dso.clone(), prop_oneof![3 => Just(0), 1 => 0..=8_u64], prop_oneof![3 => Just(TEXT_LEN), 1 => 49..=TEXT_LEN])
+            .prop_map(|(dso, from, len)| Step::Register { dso, from, len }),
+        2 => (dso.clone(), prop_oneof![3 => Just(0), 1 => 0..=8_u64]).prop_map(|(dso, from)| Step::Unregister { dso, from }),
+        4 => (dso.clone(), 0..TEXT_LEN).prop_map(|(dso, at)| Step::Lookup { dso, at }),
+        1 => (-1..3_i64).prop_map(|more| Step::Grow { more }),
+        1 => dso.prop_map(|dso| Step::Replace { dso }),
+    ]
+}
+
+/// What the registry should be.
+#[derive(Debug)]
+struct Oracle {
+    capacity: u64,
+    /// By start: length, and whether the text is still the one that was registered.
+    texts: BTreeMap<u64, (u64, bool)>,
+}
+
+impl Oracle {
+    fn register(&mut self, start: u64, len: u64, is_valid: bool) -> Result<(), Error> {
+        if !is_valid {
+            return Err(Error::INVALID);
+        }
+        let overlaps =
+            |(other, (other_len, _)): (&u64, &(u64, bool))| *other < start + len && start < other + other_len;
+        // Stale ones go, from the last that is in the way, until one is found that is not stale.
+        loop {
+            let found = self.texts.iter().rev().find(|(other, found)| overlaps((other, found)));
+            match found.map(|(other, (_, is_fresh))| (*other, *is_fresh)) {
+                None => break,
+                Some((_, true)) => return Err(Error::EXISTS),
+                Some((other, false)) => drop(self.texts.remove(&other)),
+            }
+        }
+        if self.texts.len() as u64 == self.capacity {
+            return Err(Error::FULL);
+        }
+        self.texts.insert(start, (len, true));
+        Ok(())
+    }
+
+    /// The landing, from the start of the DSO.
+    fn lookup(&self, dso: &Dso, at: u64) -> Result<u64, Error> {
+        let address = dso.text_start + at;
+        let text = self.texts.iter().find(|(start, (len, _))| (**start..**start + len).contains(&address));
+        let landing = match at {
+            8..12 => 40,
+            16..24 => 48,
+            _ => return Err(Error::ABSENT),
+        };
+        match text {
+            Some((_, (_, true))) => Ok(dso.text_start + landing),
+            _ => Err(Error::ABSENT),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_registry_does_what_a_map_does(steps in prop::collection::vec(step(), 1..60)) {
+        let arena = Arena::new(256 << 10);
+        let area = arena.area(CAPACITY);
+        let dsos: Vec<Dso> = (0..DSOS as u64).map(|mark| arena.dso(mark + 1)).collect();
+        let mut oracle = Oracle { capacity: CAPACITY, texts: BTreeMap::new() };
+        let thread = arena.thread(Free);
+        for step in steps {
+            match step {
+                Step::Register { dso, from, len } => {
+                    let dso = dsos[dso];
+                    let (start, len) = (dso.text_start + from, len.min(TEXT_LEN - from));
+                    // Landings are at 40 and 48, what is covered starts at 8.
+                    let is_valid = from + len > 48;
+                    let found = registry::register(&thread, area, Dso { text_start: start, text_len: len, ..dso });
+                    prop_assert_eq!(found, oracle.register(start, len, is_valid));
+                }
+                Step::Unregister { dso, from } => {
+                    let start = dsos[dso].text_start + from;
+                    let expected = oracle.texts.remove(&start).map(drop).ok_or(Error::ABSENT);
+                    prop_assert_eq!(registry::unregister(&thread, area, start), expected);
+                }
+                Step::Lookup { dso, at } => {
+                    let found = lookup::lookup(&thread, area, dsos[dso].text_start + at);
+                    prop_assert_eq!(found.map(|hit| hit.landing), oracle.lookup(&dsos[dso], at));
+                }
+                Step::Grow { more } => {
+                    let capacity = oracle.capacity.saturating_add_signed(more).max(1);
+                    let size = area_size(capacity).expect("a size");
+                    let target = arena.take(size);
+                    let expected = if capacity < oracle.capacity { Err(Error::INVALID) } else { Ok(()) };
+                    // Callers hold the first area, and are led on at most 16 times.
+                    let found = registry::grow(&thread, area, target, size);
+                    if found == Err(Error::INVALID) && expected.is_ok() {
+                        return Ok(());
+                    }
+                    prop_assert_eq!(found, expected);
+                    if expected.is_ok() {
+                        oracle.capacity = capacity;
+                        prop_assert_eq!(arena.attached(), target, "the kernel has the new area");
+                    }
+                }
+                Step::Replace { dso } => {
+                    let dso = dsos[dso];
+                    let word = arena.word(dso.text_start + 8).expect("memory");
+                    word.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    for (start, (_, is_fresh)) in &mut oracle.texts {
+                        if (dso.text_start..dso.text_start + TEXT_LEN).contains(start) {
+                            *is_fresh = false;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_area_of_a_thousand_dsos_finds_each_of_them() {
+    let arena = Arena::new(1 << 20);
+    let area = arena.area(1024);
+    let thread = arena.thread(Free);
+    let dsos: Vec<Dso> = (0..1024).map(|mark| arena.dso(mark + 1)).collect();
+    // Not in order: a stride that visits all.
+    for index in 0..1024 {
+        registry::register(&thread, area, dsos[index * 389 % 1024]).expect("there is room");
+    }
+    let more = arena.dso(5000);
+    assert_eq!(registry::register(&thread, area, more), Err(Error::FULL));
+    assert!(dsos.iter().all(|dso| arena.finds(&thread, area, dso)));
+    assert!(!arena.finds(&thread, area, &more));
+}
+
+#[test]
+fn tables_that_are_not_well_formed_are_refused() {
+    let arena = Arena::new(16 << 10);
+    let area = arena.area(CAPACITY);
+    let thread = arena.thread(Free);
+    let register = |dso: Dso| registry::register(&thread, area, dso);
+    let good = arena.dso(1);
+    let first = good.table;
+    // Where, by how much the word there is changed, and why that is wrong.
+    let changes: [(u64, u64, &str); 9] = [
+        (first, (-8_i64).cast_unsigned(), "no length, and another start"),
+        (first, 5 << 32, "overlaps with the next"),
+        (first, 8, "behind the next"),
+        (first, 60, "behind the text"),
+        (first + 16, 41 << 32, "longer than the text"),
+        (first + 16, (u64::from(u32::MAX) - 8) << 32, "longer than any text"),
+        (first + 8, 64, "lands behind the text"),
+        (first + 8, 2 << 32, "a flag that is not known"),
+        (first + 24, 1 << 63, "a flag that is not known"),
+    ];
+    for (place, change, why) in changes {
+        let word = arena.word(place).expect("memory").load(std::sync::atomic::Ordering::Relaxed);
+        let new = if why.starts_with("no length") { word & 0xffff_ffff } else { word.wrapping_add(change) };
+        arena.set(place, new);
+        assert_eq!(register(good), Err(Error::INVALID), "{why}");
+        arena.set(place, word);
+    }
+    let wrong = [
+        Dso { text_len: 0, ..good },
+        Dso { text_len: 1 << 32, ..good },
+        Dso { text_start: u64::MAX - 10, ..good },
+        Dso { text_start: 1 << 56, ..good },
+        Dso { count: 0, ..good },
+        Dso { count: 1 << 32, ..good },
+        Dso { table: good.table + 2, ..good },
+        Dso { table: 1 << 56, ..good },
+        Dso { table: u64::MAX - 15, ..good },
+    ];
+    for dso in wrong {
+        assert_eq!(register(dso), Err(Error::INVALID), "{dso:x?}");
+    }
+    assert_eq!(register(Dso { table: 64, ..good }), Err(Error::FAULT));
+    assert_eq!(register(Dso { count: 1000, ..good }), Err(Error::INVALID), "what follows is no table");
+    assert_eq!(register(good), Ok(()));
+    assert_eq!(register(good), Err(Error::EXISTS));
+}
+
+#[test]
+fn areas_are_made_of_what_is_enough() {
+    let arena = Arena::new(16 << 10);
+    let thread = arena.thread(Free);
+    let size = area_size(CAPACITY).expect("a size");
+    let area = arena.take(size);
+    let init = |address, size, capacity| registry::init(&thread, address, size, capacity);
+    for (address, size, capacity) in [
+        (area, size - 1, CAPACITY),
+        (area, u64::MAX, 0),
+        (area, 1 << 40, CAPACITY_MAX + 1),
+        (area + 8, size, CAPACITY),
+        (0, size, CAPACITY),
+        (1 << 56, size, CAPACITY),
+        (area, 1 << 57, CAPACITY),
+    ] {
+        assert_eq!(init(address, size, capacity), Err(Error::INVALID), "{size} bytes at {address:#x}");
+    }
+    assert_eq!(init(64, size, CAPACITY), Err(Error::FAULT));
+    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::INVALID), "nobody has made it");
+    assert_eq!(init(area, size, CAPACITY), Ok(()));
+    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::ABSENT));
+}
