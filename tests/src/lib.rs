@@ -8,6 +8,7 @@ pub mod bench;
 pub mod child;
 pub mod code;
 pub mod counter;
+pub mod fixup;
 pub mod image;
 pub mod kernel;
 pub mod landing;

@@ -81,12 +81,10 @@ impl Row {
 }
 
 impl<'m, M: Memory> Area<'m, M> {
-    /// Opens the area at an address; `INVALID` if there is none.
+    /// Opens the area at an address; `INVALID` if there is none, `FAULT` if there is no memory.
     #[inline(always)]
     pub fn open(memory: &'m M, address: u64) -> Result<Self, Error> {
-        if !is_place(address) {
-            return Err(Error::INVALID);
-        }
+        check_place(address)?;
         let magic = memory.load(address.wrapping_add(offset_of!(Header, magic) as u64))?;
         let capacity = memory.load_half(address.wrapping_add(offset_of!(Header, capacity) as u64))?;
         let capacity = u64::from(capacity);
@@ -114,7 +112,7 @@ impl<'m, M: Memory> Area<'m, M> {
     #[inline(always)]
     pub fn writable_generation(&self) -> Result<u64, Error> {
         let generation = self.current()?;
-        if generation < FIRST_GENERATION || generation > u64::MAX - 2 {
+        if !(FIRST_GENERATION..=u64::MAX - 2).contains(&generation) {
             return Err(Error::INVALID);
         }
         Ok(generation)
@@ -215,8 +213,14 @@ pub const fn stamp(cell: u64) -> u64 {
     cell.wrapping_add(offset_of!(Cell, generation) as u64)
 }
 
-/// Whether an area can be at this address.
+/// Whether an area can be at this address: `FAULT` where a process has no memory, `INVALID` where it is not aligned.
 #[inline(always)]
-pub fn is_place(address: u64) -> bool {
-    address != 0 && address & (ALIGN - 1) == 0 && address < USER_END
+pub fn check_place(address: u64) -> Result<(), Error> {
+    if address == 0 || address >= USER_END {
+        return Err(Error::FAULT);
+    }
+    if address & (ALIGN - 1) != 0 {
+        return Err(Error::INVALID);
+    }
+    Ok(())
 }

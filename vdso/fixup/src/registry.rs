@@ -6,7 +6,7 @@
 //! 2. A writer that comes to a sealed area first has the kernel follow, then does itself: a registration that succeeded
 //!    is one that the kernel sees.
 
-use crate::area::{Area, Row, is_place, stamp};
+use crate::area::{Area, Row, check_place, stamp};
 use crate::error::Error;
 use crate::generation::{Operation, Outcome, complete, perform, rank};
 use crate::kernel::Kernel;
@@ -30,9 +30,7 @@ struct Settled<'m, M> {
 #[inline]
 pub fn init<M: Memory>(memory: &M, address: u64, size: u64, capacity: u64) -> Result<(), Error> {
     let needed = area_size(capacity).ok_or(Error::INVALID)?;
-    if !is_range(address, size) || size < needed {
-        return Err(Error::INVALID);
-    }
+    check_range(address, size, needed)?;
     let area = Area { memory, address, capacity };
     erase(&area)?;
     publish(&area, 0)?;
@@ -95,9 +93,7 @@ pub fn unregister<M: Memory + Kernel>(memory: &M, area: u64, text_start: u64) ->
 /// `INVALID` if that has room for fewer DSOs, or is part of the old area.
 #[inline]
 pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Result<(), Error> {
-    if !is_range(new, size) || size < HEADER_SIZE + DSO_SIZE {
-        return Err(Error::INVALID);
-    }
+    check_range(new, size, HEADER_SIZE + DSO_SIZE)?;
     let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(CAPACITY_MAX);
     let target = Area { memory, address: new, capacity };
     let mut place = old;
@@ -126,10 +122,14 @@ pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Re
     }
 }
 
-/// Whether a registry can be in this memory.
+/// Whether a registry that takes `needed` bytes can be in this memory.
 #[inline(always)]
-fn is_range(address: u64, size: u64) -> bool {
-    is_place(address) && size <= USER_END - address
+fn check_range(address: u64, size: u64, needed: u64) -> Result<(), Error> {
+    check_place(address)?;
+    if size < needed || size > USER_END - address {
+        return Err(Error::INVALID);
+    }
+    Ok(())
 }
 
 /// Goes to the area in which the registry is by now, and helps there until no operation is pending. `place` becomes the

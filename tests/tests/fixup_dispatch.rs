@@ -1,0 +1,323 @@
+//! Exceptions of every kind, on this kernel, with the image's `dispatch` in a signal handler.
+//!
+//! The kernel itself is the oracle: each probe first raises its exception without a fixup, and the handler behind notes
+//! what the kernel reports. With the fixup, the registers at the landing have to say the same.
+
+#![expect(unsafe_code, reason = "maps memory and sends signals")]
+
+use liblinux_abi::fixup::Dso;
+use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_tests::fixup::handler::{self, Seen};
+use liblinux_tests::fixup::probe::{MARKS, OTHERS, Probe, Registers};
+use liblinux_tests::fixup::{Area, map};
+use nix::libc;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mprotect, munmap};
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+
+const PAGE_FAULT: u64 = 14;
+
+const ENOENT: isize = -2;
+
+fn page(access: ProtFlags) -> u64 {
+    map(PAGE_SIZE, access)
+}
+
+/// A page behind the end of its file.
+fn page_past_the_end() -> u64 {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(b"x").expect("a byte");
+    let len = NonZeroUsize::new(2 * PAGE_SIZE).expect("not empty");
+    // SAFETY: a new mapping, at a place that the kernel chooses.
+    let memory = unsafe { mmap(None, len, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, file, 0) };
+    memory.expect("a mapping").as_ptr().expose_provenance() as u64 + PAGE_SIZE as u64
+}
+
+fn unmap(address: u64, len: usize) {
+    let place = NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)).expect("an address");
+    // SAFETY: the test's own pages.
+    unsafe { munmap(place, len) }.expect("unmapped");
+}
+
+fn protect(address: u64, len: usize, access: ProtFlags) {
+    let place = NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)).expect("an address");
+    // SAFETY: the test's own pages.
+    unsafe { mprotect(place, len, access) }.expect("protected");
+}
+
+/// An address where nothing is.
+fn hole() -> u64 {
+    let address = page(ProtFlags::PROT_NONE);
+    unmap(address, PAGE_SIZE);
+    address
+}
+
+/// What the kernel reports where there is no fixup, as the handler behind sees it. The registers at that time, too.
+fn without_a_fixup(probe: &Probe, argument: u64, area: Area) -> (Seen, Registers) {
+    handler::set_area(area.address);
+    handler::resume_at(probe.landing);
+    let found = probe.raise(argument).unwrap_or_else(|| panic!("{}: nothing was raised", probe.name()));
+    let seen = handler::seen().expect("the handler behind was called");
+    assert_eq!((seen.dispatched, seen.is_untouched), (0, true), "{}: {seen:?}", probe.name());
+    (seen, found)
+}
+
+/// A probe's name and argument, the signal, the exception's number.
+fn cases() -> Vec<(&'static str, u64, libc::c_int, u64)> {
+    let (read, write) = (ProtFlags::PROT_READ, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+    let [none, read_only, writable] = [ProtFlags::PROT_NONE, read, write].map(page);
+    let (past_the_end, odd) = (page_past_the_end(), 1 << 60);
+    let missing = hole();
+    let (segv, bus, ill, fpe) = (libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE);
+    vec![
+        ("load", 0, segv, 14),
+        ("load", missing, segv, 14),
+        ("load", none, segv, 14),
+        ("load", past_the_end, bus, 14),
+        ("load", odd, segv, 13),
+        ("load", 0xffff_ffff_8000_0000, segv, 14),
+        ("store", missing, segv, 14),
+        ("store", none, segv, 14),
+        ("store", read_only, segv, 14),
+        ("store", odd, segv, 13),
+        ("stack", missing, segv, 14),
+        ("stack", odd, bus, 12),
+        ("undefined", 0, ill, 6),
+        ("division by zero", 0, fpe, 0),
+        ("division overflow", 0x8000_0000, fpe, 0),
+        ("x87", 0, fpe, 16),
+        ("sse", 0, fpe, 19),
+        ("alignment", writable, bus, 17),
+        ("privileged", 0, segv, 13),
+        ("selector", 0, segv, 13),
+    ]
+}
+
+#[test]
+fn every_exception_lands_with_what_the_kernel_reports() {
+    let (empty, area) = (Area::new(1), Area::new(1));
+    for (name, argument, signal, trap) in cases() {
+        let probe = Probe::named(name);
+        let (seen, control) = without_a_fixup(probe, argument, empty);
+        let place = format!("{name} with {argument:#x}: {seen:?}");
+        assert_eq!((seen.signal, seen.trap, seen.rip), (signal, trap, probe.fault), "{place}");
+
+        assert_eq!(area.register(&probe.dso()), 0, "{place}");
+        let handled = handler::set_area(area.address);
+        let landed = probe.raise(argument).unwrap_or_else(|| panic!("{place}: it did not land"));
+        assert_eq!(handler::set_area(0) - handled, 1, "{place}: one signal");
+        let address = if trap == PAGE_FAULT { seen.address } else { 0 };
+        let expected =
+            Registers { rdi: trap, rsi: seen.error_code, rdx: address, rcx: probe.fault, ..control };
+        assert_eq!(landed, expected, "{place}");
+        assert_eq!(landed.others, OTHERS, "{place}");
+        assert_eq!(area.unregister(probe.start()), 0, "{place}");
+    }
+}
+
+#[test]
+fn a_plain_fixup_changes_rip_alone() {
+    let area = Area::new(1);
+    let probe = Probe::named("plain load");
+    assert_eq!(area.register(&probe.dso()), 0);
+    handler::set_area(area.address);
+    let landed = probe.raise(64).expect("a landing");
+    let [rdi, rsi, rdx, rcx] = MARKS;
+    assert_eq!(landed, Registers { rax: 64, rdi, rsi, rdx, rcx, others: OTHERS });
+}
+
+#[test]
+fn debug_exceptions_and_breakpoints_are_never_taken() {
+    let area = Area::new(2);
+    for (name, trap) in [("breakpoint", 3), ("debug", 1)] {
+        let probe = Probe::named(name);
+        assert_eq!(area.register(&probe.dso()), 0);
+        // It is a trap: what is reported is the next instruction, which the fixup covers.
+        assert_eq!(area.lookup(probe.fault + 1).map(|hit| hit.landing), Ok(probe.landing));
+        let (seen, _) = without_a_fixup(probe, 0, area);
+        assert_eq!((seen.signal, seen.trap, seen.rip), (libc::SIGTRAP, trap, probe.fault + 1), "{seen:?}");
+    }
+}
+
+/// Sends a signal to this thread while it is at an instruction that has a fixup.
+fn while_at_a_fixup(name: &str, signal: libc::c_int, send: impl FnOnce(libc::pid_t, libc::pid_t) + Send) {
+    let area = Area::new(1);
+    let probe = Probe::named("loop");
+    assert_eq!(area.register(&probe.dso()), 0);
+    handler::set_area(area.address);
+    handler::resume_at(probe.landing);
+    let stop = std::sync::atomic::AtomicU32::new(0);
+    // SAFETY: has no preconditions.
+    let (process, thread) = unsafe { (libc::getpid(), libc::gettid()) };
+    let landed = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            send(process, thread);
+        });
+        probe.raise(stop.as_ptr().expose_provenance() as u64)
+    });
+    assert!(landed.is_some(), "{name}: the handler behind was to leave the loop");
+    let seen = handler::seen().unwrap_or_else(|| panic!("{name}: it was taken for an exception"));
+    assert_eq!((seen.signal, seen.dispatched, seen.is_untouched), (signal, 0, true), "{name}: {seen:?}");
+    assert!((probe.fault..probe.landing).contains(&seen.rip), "{name}: not at a fixup: {seen:?}");
+    assert!(seen.code <= 0, "{name}: {seen:?}");
+}
+
+#[test]
+fn signals_that_are_sent_are_never_taken() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE] {
+        while_at_a_fixup("tgkill", signal, |process, thread| {
+            // SAFETY: sends a signal that has a handler.
+            let sent = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+            assert_eq!(sent, 0);
+        });
+    }
+    while_at_a_fixup("queued to a thread", libc::SIGSEGV, |process, thread| {
+        // SAFETY: all zeros is a valid value of the C struct.
+        let mut information: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        information.si_code = libc::SI_QUEUE;
+        let information = &raw const information;
+        // SAFETY: sends a signal that has a handler.
+        let sent = unsafe {
+            libc::syscall(libc::SYS_rt_tgsigqueueinfo, process, thread, libc::SIGSEGV, information)
+        };
+        assert_eq!(sent, 0);
+    });
+    while_at_a_fixup("a timer", libc::SIGBUS, |_, thread| {
+        // SAFETY: all zeros is a valid value of the C struct.
+        let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = libc::SIGBUS;
+        event.sigev_notify_thread_id = thread;
+        let mut timer: libc::timer_t = std::ptr::null_mut();
+        // SAFETY: makes a timer for a signal that has a handler.
+        assert_eq!(unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) }, 0);
+        let soon = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let once = libc::itimerspec { it_interval: zero, it_value: soon };
+        // SAFETY: the timer was just made.
+        assert_eq!(unsafe { libc::timer_settime(timer, 0, &raw const once, std::ptr::null_mut()) }, 0);
+    });
+}
+
+/// Code in pages of its own: a load from `rdi` with a fixup that returns what is in `rdi`, the trap number.
+struct Mapped {
+    pages: u64,
+    dso: Dso,
+}
+
+/// How many pages.
+const PAGES: usize = 3;
+
+/// Where the load is: in the last page, behind 16 bytes of nothing.
+const LOAD: u64 = 2 * PAGE_SIZE as u64 + 16;
+
+impl Mapped {
+    fn new() -> Self {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let pages = map(PAGES * PAGE_SIZE, access);
+        let table = page(access);
+        write(pages + LOAD, &[0x48, 0x8b, 0x07, 0xc3]); // mov rax, [rdi]; ret
+        write(pages + LOAD + 8, &[0x48, 0x89, 0xf8, 0xc3]); // mov rax, rdi; ret
+        let entry = |at: u64, start: u64, len: u32, landing: u64| {
+            let relative = |field: u64, target: u64| (target.wrapping_sub(field) as u32).to_le_bytes();
+            let fields = [relative(at, start), len.to_le_bytes(), relative(at + 8, landing), [0; 4]];
+            write(at, &fields.concat());
+        };
+        // The middle page is covered whole, for code that is fetched from it.
+        entry(table, pages + PAGE_SIZE as u64, PAGE_SIZE as u32, pages + LOAD + 8);
+        entry(table + 16, pages + LOAD, 3, pages + LOAD + 8);
+        protect(pages, PAGES * PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC);
+        let dso = Dso { text_start: pages, text_len: (PAGES * PAGE_SIZE) as u64, table, count: 2 };
+        Self { pages, dso }
+    }
+
+    /// Calls what is at an offset of the pages.
+    fn call(&self, offset: u64, argument: u64) -> u64 {
+        // SAFETY: there is a function, or a fault that has a fixup or a handler behind that ends the call.
+        let function = unsafe {
+            std::mem::transmute::<usize, extern "C" fn(u64) -> u64>((self.pages + offset) as usize)
+        };
+        function(argument)
+    }
+}
+
+/// Writes to the test's own memory.
+fn write(address: u64, bytes: &[u8]) {
+    let target: *mut u8 = std::ptr::with_exposed_provenance_mut(address as usize);
+    // SAFETY: the caller mapped it, writable, and nobody else uses it.
+    unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+}
+
+#[test]
+fn code_that_cannot_be_fetched_has_a_fixup_like_any_other() {
+    let area = Area::new(1);
+    let mapped = Mapped::new();
+    assert_eq!(area.register(&mapped.dso), 0);
+    handler::set_area(area.address);
+    for access in [ProtFlags::PROT_NONE, ProtFlags::PROT_READ] {
+        protect(mapped.pages + PAGE_SIZE as u64, PAGE_SIZE, access);
+        assert_eq!(mapped.call(PAGE_SIZE as u64 + 100, 7), PAGE_FAULT, "{access:?}");
+    }
+}
+
+#[test]
+fn what_took_the_place_of_a_text_never_lands() {
+    let area = Area::new(1);
+    let (elsewhere, mapped) = (Mapped::new(), Mapped::new());
+    assert_eq!(area.register(&mapped.dso), 0);
+    handler::set_area(area.address);
+    assert_eq!(mapped.call(LOAD, 64), PAGE_FAULT, "while the text is there");
+
+    // Gone: the call itself faults, at an address that is registered.
+    unmap(mapped.pages, PAGES * PAGE_SIZE);
+    assert_eq!(area.lookup(mapped.pages + LOAD), Err(ENOENT), "the text is gone");
+    handler::resume_at(elsewhere.pages + LOAD + 8);
+    mapped.call(LOAD, 64);
+    let seen = handler::seen().expect("the handler behind");
+    assert_eq!((seen.rip, seen.dispatched, seen.is_untouched), (mapped.pages + LOAD, 0, true), "{seen:?}");
+
+    // Something else at the same place, with another first instruction and the same fault.
+    let len = NonZeroUsize::new(PAGES * PAGE_SIZE).expect("not empty");
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC;
+    // SAFETY: the place was just left.
+    let again = unsafe {
+        nix::sys::mman::mmap_anonymous(
+            NonZeroUsize::new(mapped.pages as usize),
+            len,
+            access,
+            MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE,
+        )
+    };
+    assert_eq!(again.expect("the same place").as_ptr().addr() as u64, mapped.pages);
+    write(mapped.pages, &[0x90]);
+    write(mapped.pages + LOAD, &[0x48, 0x8b, 0x07, 0xc3]);
+    handler::resume_at(elsewhere.pages + LOAD + 8);
+    mapped.call(LOAD, 64);
+    let seen = handler::seen().expect("the handler behind");
+    assert_eq!((seen.rip, seen.dispatched), (mapped.pages + LOAD, 0), "{seen:?}");
+
+    // The new text may be registered: the stale one makes way.
+    write(mapped.pages + LOAD + 8, &[0x48, 0x89, 0xf8, 0xc3]);
+    assert_eq!(area.register(&mapped.dso), 0, "in place of the stale one");
+    assert_eq!(mapped.call(LOAD, 64), PAGE_FAULT, "again");
+
+    // A table that is gone is no table.
+    unmap(mapped.dso.table, PAGE_SIZE);
+    handler::resume_at(elsewhere.pages + LOAD + 8);
+    mapped.call(LOAD, 64);
+    assert_eq!(handler::seen().expect("the handler behind").dispatched, 0);
+}
+
+#[test]
+fn areas_that_are_gone_or_rubbish_are_areas_without_fixups() {
+    let probe = Probe::named("load");
+    let rubbish = page(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+    let gone = Area::new(1);
+    assert_eq!(gone.register(&probe.dso()), 0);
+    unmap(gone.address, PAGE_SIZE);
+    for area in [0, 64, 1 << 60, u64::MAX - 63, rubbish, rubbish + 8, gone.address, hole()] {
+        without_a_fixup(probe, 0, Area { address: area });
+    }
+}
