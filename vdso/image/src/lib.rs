@@ -18,7 +18,6 @@
 
 pub mod arch;
 pub mod clock;
-pub mod cpu;
 pub mod fixup;
 pub mod hypervisor;
 pub mod random;

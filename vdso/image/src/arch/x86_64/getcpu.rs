@@ -13,6 +13,7 @@
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
+use super::exception::on_fault;
 use core::arch::global_asm;
 use liblinux_abi::alternative::FEATURE_RDPID;
 use liblinux_abi::errno::EFAULT;
@@ -54,10 +55,8 @@ global_asm!(
     ".cfi_endproc",
     ".size __vdso_getcpu, . - __vdso_getcpu",
     ".popsection",
-    ".pushsection __ex_table, \"a\", @progbits",
-    ".long 1b - __ex_table, 3b - __ex_table",
-    ".long 2b - __ex_table, 3b - __ex_table",
-    ".popsection",
+    on_fault!("1b", "3b"),
+    on_fault!("2b", "3b"),
     rdpid = const FEATURE_RDPID,
     segment = const CPUNODE_SEGMENT,
     bits = const CPUNODE_BITS,

@@ -26,6 +26,7 @@ mod process;
 mod times;
 mod wait;
 
+use super::exception::on_fault;
 use core::arch::global_asm;
 use liblinux_abi::errno::EFAULT;
 
@@ -62,9 +63,7 @@ global_asm!(
     // An access to the caller's memory. At the landing `rdi`, `rsi` and `rdx` are lost.
     ".macro user_access landing, instruction:vararg",
     "    20: \\instruction",
-    "    .pushsection __ex_table, \"a\", @progbits",
-    "    .long 20b - __ex_table, \\landing - __ex_table",
-    "    .popsection",
+    on_fault!("20b", "\\landing"),
     ".endm",
     ".macro bad_address",
     "    mov rax, -{efault}",

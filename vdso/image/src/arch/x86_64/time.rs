@@ -12,6 +12,7 @@
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
+use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use liblinux_abi::clock::REALTIME;
@@ -40,9 +41,7 @@ global_asm!(
     ".cfi_endproc",
     ".size __vdso_time, . - __vdso_time",
     ".popsection",
-    ".pushsection __ex_table, \"a\", @progbits",
-    ".long 2b - __ex_table, 3b - __ex_table",
-    ".popsection",
+    on_fault!("2b", "3b"),
     mode = const offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, mode),
     sec = const offset_of!(DataPage, hres_coarse)
         + offset_of!(ClockData, base)
