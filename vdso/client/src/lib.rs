@@ -32,7 +32,9 @@ mod call;
 mod calls;
 mod elf;
 mod errno;
+pub mod fixup;
 mod origin;
+pub mod probe;
 mod vdso;
 
 pub use call::Call;

@@ -4,4 +4,4 @@
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{MACHINE, syscall};
+pub(crate) use x86_64::{MACHINE, handler, own, probe, syscall};

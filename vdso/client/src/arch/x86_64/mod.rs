@@ -1,8 +1,15 @@
-//! x86-64: the bare `syscall` instruction.
+//! x86-64: the bare `syscall` instruction, accesses that may fault, and the signal handler.
 
 #![expect(unsafe_code, reason = "makes system calls by the bare instruction")]
 
+mod handler;
+mod own;
+pub(crate) mod probe;
+
 use core::arch::asm;
+
+pub(crate) use handler::handler;
+pub(crate) use own::own;
 
 /// `EM_X86_64`: what an image's header must say (`elf.h`).
 pub(crate) const MACHINE: u16 = 62;

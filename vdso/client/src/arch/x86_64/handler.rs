@@ -1,0 +1,24 @@
+//! The handler's code, as it is copied to pages of its own.
+
+#![expect(unsafe_code, reason = "names code in assembly")]
+
+use core::arch::global_asm;
+use core::slice;
+
+global_asm!(
+    ".pushsection .rodata.liblinux_handler, \"a\", @progbits",
+    include_str!("handler.s"),
+    ".popsection",
+);
+
+unsafe extern "C" {
+    static liblinux_handler_page: u8;
+    static liblinux_handler_end: u8;
+}
+
+/// What the first of the handler's pages holds: the signature, then the code.
+pub(crate) fn handler() -> &'static [u8] {
+    let (start, end) = (&raw const liblinux_handler_page, &raw const liblinux_handler_end);
+    // SAFETY: both are in one section, and nobody writes there.
+    unsafe { slice::from_raw_parts(start, end.addr() - start.addr()) }
+}

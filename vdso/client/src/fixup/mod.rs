@@ -1,0 +1,31 @@
+//! Exception fixups: if an instruction of this range raises an exception, go on there.
+//!
+//! A DSO has a table of them, made by [`fixup!`](crate::fixup!) in its assembly, and registers it in the process's *area*
+//! ([`Fixups::register_own`]). All libraries of a process share one area. On a kernel with the patch, the kernel consults it
+//! before it raises a signal. On other kernels a handler of SIGSEGV, SIGBUS, SIGILL and SIGFPE does; it passes what is
+//! nobody's on to the handler that was there before.
+//!
+//! # How libraries that do not know each other share
+//!
+//! A patched kernel is asked for the area that is attached. Elsewhere the handler is the meeting point: whoever comes
+//! looks at the handler of SIGSEGV that is there, and if it is one of ours, its page leads to the area. This needs no
+//! lock, no name and no address that somebody might take: `sigaction` hands out the old handler as it puts the new
+//! one in place, so of two that come at once the later one finds the earlier, and shares. Where a foreign
+//! handler hides ours, there are two areas and two handlers, and each fault meets both: the chain is walked. A symbol
+//! that the loader makes unique (`STB_GNU_UNIQUE`) was not chosen, since it keeps a library from being unloaded; nor a
+//! well-known address or file, which others could take.
+//!
+//! # Invariants
+//!
+//! 1. An area, and the pages of a handler, are never unmapped: others may have found them.
+//! 2. The handler's pages are written by their maker until the handler is installed; from then on by the handler, and by a
+//!    compare-and-exchange of the area when the registry moves.
+
+mod pages;
+mod process;
+mod registration;
+mod table;
+
+pub use liblinux_abi::fixup::{Dso, Entry, Hit};
+pub use process::Fixups;
+pub use registration::Registration;
