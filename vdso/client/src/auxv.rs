@@ -3,9 +3,9 @@
 //! There are three ways to it, and a program takes the first that it has:
 //!
 //! 1. The initial stack, which a program with an entry point of its own sees ([`on_stack`]).
-//! 2. Its libc: `Vdso::at(getauxval(AT_SYSINFO_EHDR))`.
-//! 3. `/proc/self/auxv` ([`in_proc`]), for libraries that have neither. It is what the kernel gave to `execve`; a tool
-//!    that puts another image in place by changing the stack (a debugger, a runner) is not seen there.
+//! 2. Its libc ([`in_libc`], with the feature `libc`).
+//! 3. `/proc/self/auxv` ([`in_proc`]), for those that have neither. It is what the kernel gave to `execve`; a tool that puts
+//!    another image in place by changing the stack (a debugger, a runner) is not seen there.
 
 #![expect(unsafe_code, reason = "reads the initial stack, and a file by bare system calls")]
 
@@ -53,6 +53,15 @@ pub unsafe fn on_stack(stack: *const usize) -> usize {
         place = place.wrapping_add(2);
     }
     0
+}
+
+/// The image's address as the libc knows it; 0 if it knows of none.
+#[cfg(feature = "libc")]
+pub fn in_libc() -> usize {
+    unsafe extern "C" {
+        safe fn getauxval(tag: core::ffi::c_ulong) -> core::ffi::c_ulong;
+    }
+    getauxval(AT_SYSINFO_EHDR as core::ffi::c_ulong) as usize
 }
 
 /// The image's address in `/proc/self/auxv`; 0 if it is not there.

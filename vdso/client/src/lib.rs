@@ -13,10 +13,11 @@
 //! # }
 //! ```
 //!
-//! No allocation, no thread-local storage, no libc, and no state: a [`Vdso`] is a value that the caller keeps, with the
-//! address of every entry in it. The crate works on images of any age. A call that the image has no entry for (an older
-//! image, or the kernel's own, which has the standard functions alone) fails with [`Errno::NO_ENTRY`], or goes by the
-//! bare `syscall` instruction where the caller asked for that ([`Vdso::or_syscall`]).
+//! No allocation, no thread-local storage, and no state: a [`Vdso`] is a value that the caller keeps, with the address of
+//! every entry in it. A libc is only asked where the image is; a program that has none turns the feature `libc` off, which
+//! is on by default. The crate works on images of any age. A call that the image has no entry for (an older image, or
+//! the kernel's own, which has the standard functions alone) fails with [`Errno::NO_ENTRY`], or goes by the bare
+//! `syscall` instruction where the caller asked for that ([`Vdso::or_syscall`]).
 //!
 //! # Invariants
 //!

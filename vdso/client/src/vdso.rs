@@ -26,13 +26,16 @@ pub struct Vdso {
 }
 
 impl Vdso {
-    /// The image of this process, by `/proc/self/auxv`.
+    /// The image of this process: by its libc, or without the feature `libc` by `/proc/self/auxv`.
     ///
-    /// Use [`Vdso::from_stack`] in a program that has its own entry point and [`Vdso::at`] in one that has a libc: both
-    /// also see an image that a tool has put in place.
+    /// A program with an entry point of its own uses [`Vdso::from_stack`]: a file does not tell of an image that a tool has
+    /// put in place.
     pub fn find() -> Result<Self, Unfit> {
+        #[cfg(feature = "libc")]
+        let address = auxv::in_libc();
+        #[cfg(not(feature = "libc"))]
         let address = auxv::in_proc().map_err(Unfit::Vector)?;
-        // SAFETY: the address is from the kernel.
+        // SAFETY: the address is from the kernel, or from a tool in its place.
         unsafe { Self::at(address) }
     }
 

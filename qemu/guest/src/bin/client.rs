@@ -61,22 +61,9 @@ fn run(folder: &Path, out: &mut dyn Write) -> Result<bool> {
     Ok(list.failures() == 0)
 }
 
-/// This process's image.
-fn vdso() -> Result<Vdso> {
-    // SAFETY: the address is from whoever started this process.
-    let address = unsafe { libc_getauxval(liblinux::auxv::AT_SYSINFO_EHDR as u64) };
-    // SAFETY: as above.
-    unsafe { Vdso::at(usize::try_from(address)?) }.map_err(Into::into)
-}
-
-unsafe extern "C" {
-    #[link_name = "getauxval"]
-    fn libc_getauxval(tag: u64) -> u64;
-}
-
 /// Typed calls from a program with std.
 fn calls() -> Result<()> {
-    let vdso = vdso()?;
+    let vdso = Vdso::find()?;
     let missing: Vec<_> = vdso.missing().collect();
     ensure!(missing.is_empty(), "the image has no entry for {missing:?}");
     // SAFETY: changes nothing.
@@ -169,7 +156,7 @@ fn compare(from: &Path, to: &Path) -> Result<()> {
 
 /// Pins the origin of system calls and goes on as an ordinary program does.
 fn trip() -> ExitCode {
-    match vdso().map(|vdso| vdso.pin_origin()) {
+    match Vdso::find().map(|vdso| vdso.pin_origin()) {
         Ok(Ok(())) => match fs::metadata("/") {
             Ok(_) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
