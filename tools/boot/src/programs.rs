@@ -46,6 +46,10 @@ enum Build {
     Rust(&'static str),
     /// A compiler with its flags, for an example of `vdso/client`.
     ClientC(&'static str, &'static [&'static str], &'static str),
+    /// An example of `vdso/client` that is a library, in C.
+    ClientLibrary(&'static str),
+    /// An example of `vdso/client` with std.
+    ClientExample(&'static str),
     /// An example of `vdso/client` that is a workspace of its own.
     ClientRust(&'static str),
     /// One of the kernel's selftests.
@@ -56,6 +60,16 @@ const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
 const C_STATIC: &[&str] = &["-O2", "-Wall", "-Werror", "-static"];
 /// The stub that a program links with is in `target/client`, where `cargo xtask client` puts it.
 const C_LINKED: &[&str] = &["-O2", "-Wall", "-Werror", "-Ltarget/client", "-llinux"];
+const C_LIBRARY: &[&str] = &["-O2", "-Wall", "-Werror", "-shared", "-fPIC"];
+/// The headers of `vdso/client/include` that examples include, one by the other.
+const HEADERS: [&str; 6] = [
+    "liblinux.h",
+    "liblinux/fixup.h",
+    "liblinux/guard.h",
+    "liblinux/handler.h",
+    "liblinux/origin.h",
+    "liblinux/resolve.h",
+];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 const fn program(name: &'static str, language: &'static str, build: Build) -> Program {
@@ -86,6 +100,11 @@ pub const PROGRAMS: &[Program] = &[
     program("copytree", "Rust, no libc", Build::ClientRust("copytree")),
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
     program("linked", "C, glibc dynamic, linked with the vDSO", Build::ClientC("gcc", C_LINKED, "linked.c")),
+    program("divide", "Rust std, glibc dynamic", Build::ClientExample("divide")),
+    program("linear_memory", "Rust std, glibc dynamic", Build::ClientExample("linear_memory")),
+    program("peek", "Rust std, glibc dynamic", Build::ClientExample("peek")),
+    program("plugin-host", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "plugin/host.c")),
+    program("plugin.so", "C, a library", Build::ClientLibrary("plugin/plugin.c")),
 ];
 
 /// The program called `name`.
@@ -103,7 +122,8 @@ pub fn find(name: &str) -> Result<Program> {
 impl Program {
     /// Puts it into a guest; `file` is what [`Workshop::build`] gave.
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
-        if let Build::Script(_) = self.build {
+        // What a library needs, its program brings.
+        if let Build::Script(_) | Build::ClientLibrary(_) = self.build {
             return archive.file(&self.guest_path(), file);
         }
         archive.program(&self.guest_path(), file)?;
@@ -179,18 +199,12 @@ impl Workshop<'_> {
                 self.compile(command, &[source], &output)?;
                 Ok(output)
             }
-            Build::ClientC(compiler, flags, source) => {
-                let client = self.root.join("vdso/client");
-                let source = client.join("examples").join(source);
-                let mut command = Command::new(compiler);
-                // The stub is after the source that needs it.
-                command.current_dir(self.root).arg("-o").arg(partial(&output)).arg(&source).args(flags);
-                command.arg("-I").arg(client.join("include"));
-                let headers = ["liblinux.h", "liblinux/resolve.h", "liblinux/origin.h"];
-                let headers = headers.map(|header| client.join("include").join(header));
-                let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
-                self.compile(command, &sources, &output)?;
-                Ok(output)
+            Build::ClientC(compiler, flags, source) => self.client(compiler, flags, source, output),
+            Build::ClientLibrary(source) => self.client("gcc", C_LIBRARY, source, output),
+            Build::ClientExample(name) => {
+                let target = self.folder.join("client");
+                self.cargo_in(&target, "liblinux", &["--example", name], "")?;
+                Ok(target.join(TARGET).join("release/examples").join(name))
             }
             Build::ClientRust(name) => {
                 let target = self.folder.join(name).join("target");
@@ -235,6 +249,20 @@ impl Workshop<'_> {
         }
     }
 
+    /// Compiles a C example of `vdso/client`.
+    fn client(&self, compiler: &str, flags: &[&str], source: &str, output: PathBuf) -> Result<PathBuf> {
+        let client = self.root.join("vdso/client");
+        let source = client.join("examples").join(source);
+        let mut command = Command::new(compiler);
+        // A library to link with stands after the source that needs it.
+        command.current_dir(self.root).arg("-o").arg(partial(&output)).arg(&source).args(flags);
+        command.arg("-I").arg(client.join("include"));
+        let headers = HEADERS.map(|header| client.join("include").join(header));
+        let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
+        self.compile(command, &sources, &output)?;
+        Ok(output)
+    }
+
     /// Runs `command`, which writes [`partial`]`(output)` from `sources`, unless it did so before.
     fn compile(&self, mut command: Command, sources: &[PathBuf], output: &Path) -> Result<()> {
         let compiler = command.get_program().to_owned();
@@ -259,18 +287,21 @@ impl Workshop<'_> {
     }
 
     fn cargo(&self, folder: &str, binaries: &[&str], rustflags: &str) -> Result<()> {
+        let targets: Vec<&str> = binaries.iter().flat_map(|binary| ["--bin", binary]).collect();
+        self.cargo_in(&self.folder.join(folder), "liblinux-guest", &targets, rustflags)
+    }
+
+    /// Builds `targets` of a package into a target folder.
+    fn cargo_in(&self, folder: &Path, package: &str, targets: &[&str], rustflags: &str) -> Result<()> {
         let mut command = cargo();
-        command.current_dir(self.root).args(["build", "--quiet", "--release", "--package", "liblinux-guest"]);
-        command.args(["--target", TARGET, "--target-dir"]).arg(self.folder.join(folder));
-        binaries.iter().for_each(|binary| {
-            command.args(["--bin", binary]);
-        });
+        command.current_dir(self.root).args(["build", "--quiet", "--release", "--package", package]);
+        command.args(["--target", TARGET, "--target-dir"]).arg(folder).args(targets);
         // A target folder of its own, so that these flags never evict another build's results.
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", rustflags);
         command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
         let status = command.status().context("cannot run cargo")?;
-        ensure!(status.success(), "building the guest's programs failed: {}", binaries.join(", "));
+        ensure!(status.success(), "building the guest's programs failed: {}", targets.join(" "));
         Ok(())
     }
 }

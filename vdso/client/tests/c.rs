@@ -36,6 +36,7 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
     const KERNEL: &str = "#include <linux/aio_abi.h>\n#include <linux/bpf.h>\n#include <linux/io_uring.h>\n\
         #include <linux/openat2.h>\n#include <linux/perf_event.h>\n#include <linux/stat.h>\n#include <linux/time_types.h>\n";
     const OURS: &str = "#include \"liblinux.h\"\n";
+    const GUARD: &str = "#define LIBLINUX_FIXUPS\n#include \"liblinux/guard.h\"\n";
     const USE: &str =
         "long use(const void *image);\nlong use(const void *image) { return LIBLINUX(image, close)(1u); }\n";
     let dialects: [(&str, &[&str]); 5] = [
@@ -46,7 +47,14 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
         ("musl-gcc", &["-x", "c", "-std=gnu11", "-D_GNU_SOURCE"]),
     ];
     for (compiler, flags) in dialects {
-        let mut programs = vec![OURS.to_owned(), [OURS, LIBC].concat(), [LIBC, OURS].concat()];
+        let mut programs = vec![
+            OURS.to_owned(),
+            [OURS, LIBC].concat(),
+            [LIBC, OURS].concat(),
+            [OURS, LIBC, GUARD].concat(),
+            [GUARD, OURS].concat(),
+            [OURS, "#define LIBLINUX_NO_LIBC\n", GUARD].concat(),
+        ];
         // musl-tools has no kernel headers.
         if compiler != "musl-gcc" {
             programs.push([KERNEL, OURS].concat());

@@ -13,7 +13,7 @@ use std::arch::{asm, naked_asm};
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 const PAGE: usize = liblinux_abi::layout::PAGE_SIZE;
 
@@ -211,37 +211,109 @@ fn all_of_a_process_share_one_area() {
     });
 }
 
+/// Texts of one page, each with a table of one entry behind its code.
+struct Texts {
+    start: *mut u8,
+    count: usize,
+}
+
+impl Texts {
+    fn new(count: usize) -> Self {
+        let start = pages(count, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
+        let texts = Self { start, count };
+        for number in 0..count {
+            // The entry covers the first 8 bytes and lands behind them. Fields are relative to their own addresses.
+            let offset = -(PAGE as i32 / 2);
+            let entry = Entry { start: offset, len: 8, landing: offset, flags: 0 };
+            // SAFETY: ours, and aligned.
+            unsafe { texts.table(number).write(entry) };
+        }
+        texts
+    }
+
+    fn table(&self, number: usize) -> *mut Entry {
+        self.start.wrapping_add(number * PAGE + PAGE / 2).cast()
+    }
+
+    fn dso(&self, number: usize) -> Dso {
+        let text_start = self.start.wrapping_add(number * PAGE).addr() as u64;
+        Dso { text_start, text_len: PAGE as u64, table: self.table(number).addr() as u64, count: 1 }
+    }
+}
+
 #[test]
 fn a_full_registry_grows() {
     passes(|| {
         let registration = register();
         let fixups = *registration.fixups();
         let before = fixups.area().unwrap();
-        // Texts of one page, with a table behind the code.
-        let count = 700;
-        let texts = pages(count, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
-        for number in 0..count {
-            let text = texts.wrapping_add(number * PAGE);
-            let table = text.wrapping_add(PAGE / 2).cast::<Entry>();
-            let offset = -(PAGE as i32 / 2);
-            // The entry covers the first 8 bytes and lands behind them. Fields are relative to their own addresses.
-            let entry = Entry { start: offset, len: 8, landing: offset, flags: 0 };
-            // SAFETY: ours, and aligned.
-            unsafe { table.write(entry) };
-            let text_start = text.addr() as u64;
-            let dso = Dso { text_start, text_len: PAGE as u64, table: table.addr() as u64, count: 1 };
+        let texts = Texts::new(700);
+        for number in 0..texts.count {
             // SAFETY: nothing is executed there.
-            unsafe { fixups.register(&dso) }.unwrap_or_else(|error| panic!("number {number}: {error}"));
+            unsafe { fixups.register(&texts.dso(number)) }
+                .unwrap_or_else(|error| panic!("number {number}: {error}"));
         }
         assert_ne!(fixups.area().unwrap(), before);
-        for number in 0..count {
-            let text = texts.wrapping_add(number * PAGE).addr() as u64;
+        for number in 0..texts.count {
+            let text = texts.dso(number).text_start;
             assert_eq!(fixups.lookup(text + 7).unwrap().unwrap().landing, text + 8, "number {number}");
             assert_eq!(fixups.lookup(text + 8), Ok(None));
         }
         assert!(probe::read::<u8>(8 as *const u8).is_err(), "the handler follows");
         // Whoever comes now finds the new area.
         assert_eq!(Fixups::of_process(&VDSO).unwrap().area(), fixups.area());
+    });
+}
+
+#[test]
+fn threads_fault_while_the_registry_moves() {
+    passes(|| {
+        let registration = register();
+        let fixups = *registration.fixups();
+        let before = fixups.area().unwrap();
+        let (stop, faults) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !stop.load(SeqCst) {
+                        assert!(probe::read::<u64>(8 as *const u64).is_err());
+                        faults.fetch_add(1, SeqCst);
+                    }
+                });
+            }
+            let texts = Texts::new(400);
+            for _ in 0..3 {
+                for number in 0..texts.count {
+                    // SAFETY: nothing is executed there.
+                    unsafe { fixups.register(&texts.dso(number)) }.unwrap();
+                }
+                for number in 0..texts.count {
+                    fixups.unregister(texts.dso(number).text_start).unwrap();
+                }
+                let seen = faults.load(SeqCst);
+                while faults.load(SeqCst) == seen {
+                    std::thread::yield_now();
+                }
+            }
+            stop.store(true, SeqCst);
+        });
+        assert_ne!(fixups.area().unwrap(), before, "the registry moved");
+    });
+}
+
+#[test]
+fn a_pinned_thread_recovers_from_faults() {
+    passes(|| {
+        let registration = register();
+        VDSO.pin_origin().expect("a kernel with Syscall User Dispatch");
+        // The handler returns by the image, too.
+        let caught = (0..3).filter(|_| probe::read::<u8>(8 as *const u8).is_err()).count();
+        let fixups = *registration.fixups();
+        drop(registration);
+        let again = fixups.register_own();
+        let is_good = caught == 3 && again.is_ok() && probe::read::<u8>(8 as *const u8).is_err();
+        // SAFETY: ends the child; a panic's message would be written by the libc, and trip.
+        let _ = unsafe { VDSO.exit_group(if is_good { 0 } else { 1 }) };
     });
 }
 

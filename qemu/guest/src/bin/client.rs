@@ -10,15 +10,18 @@
 
 #![expect(unsafe_code, reason = "makes system calls by the image")]
 
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs;
 use std::io::{self, Write};
+use std::mem::transmute;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
-use liblinux::Vdso;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use liblinux::fixup::Fixups;
+use liblinux::{Vdso, probe};
 use liblinux_guest::ktap::Ktap;
 use nix::sys::signal::Signal;
 
@@ -28,13 +31,55 @@ const TRIP: &str = "--trip";
 /// A line and how it is judged.
 type Test = (&'static str, fn(&Path) -> Result<()>);
 
-const TESTS: [Test; 5] = [
+const TESTS: [Test; 10] = [
     ("calls", |_| calls()),
-    ("linked", |folder| says(folder, "linked", "getpid agrees, mseal is there\n")),
+    ("linked", |folder| says(folder, &["linked"], "getpid agrees, mseal is there\n")),
+    ("divide", |folder| says(folder, &["divide"], DIVIDE)),
+    ("linear_memory", |folder| says(folder, &["linear_memory"], LINEAR_MEMORY)),
+    ("peek", |folder| says(folder, &["peek"], PEEK)),
+    ("plugin", |folder| {
+        let plugin = folder.join("plugin.so");
+        says(folder, &["plugin-host", plugin.to_str().context("the folder's name is not text")?], PLUGIN)
+    }),
+    ("sharing", shares),
     ("copytree", |folder| copies(folder, "copytree")),
     ("copytree-c", |folder| copies(folder, "copytree-c")),
     ("libc-trips", |_| trips()),
 ];
+
+/// A division that cannot be done is a result.
+const DIVIDE: &str = "\
+42 / 6 = 7
+42 / 0 cannot be divided
+-9223372036854775808 / -1 cannot be divided
+-42 / 5 = -8
+";
+
+/// A module that leaves its memory, divides by zero or is unreachable has trapped; with more memory it works.
+const LINEAR_MEMORY: &str = "\
+all of the memory: 0
+one word more: trap: out of bounds at index 65536
+far outside: trap: out of bounds at index 4294967292
+nothing: trap: integer divide by zero
+unreachable: trap: unreachable
+one word more, after memory.grow: Ok(0)
+";
+
+/// A page, one that cannot be read, another page, and an address that none can have.
+const PEEK: &str = "\
+0x00fe8  08 07 06 05 04 03 02 01 08 07 06 05 04 03 02 01
+0x00ff8  08 07 06 05 04 03 02 01 ?? ?? ?? ?? ?? ?? ?? ??
+0x01ff8  ?? ?? ?? ?? ?? ?? ?? ?? 08 07 06 05 04 03 02 01
+0x00000  ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ??
+";
+
+/// What the plugin cannot do is an error in it; what its host does wrong is its host's, with the plugin and without.
+const PLUGIN: &str = "\
+round 1: peek 42, peek nothing -1, 42 / 6 = 7, 42 / 0 = -1, own fault seen
+round 1: unloaded, own fault seen
+round 2: peek 42, peek nothing -1, 42 / 6 = 7, 42 / 0 = -1, own fault seen
+round 2: unloaded, own fault seen
+";
 
 fn main() -> ExitCode {
     let argument = std::env::args_os().nth(1);
@@ -75,13 +120,61 @@ fn calls() -> Result<()> {
     Ok(())
 }
 
-/// Runs an example that says one thing.
-fn says(folder: &Path, name: &str, expected: &str) -> Result<()> {
-    let output = Command::new(folder.join(name)).output().context(name.to_owned())?;
+/// Runs an example with its arguments, which says what it always says.
+fn says(folder: &Path, command: &[&str], expected: &str) -> Result<()> {
+    let (name, arguments) = command.split_first().context("no command")?;
+    let output = Command::new(folder.join(name)).args(arguments).output().context(name.to_string())?;
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{}; it said: {said}{complained}", output.status);
-    ensure!(said == expected, "it said: {said}");
+    ensure!(
+        output.status.success(),
+        "{}; it said: {}",
+        output.status,
+        one_line(&format!("{said}{complained}"))
+    );
+    ensure!(said == expected, "it said: {}", one_line(&said));
+    Ok(())
+}
+
+/// A text as a diagnostic line can hold it.
+fn one_line(text: &str) -> String {
+    text.trim_end().replace('\n', " | ")
+}
+
+/// This program, in Rust, and the plugin, in C, find each other's area, whoever comes first.
+fn shares(folder: &Path) -> Result<()> {
+    unsafe extern "C" {
+        fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
+        fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+        fn dlclose(library: *mut c_void) -> c_int;
+    }
+    const RTLD_NOW: c_int = 2;
+    let path = CString::new(folder.join("plugin.so").into_os_string().into_encoded_bytes())?;
+    let vdso = Vdso::find()?;
+    let bad = 8 as *const u8;
+    for first in ["the plugin", "this program"] {
+        let join = || Fixups::of_process(&vdso)?.register_own();
+        let early = if first == "this program" { Some(join()?) } else { None };
+        // SAFETY: the path is a C string; the plugin's constructor registers it.
+        let plugin = unsafe { dlopen(path.as_ptr(), RTLD_NOW) };
+        ensure!(!plugin.is_null(), "{path:?} cannot be loaded");
+        let registration = early.map_or_else(join, Ok)?;
+        let symbol = |name: &CStr| {
+            // SAFETY: the library is loaded, and the name is a C string.
+            let address = unsafe { dlsym(plugin, name.as_ptr()) };
+            if address.is_null() { Err(anyhow!("the plugin has no {name:?}")) } else { Ok(address) }
+        };
+        // SAFETY: `uint64_t plugin_area(void)`.
+        let area = unsafe { transmute::<*mut c_void, extern "C" fn() -> u64>(symbol(c"plugin_area")?) };
+        // SAFETY: `int plugin_peek(const void *)`.
+        let peek =
+            unsafe { transmute::<*mut c_void, extern "C" fn(*const u8) -> c_int>(symbol(c"plugin_peek")?) };
+        ensure!(area() == registration.fixups().area()?, "{first} first: two areas");
+        ensure!(peek(bad) == -1 && probe::read(bad).is_err(), "{first} first: a fault was not caught");
+        // SAFETY: nothing of it is used any more.
+        ensure!(unsafe { dlclose(plugin) } == 0, "the plugin cannot be unloaded");
+        ensure!(probe::read(bad).is_err(), "{first} first: unloading the plugin took ours away");
+    }
     Ok(())
 }
 

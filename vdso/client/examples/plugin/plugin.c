@@ -13,6 +13,12 @@ long plugin_status(void)
 	return liblinux_fixups_status;
 }
 
+/* The area that the plugin shares with the other libraries of the process. */
+uint64_t plugin_area(void)
+{
+	return liblinux_fixups_area(&liblinux_fixups_joined);
+}
+
 /* The byte at an address, or -1. */
 int plugin_peek(const void *address)
 {
