@@ -7,6 +7,11 @@ use core::slice;
 
 global_asm!(
     ".pushsection .rodata.liblinux_handler, \"a\", @progbits",
+    // The compiler may put the code that copies it into another object.
+    ".globl liblinux_handler_page",
+    ".hidden liblinux_handler_page",
+    ".globl liblinux_handler_end",
+    ".hidden liblinux_handler_end",
     include_str!("handler.s"),
     ".popsection",
 );
