@@ -11,6 +11,9 @@ pub const EAGAIN: isize = 11;
 /// `EFAULT`: bad address.
 pub const EFAULT: isize = 14;
 
+/// `EBUSY`: in use.
+pub const EBUSY: isize = 16;
+
 /// `EEXIST`: there already.
 pub const EEXIST: isize = 17;
 
@@ -19,6 +22,9 @@ pub const EINVAL: isize = 22;
 
 /// `ENOSPC`: no room left.
 pub const ENOSPC: isize = 28;
+
+/// `ERANGE`: too small for the result.
+pub const ERANGE: isize = 34;
 
 /// `ENOSYS`: not implemented.
 pub const ENOSYS: isize = 38;

@@ -25,8 +25,9 @@ pub const SYSCALL: &str = "__vdso_syscall";
 /// `vdso_sgx_enter_enclave_t` of `asm/sgx.h`: enters an SGX enclave and reports how it was left.
 pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
 
-/// The functions of exception fixups, in the order of their slots (`layout::fixup_slot`), which grows at its end.
-pub const FIXUPS: [&str; 10] = [
+/// The functions of exception fixups, and of the state that a process has with them, in the order of their slots
+/// (`layout::fixup_slot`), which grows at its end.
+pub const FIXUPS: [&str; 12] = [
     "__vdso_fixup_area_size",
     "__vdso_fixup_init",
     "__vdso_fixup_register",
@@ -37,6 +38,8 @@ pub const FIXUPS: [&str; 10] = [
     "__vdso_fixup_query",
     "__vdso_fixup_mark",
     "__vdso_fixup_dispatch",
+    "__vdso_state_save",
+    "__vdso_state_restore",
 ];
 
 /// The private calls, in the order of their numbers: the first one's is at `layout::PRIVATE`, once a kernel wrote it.

@@ -29,5 +29,6 @@ pub mod processor;
 pub mod random;
 pub mod sgx;
 pub mod signal;
+pub mod state;
 pub mod syscall;
 pub mod vvar;

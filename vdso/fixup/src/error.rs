@@ -2,7 +2,7 @@
 
 use crate::memory::Fault;
 use core::num::NonZero;
-use liblinux_abi::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC};
+use liblinux_abi::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ERANGE};
 
 /// An error number. Not an enumeration, so that returning one needs no table; not zero, so that a result without a value
 /// is one word.
@@ -22,6 +22,18 @@ impl Error {
     pub const ABSENT: Self = Self::number(ENOENT);
     /// Writers overtook the reader each time that it tried.
     pub const OVERTAKEN: Self = Self::number(EAGAIN);
+
+    /// What is given has no room for the result.
+    pub const SHORT: Self = Self::number(ERANGE);
+
+    /// What a call of the kernel's came to: `-errno`, or success.
+    #[inline(always)]
+    pub const fn check(result: isize) -> Result<(), Self> {
+        match NonZero::new(result.wrapping_neg()) {
+            Some(number) if result < 0 => Err(Self(number)),
+            _ => Ok(()),
+        }
+    }
 
     /// The error of a number, evaluated at compile time.
     const fn number(number: isize) -> Self {

@@ -37,6 +37,7 @@ pub mod kernel;
 pub mod lookup;
 pub mod memory;
 pub mod registry;
+pub mod state;
 pub mod table;
 pub mod witness;
 

@@ -170,8 +170,9 @@ fn settle<'m, M: Memory + Kernel>(memory: &'m M, place: &mut u64) -> Result<Sett
 /// Has the kernel follow the registry from an area that is sealed, if it has that one.
 #[inline(always)]
 fn hand_over<M: Memory + Kernel>(old: u64, new: &Area<'_, M>) {
-    if new.memory.attached() == Some(old) {
-        new.memory.attach(new.address, new.size());
+    if new.memory.attached().is_some_and(|(area, _)| area == old) {
+        // A kernel that refuses was asked by somebody else before: the old area is sealed towards this one alone.
+        let _ = new.memory.attach(new.address, new.size());
     }
 }
 

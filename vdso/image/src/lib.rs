@@ -5,7 +5,8 @@
 //! refuses it. So the build itself proves that the image cannot panic, allocate or call out.
 //!
 //! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is one noun of the
-//! vDSO: [`clock`] (with [`timekeeping`] and [`hypervisor`] behind it), [`fixup`], [`random`].
+//! vDSO: [`clock`] (with [`timekeeping`] and [`hypervisor`] behind it), [`fixup`], [`random`],
+//! [`state`].
 //!
 //! # Invariants
 //!
@@ -21,4 +22,5 @@ pub mod clock;
 pub mod fixup;
 pub mod hypervisor;
 pub mod random;
+pub mod state;
 pub mod timekeeping;

@@ -9,12 +9,14 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use liblinux_abi::errno::{EBUSY, EFAULT, EINVAL};
 use liblinux_abi::fixup::{Dso, PLAIN, SIZES, START, TABLE, area_size, cell};
 use liblinux_fixup::memory::Stamped;
 use liblinux_fixup::{Error, Fault, Kernel, Memory, lookup, registry};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 /// Where the memory starts.
 pub(crate) const BASE: u64 = 0x10_0000;
@@ -30,6 +32,8 @@ const DSO_LEN: u64 = TEXT_LEN + 32;
 pub(crate) struct Arena {
     words: Vec<AtomicU64>,
     attached: AtomicU64,
+    /// Start and length of each text that is marked.
+    marks: Mutex<BTreeSet<(u64, u64)>>,
     /// How many bytes are taken, from the start.
     taken: AtomicU64,
 }
@@ -37,14 +41,20 @@ pub(crate) struct Arena {
 impl Arena {
     pub(crate) fn new(len: u64) -> Arc<Self> {
         let words = (0..len / 8).map(|_| AtomicU64::new(0)).collect();
-        Arc::new(Self { words, attached: AtomicU64::new(0), taken: AtomicU64::new(0) })
+        Arc::new(Self {
+            words,
+            attached: AtomicU64::new(0),
+            marks: Mutex::default(),
+            taken: AtomicU64::new(0),
+        })
     }
 
     /// What a child of this process has.
     pub(crate) fn fork(&self) -> Arc<Self> {
         let copy = |word: &AtomicU64| AtomicU64::new(word.load(Relaxed));
         let words = self.words.iter().map(copy).collect();
-        Arc::new(Self { words, attached: copy(&self.attached), taken: copy(&self.taken) })
+        let marks = Mutex::new(self.marks());
+        Arc::new(Self { words, attached: copy(&self.attached), marks, taken: copy(&self.taken) })
     }
 
     /// Memory that nobody has, aligned for an area.
@@ -67,6 +77,17 @@ impl Arena {
     /// Which area the kernel has.
     pub(crate) fn attached(&self) -> u64 {
         self.attached.load(Relaxed)
+    }
+
+    /// The marked texts.
+    pub(crate) fn marks(&self) -> BTreeSet<(u64, u64)> {
+        self.marks.lock().expect("never poisoned").clone()
+    }
+
+    /// What is left of the process when only its memory is restored.
+    pub(crate) fn forget(&self) {
+        self.attached.store(0, Relaxed);
+        self.marks.lock().expect("never poisoned").clear();
     }
 
     /// A new area that is attached.
@@ -225,26 +246,40 @@ impl<H: Hook> Memory for Thread<H> {
 }
 
 impl<H: Hook> Kernel for Thread<H> {
-    fn attached(&self) -> Option<u64> {
+    fn attached(&self) -> Option<(u64, u64)> {
         self.hook.step().ok()?;
         match self.arena.attached() {
             0 => None,
-            area => Some(area),
+            area => {
+                let capacity = self.arena.word(area + 16).expect("the attached area").load(Relaxed);
+                Some((area, area_size(capacity & 0xffff_ffff)?))
+            }
         }
     }
 
-    /// As the kernel does it: only to where the attached area is sealed.
-    fn attach(&self, area: u64, _size: u64) {
-        use liblinux_abi::fixup::{KIND_SHIFT, MOVE};
+    /// As the kernel does it: instead of another area only if that one is sealed towards the new one.
+    fn attach(&self, area: u64, size: u64) -> isize {
+        use liblinux_abi::fixup::{KIND_SHIFT, MAGIC, MOVE};
         if self.hook.step().is_err() {
-            return;
+            return -EFAULT;
         }
+        let word = |at: u64| self.arena.word(at).map_or(0, |word| word.load(Relaxed));
         let old = self.arena.attached();
-        let word = |offset: u64| self.arena.word(old + offset).expect("the attached area").load(Relaxed);
-        if word(72) == word(8) + 1 && word(64) == area | MOVE << KIND_SHIFT {
-            self.arena.attached.store(area, Relaxed);
+        let is_successor =
+            || word(old + 72) == word(old + 8) + 1 && word(old + 64) == area | MOVE << KIND_SHIFT;
+        if area != 0 {
+            if area % 64 != 0 || size < 128 || word(area) != MAGIC {
+                return -EINVAL;
+            }
+            if old != 0 && old != area && !is_successor() {
+                return -EBUSY;
+            }
         }
+        self.arena.attached.store(area, Relaxed);
+        0
     }
 
-    fn mark(&self, _start: u64, _len: u64) {}
+    fn mark(&self, start: u64, len: u64) {
+        self.arena.marks.lock().expect("never poisoned").insert((start, len));
+    }
 }

@@ -1,4 +1,4 @@
-//! The entry slots of exception fixups, and what the image knows of its own.
+//! The entry slots of exception fixups and of the state of a process, and what the image knows of its own.
 //!
 //! # Invariants
 //!
@@ -7,16 +7,16 @@
 
 #![expect(unsafe_code, reason = "defines entries in assembly, turns linker symbols into numbers")]
 
-use crate::fixup;
+use crate::{fixup, state};
 use core::arch::{asm, global_asm};
 use liblinux_abi::layout::SLOT_SIZE;
 
 global_asm!(
     ".macro fixup_slot name, body",
-    "    .globl __vdso_fixup_\\name",
-    "    .type __vdso_fixup_\\name, @function",
-    "    .size __vdso_fixup_\\name, {slot_size}",
-    "    __vdso_fixup_\\name:",
+    "    .globl __vdso_\\name",
+    "    .type __vdso_\\name, @function",
+    "    .size __vdso_\\name, {slot_size}",
+    "    __vdso_\\name:",
     "    .cfi_startproc",
     "    endbr64",
     "    jmp \\body",
@@ -24,16 +24,18 @@ global_asm!(
     "    .balign {slot_size}, 0xcc",
     ".endm",
     ".pushsection .text.library.fixups, \"ax\", @progbits",
-    "fixup_slot area_size, {area_size}",
-    "fixup_slot init, {init}",
-    "fixup_slot register, {register}",
-    "fixup_slot unregister, {unregister}",
-    "fixup_slot grow, {grow}",
-    "fixup_slot lookup, {lookup}",
-    "fixup_slot attach, __vdso_fixup_attach.body",
-    "fixup_slot query, __vdso_fixup_query.body",
-    "fixup_slot mark, __vdso_fixup_mark.body",
-    "fixup_slot dispatch, {dispatch}",
+    "fixup_slot fixup_area_size, {area_size}",
+    "fixup_slot fixup_init, {init}",
+    "fixup_slot fixup_register, {register}",
+    "fixup_slot fixup_unregister, {unregister}",
+    "fixup_slot fixup_grow, {grow}",
+    "fixup_slot fixup_lookup, {lookup}",
+    "fixup_slot fixup_attach, __vdso_fixup_attach.body",
+    "fixup_slot fixup_query, __vdso_fixup_query.body",
+    "fixup_slot fixup_mark, __vdso_fixup_mark.body",
+    "fixup_slot fixup_dispatch, {dispatch}",
+    "fixup_slot state_save, {state_save}",
+    "fixup_slot state_restore, {state_restore}",
     ".popsection",
     ".purgem fixup_slot",
     slot_size = const SLOT_SIZE,
@@ -44,6 +46,8 @@ global_asm!(
     grow = sym fixup::grow,
     lookup = sym fixup::lookup,
     dispatch = sym fixup::dispatch,
+    state_save = sym state::save,
+    state_restore = sym state::restore,
 );
 
 /// The address of a symbol of the linker script.

@@ -130,19 +130,18 @@ impl Memory for User {
 
 impl Kernel for User {
     #[inline(always)]
-    fn attached(&self) -> Option<u64> {
+    fn attached(&self) -> Option<(u64, u64)> {
         private::attached()
     }
 
     #[inline(always)]
-    fn attach(&self, area: u64, size: u64) {
-        // What the kernel does not take, it does not see; the caller's registry is in order either way.
-        let _ = private::attach(area, size);
+    fn attach(&self, area: u64, size: u64) -> isize {
+        private::attach(area, size)
     }
 
     #[inline(always)]
     fn mark(&self, start: u64, len: u64) {
-        // As above.
+        // What the kernel does not mark, it does not look up; the caller's registry is in order either way.
         let _ = private::mark(start, len);
     }
 }

@@ -80,12 +80,13 @@ private! {
     mark = "fixup_mark"(start = "rdi", len = "rsi")
 }
 
-/// Which area the kernel consults for this process.
-pub(super) fn attached() -> Option<u64> {
+/// Which area the kernel consults for this process, with its size.
+pub(super) fn attached() -> Option<(u64, u64)> {
     let mut out = MaybeUninit::<Attached>::uninit();
     if query(out.as_mut_ptr().expose_provenance() as u64) != 0 {
         return None;
     }
     // SAFETY: the kernel has filled it.
-    Some(unsafe { out.assume_init() }.area)
+    let attached = unsafe { out.assume_init() };
+    Some((attached.area, attached.size))
 }

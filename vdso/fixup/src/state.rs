@@ -1,0 +1,90 @@
+//! What the kernel holds for a process, saved and restored: see `liblinux_abi::state`.
+//!
+//! The area itself is memory, which whoever restores a process restores anyway. Marks on texts are not, and are made
+//! anew from the registry: a text that is registered when the state is restored is one that was when it was saved.
+//!
+//! # Invariants
+//!
+//! 1. A state is hostile: it is read once, and judged before the kernel is asked for anything.
+//! 2. A kernel that knows nothing of fixups has nothing to save; restoring a state without an area succeeds there.
+
+use crate::area::Area;
+use crate::error::Error;
+use crate::kernel::Kernel;
+use crate::memory::Memory;
+use core::mem::offset_of;
+use liblinux_abi::errno::ENOSYS;
+use liblinux_abi::fixup::TRIES;
+use liblinux_abi::state::{MAGIC, SIZE, State};
+
+/// Writes the state to `len` bytes at `buffer`; how many it has. Nothing is written if `len` is 0, which asks.
+///
+/// `SHORT` if there is not enough room, `FAULT` if the memory is not accessible.
+#[inline]
+pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64, Error> {
+    if len == 0 {
+        return Ok(SIZE);
+    }
+    if len < SIZE {
+        return Err(Error::SHORT);
+    }
+    let (area, area_size) = memory.attached().unwrap_or_default();
+    let field = |offset: usize, value| memory.store(buffer.wrapping_add(offset as u64), value);
+    field(offset_of!(State, magic), MAGIC)?;
+    field(offset_of!(State, size), SIZE)?;
+    field(offset_of!(State, area), area)?;
+    field(offset_of!(State, area_size), area_size)?;
+    Ok(SIZE)
+}
+
+/// Has the kernel hold again what it held when the `len` bytes at `buffer` were saved.
+///
+/// `INVALID` if they are no state, `FAULT` if they are not accessible, `OVERTAKEN` if writers did not leave the time to
+/// mark the texts; otherwise what the kernel says to the area: `-EBUSY` if another one is attached, `-ENOSYS` if it knows
+/// of none.
+#[inline]
+pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<(), Error> {
+    if len < SIZE {
+        return Err(Error::INVALID);
+    }
+    let field = |offset: usize| memory.load(buffer.wrapping_add(offset as u64));
+    let magic = field(offset_of!(State, magic))?;
+    let size = field(offset_of!(State, size))?;
+    let area = field(offset_of!(State, area))?;
+    let area_size = field(offset_of!(State, area_size))?;
+    if magic != MAGIC || size != SIZE || (area == 0) != (area_size == 0) {
+        return Err(Error::INVALID);
+    }
+    let attached = memory.attach(area, area_size);
+    if area == 0 {
+        return if attached == -ENOSYS { Ok(()) } else { Error::check(attached) };
+    }
+    Error::check(attached)?;
+    mark(memory, area)
+}
+
+/// Marks the texts of all DSOs in an area.
+#[inline]
+fn mark<M: Memory + Kernel>(memory: &M, area: u64) -> Result<(), Error> {
+    let area = Area::open(memory, area)?;
+    for _ in 0..TRIES {
+        let generation = area.current()?;
+        let count = area.count(generation);
+        let marked = count.and_then(|count| mark_rows(&area, generation, count));
+        // Pairs with the exchange that commits a generation: as in `lookup`.
+        if area.current()? == generation {
+            return marked;
+        }
+    }
+    Err(Error::OVERTAKEN)
+}
+
+/// Marks the texts of a generation, which may have been overwritten: a text too many is the caller's own.
+#[inline]
+fn mark_rows<M: Memory + Kernel>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<(), Error> {
+    for row in 0..count {
+        let row = area.row(generation, row)?;
+        area.memory.mark(row.text_start, row.text_len());
+    }
+    Ok(())
+}

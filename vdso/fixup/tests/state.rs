@@ -1,0 +1,97 @@
+//! States: saved and restored, and bytes that are none.
+
+#[path = "arena/mod.rs"]
+mod arena;
+
+use arena::{Arena, Free, TEXT_LEN};
+use liblinux_abi::errno::EBUSY;
+use liblinux_abi::state::{MAGIC, SIZE};
+use liblinux_fixup::{Error, registry, state};
+use proptest::prelude::*;
+
+const BUFFER: u64 = SIZE;
+
+#[test]
+fn a_restored_process_has_its_area_and_its_marks() {
+    let arena = Arena::new(1 << 16);
+    let thread = arena.thread(Free);
+    let area = arena.area(4);
+    let dsos = [arena.dso(1), arena.dso(2)];
+    for dso in dsos {
+        registry::register(&thread, area, dso).expect("room");
+    }
+    let marks = arena.marks();
+    assert_eq!(marks, dsos.map(|dso| (dso.text_start, TEXT_LEN)).into());
+    let buffer = arena.take(BUFFER);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
+
+    arena.forget();
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()));
+    assert_eq!((arena.attached(), arena.marks()), (area, marks));
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()), "once more changes nothing");
+
+    arena.forget();
+    let other = arena.area(4);
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Error::check(-EBUSY));
+    assert_eq!(arena.attached(), other);
+}
+
+#[test]
+fn no_area_is_a_state_as_well() {
+    let arena = Arena::new(1 << 12);
+    let thread = arena.thread(Free);
+    let buffer = arena.take(BUFFER);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
+    let area = arena.area(1);
+    assert_eq!(arena.attached(), area);
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()));
+    assert_eq!(arena.attached(), 0, "what was not attached then is not now");
+}
+
+#[test]
+fn the_room_is_asked_for_and_checked() {
+    let arena = Arena::new(1 << 12);
+    let thread = arena.thread(Free);
+    let buffer = arena.take(BUFFER);
+    assert_eq!(state::save(&thread, 0, 0), Ok(SIZE));
+    assert_eq!(state::save(&thread, buffer, SIZE - 1), Err(Error::SHORT));
+    assert_eq!(state::restore(&thread, buffer, SIZE - 1), Err(Error::INVALID));
+    for address in [0, u64::MAX - 7, 1 << 63] {
+        assert_eq!(state::save(&thread, address, SIZE), Err(Error::FAULT));
+        assert_eq!(state::restore(&thread, address, SIZE), Err(Error::FAULT));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+    /// Whatever the bytes are, nothing is attached but an area, and nothing is marked but what is registered there.
+    #[test]
+    fn hostile_bytes_attach_no_rubbish(
+        magic in prop_oneof![4 => Just(MAGIC), 1 => any::<u64>()],
+        size in prop_oneof![4 => Just(SIZE), 1 => any::<u64>()],
+        place in prop_oneof![2 => Just(None), 1 => any::<u64>().prop_map(Some), 2 => (0..1_u64 << 12).prop_map(|at| Some(arena::BASE + at))],
+        area_size in prop_oneof![Just(640), any::<u64>()],
+    ) {
+        let arena = Arena::new(1 << 12);
+        let thread = arena.thread(Free);
+        let area = arena.area(4);
+        let dso = arena.dso(1);
+        registry::register(&thread, area, dso).expect("room");
+        arena.forget();
+        let buffer = arena.take(BUFFER);
+        let place = place.unwrap_or(area);
+        for (index, word) in (0..).zip([magic, size, place, area_size]) {
+            arena.set(buffer + 8 * index, word);
+        }
+        let outcome = state::restore(&thread, buffer, SIZE);
+        if outcome.is_ok() && place != 0 {
+            prop_assert!(magic == MAGIC && size == SIZE);
+            prop_assert_eq!(arena.attached(), area);
+            prop_assert_eq!(arena.marks(), [(dso.text_start, TEXT_LEN)].into());
+        } else {
+            prop_assert_eq!(arena.attached(), 0);
+            prop_assert!(arena.marks().is_empty());
+        }
+    }
+}

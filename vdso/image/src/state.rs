@@ -1,0 +1,20 @@
+//! The state of a process, saved and restored: the entries round `liblinux_fixup::state`.
+
+use crate::arch::memory::User;
+use liblinux_fixup::state;
+
+/// Writes the state to `len` bytes at `buffer`; how many it has.
+pub extern "C" fn save(buffer: u64, len: u64) -> isize {
+    match state::save(&User, buffer, len) {
+        Ok(size) => size.cast_signed() as isize,
+        Err(error) => error.code(),
+    }
+}
+
+/// Takes the state back from `len` bytes at `buffer`.
+pub extern "C" fn restore(buffer: u64, len: u64) -> isize {
+    match state::restore(&User, buffer, len) {
+        Ok(()) => 0,
+        Err(error) => error.code(),
+    }
+}
