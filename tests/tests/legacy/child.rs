@@ -77,13 +77,16 @@ impl Child {
         kill(self.pid, signal).expect("a living child");
     }
 
-    /// Stops it for a while.
-    pub(crate) fn stop_for(&self, time: Duration) {
+    /// Stops it for a while; how long it certainly was stopped.
+    pub(crate) fn stop_for(&self, time: Duration) -> Duration {
         self.signal(Signal::SIGSTOP);
         let stopped = waitpid(self.pid, Some(WaitPidFlag::WUNTRACED)).expect("a stop");
         assert_eq!(stopped, WaitStatus::Stopped(self.pid, Signal::SIGSTOP));
+        let start = Instant::now();
         std::thread::sleep(time);
+        let stopped = start.elapsed();
         self.signal(Signal::SIGCONT);
+        stopped
     }
 
     /// The numbers at its end.

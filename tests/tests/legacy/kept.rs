@@ -16,22 +16,22 @@ const STOP: Duration = Duration::from_millis(700);
 
 const EINTR: i64 = -4;
 
-/// Milliseconds that a call waits of which the process is stopped for a while.
-fn waits(function: Function, arguments: impl Fn(&mut [i64; 2]) -> [usize; 6]) -> i64 {
+/// How long a call waits, and how long of that its process is stopped.
+fn waits(function: Function, arguments: impl Fn(&mut [i64; 2]) -> [usize; 6]) -> [Duration; 2] {
     let child = Child::start(|numbers| {
         let mut time = [0, 0];
         let start = Instant::now();
         numbers[0].store(1, SeqCst);
         // SAFETY: nothing is waited for, and the kernel may write to `time`.
         let result = unsafe { function.call(arguments(&mut time)) };
-        numbers[1].store(start.elapsed().as_millis() as i64, SeqCst);
+        numbers[1].store(start.elapsed().as_micros() as i64, SeqCst);
         numbers[2].store(result as i64, SeqCst);
     });
     child.await_sleep(0);
-    child.stop_for(STOP);
-    let [_, milliseconds, result, ..] = child.end();
+    let stopped = child.stop_for(STOP);
+    let [_, microseconds, result, ..] = child.end();
     assert_eq!(result, 0, "the time-out is over");
-    milliseconds
+    [Duration::from_micros(microseconds.unsigned_abs()), stopped]
 }
 
 #[test]
@@ -42,8 +42,10 @@ fn a_stop_does_not_move_the_end_of_poll() {
         *time = [TIMEOUT.as_secs() as i64, TIMEOUT.subsec_nanos().into()];
         [0, 0, time.as_ptr().addr(), 0, 0, 0]
     });
-    let between = (TIMEOUT + STOP / 2).as_millis() as i64;
-    assert!(poll < between && between < ppoll, "poll took {poll} ms, ppoll {ppoll} ms");
+    let [poll, stopped] = poll;
+    assert!(poll < TIMEOUT + stopped, "poll took {poll:?}, {stopped:?} of it stopped");
+    let [ppoll, stopped] = ppoll;
+    assert!(ppoll >= TIMEOUT + stopped, "ppoll took {ppoll:?}, {stopped:?} of it stopped");
 }
 
 /// The timeval that a child waits with, and the seconds that its handler saw there.
