@@ -38,7 +38,7 @@ pub const KEPT: &[Kept] = &[
     kept("arch_prctl", "belongs to the processor; there is no newer call"),
     kept("iopl", "belongs to the processor; there is no newer call"),
     kept("ioperm", "belongs to the processor; there is no newer call"),
-    kept("time", "a standard function, which answers from the data page and never makes the call"),
+    kept("time", "a standard function of every image, which answers from the data page; who finds no image makes the call"),
     kept("uretprobe", "belongs to the processor: the return trampoline of probes"),
 ];
 
