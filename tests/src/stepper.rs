@@ -189,6 +189,8 @@ impl<'a> Stepper<'a> {
                 Ok(())
             }
             Signal::SIGILL => self.land(registers, 6, 0),
+            // An address relative to `rsp` or `rbp` that no address can be.
+            Signal::SIGBUS => self.land(registers, 12, 0),
             Signal::SIGSEGV => {
                 let information = ptrace::getsiginfo(self.child).map_err(|error| error.to_string())?;
                 // SAFETY: a signal of the processor has an address.

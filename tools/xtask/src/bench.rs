@@ -30,6 +30,10 @@ pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
         bench.arg("--json").arg(absolute(json).context("the file for the figures has no place")?);
     }
     command::run(&mut bench)?;
+    let mut fixups = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    fixups.current_dir(workspace.root());
+    fixups.args(["bench", "--quiet", "--locked", "--package=liblinux-tests", "--bench=fixups"]);
+    command::run(&mut fixups)?;
     // The image is named as when the runner is built to be used, so that nothing is built twice.
     let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     bench.current_dir(workspace.root()).env(run::IMAGE, workspace.image());

@@ -12,10 +12,10 @@
 //!
 //! # Invariants
 //!
-//! 1. The buffer of generation `g` is number `g & 1`. While [`Area::current`] is `g`, its first `counts[g & 1].value`
+//! 1. The buffer of generation `g` is number `g & 1`. While [`Area::current_generation`] is `g`, its first `counts[g & 1].value`
 //!    rows are the registry: ascending by start, texts disjoint, all cells of generation `g`.
 //! 2. A cell changes by a 16-byte compare-and-exchange alone, and always to a later generation.
-//! 3. `current` grows by one at a time. Generation `current + 1` is what `operation[0]` of that generation says; a
+//! 3. The committed generation grows by one at a time. The next one is what `operation[0]` of it says; a
 //!    [`MOVE`] there is never committed, and so seals the area for good.
 //! 4. In a table, entries ascend by start, are not empty, do not overlap, lie in their text and land in it. Offsets of
 //!    an entry are relative to the address of their own field, as in the kernel's `__ex_table`.
@@ -97,8 +97,8 @@ structures! {
     Area as "vdso_fixup_area" {
         /// VDSO_FIXUP_MAGIC.
         magic: u64,
-        /// The committed generation; starts at 1.
-        current: u64,
+        /// The committed generation; starts at 1. Not just current, which is a macro in the kernel.
+        current_generation: u64,
         /// How many DSOs it has room for, 1 to VDSO_FIXUP_CAPACITY_MAX.
         capacity: u32,
         /// Zero.
@@ -257,7 +257,7 @@ pub const fn sizes(text_len: u32, count: u32) -> u64 {
 const _: () = {
     assert!(size_of::<Cell>() == 16);
     assert!(size_of::<Area>() == 128 && align_of::<Area>() == 64);
-    assert!(offset_of!(Area, current) == 8);
+    assert!(offset_of!(Area, current_generation) == 8);
     assert!(offset_of!(Area, capacity) == 16);
     assert!(offset_of!(Area, counts) == 32);
     assert!(offset_of!(Area, operation) == 64);

@@ -34,7 +34,7 @@ enum Visit {
 #[inline]
 pub fn lookup<M: Memory>(memory: &M, area: u64, address: u64) -> Result<Hit, Error> {
     let mut place = area;
-    for _ in 0..=SEALS {
+    for _ in 0..SEALS + 1 {
         let area = Area::open(memory, place)?;
         let mut tries = TRIES;
         loop {

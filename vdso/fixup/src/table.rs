@@ -11,7 +11,6 @@
 use crate::area::Row;
 use crate::error::Error;
 use crate::memory::{Fault, Memory};
-use core::hint::select_unpredictable;
 use core::mem::{offset_of, size_of};
 use liblinux_abi::fixup::{Entry, PLAIN, USER_END};
 
@@ -70,20 +69,21 @@ const fn relative(field: u64, offset: u32) -> u64 {
 /// Finds the entry for an address of the text. At most 33 entries are looked at.
 #[inline(always)]
 pub fn search<M: Memory>(memory: &M, text: &Row, address: u64) -> Result<Option<Fixup>, Fault> {
-    let place = |index: u64| text.table.wrapping_add(index.wrapping_mul(ENTRY_SIZE));
     // As `Area::rank`.
-    let (mut below, mut left) = (0_u64, text.count());
+    let (mut next, mut left) = (text.table, text.count());
     while left > 0 {
-        let half = left.div_ceil(2);
-        let probe = place(below + half - 1);
+        let above = next.wrapping_add((left - left / 2) * ENTRY_SIZE);
+        let probe = above.wrapping_sub(ENTRY_SIZE);
         let start = relative(probe, memory.load_half(probe)?);
-        below = select_unpredictable(start <= address, below + half, below);
-        left -= half;
+        if start <= address {
+            next = above;
+        }
+        left /= 2;
     }
-    if below == 0 {
+    if next == text.table {
         return Ok(None);
     }
-    let fixup = Fixup::read(memory, place(below - 1))?;
+    let fixup = Fixup::read(memory, next.wrapping_sub(ENTRY_SIZE))?;
     Ok(fixup.applies(address, text).then_some(fixup))
 }
 

@@ -47,7 +47,7 @@ struct vdso_fixup_cell {
 /* The header of an area; two buffers of four columns follow. */
 struct vdso_fixup_area {
 	uint64_t magic; /* VDSO_FIXUP_MAGIC. */
-	uint64_t current; /* The committed generation; starts at 1. */
+	uint64_t current_generation; /* The committed generation; starts at 1. Not just current, which is a macro in the kernel. */
 	uint32_t capacity; /* How many DSOs it has room for, 1 to VDSO_FIXUP_CAPACITY_MAX. */
 	uint32_t reserved0; /* Zero. */
 	uint64_t reserved1; /* Zero. */

@@ -1,0 +1,100 @@
+//! `cargo xtask bench`, second part: exception fixups on this kernel.
+
+use comfy_table::{Table, presets};
+use liblinux_tests::bench::fixup::{Registry, fault, look_up, register, visitor};
+use liblinux_tests::bench::pair::{Spread, pin};
+use liblinux_tests::fixup::probe::Probe;
+use liblinux_tests::synthetic::{Clocksource, ticks};
+use std::process::ExitCode;
+
+/// Rounds of everything.
+const ROUNDS: usize = 61;
+
+/// Sizes of registries: DSOs, entries of each.
+const SMALL: (usize, usize) = (1, 1);
+const LARGE: (usize, usize) = (1024, 4096);
+
+/// How many addresses are looked up in turns: one that faults again and again, some, and more than caches hold.
+const ADDRESSES: [u64; 4] = [1, 64, 1024, 65_536];
+
+/// Lookups of a round, at least.
+const LOOKUPS: u64 = 4096;
+
+/// What a fault by `dispatch` may cost over one by a handler that knows its landing.
+const DISPATCH_TARGET: f64 = 1.05;
+
+/// Nanoseconds that a lookup may take.
+const LOOKUP_TARGET_NS: f64 = 60.0;
+
+fn main() -> ExitCode {
+    match perform() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform() -> Result<(), String> {
+    let source = Clocksource::measure();
+    pin()?;
+    let time = |work: &dyn Fn(u64), times: u64| {
+        let start = ticks();
+        work(times);
+        source.nanoseconds(ticks() - start) / times as f64
+    };
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(["what", "ns", "10%..90%", "against", "ratio", "10%..90%", "target"]);
+    let registries = [SMALL, LARGE].map(|(dsos, entries)| (dsos, entries, Registry::new(dsos, entries)));
+    let probe = Probe::named("load");
+    for (dsos, entries, registry) in &registries {
+        if registry.area.register(&probe.dso()) != 0 {
+            return Err("the probe cannot be registered".into());
+        }
+        let rounds: Vec<[f64; 2]> = (0..ROUNDS)
+            .map(|_| {
+                let by = |is_dispatch| time(&|times| fault(registry, times, is_dispatch), 100);
+                let there = [by(true), by(false)];
+                let back = [by(false), by(true)];
+                [(there[0] + back[1]) / 2.0, (there[1] + back[0]) / 2.0]
+            })
+            .collect();
+        let [ours, other] = [0, 1].map(|index| Spread::of(rounds.iter().map(|round| round[index])));
+        let ratio = Spread::of(rounds.iter().map(|round| round[0] / round[1]));
+        table.add_row([
+            format!("a fault by dispatch, {dsos} x {entries}"),
+            format!("{:.0}", ours.median),
+            format!("{:.0}..{:.0}", ours.low, ours.high),
+            format!("{:.0} by a handler that knows", other.median),
+            format!("{:.3}", ratio.median),
+            format!("{:.3}..{:.3}", ratio.low, ratio.high),
+            format!("{DISPATCH_TARGET:.2}"),
+        ]);
+    }
+    let mut single = |what: String, target: String, round: &dyn Fn() -> f64| {
+        let spread = Spread::of((0..ROUNDS).map(|_| round()));
+        let range = format!("{:.1}..{:.1}", spread.low, spread.high);
+        let none = String::new;
+        table.add_row([what, format!("{:.1}", spread.median), range, none(), none(), none(), target]);
+    };
+    for (dsos, entries, registry) in &registries {
+        for different in ADDRESSES {
+            let addresses = registry.addresses(different).repeat((LOOKUPS / different).max(1) as usize);
+            let target = if different < 1024 { format!("{LOOKUP_TARGET_NS:.0} ns") } else { String::new() };
+            single(format!("lookup, {dsos} x {entries}, of {different} addresses"), target, &|| {
+                time(&|_| look_up(registry, &addresses), addresses.len() as u64)
+            });
+        }
+    }
+    let dso = visitor();
+    for dsos in [1, 32, 1024] {
+        let registry = Registry::new(dsos, 1);
+        single(format!("register and unregister beside {dsos}"), String::new(), &|| {
+            time(&|times| register(&registry, &dso, times), 20)
+        });
+    }
+    println!("{table}");
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The C headers of exception fixups against `liblinux_abi::fixup`, by a C compiler.
+
+use liblinux_abi::fixup::{CONSTANTS, Constant, Field, STRUCTURES};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where the kernel's header is in its tree.
+const KERNEL_HEADER: &str = "arch/x86/include/uapi/asm/vdso_fixup.h";
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A program that is an error wherever the header and the tables differ, and how many things it compares: all, or those
+/// that the header has.
+fn program(header: &Path, all: bool) -> (String, usize) {
+    let text = std::fs::read_to_string(header).expect("the header");
+    let has = |what: String| all || text.contains(&what);
+    let mut count = 0;
+    let mut program = format!("#include \"{}\"\n", header.display());
+    let mut demand = |condition: String| {
+        count += 1;
+        writeln!(program, "_Static_assert({condition}, \"{condition}\");").expect("writing to a string");
+    };
+    for Constant { name, value, .. } in CONSTANTS.iter().filter(|one| has(format!("#define {}\t", one.name)))
+    {
+        demand(format!("{name} == {value:#x}"));
+    }
+    for structure in STRUCTURES.iter().filter(|one| has(format!("struct {} {{", one.name))) {
+        let c = structure.name;
+        demand(format!("sizeof(struct {c}) == {}", structure.size));
+        demand(format!("_Alignof(struct {c}) == {}", structure.align));
+        for Field { name, offset, .. } in structure.fields {
+            demand(format!("__builtin_offsetof(struct {c}, {name}) == {offset}"));
+        }
+    }
+    (program, count)
+}
+
+/// Compiles the program: how many things were compared, or the compiler's complaints.
+fn compile(header: &Path, all: bool) -> Result<usize, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("compare.c");
+    let (program, count) = program(header, all);
+    std::fs::write(&source, program).expect("a file");
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]).arg(&source);
+    let output = gcc.output().expect("gcc runs");
+    if output.status.success() {
+        Ok(count)
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+#[test]
+fn the_clients_header_is_the_tables() {
+    let header = workspace().join("vdso/client/include/liblinux/fixup.h").canonicalize().expect("the header");
+    compile(&header, true).unwrap_or_else(|complaints| panic!("{}:\n{complaints}", header.display()));
+    // The comparison can fail.
+    let text = std::fs::read_to_string(&header).expect("the header");
+    let wrong = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(
+        wrong.path(),
+        text.replace("uint64_t current_generation;", "uint32_t current_generation;"),
+    )
+    .expect("a file");
+    assert!(compile(wrong.path(), true).is_err(), "a wrong header was accepted");
+}
+
+/// The file that the kernel series adds, as it is after all patches that add to it as a whole.
+fn added(patches: &str) -> Option<String> {
+    let start = patches.find(&format!("\n+++ b/{KERNEL_HEADER}\n"))?;
+    let hunk = patches[start + 1..].lines().skip(1);
+    let lines =
+        hunk.take_while(|line| line.starts_with(['+', '@'])).filter_map(|line| line.strip_prefix('+'));
+    Some(lines.collect::<Vec<_>>().join("\n") + "\n")
+}
+
+#[test]
+fn the_kernels_header_is_the_tables() {
+    let folder = workspace().join("kernel-patch");
+    let series = std::fs::read_to_string(folder.join("series")).expect("the series");
+    let patches = series.lines().filter(|line| !line.is_empty());
+    let patches: String =
+        patches.map(|patch| std::fs::read_to_string(folder.join(patch)).expect("a patch")).collect();
+    assert!(!patches.is_empty(), "the series is empty");
+    let Some(text) = added(&patches) else {
+        assert!(!patches.contains("vdso_fixup_area"), "the series has areas, but not in {KERNEL_HEADER}");
+        return;
+    };
+    let header = tempfile::Builder::new().suffix(".h").tempfile().expect("a file");
+    std::fs::write(header.path(), text).expect("a file");
+    let compared = compile(header.path(), false);
+    let compared = compared.unwrap_or_else(|complaints| panic!("{KERNEL_HEADER}:\n{complaints}"));
+    // Magic, flag and kind; cell, area, entry and attached area with their fields.
+    assert!(compared > 20, "only {compared} things were compared: the header has other names");
+}

@@ -1,0 +1,295 @@
+//! Exception fixups: every way through the registry, over areas that are good, that hold rubbish, or that change while
+//! they are worked on, as they do when other threads are at work.
+//!
+//! What is in the way of a writer is too much to list, so much of it comes by chance, in a sequence that is the same
+//! each time. What the calls return is judged elsewhere; here it is the way back that counts.
+
+mod scene;
+
+use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
+use liblinux_abi::fixup::{
+    ABORT, CAPACITY_MAX, KIND_SHIFT, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
+    area_size, cell,
+};
+use liblinux_abi::layout::{PRIVATE, TEXT};
+use liblinux_abi::{export, signal};
+use liblinux_tests::stepper::{Next, Stop};
+use scene::{ARGUMENT, CAPACITY, CONTEXT, Chance, LARGER, OUT, SIGINFO, Scene};
+use std::os::unix::fs::FileExt as _;
+
+/// Calls that are made by chance.
+const ROUNDS: u64 = 700;
+
+/// The number of the first private call, as a kernel might choose it.
+const PRIVATE_BASE: u32 = 0x1234_5600;
+
+/// `lock cmpxchg16b [r8]`.
+const EXCHANGE: [u8; 5] = [0xf0, 0x49, 0x0f, 0xc7, 0x08];
+
+/// `syscall`.
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+
+/// Other threads commit while a call has made fewer stops than this: a writer comes to an end only if they do.
+const COMMITS_UNTIL: usize = 2000;
+
+pub(crate) fn calls(walk: &mut Walk<'_>) {
+    private_calls(walk);
+    for capacity in [0, 1, CAPACITY_MAX, CAPACITY_MAX + 1] {
+        walk.call("__vdso_fixup_area_size", &[capacity]);
+    }
+    let mut scenes: Vec<Scene> = (0..4).map(|registered| Scene::new(walk, registered)).collect();
+    own_fixups(walk, &scenes[1]);
+    for (kind, cells) in [(REGISTER, 1), (REGISTER, 2), (REGISTER, 3), (REGISTER, 4), (UNREGISTER, 1), (7, 1)]
+    {
+        scenes.push(scenes[2].pending(kind, cells));
+    }
+    scenes.extend([scenes[0].pending(REGISTER, 4), scenes[0].pending(UNREGISTER, 1)]);
+    for column in [TABLE, SIZES, WITNESS] {
+        let mut aborted = scenes[2].pending(REGISTER, 4);
+        aborted.set(64 + 16 * column, ABORT);
+        scenes.push(aborted);
+    }
+    let sealed = Scene::sealed(walk);
+    scenes.extend([0, 8, 1 << 55, sealed.address].map(|target| sealed.leads_to(target)));
+    // In the new area an operation is pending, or it leads back.
+    let mut circle = sealed.clone();
+    circle.set(LARGER + 64, circle.address | MOVE << KIND_SHIFT);
+    circle.set(LARGER + 72, circle.get(LARGER + 8) + 1);
+    scenes.extend([sealed, circle]);
+    // The last row is in front of the others, reaches over them, and is not what was registered.
+    let mut disorder = scenes[3].clone();
+    let place = |column| cell(CAPACITY, disorder.get(8), column, 2) as usize;
+    let [start, sizes] = [place(START), place(SIZES)];
+    disorder.set(start, disorder.dso(0).text_start - 8);
+    disorder.set(sizes, 1024);
+    // There are more than there is room for.
+    let mut crowded = scenes[3].clone();
+    crowded.set(32 + 16 * (crowded.get(8) & 1) as usize, CAPACITY + 1);
+    // A row of the next buffer is one of a later generation.
+    let mut later = scenes[2].pending(UNREGISTER, 1);
+    let next = later.get(8) + 1;
+    later.set(cell(CAPACITY, next, START, 0) as usize + 8, next + 1);
+    // So is its count.
+    let mut late = scenes[2].pending(UNREGISTER, 1);
+    late.set(40 + 16 * ((late.get(8) + 1) & 1) as usize, late.get(8) + 2);
+    scenes.extend([disorder, later, late]);
+    for scene in &scenes {
+        undisturbed(walk, scene);
+    }
+    overtaken(walk, &scenes[2]);
+    outrun(walk, &scenes[2]);
+    undisturbed(walk, &crowded);
+    for commits_every in 8..60 {
+        let arguments = [crowded.address, crowded.dso(0).text_start + 6, crowded.address + OUT as u64];
+        let others = Others { commits_every, ..Others::none() };
+        call(walk, &crowded, "__vdso_fixup_lookup", &arguments, &others, 1);
+    }
+    unmapped(walk, &scenes[2]);
+
+    let mut chance = Chance(0x1234_5678_9abc_def1);
+    for round in 0..ROUNDS {
+        let mut scene = scenes[chance.below(scenes.len() as u64) as usize].clone();
+        let (name, arguments) = scene.call(&mut chance);
+        for _ in 0..chance.of(&[0, 0, 1, 1, 2, 5]) {
+            let (place, word) = (scene.place(&mut chance), scene.word(&mut chance));
+            scene.set(place, word);
+        }
+        let others = Others {
+            writes: (0..chance.of(&[0, 0, 1, 3]))
+                .map(|_| (chance.below(600) as usize, scene.place(&mut chance), scene.word(&mut chance)))
+                .collect(),
+            first_exchange: (chance.below(3) == 0).then(|| chance.below(6)),
+            lead: chance.below(4),
+            fault_from: (chance.below(4) == 0).then(|| chance.below(400) as usize),
+            fault_exchange: (chance.below(16) == 0).then(|| chance.below(30)),
+            commits_every: if chance.below(8) == 0 { 20 + chance.below(40) as usize } else { usize::MAX },
+        };
+        call(walk, &scene, name, &arguments, &others, round);
+    }
+}
+
+/// Makes the calls that there are.
+fn undisturbed(walk: &mut Walk<'_>, scene: &Scene) {
+    let (area, larger) = (scene.address, scene.address + LARGER as u64);
+    let places = [ARGUMENT, OUT, SIGINFO, CONTEXT].map(|offset| area + offset as u64);
+    let size = area_size(CAPACITY + 1).expect("a size");
+    for index in 0..4 {
+        let mut scene = scene.clone();
+        scene.write_argument(index);
+        let text = scene.dso(index).text_start;
+        let calls: [(&str, &[u64]); 6] = [
+            ("__vdso_fixup_register", &[area, places[0]]),
+            ("__vdso_fixup_unregister", &[area, text]),
+            ("__vdso_fixup_unregister", &[area + 8, text]),
+            ("__vdso_fixup_grow", &[area, larger, size]),
+            ("__vdso_fixup_lookup", &[area, text + 4, places[1]]),
+            ("__vdso_fixup_dispatch", &[area, places[2], places[3]]),
+        ];
+        for (name, arguments) in calls {
+            call(walk, &scene, name, arguments, &Others::none(), 1);
+        }
+        for (trap, offset) in [(14, 6), (6, 6), (6, 4)] {
+            scene.set(CONTEXT + signal::TRAP_NUMBER, trap);
+            scene.set(CONTEXT + signal::RIP, text + offset);
+            call(walk, &scene, "__vdso_fixup_dispatch", &[area, places[2], places[3]], &Others::none(), 1);
+        }
+    }
+}
+
+/// A proposer goes on just when it is taken for dead, with each of the cells that it had not written.
+fn overtaken(walk: &mut Walk<'_>, scene: &Scene) {
+    for (cells, lead) in [1, 2, 3].into_iter().flat_map(|cells| [0, 1, 2].map(|lead| (cells, lead))) {
+        let mut scene = scene.pending(REGISTER, cells);
+        scene.write_argument(3);
+        let arguments = [scene.address, scene.address + ARGUMENT as u64];
+        let others = Others { first_exchange: Some(0), lead, ..Others::none() };
+        call(walk, &scene, "__vdso_fixup_register", &arguments, &others, 1);
+    }
+}
+
+/// Somebody else is quicker with the first exchanges.
+fn outrun(walk: &mut Walk<'_>, scene: &Scene) {
+    let mut scene = scene.clone();
+    scene.write_argument(3);
+    let (area, size) = (scene.address, area_size(CAPACITY + 1).expect("a size"));
+    for (first, lead) in [0, 1, 2, 3].into_iter().flat_map(|first| [0, 1, 2].map(|lead| (first, lead))) {
+        let others = Others { first_exchange: Some(first), lead, ..Others::none() };
+        call(walk, &scene, "__vdso_fixup_register", &[area, area + ARGUMENT as u64], &others, 1);
+        call(walk, &scene, "__vdso_fixup_unregister", &[area, scene.dso(1).text_start], &others, 1);
+        call(walk, &scene, "__vdso_fixup_grow", &[area, area + LARGER as u64, size], &others, 1);
+    }
+}
+
+/// The area goes away at any moment.
+fn unmapped(walk: &mut Walk<'_>, scene: &Scene) {
+    let size = area_size(CAPACITY + 1).expect("a size");
+    let (area, text) = (scene.address, scene.dso(1).text_start);
+    for exchange in [0, 1] {
+        let others = Others { fault_exchange: Some(exchange), ..Others::none() };
+        call(walk, scene, "__vdso_fixup_unregister", &[area, text], &others, 1);
+        call(walk, scene, "__vdso_fixup_grow", &[area, area + LARGER as u64, size], &others, 1);
+    }
+    for fault_from in (0..200).step_by(3) {
+        let others = Others { fault_from: Some(fault_from), ..Others::none() };
+        call(walk, scene, "__vdso_fixup_unregister", &[area, text], &others, 1);
+        call(walk, scene, "__vdso_fixup_grow", &[area, area + LARGER as u64, size], &others, 1);
+    }
+}
+
+/// What other threads do meanwhile.
+struct Others {
+    /// Write a word: at which stop, where, which.
+    writes: Vec<(usize, usize, u64)>,
+    /// Are quicker with an exchange of a cell: with the one of this number.
+    first_exchange: Option<u64>,
+    /// And by how many generations.
+    lead: u64,
+    /// Unmap what is accessed next when so many stops are over.
+    fault_from: Option<usize>,
+    /// Unmap the cell that is exchanged: the one of this number.
+    fault_exchange: Option<u64>,
+    /// Commit two generations whenever so many stops are over.
+    commits_every: usize,
+}
+
+impl Others {
+    fn none() -> Self {
+        Self {
+            writes: Vec::new(),
+            first_exchange: None,
+            lead: 0,
+            fault_from: None,
+            fault_exchange: None,
+            commits_every: usize::MAX,
+        }
+    }
+}
+
+/// Makes a call over the scene, beside other threads, and again until each instruction with a landing that it comes to
+/// has faulted once in some call.
+fn call(walk: &mut Walk<'_>, scene: &Scene, name: &str, arguments: &[u64], others: &Others, round: u64) {
+    let prepared = walk.prepared(name, arguments);
+    let mut faulted = std::mem::take(&mut walk.faulted);
+    loop {
+        scene.put(walk);
+        let (mut injected, mut exchanges, mut generation) = (false, 0, scene.get(8));
+        let mut fault_from = others.fault_from;
+        walk.run(name, &prepared, &mut |stop: Stop<'_>| {
+            let write = |address: u64, words: &[u64]| {
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+                stop.memory.write_all_at(&bytes, address).is_ok()
+            };
+            for (_, place, word) in others.writes.iter().filter(|(when, ..)| *when == stop.count) {
+                assert!(write(scene.address + *place as u64, &[*word]), "the page can be written");
+            }
+            let is_time = stop.count % others.commits_every == others.commits_every - 1;
+            if is_time && stop.count < COMMITS_UNTIL {
+                generation = generation.wrapping_add(2);
+                assert!(write(scene.address + 8, &[generation]), "the page can be written");
+            }
+            if stop.instruction.starts_with(&EXCHANGE) {
+                if others.first_exchange == Some(exchanges) {
+                    // The cell may be nowhere: then the exchange faults, too.
+                    write(
+                        stop.registers.r8,
+                        &[1, stop.registers.rcx.wrapping_add(others.lead).wrapping_sub(1)],
+                    );
+                }
+                exchanges += 1;
+                if others.fault_exchange == Some(exchanges - 1) {
+                    return Next::Raise(PAGE_FAULT);
+                }
+            }
+            if stop.may_fault && fault_from.is_some_and(|from| stop.count >= from) {
+                fault_from = None;
+                return Next::Raise(PAGE_FAULT);
+            }
+            if stop.may_fault && !injected && faulted.insert((stop.offset, stop.instruction.to_vec())) {
+                injected = true;
+                return Next::Raise(PAGE_FAULT);
+            }
+            if stop.instruction == SYSCALL && stop.registers.rax == u64::from(PRIVATE_BASE + PRIVATE_QUERY) {
+                // The kernel has the first area.
+                let attached = scene.address.to_ne_bytes();
+                stop.memory.write_all_at(&attached, stop.registers.rdi).expect("the caller's stack");
+            }
+            answer(stop, &|_| if round.is_multiple_of(4) { REFUSED } else { 0 })
+        });
+        if !injected {
+            break;
+        }
+    }
+    walk.faulted = faulted;
+}
+
+/// With and without a kernel that has them. From then on, it has.
+fn private_calls(walk: &mut Walk<'_>) {
+    let word = walk.image.base() + PRIVATE;
+    for base in [0, PRIVATE_BASE] {
+        walk.stepper.write(word, &base.to_ne_bytes());
+        for name in export::PRIVATE {
+            assert_eq!(walk.call(name, &[1, 2]), Some(REFUSED), "{name}");
+        }
+    }
+}
+
+/// A fault of the image itself, given to `dispatch`.
+fn own_fixups(walk: &mut Walk<'_>, scene: &Scene) {
+    let mut scene = scene.clone();
+    let text = (walk.image.base() + TEXT) as u64;
+    let places = [SIGINFO, CONTEXT].map(|offset| scene.address + offset as u64);
+    for offset in 0..0x60 {
+        scene.set(CONTEXT + signal::RIP, text + offset);
+        for trap in [14, 13] {
+            scene.set(CONTEXT + signal::TRAP_NUMBER, trap);
+            call(
+                walk,
+                &scene,
+                "__vdso_fixup_dispatch",
+                &[scene.address, places[0], places[1]],
+                &Others::none(),
+                0,
+            );
+        }
+    }
+}
