@@ -31,8 +31,8 @@ pub struct Registry {
 
 impl Registry {
     /// An area with so many DSOs of so many entries.
-    pub fn new(dsos: usize, entries: usize) -> Self {
-        let registry = Self { area: Area::new(dsos as u64 + 2), dsos: made(dsos, entries), entries };
+    pub fn new(count: usize, entries: usize) -> Self {
+        let registry = Self { area: Area::new(count as u64 + 2), dsos: dsos(count, entries), entries };
         for dso in &registry.dsos {
             assert_eq!(registry.area.register(dso), 0, "{dso:x?}");
         }
@@ -52,11 +52,11 @@ impl Registry {
     }
 }
 
-/// DSOs with a table each: an entry for each stride, landing at the end of it.
-fn made(dsos: usize, entries: usize) -> Vec<Dso> {
+/// DSOs with a table each: an entry for the first byte of each stride, landing 8 bytes behind.
+pub fn dsos(count: usize, entries: usize) -> Vec<Dso> {
     let (text_len, table_len) = (STRIDE * entries, size_of::<Entry>() * entries);
-    let texts = map(text_len * dsos, ProtFlags::PROT_READ);
-    let tables = map(table_len * dsos, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+    let texts = map(text_len * count, ProtFlags::PROT_READ);
+    let tables = map(table_len * count, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
     let dso = |index: usize| {
         let (text_start, table) = (texts + (text_len * index) as u64, tables + (table_len * index) as u64);
         for entry in 0..entries {
@@ -75,12 +75,12 @@ fn made(dsos: usize, entries: usize) -> Vec<Dso> {
         }
         Dso { text_start, text_len: text_len as u64, table, count: entries as u64 }
     };
-    (0..dsos).map(dso).collect()
+    (0..count).map(dso).collect()
 }
 
 /// A DSO that is registered and unregistered.
 pub fn visitor() -> Dso {
-    made(1, 1)[0]
+    dsos(1, 1)[0]
 }
 
 /// Looks up each of the addresses, one after the other.
