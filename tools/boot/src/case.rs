@@ -43,6 +43,9 @@ pub struct Case {
     /// Virtual CPUs.
     #[serde(default = "one")]
     pub cpus: u32,
+    /// Whether the processor's time-stamp counter counts instructions, one each. Takes one CPU.
+    #[serde(default)]
+    pub counts_instructions: bool,
     /// Memory of the guest, in MiB.
     #[serde(default = "memory_mib")]
     pub memory_mib: u32,
@@ -140,6 +143,7 @@ impl Case {
             }
         }
         ensure!(case.cpus > 0 && case.memory_mib >= 64, "a guest needs a CPU and 64 MiB of memory");
+        ensure!(case.cpus == 1 || !case.counts_instructions, "instructions are counted on one CPU only");
         let mut seen = BTreeSet::new();
         for program in &case.programs {
             ensure!(seen.insert(&program.name), "program `{}` is listed twice", program.name);
@@ -292,6 +296,7 @@ mod tests {
             ("\"c\"", "\"d\"", "unknown variant `d`"),
             ("[\"date\"", "[\"da\\tte\"", "separate fields"),
             ("default", "cpus = 0\ndefault", "needs a CPU"),
+            ("default", "cpus = 2\ncounts_instructions = true\ndefault", "on one CPU"),
             ("clocksource = \"tsc\"", "", "missing field `clocksource`"),
         ] {
             let error = format!("{:#}", Case::parse("bad", &SMALL.replace(from, to)).unwrap_err());

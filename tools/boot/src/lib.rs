@@ -265,6 +265,7 @@ fn run_case(case: &Case, files: &Files, bz_image: &Path, folder: &Path, build_id
         initramfs,
         command_line: case.command_line.clone(),
         cpus: case.cpus,
+        counts_instructions: case.counts_instructions,
         memory_mib: case.memory_mib,
     };
     let text = qemu::run(&guest, Limits::of(case.limit()))?;

@@ -41,6 +41,8 @@ pub struct Guest {
     pub command_line: String,
     /// Virtual CPUs.
     pub cpus: u32,
+    /// Whether time is the number of instructions, in nanoseconds.
+    pub counts_instructions: bool,
     /// Memory, in MiB.
     pub memory_mib: u32,
 }
@@ -140,6 +142,7 @@ fn start(guest: &Guest) -> Result<Running> {
         .args(["-chardev", &format!("file,id=kept,path={KEPT}")])
         .args(["-device", "virtserialport,chardev=kept,name=liblinux.kept"])
         .args(["-device", "virtio-rng-pci"])
+        .args(if guest.counts_instructions { ["-icount", "shift=0,sleep=off"].as_slice() } else { &[] })
         .stdout(errors.try_clone().context("cannot duplicate a file")?)
         .stderr(errors);
     let child = qemu.spawn().context("cannot run setpriv (Debian's util-linux) to start QEMU")?;

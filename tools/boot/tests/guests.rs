@@ -55,6 +55,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
         initramfs: archive.archive().unwrap(),
         command_line: "tsc=reliable".into(),
         cpus: 1,
+        counts_instructions: false,
         memory_mib: 128,
     };
     (folder, guest)
