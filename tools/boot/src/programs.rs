@@ -40,6 +40,8 @@ enum Build {
     Script(&'static str),
     /// A compiler with its flags, for `clocks.c`.
     C(&'static str, &'static [&'static str]),
+    /// A C source of the guest's programs, with `fixups.h`.
+    Fixup(&'static str),
     /// `clocks.go`
     Go,
     /// A binary of the guest crate, dynamic.
@@ -70,6 +72,8 @@ const HEADERS: [&str; 6] = [
     "liblinux/origin.h",
     "liblinux/resolve.h",
 ];
+const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
+const FIXUP: &str = "C, glibc static";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 const fn program(name: &'static str, language: &'static str, build: Build) -> Program {
@@ -92,6 +96,11 @@ pub const PROGRAMS: &[Program] = &[
     program("stubs", "Rust std, glibc dynamic", Build::Rust("stubs")),
     program("pointers", "Rust std, glibc dynamic", Build::Rust("pointers")),
     program("enclave", "Rust std, glibc dynamic", Build::Rust("enclave")),
+    program("fixups", FIXUP, Build::Fixup("fixups.c")),
+    program("private", FIXUP, Build::Fixup("private.c")),
+    program("hostile", FIXUP, Build::Fixup("hostile.c")),
+    program("crowd", FIXUP, Build::Fixup("crowd.c")),
+    program("counts", FIXUP, Build::Fixup("counts.c")),
     program("criu", "Debian criu, glibc dynamic", Build::Debian { path: "/usr/sbin/criu", package: "criu" }),
     program("vdso-fixup.sh", "shell script", Build::Script("kernel-patch/criu/vdso-fixup.sh")),
     program("checkpoint", "Rust std, glibc dynamic", Build::Rust("checkpoint")),
@@ -216,6 +225,14 @@ impl Workshop<'_> {
                 let status = command.status().context("cannot run cargo")?;
                 ensure!(status.success(), "building the guest's {name} failed");
                 Ok(target.join("release").join(name))
+            }
+            Build::Fixup(name) => {
+                let folder = self.root.join("qemu/guest/programs");
+                let (source, header) = (folder.join(name), folder.join("fixups.h"));
+                let mut command = Command::new("gcc");
+                command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source);
+                self.compile(command, &[source, header], &output)?;
+                Ok(output)
             }
             Build::Selftest(selftest) => {
                 let folder = output.parent().context("its name has a folder")?;

@@ -85,6 +85,7 @@ pub const SELFTESTS: &[Selftest] = &[
         &["-nostdlib", "-fno-asynchronous-unwind-tables", "-fno-stack-protector"],
     ),
     with("vDSO/vdso_test_mremap", PARSER, &[]),
+    with("vDSO/vdso_test_fixup", &["parse_vdso.c", "vdso_test_fixup_probes.S"], &[]),
     selftest("vDSO/vdso_test_correctness"),
     with(
         "vDSO/vdso_test_getrandom",

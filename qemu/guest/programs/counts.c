@@ -1,0 +1,178 @@
+/*
+ * Counts instructions, kernel and all: the time-stamp counter of a processor that is interpreted with -icount advances by
+ * one with each.
+ *
+ * The least of many rounds is what the code takes when nothing interrupts it, and is the same in every run of a build.
+ */
+#include "fixups.h"
+
+#define ROUNDS 2000
+#define DSOS 1024
+#define ENTRIES 4096
+#define SPACING 4		/* bytes of text for each entry */
+#define TEXT (ENTRIES * SPACING)
+
+/* About 1,040; a look-up in the process's mappings takes some instructions more or less, by how many there are. */
+#define HIT_LIMIT 1050
+
+static inline uint64_t counter(void)
+{
+	uint32_t low, high;
+
+	asm volatile("rdtsc" : "=a"(low), "=d"(high) :: "memory");
+	return low | (uint64_t)high << 32;
+}
+
+static uint64_t empty;
+
+/* The least that a call of `code` takes, but for reading the counter. */
+static uint64_t least(const char *code)
+{
+	uint64_t best = ~0ULL;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t before = counter(), after;
+
+		((void (*)(void *))code)(NULL);
+		after = counter();
+		if (after - before < best)
+			best = after - before;
+	}
+	return best - empty;
+}
+
+static uint64_t least_call(long number)
+{
+	uint64_t best = ~0ULL;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t before = counter(), after;
+		long ret;
+
+		asm volatile("syscall" : "=a"(ret) : "0"(number) : "rcx", "r11", "memory");
+		after = counter();
+		if (after - before < best)
+			best = after - before;
+	}
+	return best - empty;
+}
+
+/* The leanest handler that edits the context: it skips the load. */
+static void handler(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 3;
+}
+
+static int is_exact(void)
+{
+	uint64_t worst = 0;
+
+	empty = ~0ULL;
+	for (int i = 0; i < 100; i++) {
+		uint64_t before = counter(), after = counter();
+
+		if (after - before < empty)
+			empty = after - before;
+		if (after - before > worst)
+			worst = after - before;
+	}
+	return empty <= 4 && worst - empty < 10000;
+}
+
+static void *attach_new(unsigned long capacity, unsigned long *size)
+{
+	void *area = new_area(capacity, size);
+	long ret;
+
+	vdso.attach(NULL, 0);
+	ret = vdso.attach(area, *size);
+	if (ret)
+		die("attach is %ld", ret);
+	return area;
+}
+
+/* Registers the text of each DSO, from `text` on. */
+static void fill(void *area, char *text, char *tables, unsigned dsos, unsigned entries)
+{
+	for (unsigned i = 0; i < dsos; i++) {
+		char *start = text + (size_t)i * TEXT;
+		struct entry *table = (struct entry *)(tables + (size_t)i * ENTRIES * sizeof(*table));
+		struct dso dso = { (uintptr_t)start, TEXT, (uintptr_t)table, entries };
+		long ret;
+
+		for (unsigned j = 0; j < entries; j++)
+			set_entry(&table[j], start + j * SPACING, 3, start + j * SPACING + 3, 0);
+		ret = vdso.reg(area, &dso);
+		if (ret)
+			die("register is %ld", ret);
+	}
+}
+
+/* A load from rdi, and a return. */
+static char *put(char *place)
+{
+	memcpy(place, "\x48\x8b\x07\xc3", 4);
+	return place;
+}
+
+int main(void)
+{
+	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	uint64_t call, unknown, signal_cost, missed, hit, places[3], worst = 0;
+	char *text, *tables, *plain;
+	struct attached out;
+	unsigned long size;
+	void *area;
+
+	find_entries();
+	if (vdso.query(&out) == -ENOSYS || !is_exact()) {
+		printf("KTAP version 1\n1..0 # SKIP %s\n", vdso.query(&out) == -ENOSYS ?
+		       "the kernel has no exception fixups" : "the counter does not count instructions");
+		return 0;
+	}
+	sigaction(SIGSEGV, &action, NULL);
+	plain = put(map(4096, PROT_READ | PROT_WRITE | PROT_EXEC));
+	/* Texts and tables within the reach of 32-bit offsets. */
+	text = map((size_t)DSOS * TEXT + (size_t)DSOS * ENTRIES * sizeof(struct entry), PROT_READ | PROT_WRITE | PROT_EXEC);
+	tables = text + (size_t)DSOS * TEXT;
+
+	plan(6);
+	call = least_call(SYS_getppid);
+	unknown = least_call(100000);
+	signal_cost = least(plain);
+	note("a null call: %lu; with a number that no call has: %lu", call, unknown);
+	note("a null load with the leanest SIGSEGV handler, no area attached: %lu", signal_cost);
+	test(unknown < call + 60, "an unknown number costs no more than an ordinary call");
+
+	put(text);
+	area = attach_new(1, &size);
+	fill(area, text, tables, 1, 1);
+	missed = least(plain);
+	note("the same with an area attached, in text that is not registered: %lu", missed);
+	test(missed < signal_cost * 1.1, "a miss costs at most a tenth more than no area");
+
+	hit = least(text);
+	note("a null load that lands, 1 DSO with 1 entry: %lu, %.3f of the handler", hit, (double)hit / signal_cost);
+	test(hit <= HIT_LIMIT, "a hit takes at most %d instructions", HIT_LIMIT);
+	test(hit * 100 <= signal_cost * 35, "and at most 0.35 of the leanest handler");
+
+	area = attach_new(DSOS, &size);
+	fill(area, text, tables, DSOS, ENTRIES);
+	places[0] = least(text);
+	places[1] = least(put(text + (size_t)(DSOS / 2 + 1) * TEXT + 2049 * SPACING));
+	places[2] = least(put(text + (size_t)DSOS * TEXT - SPACING));
+	for (int i = 0; i < 3; i++)
+		if (places[i] > worst)
+			worst = places[i];
+	note("a null load that lands, %d DSOs with %d entries: %lu, %lu, %lu, %.2f of the former", DSOS, ENTRIES, places[0],
+	     places[1], places[2], (double)worst / hit);
+	test(worst * 2 <= hit * 3, "%d DSOs with %d entries cost at most 1.5 of one with one", DSOS, ENTRIES);
+
+	vdso.attach(NULL, 0);
+	missed = least(plain);
+	note("a null load with the leanest SIGSEGV handler, detached again, with more mappings: %lu", missed);
+	test(missed < signal_cost * 1.02, "without an area it is as before");
+	return failures != 0;
+}

@@ -1,0 +1,315 @@
+/*
+ * Makes the image's calls without numbers from everywhere but the image, with the right number, and looks at what
+ * seccomp, ptrace and Syscall User Dispatch see of them. Leaves the number for the next boot, which must have another.
+ */
+#include "fixups.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/user.h>
+
+/* Where the image keeps the base of its private calls. */
+#define PRIVATE_WORD 0xff4
+#define QUERY 1
+
+/* What is here is there again in a case that follows this one. */
+#define KEPT_FOLDER "/kept"
+#define KEPT_BASE KEPT_FOLDER "/private-base"
+
+static const char *image;
+static size_t image_size;
+static unsigned base;
+
+static void find_image(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long start, end;
+	char line[256];
+
+	image = (const char *)getauxval(AT_SYSINFO_EHDR);
+	while (maps && fgets(line, sizeof(line), maps))
+		if (strstr(line, "[vdso]") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+			image_size = end - start;
+	if (maps)
+		fclose(maps);
+	if (!image_size)
+		die("/proc/self/maps has no [vdso]");
+	memcpy(&base, image + PRIVATE_WORD, sizeof(base));
+}
+
+/* Code that makes one call: mov $number, %eax; syscall; ret. */
+static long (*call_at(char *page, unsigned number, const char *instruction))(void *)
+{
+	page[0] = (char)0xb8;
+	memcpy(page + 1, &number, 4);
+	memcpy(page + 5, instruction, 2);
+	page[7] = (char)0xc3;
+	return (long (*)(void *))page;
+}
+
+/* In a child, since it may lose its image or its life. The wait status. */
+static int in_child(int (*body)(void))
+{
+	int status;
+	pid_t child = fork();
+
+	if (!child)
+		_exit(body());
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		die("fork");
+	return status;
+}
+
+static int queries(void)
+{
+	struct attached out;
+
+	return vdso.query(&out) != -ENOENT;
+}
+
+static void *thread(void *unused)
+{
+	(void)unused;
+	return (void *)(long)queries();
+}
+
+static void from_outside(void)
+{
+	char *page = map(4096, PROT_READ | PROT_WRITE | PROT_EXEC), *copy;
+	struct attached out = {};
+	long (*query_of_copy)(struct attached *);
+	unsigned wrong = 0;
+	long ret;
+
+	for (unsigned i = 0; i < 3; i++)
+		test(syscall(base + i, &out, 0, 0) == -1 && errno == ENOSYS, "call %u from the libc", i);
+	test(call_at(page, base + QUERY, "\x0f\x05")(&out) == -ENOSYS, "from a page that was just written");
+	test(call_at(page, base + QUERY, "\xcd\x80")(&out) == -ENOSYS, "by int 0x80");
+
+	/* All of the image, with its word. */
+	copy = map(image_size, PROT_READ | PROT_WRITE | PROT_EXEC);
+	memcpy(copy, image, image_size);
+	query_of_copy = (void *)(copy + ((const char *)vdso.query - image));
+	ret = query_of_copy(&out);
+	test(ret == -ENOSYS, "from a copy of the image");
+
+	for (unsigned i = 3; i < 256; i++)
+		wrong += vdso.syscall(base + i, 0, 0, 0) != -ENOSYS;
+	wrong += vdso.syscall(base - 1, 0, 0, 0) != -ENOSYS;
+	test(!wrong, "numbers beside the table, from the image");
+}
+
+/* The image moves; code appears where it was. */
+static int moved(void)
+{
+	void *place = map(image_size, PROT_NONE);
+	long (*query)(struct attached *) = (void *)((char *)place + ((const char *)vdso.query - image));
+	struct attached out;
+	char *page;
+
+	if (mremap((void *)image, image_size, image_size, MREMAP_MAYMOVE | MREMAP_FIXED, place) != place)
+		return 1;
+	if (query(&out) != -ENOENT)
+		return 2;
+	page = mmap((void *)image, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	return page != image || call_at(page, base + QUERY, "\x0f\x05")(&out) != -ENOSYS ? 3 : 0;
+}
+
+/* The image goes; code appears where it was. */
+static int unmapped(void)
+{
+	struct attached out;
+	char *page;
+
+	if (munmap((void *)image, image_size))
+		return 1;
+	page = mmap((void *)image, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	return page != image || call_at(page, base + QUERY, "\x0f\x05")(&out) != -ENOSYS;
+}
+
+static int filtered(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(*code), .filter = code };
+	struct attached out;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return 1;
+	return vdso.query(&out) != -EXDEV || vdso.attach(NULL, 0) != -EXDEV;
+}
+
+static int strict(void)
+{
+	struct attached out;
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		return 1;
+	vdso.query(&out);
+	return 2;
+}
+
+/* What the process has attached stays in effect behind the filter. */
+extern const char probe_load[], probe_landing[], probe_end[];
+asm(".pushsection probe, \"ax\", @progbits\n"
+    "probe_load: mov (%rdi), %rax; mov $1, %eax; ret\n"
+    "probe_landing: mov $2, %eax; ret\n"
+    "probe_end: .popsection");
+
+static int attached_before(void)
+{
+	static struct entry table[1];
+	struct dso dso = { (uintptr_t)probe_load, probe_end - probe_load, (uintptr_t)table, 1 };
+	unsigned long size;
+	void *area = new_area(1, &size);
+
+	set_entry(table, probe_load, 3, probe_landing, PLAIN);
+	if (vdso.reg(area, &dso) || vdso.attach(area, size) || filtered())
+		return 1;
+	return ((long (*)(void *))probe_load)(NULL) != 2;
+}
+
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+static volatile char selector;
+static volatile unsigned long dispatched;
+
+static void sigsys(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	selector = 0;
+	dispatched = info->si_syscall;
+}
+
+static int dispatch_range(const void *start, unsigned long len)
+{
+	struct sigaction action = { .sa_sigaction = sigsys, .sa_flags = SA_SIGINFO };
+	struct attached out;
+	long ret;
+
+	sigaction(SIGSYS, &action, NULL);
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, 1, start, len, &selector))
+		return -1;
+	selector = 1;
+	ret = vdso.query(&out);
+	selector = 0;
+	return ret == -ENOENT;
+}
+
+static int dispatch_allowed(void)
+{
+	return dispatch_range(image, image_size) != 1 || dispatched;
+}
+
+static int dispatch_refused(void)
+{
+	return dispatch_range((void *)4096, 4096) != 0 || dispatched != base + QUERY;
+}
+
+static int traced(void)
+{
+	if (ptrace(PTRACE_TRACEME, 0, 0, 0))
+		return 1;
+	raise(SIGSTOP);
+	return 0;
+}
+
+/* A tracer turns the tracee's getppid into a private call; another sees the image's own call. */
+static void tracer(void)
+{
+	struct user_regs_struct regs = {};
+	struct attached out;
+	int status, seen = 0;
+	long result = 0;
+	pid_t child = fork();
+
+	if (!child) {
+		traced();
+		syscall(SYS_getppid, &out);
+		vdso.query(&out);
+		_exit(0);
+	}
+	if (waitpid(child, &status, 0) != child || ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL))
+		die("ptrace");
+	for (int entry = 1; !ptrace(PTRACE_SYSCALL, child, 0, 0) && waitpid(child, &status, 0) == child && WIFSTOPPED(status);
+	     entry = !entry) {
+		ptrace(PTRACE_GETREGS, child, 0, &regs);
+		if (entry && regs.orig_rax == SYS_getppid) {
+			regs.orig_rax = base + QUERY;
+			ptrace(PTRACE_SETREGS, child, 0, &regs);
+			ptrace(PTRACE_SYSCALL, child, 0, 0);
+			waitpid(child, &status, 0);
+			entry = !entry;
+			ptrace(PTRACE_GETREGS, child, 0, &regs);
+			result = regs.rax;
+		} else if (regs.orig_rax == base + QUERY) {
+			seen += entry ? 1 : (long)regs.rax == -ENOENT;
+		}
+	}
+	test(result == -ENOSYS, "a tracer that changes another call's number");
+	test(seen == 2, "a tracer sees the number and the result");
+}
+
+/* The base of the boot before; 0 if this is the first. */
+static unsigned base_before(void)
+{
+	FILE *file = fopen(KEPT_BASE, "r");
+	unsigned before = 0;
+
+	if (file) {
+		if (fscanf(file, "%x", &before) != 1)
+			die("reading " KEPT_BASE);
+		fclose(file);
+		return before;
+	}
+	mkdir(KEPT_FOLDER, 0755);
+	file = fopen(KEPT_BASE, "w");
+	if (!file || fprintf(file, "%x\n", base) < 0 || fclose(file))
+		die("writing " KEPT_BASE);
+	return 0;
+}
+
+int main(void)
+{
+	unsigned before;
+	pthread_t other;
+	void *ret;
+	int status;
+
+	find_entries();
+	find_image();
+	if (!base) {
+		printf("KTAP version 1\n1..0 # SKIP the kernel has no calls without numbers\n");
+		return 0;
+	}
+	before = base_before();
+	plan(20 + !!before);
+	if (before)
+		test(base != before, "the base is not the one of the boot before");
+	test(!queries(), "the image's own call");
+	test(!in_child(queries), "in a child");
+	if (pthread_create(&other, NULL, thread, NULL) || pthread_join(other, &ret))
+		die("pthread_create");
+	test(!ret, "in another thread");
+	test(base >= 0x10000000 && base <= 0x2fffffff && base % 256 == 0, "the base is where no number is");
+	from_outside();
+	test(!in_child(moved), "an image that was moved makes calls, and what is in its place does not");
+	test(!in_child(unmapped), "what is in the place of an image that was unmapped does not");
+	tracer();
+	test(!in_child(filtered), "a seccomp filter that allows a list gives its own error");
+	status = in_child(strict);
+	test(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "seccomp's strict mode kills");
+	test(!in_child(attached_before), "what was attached before a filter goes on to work");
+	test(!in_child(dispatch_allowed), "Syscall User Dispatch lets the image's calls pass, if its text is allowed");
+	test(!in_child(dispatch_refused), "Syscall User Dispatch makes them SIGSYS, if not");
+	return failures != 0;
+}
