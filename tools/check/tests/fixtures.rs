@@ -273,6 +273,10 @@ const FIXTURES: &[Fixture] = &[
         let offset = format!("{:#06x}", slot(0));
         s.lock = Lock::parse(&s.lock.to_string().replacen(&offset, "0x9000", 1)).expect("still a lock");
     }),
+    fixture("abi-lock", "a body that was elsewhere", |s| {
+        let offset = format!("{:#06x}", s.debug.range("__vdso_pause.body").0);
+        s.lock = Lock::parse(&s.lock.to_string().replacen(&offset, "0x9000", 1)).expect("still a lock");
+    }),
     fixture("abi-lock", "an entry that was not there", |s| {
         let text: Vec<String> = s.lock.to_string().lines().filter(|line| !line.contains("__vdso_read ")).map(str::to_owned).collect();
         s.lock = Lock::parse(&text.join("\n")).expect("still a lock");

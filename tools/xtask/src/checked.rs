@@ -35,7 +35,7 @@ pub(crate) fn judged(workspace: &Workspace) -> Result<(PathBuf, Report)> {
 /// How many of the kernel's calls the image exports, counted in the image.
 fn exports(bytes: &[u8]) -> Result<String> {
     let image = Image::read(bytes).context("the image cannot be read")?;
-    let lock = Lock::of_image(&image).map_err(|error| anyhow!(error))?;
+    let lock = Lock::of_exports(&image).map_err(|error| anyhow!(error))?;
     let has = |name: &str| lock.entries().iter().any(|entry| entry.name == name);
     let calls = SYSCALLS.iter().filter(|call| has(call.symbol)).count();
     let exportable = SYSCALLS.iter().filter(|call| call.is_exported()).count();

@@ -15,7 +15,7 @@ use crate::version_script;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::export::SONAME;
-use liblinux_abi::layout::{DATA_SIZE, FIXUPS, LIBRARY, PAGE_SIZE, PRIVATE, SLOTS, TEXT, TICK};
+use liblinux_abi::layout::{BODIES, DATA_SIZE, FIXUPS, LIBRARY, PAGE_SIZE, PRIVATE, SLOTS, TEXT, TICK};
 use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,6 +94,7 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
         ("LIBRARY", LIBRARY),
         ("FIXUPS", FIXUPS),
         ("SLOTS", SLOTS),
+        ("BODIES", BODIES),
         ("PAGE_SIZE", PAGE_SIZE),
         ("DATA_SIZE", DATA_SIZE),
     ] {

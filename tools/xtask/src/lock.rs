@@ -32,7 +32,10 @@ pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
     let path = image::build(workspace)?;
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let image = Image::read(&bytes).with_context(|| format!("{} cannot be read", path.display()))?;
-    let new = Lock::of_image(&image).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    let debug = workspace.debug_image();
+    let debug = fs::read(&debug).with_context(|| format!("cannot read {}", debug.display()))?;
+    let debug = Image::read(&debug).context("the unstripped image cannot be read")?;
+    let new = Lock::of(&image, &debug).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     if workspace.lock().exists() {
         let change = liblinux_check::lock::bless(&read(workspace)?, &new).map_err(|error| anyhow!(error))?;
         println!("{change}");

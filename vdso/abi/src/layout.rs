@@ -3,7 +3,8 @@
 //! The image's text has three parts. The *hot page* holds the standard functions, so that all of them and nothing else
 //! share one page of text. Its tail holds the entries that are not system calls. The *slot table* follows: the entry of
 //! system call `n` is at a place computed from `n` alone, so it can never move, and the table grows at its end as the
-//! kernel does. Code that no one calls by address comes behind it and may move from build to build.
+//! kernel does. The *bodies* of hand-written entries come behind it, then compiled code, which may move from build to
+//! build.
 //!
 //! The numbers that have no call leave unused slots (104 of 463 in Linux 6.12); a table in row order would save these
 //! 1.6 KiB and pay with a table to look offsets up in.
@@ -39,6 +40,12 @@ pub const FIXUPS: usize = LIBRARY + 0x200;
 
 /// Offset of the slot table.
 pub const SLOTS: usize = 0x2000;
+
+/// Offset of the bodies of hand-written entries, which do not fit their slots: behind room for 512 calls.
+///
+/// Nobody calls them by address, but threads are blocked in them, and a checkpointer puts such a thread into the next
+/// image where it was in this one. So they stay where they are, too, and new ones come last.
+pub const BODIES: usize = SLOTS + 512 * SLOT_SIZE;
 
 /// Bytes of a slot: what CRIU overwrites with its trampoline.
 pub const SLOT_SIZE: usize = 16;

@@ -67,7 +67,7 @@ impl Specimen {
     pub(crate) fn good() -> Self {
         let image = file(path());
         let debug = file(liblinux_check::cli::debug_beside(&path()));
-        let lock = Lock::of_image(&image.view()).expect("the image exports symbols");
+        let lock = Lock::of(&image.view(), &debug.view()).expect("the image exports symbols");
         Self { image, debug, lock }
     }
 
