@@ -149,7 +149,9 @@ fn while_at_a_fixup(name: &str, signal: libc::c_int, send: impl FnOnce(libc::pid
     handler::resume_at(probe.landing);
     let stop = std::sync::atomic::AtomicU32::new(0);
     // SAFETY: has no preconditions.
-    let (process, thread) = unsafe { (libc::getpid(), libc::gettid()) };
+    let process = unsafe { libc::getpid() };
+    // SAFETY: as above.
+    let thread = unsafe { libc::gettid() };
     let landed = std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(std::time::Duration::from_millis(20));

@@ -79,17 +79,27 @@ pub fn install() {
 
 /// The handler in front.
 extern "C" fn first(signal: c_int, information: *mut siginfo_t, context: *mut ucontext_t) {
-    // SAFETY: the kernel gave both to this handler.
-    let before = unsafe { ((*information).si_code, (*context).uc_mcontext.gregs) };
+    let before = contents(information, context);
     let (information_at, context_at) = (information.expose_provenance(), context.expose_provenance());
     let dispatched = (entries().dispatch)(AREA.get(), information_at as u64, context_at as u64);
     if dispatched == 1 {
         HANDLED.set(HANDLED.get() + 1);
         return;
     }
-    // SAFETY: as above.
-    let after = unsafe { ((*information).si_code, (*context).uc_mcontext.gregs) };
+    let after = contents(information, context);
     next(signal, information, context, dispatched, before == after);
+}
+
+/// What the kernel gave to the handler: all words of both structures.
+fn contents(
+    information: *const siginfo_t,
+    context: *const ucontext_t,
+) -> ([u64; size_of::<siginfo_t>() / 8], [u64; size_of::<ucontext_t>() / 8]) {
+    // SAFETY: the kernel gave it to this handler, and wrote all of it.
+    let information = unsafe { information.cast::<[u64; size_of::<siginfo_t>() / 8]>().read() };
+    // SAFETY: as above.
+    let context = unsafe { context.cast::<[u64; size_of::<ucontext_t>() / 8]>().read() };
+    (information, context)
 }
 
 /// The handler behind.

@@ -39,7 +39,7 @@ fn declaration(structure: &Structure) -> Result<String> {
     }
     // Alignment that does not come from a field.
     if structure.align > 8 {
-        write!(text, "}} __attribute__((aligned({})));\n", structure.align).expect("writing to a string");
+        writeln!(text, "}} __attribute__((aligned({})));", structure.align).expect("writing to a string");
     } else {
         text.push_str("};\n");
     }
