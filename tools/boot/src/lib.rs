@@ -268,7 +268,12 @@ fn run_case(case: &Case, files: &Files, bz_image: &Path, folder: &Path, build_id
         counts_instructions: case.counts_instructions,
         memory_mib: case.memory_mib,
     };
-    let text = qemu::run(&guest, Limits::of(case.limit()))?;
+    let mut limits = Limits::of(case.limit());
+    if case.counts_instructions {
+        // It executes one by one.
+        limits.first_line *= 4;
+    }
+    let text = qemu::run(&guest, limits)?;
     let report = ktap::parse(&text).map_err(|error| {
         qemu::failure(folder, &format!("the guest's verdict cannot be believed: {error:#}"))
     })?;
