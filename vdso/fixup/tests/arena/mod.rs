@@ -268,7 +268,7 @@ impl<H: Hook> Kernel for Thread<H> {
         let is_successor =
             || word(old + 72) == word(old + 8) + 1 && word(old + 64) == area | MOVE << KIND_SHIFT;
         if area != 0 {
-            if area % 64 != 0 || size < 128 || word(area) != MAGIC {
+            if !area.is_multiple_of(64) || size < 128 || word(area) != MAGIC {
                 return -EINVAL;
             }
             if old != 0 && old != area && !is_successor() {
