@@ -20,6 +20,7 @@ pub mod case;
 pub mod criu;
 
 pub mod image;
+pub mod jit;
 pub mod kept;
 pub mod ktap;
 pub mod machine;

@@ -4,6 +4,9 @@
 //! When everything blocks it writes its process id to `FOLDER/ready`. When `FOLDER/go` appears the main thread ends each
 //! call, collects what it returned, and writes `FOLDER/report`: one line `name result` per thread.
 //!
+//! With `entries` it has attached an area in which itself and code made at run time are registered, and no signal handler:
+//! two lines of the report say what faults came to, `load` of the program's own and `jit`. Without an area a fault ends it.
+//!
 //! # Invariants
 //!
 //! 1. No file but the pipes is open while it waits: a checkpoint need not know the guest's terminals and ports.
@@ -21,8 +24,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use liblinux::{Vdso, probe};
 use liblinux_guest::bare;
 use liblinux_guest::image::Image;
+use liblinux_guest::jit::{self, Function};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -98,13 +103,43 @@ fn run() -> Result<()> {
     let action = SigAction::new(SigHandler::Handler(wake), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.
     unsafe { sigaction(Signal::SIGUSR1, &action)? };
+    let faults = match way {
+        Way::Entries { .. } => Some(Faults::register()?),
+        Way::Syscalls => None,
+    };
     let calls = Calls::start(way)?;
     calls.await_blocked()?;
     write_whole(&folder.join("ready"), &std::process::id().to_string())?;
     while !folder.join("go").exists() {
         thread::sleep(TICK);
     }
-    write_whole(&folder.join("report"), &calls.finish()?)
+    let mut report = calls.finish()?;
+    if let Some(faults) = faults {
+        report += &faults.raise();
+    }
+    write_whole(&folder.join("report"), &report)
+}
+
+/// What is registered, to be tried.
+struct Faults {
+    function: Function,
+}
+
+impl Faults {
+    fn register() -> Result<Self> {
+        let vdso = Box::leak(Box::new(Vdso::find()?));
+        let function = Function::register(&jit::by_kernel(vdso)?)?;
+        // For the rest of the process.
+        std::mem::forget(jit::by_kernel(vdso)?.register_own().context("cannot register the program")?);
+        Ok(Self { function })
+    }
+
+    /// Faults in both texts; the addresses.
+    fn raise(&self) -> String {
+        let load = probe::read(std::ptr::without_provenance::<u64>(jit::ADDRESS as usize));
+        let load = load.map_or_else(|fault| fault.address, |_| jit::NO_FAULT);
+        format!("load {load}\njit {}\n", self.function.call())
+    }
 }
 
 /// Writes a file that appears whole.

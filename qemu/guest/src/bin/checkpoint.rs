@@ -2,7 +2,7 @@
 //!
 //! - `checkpoint cycle WAY COUNT`: dumps and restores it so often in this guest.
 //! - `checkpoint dump WAY`: dumps it to the kept folder, for a guest that follows.
-//! - `checkpoint restore`: restores what an earlier guest kept.
+//! - `checkpoint restore WAY`: restores what an earlier guest kept.
 //!
 //! Prints KTAP: a line per step, and one per blocked call.
 //!
@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_guest::criu::{self, Checkpoint};
-use liblinux_guest::kept;
 use liblinux_guest::ktap::Ktap;
+use liblinux_guest::{jit, kept};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -48,6 +48,9 @@ const RESULTS: &[(&str, i64)] = &[
     ("epoll_wait", 1),
     ("wait4", 1),
 ];
+
+/// The same for a program with fixups: the addresses of two faults.
+const FAULTS: &[(&str, i64)] = &[("load", jit::ADDRESS.cast_signed()), ("jit", jit::ADDRESS.cast_signed())];
 
 /// Cycles that have a line together: the host waits a minute for one.
 const ROUND: usize = 10;
@@ -77,7 +80,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["cycle", way, count] => {
             let count: usize = count.parse().context("the number of cycles")?;
-            list.plan(2 + count.div_ceil(ROUND) + RESULTS.len())?;
+            list.plan(2 + count.div_ceil(ROUND) + results(way).count())?;
             list.test("criu check", &said(criu::check()).into())?;
             let checkpoint = checkpoint(Path::new("/tmp/images"))?;
             let pid = start(way)?;
@@ -86,7 +89,7 @@ fn run(words: &[&str]) -> Result<bool> {
                 let outcome = said(cycle(&checkpoint, pid, first..=last)).into();
                 list.test(&format!("dumps and restores {first} to {last}"), &outcome)?;
             }
-            report(&mut list, pid)?;
+            report(&mut list, way, pid)?;
         }
         ["dump", way] => {
             list.plan(2)?;
@@ -94,14 +97,14 @@ fn run(words: &[&str]) -> Result<bool> {
             let dumped = checkpoint(&images).and_then(|checkpoint| dump(&checkpoint, start(way)?));
             list.test("dump", &said(dumped).into())?;
         }
-        ["restore"] => {
-            list.plan(2 + RESULTS.len())?;
+        ["restore", way] => {
+            list.plan(2 + results(way).count())?;
             let checkpoint = checkpoint(&images)?;
             fs::create_dir_all(PLACE)?;
             list.test("restore", &said(checkpoint.restore()).into())?;
-            report(&mut list, Pid::from_raw(FIRST_PID + 1))?;
+            report(&mut list, way, Pid::from_raw(FIRST_PID + 1))?;
         }
-        _ => bail!("usage: checkpoint cycle WAY COUNT | dump WAY | restore"),
+        _ => bail!("usage: checkpoint cycle WAY COUNT | dump WAY | restore WAY"),
     }
     Ok(list.failures() == 0)
 }
@@ -111,6 +114,12 @@ fn prepare() -> Result<()> {
     let up = Command::new("/bin/busybox").args(["ip", "link", "set", "lo", "up"]).status()?;
     ensure!(up.success(), "cannot bring the loopback device up: {up}");
     prctl::set_child_subreaper(true).context("cannot become the parent of orphans")
+}
+
+/// What must be in the report of a program that makes its calls this way.
+fn results(way: &str) -> impl Iterator<Item = &'static (&'static str, i64)> {
+    let faults = if way == "entries" { FAULTS } else { &[] };
+    RESULTS.iter().chain(faults)
 }
 
 fn said<T>(result: Result<T>) -> Result<(), String> {
@@ -157,10 +166,10 @@ fn cycle(checkpoint: &Checkpoint, pid: Pid, mut numbers: RangeInclusive<usize>) 
 }
 
 /// Ends the program's calls and compares what they returned.
-fn report(list: &mut Ktap<'_>, pid: Pid) -> Result<()> {
+fn report(list: &mut Ktap<'_>, way: &str, pid: Pid) -> Result<()> {
     fs::write(Path::new(PLACE).join("go"), "").context("cannot tell the program to go on")?;
     let report = await_file("report");
-    for (name, expected) in RESULTS {
+    for (name, expected) in results(way) {
         let result = report.as_ref().map_err(|error| format!("{error:#}")).and_then(|report| {
             let line = report.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             match line {
