@@ -5,6 +5,7 @@
 //! each time. What the calls return is judged elsewhere; here it is the way back that counts.
 
 mod scene;
+mod state;
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
 use liblinux_abi::fixup::{
@@ -22,6 +23,9 @@ const ROUNDS: u64 = 700;
 
 /// The number of the first private call, as a kernel might choose it.
 const PRIVATE_BASE: u32 = 0x1234_5600;
+
+/// What the kernel answers to private calls, in turns.
+const ANSWERS: [i64; 4] = [REFUSED, 0, -16, 0];
 
 /// `lock cmpxchg16b [r8]`.
 const EXCHANGE: [u8; 5] = [0xf0, 0x49, 0x0f, 0xc7, 0x08];
@@ -79,6 +83,7 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     overtaken(walk, &scenes[2]);
     outrun(walk, &scenes[2]);
     undisturbed(walk, &crowded);
+    state::calls(walk, &scenes, &crowded);
     for commits_every in 8..60 {
         let arguments = [crowded.address, crowded.dso(0).text_start + 6, crowded.address + OUT as u64];
         let others = Others { commits_every, ..Others::none() };
@@ -250,10 +255,9 @@ fn call(walk: &mut Walk<'_>, scene: &Scene, name: &str, arguments: &[u64], other
             }
             if stop.instruction == SYSCALL && stop.registers.rax == u64::from(PRIVATE_BASE + PRIVATE_QUERY) {
                 // The kernel has the first area.
-                let attached = scene.address.to_ne_bytes();
-                stop.memory.write_all_at(&attached, stop.registers.rdi).expect("the caller's stack");
+                assert!(write(stop.registers.rdi, &[scene.address, 512]), "the caller's stack");
             }
-            answer(stop, &|_| if round.is_multiple_of(4) { REFUSED } else { 0 })
+            answer(stop, &|_| ANSWERS[(round % 4) as usize])
         });
         if !injected {
             break;

@@ -1,0 +1,54 @@
+//! Saving and restoring what the kernel holds: states that are good and that are not, over areas of every kind.
+
+use super::scene::{OUT, Scene};
+use super::{Others, call};
+use crate::walk::Walk;
+use liblinux_abi::state::{MAGIC, SIZE};
+
+/// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for another reason.
+const KERNELS: [u64; 3] = [0, 1, 2];
+
+/// Restores a state that says this.
+fn restore(walk: &mut Walk<'_>, scene: &Scene, state: [u64; 4], others: &Others, round: u64) {
+    let mut scene = scene.clone();
+    for (word, value) in state.into_iter().enumerate() {
+        scene.set(OUT + 8 * word, value);
+    }
+    let buffer = scene.address + OUT as u64;
+    call(walk, &scene, "__vdso_state_restore", &[buffer, SIZE], others, round);
+}
+
+pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
+    let (area, buffer) = (scenes[0].address, scenes[0].address + OUT as u64);
+    for round in KERNELS {
+        for len in [0, 8, SIZE] {
+            call(walk, &scenes[0], "__vdso_state_save", &[buffer, len], &Others::none(), round);
+        }
+        call(walk, &scenes[0], "__vdso_state_restore", &[buffer, 8], &Others::none(), round);
+        let sizes = [(area, 512), (0, 0), (area, 0), (0, 512), (area + 8, 512), (8, 512), (1 << 60, 512)];
+        for (area, size) in sizes {
+            restore(walk, &scenes[2], [MAGIC, SIZE, area, size], &Others::none(), round);
+        }
+        for wrong in [[0, SIZE, area, 512], [MAGIC, 0, area, 512]] {
+            restore(walk, &scenes[2], wrong, &Others::none(), round);
+        }
+    }
+    let good = [MAGIC, SIZE, area, 512];
+    for scene in scenes.iter().chain([crowded]) {
+        restore(walk, scene, good, &Others::none(), 1);
+    }
+    for commits_every in [10, 15, 20, 25, 30, 40, 60, 90] {
+        for scene in [&scenes[2], crowded] {
+            restore(walk, scene, good, &Others { commits_every, ..Others::none() }, 1);
+        }
+    }
+    // Without the magic, or with room for more than there can be.
+    for (offset, word) in [(0, 0), (16, 0), (16, 1 << 20)] {
+        let mut scene = scenes[2].clone();
+        scene.set(offset, word);
+        restore(walk, &scene, good, &Others::none(), 1);
+    }
+    for fault_from in 0..120 {
+        restore(walk, &scenes[2], good, &Others { fault_from: Some(fault_from), ..Others::none() }, 1);
+    }
+}
