@@ -51,6 +51,7 @@ fn guest(command_line: &str) -> Vec<String> {
         command_line: format!("clocksource=tsc tsc=reliable {command_line}"),
         cpus: 1,
         memory_mib: 256,
+        counts_instructions: false,
     };
     let text = qemu::run(&guest, Limits::of(Duration::from_secs(120))).unwrap();
     text.lines().map(|line| line.trim_end().to_owned()).collect()
