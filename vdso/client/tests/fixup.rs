@@ -276,7 +276,7 @@ fn threads_fault_while_the_registry_moves() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     while !stop.load(SeqCst) {
-                        assert!(probe::read::<u64>(8 as *const u64).is_err());
+                        assert!(probe::read::<u64>(std::ptr::without_provenance::<u64>(8)).is_err());
                         faults.fetch_add(1, SeqCst);
                     }
                 });
