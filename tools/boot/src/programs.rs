@@ -109,6 +109,7 @@ pub const PROGRAMS: &[Program] = &[
     program("copytree", "Rust, no libc", Build::ClientRust("copytree")),
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
     program("linked", "C, glibc dynamic, linked with the vDSO", Build::ClientC("gcc", C_LINKED, "linked.c")),
+    program("registry", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "registry.c")),
     program("divide", "Rust std, glibc dynamic", Build::ClientExample("divide")),
     program("linear_memory", "Rust std, glibc dynamic", Build::ClientExample("linear_memory")),
     program("peek", "Rust std, glibc dynamic", Build::ClientExample("peek")),

@@ -31,8 +31,9 @@ const TRIP: &str = "--trip";
 /// A line and how it is judged.
 type Test = (&'static str, fn(&Path) -> Result<()>);
 
-const TESTS: [Test; 10] = [
+const TESTS: [Test; 11] = [
     ("calls", |_| calls()),
+    ("registry", |folder| says(folder, &["registry"], "0 14\n")),
     ("linked", |folder| says(folder, &["linked"], "getpid agrees, mseal is there\n")),
     ("divide", |folder| says(folder, &["divide"], DIVIDE)),
     ("linear_memory", |folder| says(folder, &["linear_memory"], LINEAR_MEMORY)),
