@@ -15,6 +15,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mprotect, munmap};
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 const PAGE_FAULT: u64 = 14;
 
@@ -46,11 +48,22 @@ fn protect(address: u64, len: usize, access: ProtFlags) {
     unsafe { mprotect(place, len, access) }.expect("protected");
 }
 
-/// An address where nothing is.
-fn hole() -> u64 {
-    let address = page(ProtFlags::PROT_NONE);
-    unmap(address, PAGE_SIZE);
-    address
+/// An address where nothing is, and nothing comes: below what the kernel lets processes map.
+const HOLE: u64 = 0x1000;
+
+/// Maps memory where the kernel maps none of itself, so that what is unmapped there stays so.
+fn map_apart(len: usize, access: ProtFlags, address: u64) -> u64 {
+    let (place, len) = (NonZeroUsize::new(address as usize), NonZeroUsize::new(len).expect("not empty"));
+    let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE;
+    // SAFETY: a new mapping, which replaces none.
+    let memory = unsafe { nix::sys::mman::mmap_anonymous(place, len, access, flags) };
+    memory.expect("memory").as_ptr().expose_provenance() as u64
+}
+
+/// An address for [`map_apart`], another one each time.
+fn apart() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0x2000_0000_0000);
+    NEXT.fetch_add(1 << 20, Relaxed)
 }
 
 /// What the kernel reports where there is no fixup, as the handler behind sees it. The registers at that time, too.
@@ -68,7 +81,7 @@ fn cases() -> Vec<(&'static str, u64, libc::c_int, u64)> {
     let (read, write) = (ProtFlags::PROT_READ, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
     let [none, read_only, writable] = [ProtFlags::PROT_NONE, read, write].map(page);
     let (past_the_end, odd) = (page_past_the_end(), 1 << 60);
-    let missing = hole();
+    let missing = HOLE;
     let (segv, bus, ill, fpe) = (libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE);
     vec![
         ("load", 0, segv, 14),
@@ -218,8 +231,9 @@ const LOAD: u64 = 2 * PAGE_SIZE as u64 + 16;
 impl Mapped {
     fn new() -> Self {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        let pages = map(PAGES * PAGE_SIZE, access);
-        let table = page(access);
+        let pages = map_apart(PAGES * PAGE_SIZE, access, apart());
+        // Near the text: 32 bits have to reach it.
+        let table = map_apart(PAGE_SIZE, access, apart());
         write(pages + LOAD, &[0x48, 0x8b, 0x07, 0xc3]); // mov rax, [rdi]; ret
         write(pages + LOAD + 8, &[0x48, 0x89, 0xf8, 0xc3]); // mov rax, rdi; ret
         let entry = |at: u64, start: u64, len: u32, landing: u64| {
@@ -281,18 +295,8 @@ fn what_took_the_place_of_a_text_never_lands() {
     assert_eq!((seen.rip, seen.dispatched, seen.is_untouched), (mapped.pages + LOAD, 0, true), "{seen:?}");
 
     // Something else at the same place, with another first instruction and the same fault.
-    let len = NonZeroUsize::new(PAGES * PAGE_SIZE).expect("not empty");
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC;
-    // SAFETY: the place was just left.
-    let again = unsafe {
-        nix::sys::mman::mmap_anonymous(
-            NonZeroUsize::new(mapped.pages as usize),
-            len,
-            access,
-            MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE,
-        )
-    };
-    assert_eq!(again.expect("the same place").as_ptr().addr() as u64, mapped.pages);
+    map_apart(PAGES * PAGE_SIZE, access, mapped.pages);
     write(mapped.pages, &[0x90]);
     write(mapped.pages + LOAD, &[0x48, 0x8b, 0x07, 0xc3]);
     handler::resume_at(elsewhere.pages + LOAD + 8);
@@ -319,7 +323,7 @@ fn areas_that_are_gone_or_rubbish_are_areas_without_fixups() {
     let gone = Area::new(1);
     assert_eq!(gone.register(&probe.dso()), 0);
     unmap(gone.address, PAGE_SIZE);
-    for area in [0, 64, 1 << 60, u64::MAX - 63, rubbish, rubbish + 8, gone.address, hole()] {
+    for area in [0, 64, 1 << 60, u64::MAX - 63, rubbish, rubbish + 8, gone.address, HOLE] {
         without_a_fixup(probe, 0, Area { address: area });
     }
 }
