@@ -99,7 +99,7 @@ structures! {
         magic: u64,
         /// The committed generation; starts at 1. Not just current, which is a macro in the kernel.
         current_generation: u64,
-        /// How many DSOs it has room for, 1 to VDSO_FIXUP_CAPACITY_MAX.
+        /// How many DSOs it has room for, 1 to VDSO_FIXUP_MAX_CAPACITY.
         capacity: u32,
         /// Zero.
         reserved0: u32,
@@ -184,7 +184,7 @@ constants! {
     /// Flag of an entry: the landing changes rip alone.
     PLAIN: u32 = 1, "VDSO_FIXUP_PLAIN";
     /// The most DSOs that an area has room for.
-    CAPACITY_MAX: u64 = 65536, "VDSO_FIXUP_CAPACITY_MAX";
+    CAPACITY_MAX: u64 = 65536, "VDSO_FIXUP_MAX_CAPACITY";
     /// Alignment of an area in bytes.
     ALIGN: u64 = align_of::<Area>() as u64, "VDSO_FIXUP_ALIGN";
     /// Bytes of an area in front of its buffers.

@@ -12,7 +12,7 @@
 #define VDSO_FIXUP_PLAIN 1
 
 /* The most DSOs that an area has room for. */
-#define VDSO_FIXUP_CAPACITY_MAX 65536
+#define VDSO_FIXUP_MAX_CAPACITY 65536
 
 /* Alignment of an area in bytes. */
 #define VDSO_FIXUP_ALIGN 64
@@ -48,7 +48,7 @@ struct vdso_fixup_cell {
 struct vdso_fixup_area {
 	uint64_t magic; /* VDSO_FIXUP_MAGIC. */
 	uint64_t current_generation; /* The committed generation; starts at 1. Not just current, which is a macro in the kernel. */
-	uint32_t capacity; /* How many DSOs it has room for, 1 to VDSO_FIXUP_CAPACITY_MAX. */
+	uint32_t capacity; /* How many DSOs it has room for, 1 to VDSO_FIXUP_MAX_CAPACITY. */
 	uint32_t reserved0; /* Zero. */
 	uint64_t reserved1; /* Zero. */
 	struct vdso_fixup_cell counts[2]; /* How many DSOs each buffer has. */

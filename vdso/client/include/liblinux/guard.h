@@ -112,8 +112,8 @@ static inline long liblinux_make_area(const void *image, uint64_t size)
 
 	if (area > (uint64_t)-4096)
 		return (long)area;
-	if (capacity > VDSO_FIXUP_CAPACITY_MAX)
-		capacity = VDSO_FIXUP_CAPACITY_MAX;
+	if (capacity > VDSO_FIXUP_MAX_CAPACITY)
+		capacity = VDSO_FIXUP_MAX_CAPACITY;
 	result = liblinux_image_call(image, "__vdso_fixup_init", area, size, capacity, 0, 0, 0);
 	return result ? result : (long)area;
 }
@@ -147,7 +147,7 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, ui
 	uint64_t capacity = ((const struct vdso_fixup_area *)old)->capacity, size;
 	long area, result = -28;
 
-	while (capacity < VDSO_FIXUP_CAPACITY_MAX) {
+	while (capacity < VDSO_FIXUP_MAX_CAPACITY) {
 		capacity *= 2;
 		size = (VDSO_FIXUP_HEADER_SIZE + capacity * VDSO_FIXUP_DSO_SIZE + 4095) & ~4095ULL;
 		area = liblinux_make_area(fixups->image, size);
