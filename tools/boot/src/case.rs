@@ -37,6 +37,9 @@ pub struct Case {
     /// Whether the case runs when none is named.
     #[serde(default)]
     pub default: bool,
+    /// Whether it takes longer than a run of all tests may: it runs when it is named, and only then.
+    #[serde(default)]
+    pub long: bool,
     /// Words added to the kernel command line.
     #[serde(default)]
     pub command_line: String,
@@ -142,6 +145,7 @@ impl Case {
                 ensure!(case.programs.is_empty(), "it runs the programs of `{other}` and no others")
             }
         }
+        ensure!(!(case.default && case.long), "a case that runs when none is named cannot be a long one");
         ensure!(case.cpus > 0 && case.memory_mib >= 64, "a guest needs a CPU and 64 MiB of memory");
         ensure!(case.cpus == 1 || !case.counts_instructions, "instructions are counted on one CPU only");
         let mut seen = BTreeSet::new();
@@ -296,6 +300,7 @@ mod tests {
             ("\"c\"", "\"d\"", "unknown variant `d`"),
             ("[\"date\"", "[\"da\\tte\"", "separate fields"),
             ("default", "cpus = 0\ndefault", "needs a CPU"),
+            ("default", "long = true\ndefault", "cannot be a long one"),
             ("default", "cpus = 2\ncounts_instructions = true\ndefault", "on one CPU"),
             ("clocksource = \"tsc\"", "", "missing field `clocksource`"),
         ] {
