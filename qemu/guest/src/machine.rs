@@ -45,7 +45,8 @@ pub fn mount_all() -> Result<()> {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error).with_context(|| format!("cannot create {place}")),
         }
-        match mount(Some(kind), place, Some(kind), MsFlags::empty(), None::<&str>) {
+        // Two programs that look at the same file one after the other must see the same.
+        match mount(Some(kind), place, Some(kind), MsFlags::MS_NOATIME, None::<&str>) {
             // The kernel may have mounted devtmpfs itself.
             Ok(()) | Err(Errno::EBUSY) => {}
             Err(error) => return Err(error).with_context(|| format!("cannot mount {kind} on {place}")),
