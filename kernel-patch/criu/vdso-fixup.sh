@@ -2,10 +2,10 @@
 # What CRIU runs at its stages (--action-script), so that a process keeps the
 # fixup area that it has attached: the kernel holds that outside its memory.
 #
-# Dump: while the processes are frozen, copies /proc/PID/vdso_fixup of each to
-# the images. Restore: writes it back before they go on. A kernel without the
-# file has no area to keep, which is no error; an area that cannot be written
-# back is, and the restore fails.
+# Dump: copies /proc/PID/vdso_fixup of each process to the images, when all is
+# dumped and they are still frozen. Restore: writes it back before they go on.
+# A kernel without the file has no area to keep, which is no error; an area that
+# cannot be written back is, and the restore fails.
 
 set -eu
 
@@ -18,7 +18,7 @@ tree() {
 }
 
 case $CRTOOLS_SCRIPT_ACTION in
-network-lock)
+post-dump)
 	[ -e "/proc/$CRTOOLS_INIT_PID/vdso_fixup" ] || exit 0
 	for pid in $(tree "$CRTOOLS_INIT_PID"); do
 		cat "/proc/$pid/vdso_fixup" > "$CRTOOLS_IMAGE_DIR/vdso-fixup-$pid"
