@@ -24,12 +24,25 @@ post-dump)
 		cat "/proc/$pid/vdso_fixup" > "$CRTOOLS_IMAGE_DIR/vdso-fixup-$pid"
 	done
 	;;
+post-restore)
+	# The last stage at which CRIU gives up if we do. Says to itself that it
+	# has no area, which a kernel that can have areas takes.
+	for saved in "$CRTOOLS_IMAGE_DIR"/vdso-fixup-*; do
+		[ -s "$saved" ] || continue
+		if ! echo "area 0 0" > /proc/self/vdso_fixup; then
+			echo "vdso-fixup: the dumped processes have exception fixups, and this kernel's vDSO has none: boot a kernel with the series and vdso64_image=rust" >&2
+			exit 1
+		fi
+		break
+	done
+	;;
 pre-resume)
 	for saved in "$CRTOOLS_IMAGE_DIR"/vdso-fixup-*; do
 		[ -s "$saved" ] || continue
 		pid=${saved##*-}
 		if ! cat "$saved" > "/proc/$pid/vdso_fixup"; then
-			echo "vdso-fixup: cannot give process $pid its area back" >&2
+			echo "vdso-fixup: cannot give process $pid its area back: killing it, since its next fault would" >&2
+			kill -KILL "$pid"
 			exit 1
 		fi
 	done

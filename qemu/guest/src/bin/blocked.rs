@@ -1,10 +1,11 @@
 //! A process that a checkpoint finds blocked: each thread inside another system call.
 //!
-//! `blocked FOLDER entries|syscalls`: the calls are made by the image's entries, or by bare instructions for the control.
+//! `blocked FOLDER fixups|entries|syscalls`: the calls are made by the image's entries, or by bare instructions for the
+//! control.
 //! When everything blocks it writes its process id to `FOLDER/ready`. When `FOLDER/go` appears the main thread ends each
 //! call, collects what it returned, and writes `FOLDER/report`: one line `name result` per thread.
 //!
-//! With `entries` it has attached an area in which itself and code made at run time are registered, and no signal handler:
+//! With `fixups` it has attached an area in which itself and code made at run time are registered, and no signal handler:
 //! two lines of the report say what faults came to, `load` of the program's own and `jit`. Without an area a fault ends it.
 //!
 //! # Invariants
@@ -87,26 +88,23 @@ extern "C" fn wake(_: i32) {}
 
 fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, way] = arguments.as_slice() else { bail!("usage: blocked FOLDER entries|syscalls") };
+    let [folder, name] = arguments.as_slice() else { bail!("usage: blocked FOLDER fixups|entries|syscalls") };
     let folder = PathBuf::from(folder);
-    let way = match way.as_str() {
+    let way = match name.as_str() {
         "syscalls" => Way::Syscalls,
-        "entries" => {
+        "entries" | "fixups" => {
             let image = Image::of(&Process::myself()?)?.context("there is no image")?;
             for name in ["read", "futex", "nanosleep", "poll", "epoll_wait", "wait4"] {
                 ensure!(image.offset(&format!("__vdso_{name}")).is_some(), "the image has no {name}");
             }
             Way::Entries { image: Box::leak(Box::new(image)) }
         }
-        other => bail!("`{other}` is neither `entries` nor `syscalls`"),
+        other => bail!("`{other}` is none of `fixups`, `entries` and `syscalls`"),
     };
     let action = SigAction::new(SigHandler::Handler(wake), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.
     unsafe { sigaction(Signal::SIGUSR1, &action)? };
-    let faults = match way {
-        Way::Entries { .. } => Some(Faults::register()?),
-        Way::Syscalls => None,
-    };
+    let faults = if name == "fixups" { Some(Faults::register()?) } else { None };
     let calls = Calls::start(way)?;
     calls.await_blocked()?;
     write_whole(&folder.join("ready"), &std::process::id().to_string())?;

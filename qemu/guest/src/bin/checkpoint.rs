@@ -1,8 +1,9 @@
 //! Checkpoints of the program `blocked` by Debian's CRIU, and what it returns after its restore.
 //!
 //! - `checkpoint cycle WAY COUNT`: dumps and restores it so often in this guest.
-//! - `checkpoint dump WAY`: dumps it to the kept folder, for a guest that follows.
+//! - `checkpoint dump WAY ...`: dumps it to the kept folder, once for each way, for guests that follow.
 //! - `checkpoint restore WAY`: restores what an earlier guest kept.
+//! - `checkpoint refuse WAY`: finds that it cannot be restored here, and that CRIU says why.
 //!
 //! Prints KTAP: a line per step, and one per blocked call.
 //!
@@ -75,7 +76,7 @@ fn run(words: &[&str]) -> Result<bool> {
     let mut out = io::stdout().lock();
     let mut list = Ktap::begin(&mut out)?;
     prepare()?;
-    let images = Path::new(kept::FOLDER).join("images");
+    let images = |way: &str| Path::new(kept::FOLDER).join(way);
     let checkpoint = |folder: &Path| Checkpoint::new(folder, Some(Path::new(SCRIPT)));
     match words {
         ["cycle", way, count] => {
@@ -91,20 +92,29 @@ fn run(words: &[&str]) -> Result<bool> {
             }
             report(&mut list, way, pid)?;
         }
-        ["dump", way] => {
-            list.plan(2)?;
+        ["dump", ways @ ..] => {
+            list.plan(1 + ways.len())?;
             list.test("criu check", &said(criu::check()).into())?;
-            let dumped = checkpoint(&images).and_then(|checkpoint| dump(&checkpoint, start(way)?));
-            list.test("dump", &said(dumped).into())?;
+            for way in ways {
+                let dumped = checkpoint(&images(way)).and_then(|checkpoint| dump(&checkpoint, start(way)?));
+                list.test(&format!("dump {way}"), &said(dumped).into())?;
+            }
+        }
+        ["refuse", way] => {
+            list.plan(2)?;
+            let checkpoint = checkpoint(&images(way))?;
+            fs::create_dir_all(PLACE)?;
+            list.test("refuse", &refused(&checkpoint).into())?;
+            list.test("nothing is left", &nothing_left().into())?;
         }
         ["restore", way] => {
             list.plan(2 + results(way).count())?;
-            let checkpoint = checkpoint(&images)?;
+            let checkpoint = checkpoint(&images(way))?;
             fs::create_dir_all(PLACE)?;
             list.test("restore", &said(checkpoint.restore()).into())?;
             report(&mut list, way, Pid::from_raw(FIRST_PID + 1))?;
         }
-        _ => bail!("usage: checkpoint cycle WAY COUNT | dump WAY | restore WAY"),
+        _ => bail!("usage: checkpoint cycle WAY COUNT | dump WAY ... | restore WAY | refuse WAY"),
     }
     Ok(list.failures() == 0)
 }
@@ -118,7 +128,7 @@ fn prepare() -> Result<()> {
 
 /// What must be in the report of a program that makes its calls this way.
 fn results(way: &str) -> impl Iterator<Item = &'static (&'static str, i64)> {
-    let faults = if way == "entries" { FAULTS } else { &[] };
+    let faults = if way == "fixups" { FAULTS } else { &[] };
     RESULTS.iter().chain(faults)
 }
 
@@ -163,6 +173,22 @@ fn cycle(checkpoint: &Checkpoint, pid: Pid, mut numbers: RangeInclusive<usize>) 
         let turn = dump(checkpoint, pid).and_then(|()| checkpoint.restore());
         turn.with_context(|| format!("cycle {number}"))
     })
+}
+
+/// Whether CRIU refuses to restore a program with fixups, because the script did.
+fn refused(checkpoint: &Checkpoint) -> Result<(), String> {
+    match checkpoint.restore() {
+        Ok(()) => Err("the program was restored, on a kernel that has no fixups for it".to_owned()),
+        Err(error) if format!("{error:#}").contains("Aborting restore due to post-restore script") => Ok(()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+/// Whether no process of the program is there.
+fn nothing_left() -> Result<(), String> {
+    while waitpid(None, None).is_ok() {}
+    let is_there = Path::new("/proc").join((FIRST_PID + 1).to_string()).exists();
+    if is_there { Err("half a restored program is still there".to_owned()) } else { Ok(()) }
 }
 
 /// Ends the program's calls and compares what they returned.
