@@ -57,11 +57,13 @@ impl Functions {
     }
 }
 
-/// Reads a whole vDSO.
+/// Reads a whole vDSO: what is loaded, and the section headers, which the kernel maps behind it.
 fn read(memory: &Memory, address: u64) -> Result<Vec<u8>> {
     let header = memory.read(address, PAGE_SIZE)?;
     let image = Image::read(&header)?;
-    let size = image.load().map_err(|error| anyhow!(error))?.p_memsz;
+    let loaded = image.load().map_err(|error| anyhow!(error))?.p_memsz;
+    let sections = u64::from(image.header.e_shentsize) * u64::from(image.header.e_shnum);
+    let size = loaded.max(image.header.e_shoff.saturating_add(sections));
     ensure!(size <= SIZE_MAX, "its {size} bytes are too many");
     Ok(memory.read(address, usize::try_from(size)?.next_multiple_of(PAGE_SIZE))?)
 }
