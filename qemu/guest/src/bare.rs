@@ -57,6 +57,16 @@ pub unsafe fn call(name: &str, arguments: [u64; 6]) -> i64 {
     unsafe { arch::syscall(number(name), arguments) }
 }
 
+/// Makes the call with a number that need not be in the table.
+///
+/// # Safety
+///
+/// As for [`call`].
+pub unsafe fn call_number(number: u32, arguments: [u64; 6]) -> i64 {
+    // SAFETY: the caller's contract is the same.
+    unsafe { arch::syscall(number, arguments) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

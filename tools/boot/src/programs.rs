@@ -105,6 +105,7 @@ pub const PROGRAMS: &[Program] = &[
     program("vdso-fixup.sh", "shell script", Build::Script("kernel-patch/criu/vdso-fixup.sh")),
     program("checkpoint", "Rust std, glibc dynamic", Build::Rust("checkpoint")),
     program("blocked", "Rust std, glibc dynamic", Build::Rust("blocked")),
+    program("audited", "Rust std, glibc dynamic", Build::Rust("audited")),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
     program("copytree", "Rust, no libc", Build::ClientRust("copytree")),
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),

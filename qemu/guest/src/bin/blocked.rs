@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::{Vdso, probe};
@@ -105,6 +105,7 @@ fn run() -> Result<()> {
     // SAFETY: the handler does nothing.
     unsafe { sigaction(Signal::SIGUSR1, &action)? };
     let faults = if name == "fixups" { Some(Faults::register()?) } else { None };
+    let started = SystemTime::now();
     let calls = Calls::start(way)?;
     calls.await_blocked()?;
     write_whole(&folder.join("ready"), &std::process::id().to_string())?;
@@ -112,10 +113,20 @@ fn run() -> Result<()> {
         thread::sleep(TICK);
     }
     let mut report = calls.finish()?;
+    report += &format!("time {}\n", i64::from(time_goes_on(started)));
     if let Some(faults) = faults {
         report += &faults.raise();
     }
     write_whole(&folder.join("report"), &report)
+}
+
+/// Whether the clock that the libc reads from the image is behind where it was, and where the kernel says.
+fn time_goes_on(started: SystemTime) -> bool {
+    let Ok(elapsed) = started.elapsed() else { return false };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let kernel = bare::clock_gettime(bare::CLOCK_REALTIME).unwrap_or_default();
+    let apart = now.abs_diff(Duration::from_nanos(kernel.unsigned_abs()));
+    elapsed > Duration::ZERO && apart < Duration::from_secs(1)
 }
 
 /// What is registered, to be tried.

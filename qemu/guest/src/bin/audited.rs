@@ -1,0 +1,123 @@
+//! What audit sees of a private call: its records are in the kernel's log where no daemon takes them.
+//!
+//! A seccomp filter has the numbers from the base on logged and lets them pass. One call is made by the image, one with the
+//! same number from here.
+//!
+//! Prints KTAP.
+//!
+//! # Invariants
+//!
+//! 1. A record counts only if it names this process and this number.
+
+#![expect(unsafe_code, reason = "calls an address, installs a filter")]
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use liblinux_abi::errno::{ENOENT, ENOSYS};
+use liblinux_abi::fixup::{Attached, PRIVATE_QUERY};
+use liblinux_abi::layout;
+use liblinux_guest::bare;
+use liblinux_guest::image::Image;
+use liblinux_guest::ktap::Ktap;
+use nix::libc::{self, sock_filter, sock_fprog};
+use procfs::process::Process;
+
+/// `AUDIT_SECCOMP` of `include/uapi/linux/audit.h`.
+const RECORD: &str = "type=1326";
+
+/// How long a record may take to appear in the log.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("audited: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let image = Image::of(&Process::myself()?)?.context("the kernel gave this process no image")?;
+    let query = image.offset("__vdso_fixup_query").context("the image has no private calls")?;
+    let word = (image.address + layout::PRIVATE as u64) as *const u32;
+    // SAFETY: the image is mapped, and has the word there.
+    let base = unsafe { word.read() };
+    ensure!(base != 0, "the kernel wrote no base into the image");
+    log_from(base)?;
+
+    let mut out = Attached { area: 0, size: 0 };
+    let address = (&raw mut out).expose_provenance() as u64;
+    let entry = (image.address + query) as *const ();
+    // SAFETY: the entry of `fixup_query`.
+    let entry = unsafe { std::mem::transmute::<*const (), extern "C" fn(u64) -> i64>(entry) };
+    let by_image = entry(address);
+    let number = base + PRIVATE_QUERY;
+    // SAFETY: a number that no call has, made from here.
+    let from_here = unsafe { bare::call_number(number, [address, 0, 0, 0, 0, 0]) };
+
+    let mut out = io::stdout().lock();
+    let mut list = Ktap::begin(&mut out)?;
+    list.plan(3)?;
+    let expect = |what: &str, result: i64, errno: isize| match result == -(errno as i64) {
+        true => Ok(()),
+        false => Err(format!("{what} returned {result}")),
+    };
+    list.test("the image's call passes", &expect("the entry", by_image, ENOENT).into())?;
+    list.test("the same number from here is unknown", &expect("the call", from_here, ENOSYS).into())?;
+    let records = records(number)?;
+    list.test(
+        "both are in the log",
+        &(if records == 2 { Ok(()) } else { Err(format!("{records} records")) }).into(),
+    )?;
+    Ok(list.failures() == 0)
+}
+
+/// Has system calls from `base` on logged.
+fn log_from(base: u32) -> Result<()> {
+    let statement = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 0, k };
+    let mut filter = [
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+        sock_filter { jf: 1, ..statement(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, base) },
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_LOG),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: the filter lets every call pass, and is copied.
+    let installed =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    ensure!(installed == 0, "cannot install the filter: {}", io::Error::last_os_error());
+    Ok(())
+}
+
+/// How many records of this process and this number there are, once there are two or time is up.
+fn records(number: u32) -> Result<usize> {
+    let mut log = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?;
+    let (pid, number) = (format!(" pid={} ", std::process::id()), format!(" syscall={number} "));
+    let deadline = Instant::now() + PATIENCE;
+    let mut count = 0;
+    // One message a read.
+    let mut message = [0; 8192];
+    while count < 2 && Instant::now() < deadline {
+        match log.read(&mut message) {
+            Ok(len) => {
+                let text = String::from_utf8_lossy(&message[..len]);
+                count += usize::from([RECORD, &pid, &number].iter().all(|part| text.contains(part)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
+            // Older messages were overwritten meanwhile.
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
+            Err(error) => return Err(error).context("cannot read the kernel's log"),
+        }
+    }
+    Ok(count)
+}
