@@ -132,7 +132,6 @@ fn facts_are_the_kernels() {
         "F_GETFD" = legacy::F_GETFD;
         "FD_CLOEXEC" = legacy::FD_CLOEXEC;
         "SIGCHLD" = legacy::SIGCHLD;
-        "ITIMER_REAL" = legacy::ITIMER_REAL;
         "USEC_PER_SEC" = legacy::MICROSECONDS;
         "NSEC_PER_USEC" = legacy::NANOSECONDS;
         "at(linux_dirent64, d_reclen)" = legacy::DIRENT_RECLEN;

@@ -4,8 +4,8 @@
 //! makes the same one, but for `eventfd` and `inotify_init`, which cannot be: what they make is closed. `getdents` starts
 //! at the folder's beginning each time. `fork` and `pause` are not measured.
 //!
-//! Three newer calls do more than those that they superseded, whatever is round them. There the floor is the bare newer
-//! call, to tell its share from ours.
+//! Three calls are no functions because the newer calls take longer, whatever is round them. Rows without a target say
+//! how much: the bare newer call over the bare old one.
 //!
 //! # Invariants
 //!
@@ -67,7 +67,7 @@ pub(super) fn cases(image: &Image, memory: [usize; 2], floor: usize) -> Vec<Case
     let [file, folder] = [file.into_raw_fd(), folder.into_raw_fd()].map(|fd| fd.unsigned_abs() as usize);
     let [root, none, text] = [leak("/"), leak("/no-such-file"), leak("text")];
     let times = Box::leak(Box::new([1_usize, 2, 3, 4])).as_ptr().addr();
-    let lines = |memory: usize| -> [Line; 32] {
+    let lines = |memory: usize| -> [Line; 29] {
         [
             ("open", [none, 0, 0, 0]),
             ("stat", [root, memory, 0, 0]),
@@ -75,7 +75,6 @@ pub(super) fn cases(image: &Image, memory: [usize; 2], floor: usize) -> Vec<Case
             ("access", [root, 4, 0, 0]),
             ("pipe", [8, 0, 0, 0]),
             ("dup2", [file, FREE, 0, 0]),
-            ("alarm", [0, 0, 0, 0]),
             ("getdents", [folder, memory, 4096, 0]),
             ("rename", [none, root, 0, 0]),
             ("mkdir", [root, 0o700, 0, 0]),
@@ -88,11 +87,9 @@ pub(super) fn cases(image: &Image, memory: [usize; 2], floor: usize) -> Vec<Case
             ("chmod", [own, 0o600, 0, 0]),
             ("chown", [own, usize::MAX, usize::MAX, 0]),
             ("lchown", [own, usize::MAX, usize::MAX, 0]),
-            ("getrlimit", [7, memory, 0, 0]),
             ("getpgrp", [0, 0, 0, 0]),
             ("utime", [own, times, 0, 0]),
             ("mknod", [root, 0o010600, 0, 0]),
-            ("setrlimit", [4, times, 0, 0]),
             ("epoll_create", [0, 0, 0, 0]),
             ("epoll_wait", [file, memory, 1, 0]),
             ("utimes", [own, times, 0, 0]),
@@ -103,58 +100,60 @@ pub(super) fn cases(image: &Image, memory: [usize; 2], floor: usize) -> Vec<Case
             ("eventfd", [0; 4]),
         ]
     };
-    lines(memory[0])
-        .into_iter()
-        .zip(lines(memory[1]))
-        .map(|(ours, reference)| case(image, ours, reference, floor))
-        .collect()
-}
-
-/// A newer call that costs more than the one that it superseded, with arguments for it to do the same.
-fn newer(name: &str, [a, b, ..]: [usize; 4]) -> Option<(&'static str, [usize; 4])> {
-    match name {
-        "alarm" => {
-            let timer = Box::leak(Box::new([const { AtomicUsize::new(0) }; 4])).as_ptr().addr();
-            Some(("setitimer", [0, timer, timer, 0]))
-        }
-        "getrlimit" => Some(("prlimit64", [0, a, 0, b])),
-        "setrlimit" => Some(("prlimit64", [0, a, b, 0])),
-        _ => None,
-    }
-}
-
-fn case(image: &Image, (name, ours): Line, (_, reference): Line, floor: usize) -> Case {
-    let call = find(name).expect("a row");
-    let direct = (number as *const ()).addr();
-    let beside = beside(name);
-    // Both with as many arguments, so that both are called by the same loop. The bare call gets its number as the fifth.
-    let make = |function: usize, fifth: u32, [a, b, c, d]: [usize; 4]| {
-        let fifth = fifth as usize;
-        let (function, arguments) = match beside {
-            Beside::Nothing => (function, [a, b, c, d, fifth]),
-            Beside::Close => ((closed as *const ()).addr(), [a, b, c, function, fifth]),
-            Beside::Rewind => ((rewound as *const ()).addr(), [a, b, c, function, fifth]),
-        };
-        // SAFETY: see `cases`: each may be made at any time.
-        unsafe { Call::new(function, &arguments) }
-    };
-    let (floor_name, floor_target, floor) = match newer(name, ours) {
-        Some((newer, arguments)) => (newer, Some(TARGET), make(direct, number_of(newer), arguments)),
-        // SAFETY: the call takes nothing and always succeeds.
-        None => ("syscall", None, unsafe { Call::new(floor, &[0, 0, GETPPID]) }),
-    };
-    Case {
-        name: format!("legacy {name}"),
-        symbol: call.symbol,
+    // SAFETY: the call takes nothing and always succeeds.
+    let floor = unsafe { Call::new(floor, &[0, 0, GETPPID]) };
+    let case = |name: String, symbol, target, [ours, reference]: [Call; 2]| Case {
+        name,
+        symbol,
         against: Reference::Number,
-        floor_name,
-        target: Some(TARGET),
-        floor_target,
-        ours: make(image.require(call.symbol), call.number, ours),
-        reference: make(direct, call.number, reference),
+        floor_name: "syscall",
+        target,
+        floor_target: None,
+        ours,
+        reference,
         floor,
         answer: Answer::Constant,
-    }
+    };
+    let functions = lines(memory[0]).into_iter().zip(lines(memory[1])).map(|((name, ours), reference)| {
+        let call = find(name).expect("a row");
+        let beside = beside(name);
+        let ours = make(image.require(call.symbol), call.number, ours, beside);
+        case(format!("legacy {name}"), call.symbol, Some(TARGET), [ours, bare(reference, beside)])
+    });
+    let timer = Box::leak(Box::new([const { AtomicUsize::new(0) }; 4])).as_ptr().addr();
+    let slower: [[Line; 2]; 3] = [
+        [("setitimer", [0, timer, timer, 0]), ("alarm", [0; 4])],
+        [("prlimit64", [0, 7, 0, memory[0]]), ("getrlimit", [7, memory[1], 0, 0])],
+        [("prlimit64", [0, 4, times, 0]), ("setrlimit", [4, times, 0, 0])],
+    ];
+    let slower = slower.map(|[newer, old]| {
+        let symbol = find(old.0).expect("a row").symbol;
+        case(
+            format!("{} for {}", newer.0, old.0),
+            symbol,
+            None,
+            [newer, old].map(|line| bare(line, Beside::Nothing)),
+        )
+    });
+    functions.chain(slower).collect()
+}
+
+/// The bare call.
+fn bare((name, arguments): Line, beside: Beside) -> Call {
+    make((number as *const ()).addr(), number_of(name), arguments, beside)
+}
+
+/// A call of an entry or of [`number`], both with as many arguments, so that both are called by the same loop. The bare
+/// call gets its number as the fifth.
+fn make(function: usize, number: u32, [a, b, c, d]: [usize; 4], beside: Beside) -> Call {
+    let number = number as usize;
+    let (function, arguments) = match beside {
+        Beside::Nothing => (function, [a, b, c, d, number]),
+        Beside::Close => ((closed as *const ()).addr(), [a, b, c, function, number]),
+        Beside::Rewind => ((rewound as *const ()).addr(), [a, b, c, function, number]),
+    };
+    // SAFETY: see `cases`: each may be made at any time.
+    unsafe { Call::new(function, &arguments) }
 }
 
 /// Makes the system call that the fifth argument says, with the first four.

@@ -10,12 +10,10 @@
 
 #![expect(unsafe_code, reason = "makes system calls")]
 
-mod alarm;
 mod child;
 mod directory;
 mod file_times;
 mod kept;
-mod limits;
 mod waits;
 
 use liblinux_abi::syscall::find;

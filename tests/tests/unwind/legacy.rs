@@ -1,12 +1,10 @@
 //! Legacy calls: every way through the functions that take their place.
 
-use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
+use crate::walk::{REFUSED, Walk};
 use liblinux_abi::errno::{EFAULT, EINVAL};
 use liblinux_abi::legacy::{DIRENT_MIN, DIRENT_RECLEN, MICROSECONDS, STACK};
 use liblinux_abi::syscall::SYSCALLS;
-use liblinux_tests::stepper::{Next, Stepper};
-use std::collections::BTreeSet;
-use std::os::unix::fs::FileExt as _;
+use liblinux_tests::stepper::Stepper;
 
 const ONES: [u64; 6] = [u64::MAX; 6];
 const BAD: i64 = -(EFAULT as i64);
@@ -21,18 +19,7 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     }
     assert!(count > 0, "no legacy call was made");
     descriptors(walk);
-    limits(walk);
     times(walk);
-    for (old, result) in [
-        ([0, 0], 0),
-        ([0, 1], 1),
-        ([2, 0], 2),
-        ([2, 499_999], 2),
-        ([2, 500_000], 3),
-        ([u64::from(u32::MAX), 999_999], 0),
-    ] {
-        assert_eq!(alarm(walk, old), result, "{old:?}");
-    }
     directory(walk);
     let deepest = walk.stepper.deepest;
     assert_eq!(deepest, STACK as u64, "bytes of stack that a legacy function uses");
@@ -45,36 +32,6 @@ fn descriptors(walk: &mut Walk<'_>) {
     assert_eq!(walk.call_to("__vdso_dup2", &[7, 8], &|_| {}, &|_| 8), Some(8));
     for size in [0, 1] {
         walk.call("__vdso_epoll_create", &[size]);
-    }
-}
-
-fn limits(walk: &mut Walk<'_>) {
-    // A null pointer goes by way of the stack; nothing is mapped at 0 here.
-    for (name, result) in [("__vdso_getrlimit", REFUSED), ("__vdso_setrlimit", BAD)] {
-        assert_eq!(walk.call(name, &[7, 0]), Some(result));
-        assert_eq!(walk.call(name, &[7, walk.page() as u64]), Some(REFUSED));
-    }
-    assert_eq!(walk.call_to("__vdso_getrlimit", &[7, 0], &|_| {}, &|_| 0), Some(BAD));
-    // Something is, then half of it: instructions are skipped that would access it.
-    for (name, whole) in
-        ["__vdso_getrlimit", "__vdso_setrlimit"].into_iter().flat_map(|name| [(name, true), (name, false)])
-    {
-        let call = walk.prepared(name, &[7, 0]);
-        let (mut accesses, mut faulted) = (0, BTreeSet::new());
-        let result = walk.run(name, &call, &mut |stop| {
-            if !stop.may_fault {
-                return answer(stop, &|_| 0);
-            }
-            accesses += 1;
-            if accesses == 2 && !whole {
-                faulted.insert((stop.offset, stop.instruction.to_vec()));
-                return Next::Raise(PAGE_FAULT);
-            }
-            stop.registers.rip += stop.instruction.len() as u64;
-            Next::Skip
-        });
-        assert_eq!(result, Some(if whole { 0 } else { BAD }), "{name}");
-        walk.faulted.append(&mut faulted);
     }
 }
 
@@ -106,20 +63,6 @@ fn times(walk: &mut Walk<'_>) {
     {
         assert_eq!(walk.call(name, &arguments), Some(REFUSED));
     }
-}
-
-/// Sets an alarm where the kernel says that the old one had these seconds and microseconds left.
-fn alarm(walk: &mut Walk<'_>, [seconds, microseconds]: [u64; 2]) -> i64 {
-    let call = walk.prepared("__vdso_alarm", &[1]);
-    let result = walk.run("alarm", &call, &mut |stop| {
-        let (memory, old) = (stop.memory, stop.registers.rdx);
-        answer(stop, &|_| {
-            memory.write_all_at(&seconds.to_ne_bytes(), old + 16).expect("the old alarm's seconds");
-            memory.write_all_at(&microseconds.to_ne_bytes(), old + 24).expect("its microseconds");
-            0
-        })
-    });
-    result.expect("alarm returns")
 }
 
 fn directory(walk: &mut Walk<'_>) {

@@ -5,7 +5,8 @@
 //! `legacy` in the table, with the calls that its function makes, or it is in [`KEPT`], with the reason.
 //!
 //! A call qualifies if a function over newer calls gives the same result, the same error where several apply, and the
-//! same effects, restarted or interrupted by a signal as well. That a tracer or filter sees the newer call's number is
+//! same effects, restarted or interrupted by a signal as well, and takes at most 1.05 of the call's time: moving
+//! compatibility out of the kernel must not make programs slower. That a tracer or filter sees the newer call's number is
 //! the purpose. Calls that every architecture gets are not superseded, even where a newer one could do their work
 //! (`accept`, `readv`).
 //!
@@ -31,11 +32,14 @@ const fn kept(name: &'static str, because: &'static str) -> Kept {
 pub const KEPT: &[Kept] = &[
     kept("poll", "a stop does not move the end of its time-out: the kernel restarts it with the time at which it ends. ppoll is restarted with the time that was left when it was stopped"),
     kept("select", "the time left is in the caller's timeval before a signal handler runs, and a timeval that cannot be written makes a stop end the call with EINTR. pselect6 can only write to another place, from where it is copied too late"),
+    kept("alarm", "setitimer tells the time left in microseconds, so an alarm that is due within one looks like none; and it copies structures, which costs more than a function may"),
     kept("vfork", "clone takes its arguments in registers that the entry would have to restore, from a stack that the child overwrites"),
+    kept("getrlimit", "prlimit64 looks the process up and holds it, which costs more than a function may"),
     kept("ustat", "nothing else takes a device number"),
     kept("sysfs", "nothing else numbers the file-system types"),
     kept("modify_ldt", "belongs to the processor; there is no newer call"),
     kept("arch_prctl", "belongs to the processor; there is no newer call"),
+    kept("setrlimit", "prlimit64 looks the process up and holds it, which costs more than a function may"),
     kept("iopl", "belongs to the processor; there is no newer call"),
     kept("ioperm", "belongs to the processor; there is no newer call"),
     kept("time", "a standard function of every image, which answers from the data page; who finds no image makes the call"),
@@ -58,12 +62,11 @@ const fn note(name: &'static str, text: &'static str) -> Note {
 /// Beside the successor's number and the status flags ([`CHANGES_FLAGS`]), in order of the calls' numbers.
 #[rustfmt::skip]
 pub const NOTES: &[Note] = &[
-    note("alarm", "an old alarm that is due within the microsecond counts as none: the timer's time left is told in microseconds"),
     note("getdents", "what lies between an entry's name and its type is not kept; an entry that no longer fits into writable memory leaves other bytes behind the answer"),
 ];
 
 /// The functions that do arithmetic: they change the status flags, which plain stubs and the other functions preserve.
-pub const CHANGES_FLAGS: &[&str] = &["alarm", "getdents", "epoll_create", "utimes", "futimesat"];
+pub const CHANGES_FLAGS: &[&str] = &["getdents", "epoll_create", "utimes", "futimesat"];
 
 /// Bytes of stack that a legacy function uses at most, the return address included.
 pub const STACK: usize = 64;
@@ -88,9 +91,6 @@ pub const FD_CLOEXEC: i32 = 1;
 
 /// `SIGCHLD` of `arch/x86/include/uapi/asm/signal.h`: what a forked child ends with.
 pub const SIGCHLD: i32 = 17;
-
-/// `ITIMER_REAL` of `include/uapi/linux/time.h`.
-pub const ITIMER_REAL: i32 = 0;
 
 /// Microseconds in a second.
 pub const MICROSECONDS: i32 = 1_000_000;

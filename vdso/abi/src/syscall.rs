@@ -151,7 +151,7 @@ macro_rules! for_each_syscall {
             34 pause legacy() "ppoll";
             35 nanosleep stub("struct __kernel_timespec *rqtp", "struct __kernel_timespec *rmtp");
             36 getitimer stub("int which", "struct __kernel_old_itimerval *value");
-            37 alarm legacy("unsigned int seconds") "setitimer";
+            37 alarm stub("unsigned int seconds");
             38 setitimer stub("int which", "struct __kernel_old_itimerval *value", "struct __kernel_old_itimerval *ovalue");
             39 getpid stub();
             40 sendfile stub("int out_fd", "int in_fd", "loff_t *offset", "size_t count");
@@ -211,7 +211,7 @@ macro_rules! for_each_syscall {
             94 lchown legacy("const char *filename", "uid_t user", "gid_t group") "fchownat";
             95 umask stub("int mask");
             96 gettimeofday standard("struct __kernel_old_timeval *tv", "struct timezone *tz");
-            97 getrlimit legacy("unsigned int resource", "struct rlimit *rlim") "prlimit64";
+            97 getrlimit stub("unsigned int resource", "struct rlimit *rlim");
             98 getrusage stub("int who", "struct rusage *ru");
             99 sysinfo stub("struct sysinfo *info");
             100 times stub("struct tms *tbuf");
@@ -272,7 +272,7 @@ macro_rules! for_each_syscall {
             157 prctl stub("int option", "unsigned long arg2", "unsigned long arg3", "unsigned long arg4", "unsigned long arg5");
             158 arch_prctl stub("int option", "unsigned long arg2");
             159 adjtimex stub("struct __kernel_timex *txc_p");
-            160 setrlimit legacy("unsigned int resource", "struct rlimit *rlim") "prlimit64";
+            160 setrlimit stub("unsigned int resource", "struct rlimit *rlim");
             161 chroot stub("const char *filename");
             162 sync stub();
             163 acct stub("const char *name");

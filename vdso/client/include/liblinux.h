@@ -242,7 +242,7 @@ long __vdso_nanosleep(struct __kernel_timespec *rqtp, struct __kernel_timespec *
 /* getitimer(2), number 36. Errors: EFAULT EINVAL. */
 long __vdso_getitimer(int which, struct __kernel_old_itimerval *value);
 
-/* alarm(2), number 37, superseded, and made by setitimer. */
+/* alarm(2), number 37. */
 long __vdso_alarm(unsigned int seconds);
 
 /* setitimer(2), number 38. Errors: EFAULT EINVAL. */
@@ -499,7 +499,7 @@ long __vdso_umask(int mask);
 /* gettimeofday(2), number 96, a standard function. Errors: EFAULT EINVAL EPERM. */
 long __vdso_gettimeofday(struct __kernel_old_timeval *tv, struct timezone *tz);
 
-/* getrlimit(2), number 97, superseded, and made by prlimit64. Errors: EFAULT EINVAL EPERM ESRCH. */
+/* getrlimit(2), number 97. Errors: EFAULT EINVAL EPERM ESRCH. */
 long __vdso_getrlimit(unsigned int resource, struct rlimit *rlim);
 
 /* getrusage(2), number 98. Errors: EFAULT EINVAL. */
@@ -692,7 +692,7 @@ long __vdso_arch_prctl(int option, unsigned long arg2);
 /* adjtimex(2), number 159. Errors: EFAULT EINVAL ENODEV EOPNOTSUPP EPERM. */
 long __vdso_adjtimex(struct __kernel_timex *txc_p);
 
-/* setrlimit(2), number 160, superseded, and made by prlimit64. Errors: EFAULT EINVAL EPERM ESRCH. */
+/* setrlimit(2), number 160. Errors: EFAULT EINVAL EPERM ESRCH. */
 long __vdso_setrlimit(unsigned int resource, struct rlimit *rlim);
 
 /* chroot(2), number 161. Errors: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM. */

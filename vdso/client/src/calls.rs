@@ -217,7 +217,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EFAULT EINVAL.
     getitimer(which: c_int, value: *mut c_void);
-    /// `alarm(2)`, number 37. Superseded, and made by `setitimer`.
+    /// `alarm(2)`, number 37.
     ///
     /// `long alarm(unsigned int seconds)`
     alarm(seconds: c_uint);
@@ -578,7 +578,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EFAULT EINVAL EPERM.
     gettimeofday(tv: *mut c_void, tz: *mut c_void);
-    /// `getrlimit(2)`, number 97. Superseded, and made by `prlimit64`.
+    /// `getrlimit(2)`, number 97.
     ///
     /// `long getrlimit(unsigned int resource, struct rlimit *rlim)`
     ///
@@ -931,7 +931,7 @@ crate::call::methods! {
     ///
     /// Errors of the manual: EFAULT EINVAL ENODEV EOPNOTSUPP EPERM.
     adjtimex(txc_p: *mut c_void);
-    /// `setrlimit(2)`, number 160. Superseded, and made by `prlimit64`.
+    /// `setrlimit(2)`, number 160.
     ///
     /// `long setrlimit(unsigned int resource, struct rlimit *rlim)`
     ///

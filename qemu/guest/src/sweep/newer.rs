@@ -12,7 +12,7 @@ use std::mem::size_of_val;
 
 use liblinux_abi::errno::{EFAULT, EINVAL};
 use liblinux_abi::legacy::{
-    AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, ITIMER_REAL, SIGCHLD,
+    AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, SIGCHLD,
 };
 use liblinux_abi::syscall::Syscall;
 
@@ -74,12 +74,6 @@ pub(super) unsafe fn call(call: &Syscall, arguments: [u64; 6]) -> Option<i64> {
         // SAFETY: the caller's contract.
         "dup2" => return Some(unsafe { dup2(a, b) }),
         // SAFETY: the caller's contract.
-        "getrlimit" => return Some(unsafe { getrlimit(a, b) }),
-        // SAFETY: the caller's contract.
-        "setrlimit" => return Some(unsafe { setrlimit(a, b) }),
-        // SAFETY: the caller's contract.
-        "alarm" => return Some(unsafe { alarm(a) }),
-        // SAFETY: the caller's contract.
         "getdents" => return Some(unsafe { getdents(a, b, c) }),
         // SAFETY: the caller's contract.
         "utime" => return Some(unsafe { utime(a, b) }),
@@ -101,40 +95,6 @@ unsafe fn dup2(old: u64, new: u64) -> i64 {
     // SAFETY: reads a descriptor's flags.
     let flags = unsafe { make(const { number("fcntl") }, [old, F_GETFD as u64]) };
     if flags < 0 { flags } else { i64::from(old as u32) }
-}
-
-unsafe fn getrlimit(resource: u64, target: u64) -> i64 {
-    let mut limit = [0; 2];
-    let pointer = (&raw mut limit).expose_provenance() as u64;
-    // SAFETY: the kernel writes to `limit`.
-    match unsafe { make(const { number("prlimit64") }, [0, resource, 0, pointer]) } {
-        // SAFETY: the caller's contract.
-        0 => unsafe { copy_out(target, &limit) },
-        error => error,
-    }
-}
-
-unsafe fn setrlimit(resource: u64, source: u64) -> i64 {
-    // SAFETY: the caller's contract.
-    let Some(limit) = (unsafe { copy_in::<2>(source) }) else { return BAD_ADDRESS };
-    let pointer = limit.as_ptr().expose_provenance() as u64;
-    // SAFETY: the caller's contract.
-    unsafe { make(const { number("prlimit64") }, [0, resource, pointer, 0]) }
-}
-
-unsafe fn alarm(seconds: u64) -> i64 {
-    let new = [0, 0, u64::from(seconds as u32), 0];
-    let mut old = [0_u64; 4];
-    let pointers = [new.as_ptr().expose_provenance(), (&raw mut old).expose_provenance()];
-    // SAFETY: the kernel reads `new` and writes `old`.
-    let set = unsafe {
-        make(const { number("setitimer") }, [ITIMER_REAL as u64, pointers[0] as u64, pointers[1] as u64])
-    };
-    if set < 0 {
-        return set;
-    }
-    let rounds_up = old[3] >= 500_000 || (old[2] == 0 && old[3] > 0);
-    i64::from((old[2] + u64::from(rounds_up)) as u32)
 }
 
 unsafe fn getdents(descriptor: u64, buffer: u64, size: u64) -> i64 {
@@ -190,12 +150,6 @@ unsafe fn copy_in<const N: usize>(source: u64) -> Option<[u64; N]> {
     let target = (&raw mut words).expose_provenance() as u64;
     // SAFETY: the kernel writes to `words` alone.
     (unsafe { copy(target, source, size_of_val(&words)) } == 0).then_some(words)
-}
-
-/// Writes words to the caller's memory.
-unsafe fn copy_out(target: u64, words: &[u64]) -> i64 {
-    // SAFETY: the caller's contract.
-    unsafe { copy(target, words.as_ptr().expose_provenance() as u64, size_of_val(words)) }
 }
 
 /// Has the kernel copy memory of this process: into a pipe of its own and out of it.

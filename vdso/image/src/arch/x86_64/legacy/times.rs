@@ -1,7 +1,7 @@
-//! Times: those of files, converted to the newer structure on the stack, and the alarm clock.
+//! Times of files, converted to the newer structure on the stack.
 //!
-//! Source: `struct utimbuf` of `include/uapi/linux/utime.h`, `struct __kernel_old_timeval`, `struct
-//! __kernel_old_itimerval` and `struct __kernel_timespec` of `include/uapi/linux/time_types.h`.
+//! Source: `struct utimbuf` of `include/uapi/linux/utime.h`, `struct __kernel_old_timeval` and `struct
+//! __kernel_timespec` of `include/uapi/linux/time_types.h`.
 //!
 //! # Invariants
 //!
@@ -12,7 +12,7 @@
 
 use core::arch::global_asm;
 use liblinux_abi::errno::EINVAL;
-use liblinux_abi::legacy::{AT_FDCWD, ITIMER_REAL, MICROSECONDS, NANOSECONDS};
+use liblinux_abi::legacy::{AT_FDCWD, MICROSECONDS, NANOSECONDS};
 use liblinux_abi::syscall::number;
 
 global_asm!(
@@ -102,40 +102,4 @@ global_asm!(
     microseconds = const MICROSECONDS,
     nanoseconds = const NANOSECONDS,
     einval = const EINVAL,
-);
-
-global_asm!(
-    // One structure for the new alarm and the old one: its interval, then its time. An old alarm of half a second or
-    // more is rounded up, and any of less than a second is one.
-    ".macro legacy_alarm number",
-    "    begin_legacy alarm, \\number",
-    "    times_begin",
-    "    mov ecx, edi",
-    "    mov qword ptr [rsp], 0",
-    "    mov qword ptr [rsp + 8], 0",
-    "    mov [rsp + 16], rcx",
-    "    mov qword ptr [rsp + 24], 0",
-    "    mov edi, {real}",
-    "    mov rsi, rsp",
-    "    mov rdx, rsp",
-    "    newer_call {setitimer}",
-    "    test rax, rax",
-    "    jnz 3f",
-    "    mov rax, [rsp + 16]",
-    "    mov rcx, [rsp + 24]",
-    "    cmp rcx, {half}",
-    "    jae 2f",
-    "    test rax, rax",
-    "    jnz 4f",
-    "    test rcx, rcx",
-    "    jz 3f",
-    "2:  add rax, 1",
-    "4:  mov eax, eax", // An unsigned 32-bit number.
-    "3:",
-    "    times_end",
-    "    body_close alarm",
-    ".endm",
-    setitimer = const number("setitimer"),
-    real = const ITIMER_REAL,
-    half = const MICROSECONDS / 2,
 );
