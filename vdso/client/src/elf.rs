@@ -7,6 +7,10 @@
 //! Both hash tables are read, the GNU one first, because either can be missing: linkers drop one or the other. There is
 //! no linear search for an image with neither; nobody could tell how many symbols it has.
 //!
+//! A symbol's value is added to the image's address, as every loader does, and may lead out of the image: the runner, which
+//! stands in for a kernel, leads the standard functions to the running kernel's own. Whether there is code, inside or
+//! outside, no look at the image can tell. So what is refused is only what no function can have ([`lead`]).
+//!
 //! # Invariants
 //!
 //! 1. Nothing here reads outside the given bytes or runs for longer than they are.
@@ -64,6 +68,13 @@ pub(crate) fn extent(page: &[u8]) -> Result<usize, Unfit> {
         return Err(Unfit::Broken("its size is not that of an image"));
     }
     Ok((load.size as usize).next_multiple_of(PAGE_SIZE))
+}
+
+/// The address of a function that is `offset` bytes from an image at `base`, modulo 2^64; none in the first page, where
+/// null pointers lead, or in the kernel's half.
+pub(crate) fn lead(base: usize, offset: u64) -> Option<usize> {
+    let address = base.wrapping_add(offset as usize);
+    (PAGE_SIZE..=isize::MAX as usize).contains(&address).then_some(address)
 }
 
 /// The tables of an image by which symbols are found.
@@ -124,15 +135,15 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    /// The offset in the image of an exported function.
-    pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
+    /// How far behind the image's first byte an exported function is, for [`lead`].
+    pub(crate) fn find(&self, name: &[u8]) -> Option<u64> {
         match self.gnu_hash {
             Some(table) => self.find_gnu(table, name),
             None => self.find_sysv(self.sysv_hash?, name),
         }
     }
 
-    fn find_gnu(&self, table: &[u8], name: &[u8]) -> Option<u32> {
+    fn find_gnu(&self, table: &[u8], name: &[u8]) -> Option<u64> {
         let hash = gnu_hash(name);
         let [buckets, first, bloom_words, shift] = [0, 4, 8, 12].map(|at| half(table, at));
         let (buckets, first, bloom_words) = (buckets?, first?, bloom_words?);
@@ -162,7 +173,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    fn find_sysv(&self, table: &[u8], name: &[u8]) -> Option<u32> {
+    fn find_sysv(&self, table: &[u8], name: &[u8]) -> Option<u64> {
         let (buckets, count) = (half(table, 0)?, half(table, 4)?);
         let bucket = sysv_hash(name).checked_rem(buckets)?;
         let mut symbol = half(table, 8 + 4 * bucket as usize)?;
@@ -181,7 +192,7 @@ impl<'a> Tables<'a> {
     }
 
     /// The offset of a symbol, if it is the function that is looked for.
-    fn function(&self, index: u32, name: &[u8]) -> Option<u32> {
+    fn function(&self, index: u32, name: &[u8]) -> Option<u64> {
         let symbol = self.symbols.get(24 * index as usize..)?.first_chunk::<24>()?;
         let version = self.versions.get(2 * index as usize..)?.first_chunk::<2>()?;
         let (kind, binding, section) =
@@ -194,7 +205,7 @@ impl<'a> Tables<'a> {
         }
         let offset = word(symbol, 8)?.wrapping_sub(self.bias);
         // Offset 0 is the ELF header.
-        (offset != 0 && offset < self.image.len() as u64).then_some(offset as u32)
+        (offset != 0).then_some(offset)
     }
 }
 

@@ -2,26 +2,26 @@
 //!
 //! # Invariants
 //!
-//! 1. `entries[call]` is the offset from `base` of the function that the image exports under the call's symbol and our
-//!    version, or 0 if it exports none.
+//! 1. `entries[call]` is the address of the function that the image exports under the call's symbol and our version, or 0
+//!    if it exports none.
 //! 2. The image is mapped for as long as a [`Vdso`] of it is used: the contract of [`Vdso::at`], and what a kernel does.
 
 #![expect(unsafe_code, reason = "reads an image at an address, and calls into it")]
 
-use crate::elf::{Tables, Unfit, extent};
+use crate::elf::{Tables, Unfit, extent, lead};
 use crate::{Call, Errno, arch, auxv};
 use core::slice;
 use liblinux_abi::layout::PAGE_SIZE;
 
 /// An image, with the address of each entry.
 ///
-/// It is a plain value of 1.5 KiB: keep it where all who call can borrow it. Looking everything up takes some twenty
+/// It is a plain value of 3 KiB: keep it where all who call can borrow it. Looking everything up takes some twenty
 /// microseconds; the calls themselves look nothing up.
 #[derive(Debug)]
 pub struct Vdso {
     base: usize,
     size: usize,
-    entries: [u32; Call::COUNT],
+    entries: [usize; Call::COUNT],
     bare: bool,
 }
 
@@ -56,7 +56,7 @@ impl Vdso {
     /// # Safety
     ///
     /// The address is 0, or that of an ELF image that is mapped as its headers say, stays mapped, and whose functions
-    /// may be called. It need not be an image of ours, or a whole one: that is looked at.
+    /// may be called, wherever its symbols lead. It need not be an image of ours, or a whole one: that is looked at.
     pub unsafe fn at(address: usize) -> Result<Self, Unfit> {
         if address == 0 {
             return Err(Unfit::Missing);
@@ -71,7 +71,8 @@ impl Vdso {
         let tables = Tables::read(unsafe { slice::from_raw_parts(start, size) })?;
         let mut entries = [0; Call::COUNT];
         for (entry, call) in entries.iter_mut().zip(Call::all()) {
-            *entry = tables.find(call.row().symbol.as_bytes()).unwrap_or(0);
+            let offset = tables.find(call.row().symbol.as_bytes());
+            *entry = offset.and_then(|offset| lead(address, offset)).unwrap_or(0);
         }
         Ok(Self { base: address, size, entries, bare: false })
     }
@@ -107,7 +108,7 @@ impl Vdso {
     pub fn entry(&self, call: Call) -> Option<usize> {
         match self.entries[call as usize] {
             0 => None,
-            offset => Some(self.base + offset as usize),
+            address => Some(address),
         }
     }
 
@@ -119,7 +120,7 @@ impl Vdso {
         // SAFETY: as in `at`, which has found the image to be of this size.
         let image =
             unsafe { slice::from_raw_parts(core::ptr::with_exposed_provenance(self.base), self.size) };
-        Some(self.base + Tables::read(image).ok()?.find(name.as_bytes())? as usize)
+        lead(self.base, Tables::read(image).ok()?.find(name.as_bytes())?)
     }
 
     /// The calls that the image has no entry for, though liblinux's has.

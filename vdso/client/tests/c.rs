@@ -108,6 +108,26 @@ fn the_resolver_finds_what_an_independent_reader_finds() {
     assert_eq!(resolve(&image, &["find".to_owned()], &names), offsets);
 }
 
+/// As the Rust client: out of the image, but not to where no function can be.
+#[test]
+fn the_resolver_follows_a_symbol_to_where_a_function_can_be() {
+    let image = Image::read();
+    let elf = object::File::parse(image.as_slice()).unwrap();
+    let symbol = elf.dynamic_symbols().find(|symbol| symbol.name() == Ok("__vdso_clock_gettime")).unwrap();
+    let (start, _) = elf.section_by_name(".dynsym").unwrap().file_range().unwrap();
+    let place = start + 24 * symbol.index().0 as u64 + 8;
+    let to = |address: &str| {
+        let arguments = ["lead".to_owned(), place.to_string(), address.to_owned()];
+        resolve(&image, &arguments, "").trim().to_owned()
+    };
+    for address in ["1000", "123456789abc", "7fffffffffffffff"] {
+        assert_eq!(to(address), address);
+    }
+    for address in ["0", "1", "fff", "8000000000000000", "ffffffffffffffff"] {
+        assert_eq!(to(address), "0", "{address}");
+    }
+}
+
 #[test]
 fn the_resolver_says_what_is_wrong() {
     let image = Image::read();

@@ -4,6 +4,9 @@
  *
  * resolve FILE find            reads names from standard input; prints the offset of each, or -1
  * resolve FILE unfit           prints what is wrong with the image
+ * resolve FILE lead PLACE ADDRESS ...
+ *                              PLACE is that of a symbol's value, the symbol __vdso_clock_gettime: has it lead to each
+ *                              address; prints where the resolver says it leads
  * resolve FILE damage START END ...
  *                              changes each byte of the ranges in several ways; prints how often that was noticed
  */
@@ -56,6 +59,13 @@ int main(int count, char **arguments)
 		const char *why = liblinux_unfit((unsigned long)image);
 
 		puts(why ? why : "fit");
+	} else if (!strcmp(arguments[2], "lead")) {
+		for (int i = 4; i < count; i++) {
+			unsigned long value = strtoul(arguments[i], NULL, 16) - (unsigned long)image;
+
+			memcpy(image + atol(arguments[3]), &value, sizeof(value));
+			printf("%lx\n", (unsigned long)liblinux_symbol(image, "__vdso_clock_gettime"));
+		}
 	} else {
 		int noticed = 0;
 

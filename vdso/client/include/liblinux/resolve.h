@@ -2,7 +2,9 @@
  * liblinux/resolve.h - finds functions in the vDSO of this process, without a dynamic loader.
  *
  * For programs that cannot link with the vDSO (musl, static, no libc). Nothing here needs a libc, allocates, or keeps
- * state; what an image claims is looked at before it is used, and every loop has a bound.
+ * state; what an image claims is looked at before it is used, and every loop has a bound. Where a symbol leads is believed
+ * as every loader believes it, out of the image too: what stands in for a kernel may lead a name to that kernel's own
+ * function. Whether there is code, no look at the image can tell.
  *
  *   const void *image = liblinux_find(getauxval(AT_SYSINFO_EHDR));
  *   if (!image)
@@ -162,14 +164,17 @@ static inline unsigned long liblinux_function(const struct liblinux_tables *tabl
 	unsigned long text = liblinux_read(tables, at, 4, &bad), info = liblinux_read(tables, at + 4, 1, &bad);
 	unsigned long section = liblinux_read(tables, at + 6, 2, &bad), value = liblinux_read(tables, at + 8, 8, &bad);
 	unsigned long version = liblinux_read(tables, tables->versions + 2 * symbol, 2, &bad) & 0x7fff;
+	unsigned long address;
 
 	value -= tables->bias;
-	if (bad || !section || version != tables->version || !value || value >= tables->size)
+	address = (unsigned long)tables->image + value;
+	/* Offset 0 is the ELF header. No function is in the first page, or (negative) in the kernel's half. */
+	if (bad || !section || version != tables->version || !value || (long)address < 4096)
 		return 0;
 	/* STT_NOTYPE or STT_FUNC; STB_GLOBAL or STB_WEAK. */
 	if (((info & 15) != 0 && (info & 15) != 2) || (info >> 4 != 1 && info >> 4 != 2))
 		return 0;
-	return liblinux_is(tables, text, name) ? (unsigned long)tables->image + value : 0;
+	return liblinux_is(tables, text, name) ? address : 0;
 }
 
 static inline unsigned long liblinux_gnu(const struct liblinux_tables *tables, const char *name)

@@ -26,7 +26,7 @@ fn both_hash_tables_find_what_an_independent_reader_finds() {
     let mut found = 0;
     for symbol in elf.dynamic_symbols().filter(|symbol| symbol.is_definition() && symbol.size() > 0) {
         let name = symbol.name_bytes().unwrap();
-        let offset = u32::try_from(symbol.address()).ok();
+        let offset = Some(symbol.address());
         assert_eq!(tables.find(name), offset, "GNU: {}", name.escape_ascii());
         assert_eq!(Tables { gnu_hash: None, ..tables }.find(name), offset, "SysV: {}", name.escape_ascii());
         found += 1;
@@ -35,6 +35,34 @@ fn both_hash_tables_find_what_an_independent_reader_finds() {
     for name in [b"".as_slice(), b"__vdso_rea", b"__vdso_nonesuch", b"LINUX_2.6"] {
         assert_eq!(tables.find(name), None);
         assert_eq!(Tables { gnu_hash: None, ..tables }.find(name), None);
+    }
+}
+
+/// Where an image at `base` leads a name whose symbol has this value.
+fn led(base: usize, value: u64) -> Option<usize> {
+    const NAME: &str = "__vdso_clock_gettime";
+    let mut image = Image::read();
+    let elf = object::File::parse(image.as_slice()).unwrap();
+    let index = elf.dynamic_symbols().find(|symbol| symbol.name() == Ok(NAME)).unwrap().index().0;
+    let (start, _) = object::ObjectSection::file_range(&elf.section_by_name(".dynsym").unwrap()).unwrap();
+    let place = start as usize + 24 * index + 8;
+    image[place..place + 8].copy_from_slice(&value.to_le_bytes());
+    let tables = Tables::read(&image).unwrap();
+    let offset = tables.find(NAME.as_bytes());
+    assert_eq!(Tables { gnu_hash: None, ..tables }.find(NAME.as_bytes()), offset);
+    lead(base, offset?)
+}
+
+/// Out of the image to either side, as the runner leads to the kernel's functions, but not to where there can be none.
+#[test]
+fn a_symbol_leads_where_a_function_can_be() {
+    const BASE: usize = 0x7fff_0000_0000;
+    let to = |address: usize| led(BASE, address.wrapping_sub(BASE) as u64);
+    for address in [BASE + 0x1000, BASE - 0x2000, BASE + 0x10_0000_0000, PAGE_SIZE, isize::MAX as usize] {
+        assert_eq!(to(address), Some(address), "{address:#x}");
+    }
+    for address in [0, 1, PAGE_SIZE - 1, isize::MAX as usize + 1, usize::MAX, BASE] {
+        assert_eq!(to(address), None, "{address:#x}");
     }
 }
 
