@@ -5,8 +5,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Offsets of exports are relative to the image's first byte. Absolute addresses are computed when they are needed
-//!    and not kept, so that a program which uses this module is not itself found to have resolved every export.
+//! 1. Offsets of exports are relative to the image's first byte, modulo 2^64: a symbol may lead out of the image. Absolute
+//!    addresses are computed when they are needed and not kept, so that a program which uses this module is not itself
+//!    found to have resolved every export.
 
 use std::os::unix::fs::FileExt;
 
@@ -40,17 +41,22 @@ impl Image {
         let Some(&address) = auxv.get(&AT_SYSINFO_EHDR).filter(|&&address| address != 0) else {
             return Ok(None);
         };
+        Self::at(process, address).map(Some)
+    }
+
+    /// The image that a process has at an address.
+    pub fn at(process: &Process, address: u64) -> Result<Self> {
         let maps = process.maps().context("cannot read the memory map")?;
         let (_, end) = maps
             .iter()
             .map(|map| map.address)
             .find(|&(start, end)| start <= address && address < end)
-            .with_context(|| format!("nothing is mapped at AT_SYSINFO_EHDR, {address:#x}"))?;
+            .with_context(|| format!("nothing is mapped at {address:#x}, where an image should be"))?;
         let size = usize::try_from(end - address)?;
         let mut bytes = vec![0; size];
         let memory = process.mem().context("cannot open the memory")?;
         memory.read_exact_at(&mut bytes, address).context("cannot read the image")?;
-        Self::parse(&bytes, address).map(Some)
+        Self::parse(&bytes, address)
     }
 
     /// Reads the image whose `bytes` lie at `address`.
@@ -82,7 +88,7 @@ impl Image {
 
     /// The name of the function whose entry is at `address`; of several, the one that starts with `__vdso_`.
     pub fn function_at(&self, address: u64) -> Option<&str> {
-        let offset = address.checked_sub(self.address)?;
+        let offset = address.wrapping_sub(self.address);
         let names =
             || self.exports.iter().filter(|export| export.offset == offset).map(|export| &*export.name);
         names().find(|name| name.starts_with("__vdso_")).or_else(|| names().next())
@@ -102,6 +108,19 @@ mod tests {
         assert_eq!(image.function_at(image.address + offset + 1), None);
         assert_eq!(image.function_at(0), None);
         assert_eq!(image.offset("no_such_function"), None);
+    }
+
+    #[test]
+    fn a_symbol_may_lead_out_of_the_image() {
+        let lead = |address: u64, to: u64| Image {
+            address,
+            build_id: None,
+            exports: vec![Export { name: "f".to_owned(), offset: to.wrapping_sub(address) }],
+        };
+        for (address, to) in [(0x7000, 0x4010), (0x4000, 0x7010)] {
+            assert_eq!(lead(address, to).function_at(to), Some("f"));
+            assert_eq!(lead(address, to).function_at(address), None);
+        }
     }
 
     #[test]
