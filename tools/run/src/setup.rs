@@ -1,9 +1,10 @@
 //! Giving the image to one process, which has just become another program and has not executed an instruction of it.
 //!
-//! Two mappings are made: pages of zeros for the kernel's data, and above them the image's copy, readable and executable.
-//! They are of a file in memory, so that `/proc/PID/maps` has a name for them; where no such file can be had (a `seccomp`
-//! filter, a limit), they are anonymous. Then `AT_SYSINFO_EHDR` is made to point at the image: on the stack, where
-//! programs look, and in the kernel's copy of the auxiliary vector, where debuggers do, if it lets us.
+//! Two mappings are made: pages of zeros for the kernel's data, and in their upper part, once the kernel has said where
+//! they lie, the image's copy for that place, readable and executable. The copy is in a file in memory, so that
+//! `/proc/PID/maps` has a name for it; where no such file can be had (a `seccomp` filter, a limit), it is anonymous. Then
+//! `AT_SYSINFO_EHDR` is made to point at the image: on the stack, where programs look, and in the kernel's copy of the
+//! auxiliary vector, where debuggers do, if it lets us.
 //!
 //! # Invariants
 //!
@@ -27,7 +28,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::Process;
 use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt as _;
+use std::io::Write as _;
 
 /// What the mapping is called.
 const NAME: &[u8] = b"liblinux-vdso\0";
@@ -156,21 +157,22 @@ fn map(
     image: &Image,
     kernel: Option<(u64, &Functions)>,
 ) -> Result<(Given, u64)> {
+    let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let (read, execute) = (libc::PROT_READ as u64, (libc::PROT_READ | libc::PROT_EXEC) as u64);
+    let (data, size) = (DATA_SIZE as u64, image.size() as u64);
+    let below = injection
+        .call("mmap", [0, data + size, read, anonymous as u64, u64::MAX, 0])
+        .with_context(|| format!("there is no room for the image's {} KiB", (data + size) >> 10))?;
+    let base = below + data;
     let copy = image.copy_for(kernel);
     let file = if plan.has_filter { None } else { create_file(injection, pid, memory, plan, &copy.bytes)? };
     let (flags, descriptor) = match file {
         Some(file) => (libc::MAP_PRIVATE, file),
-        None => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, u64::MAX),
+        None => (anonymous, u64::MAX),
     };
-    let (read, execute) = (libc::PROT_READ as u64, (libc::PROT_READ | libc::PROT_EXEC) as u64);
-    let (data, size) = (DATA_SIZE as u64, image.size() as u64);
-    let below = injection
-        .call("mmap", [0, data + size, read, flags as u64, descriptor, 0])
-        .with_context(|| format!("there is no room for the image's {} KiB", (data + size) >> 10))?;
-    let base = below + data;
     let fixed = (flags | libc::MAP_FIXED) as u64;
     injection
-        .call("mmap", [base, size, execute, fixed, descriptor, if file.is_some() { data } else { 0 }])
+        .call("mmap", [base, size, execute, fixed, descriptor, 0])
         .context("the image cannot be mapped executable")?;
     match file {
         Some(file) => drop(injection.call("close", [file])?),
@@ -189,8 +191,7 @@ fn map(
     Ok((Given { base, kernel: plan.kernel, redirected: copy.redirected }, stack_pointer))
 }
 
-/// Has the process create a file in memory with the image in it, behind room for the data; its descriptor, none if
-/// there can be no such file.
+/// Has the process create a file in memory with the image in it; its descriptor, none if there can be no such file.
 fn create_file(
     injection: &mut Injection<'_>,
     pid: Pid,
@@ -203,7 +204,7 @@ fn create_file(
     });
     let Ok(file) = created else { return Ok(None) };
     let opened = OpenOptions::new().write(true).open(format!("/proc/{pid}/fd/{file}"));
-    if opened.and_then(|opened| opened.write_all_at(bytes, DATA_SIZE as u64)).is_err() {
+    if opened.and_then(|mut opened| opened.write_all(bytes)).is_err() {
         injection.call("close", [file])?;
         return Ok(None);
     }
