@@ -1,9 +1,14 @@
 //! The image, and the copy of it that a process gets.
 //!
 //! The image's standard functions read data pages that the kernel of its own version keeps. The running kernel is
-//! another, with other pages elsewhere, so in each process's copy those functions begin with a jump to the running
-//! kernel's function of the same name, whose data pages are where it looks for them. What the running kernel has not is
-//! answered by the plain stub in the call's slot. Everything else is as it was built.
+//! another, with other pages elsewhere, so in each process's copy their names lead to the running kernel's functions of the
+//! same names, whose data pages are where those look for them: a dynamic symbol has the distance from the copy, and
+//! whoever resolves it adds that to the copy's address and calls the kernel's function as without us. Who goes by the
+//! offset, which is locked, finds a jump there. What the running kernel has not is answered by the plain stub in the
+//! call's slot. Everything else is as it was built.
+//!
+//! The distance may be negative: the sum is what counts, modulo 2^64. A symbol with the address itself (`SHN_ABS`) would
+//! be clearer, but loaders disagree on it: glibc takes it as it is, musl and Go add the image's address all the same.
 //!
 //! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone is left to them where the kernel has
 //! no function of that name: with zeros it asks the kernel for bytes, and it answers a caller's probe, which the plain
@@ -13,8 +18,9 @@
 //!
 //! # Invariants
 //!
-//! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, and offsets are addresses.
-//! 2. Both names of a standard function lead to the same jump.
+//! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, offsets are addresses, and
+//!    `.dynsym` is the table that loaders read.
+//! 2. Both names of a standard function lead to the same place.
 
 use crate::arch::{JUMP_SIZE, SHORT_JUMP_SIZE, jump, short_jump};
 use crate::kernel::Functions;
@@ -27,6 +33,13 @@ use std::path::Path;
 
 /// The image that `build.rs` put in.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// Bytes of a symbol in the table, and where among them its value is (`Elf64_Sym`).
+const SYMBOL_SIZE: usize = 24;
+const SYMBOL_VALUE: usize = 8;
+
+/// Bytes of a value.
+const WORD: usize = 8;
 
 /// `__vdso_getrandom`, which can do without data.
 const GETRANDOM: &str = "__vdso_getrandom";
@@ -47,6 +60,8 @@ struct Redirection {
     /// Its name in the kernel's vDSO.
     symbol: &'static str,
     offset: usize,
+    /// Where in the file its symbol has that offset.
+    value: usize,
     /// Where to jump in the image if the kernel has no such function; none to leave it alone.
     fallback: Option<usize>,
 }
@@ -56,7 +71,7 @@ struct Redirection {
 pub(crate) struct Copy {
     /// What to map.
     pub(crate) bytes: Vec<u8>,
-    /// The functions that jump to the kernel's vDSO.
+    /// The functions that are the kernel's vDSO's.
     pub(crate) redirected: Vec<&'static str>,
 }
 
@@ -91,15 +106,24 @@ impl Image {
 
     fn prepare(mut bytes: Vec<u8>) -> Result<Self> {
         let elf = Elf::read(&bytes)?;
-        let exports = elf.exports().map_err(|error| anyhow!(error))?;
+        let error = |what: String| anyhow!(what);
+        let exports = elf.exports().map_err(error)?;
+        let symbols = usize::try_from(elf.section(".dynsym").map_err(error)?.header.sh_offset)?;
         let mut redirections = Vec::new();
         let calls = standard().map(|call| (call.symbol, call.name, Some(slot(call.number))));
         for (symbol, alias, fallback) in calls.chain([(SGX_ENTER_ENCLAVE, SGX_ENTER_ENCLAVE, None)]) {
             for export in exports.iter().filter(|export| export.name == symbol || export.name == alias) {
                 let offset = usize::try_from(export.value)?;
                 ensure!(offset + JUMP_SIZE <= bytes.len(), "{} reaches beyond the file", export.name);
+                let value = symbols + export.index * SYMBOL_SIZE + SYMBOL_VALUE;
                 let fallback = fallback.filter(|_| symbol != GETRANDOM);
-                redirections.push(Redirection { name: export.name.to_owned(), symbol, offset, fallback });
+                redirections.push(Redirection {
+                    name: export.name.to_owned(),
+                    symbol,
+                    offset,
+                    value,
+                    fallback,
+                });
             }
         }
         let build_id = build_id(&elf).context("it has no build-id")?;
@@ -117,13 +141,15 @@ impl Image {
         &self.build_id
     }
 
-    /// The copy for a process in which the kernel's vDSO is as given. It may lie anywhere.
-    pub(crate) fn copy_for(&self, kernel: Option<(u64, &Functions)>) -> Copy {
+    /// The copy that is to lie at `base` of a process in which the kernel's vDSO is as given.
+    pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Functions)>) -> Copy {
         let mut copy = Copy { bytes: self.bytes.clone(), redirected: Vec::new() };
-        for &Redirection { ref name, symbol, offset, fallback } in &self.redirections {
+        for &Redirection { ref name, symbol, offset, value, fallback } in &self.redirections {
             let answered = kernel.and_then(|(address, functions)| Some(address + functions.offset(symbol)?));
             if let Some(address) = answered {
                 copy.bytes[offset..offset + JUMP_SIZE].copy_from_slice(&jump(address));
+                let distance = address.wrapping_sub(base);
+                copy.bytes[value..value + WORD].copy_from_slice(&distance.to_le_bytes());
                 if name == symbol {
                     copy.redirected.push(symbol);
                 }
@@ -161,6 +187,9 @@ mod tests {
         Image::from_file(&file).unwrap()
     }
 
+    /// Where the copies lie, for these tests.
+    const BASE: u64 = 0x7000_0000_0000;
+
     /// Where a function jumps to: an address, or an offset in the image.
     fn target(copy: &Copy, offset: usize) -> Option<u64> {
         let code = &copy.bytes[offset..offset + JUMP_SIZE];
@@ -173,19 +202,26 @@ mod tests {
         (code[0] == 0xe9).then(|| behind.wrapping_add_signed(distance.into()))
     }
 
-    /// Names of functions with where they jump to. Nothing else of the image may differ.
-    fn jumps(image: &Image, copy: &Copy) -> Vec<(String, Option<u64>)> {
+    /// Where the copy's symbol of that name leads, by an independent reader.
+    fn symbol(copy: &Copy, name: &str) -> u64 {
+        let guest = liblinux_guest::image::Image::parse(&copy.bytes, BASE).unwrap();
+        BASE.wrapping_add(guest.offset(name).unwrap())
+    }
+
+    /// Names of functions with where their symbols lead and where they jump to. Nothing else of the image may differ.
+    fn leads(image: &Image, copy: &Copy) -> Vec<(String, u64, Option<u64>)> {
         let mut rest = copy.bytes.clone();
-        let jumps = image.redirections.iter().map(|Redirection { name, offset, .. }| {
-            let place = *offset..offset + JUMP_SIZE;
-            rest[place.clone()].copy_from_slice(&image.bytes[place]);
-            (name.clone(), target(copy, *offset))
+        let leads = image.redirections.iter().map(|Redirection { name, offset, value, .. }| {
+            for place in [*offset..offset + JUMP_SIZE, *value..value + WORD] {
+                rest[place.clone()].copy_from_slice(&image.bytes[place]);
+            }
+            (name.clone(), symbol(copy, name), target(copy, *offset))
         });
-        let jumps: Vec<_> = jumps.collect();
-        assert!(rest == image.bytes, "more than the first bytes of functions differs");
+        let leads: Vec<_> = leads.collect();
+        assert!(rest == image.bytes, "more than functions' symbols and first bytes differs");
         // Six functions with two names each, and the one for enclaves.
-        assert_eq!(jumps.len(), 13);
-        jumps
+        assert_eq!(leads.len(), 13);
+        leads
     }
 
     #[test]
@@ -195,12 +231,12 @@ mod tests {
         let memory = Memory::open(getpid()).unwrap();
         let functions = Functions::of(&memory, address, Functions::default()).unwrap();
         assert_eq!(Functions::of(&memory, address, functions.clone()).unwrap(), functions);
-        let copy = image.copy_for(Some((address, &functions)));
+        let copy = image.copy_for(BASE, Some((address, &functions)));
         let mut led = 0;
-        for (name, target) in jumps(&image, &copy) {
+        for (name, leads, target) in leads(&image, &copy) {
             let symbol = if name.starts_with("__vdso_") { name.clone() } else { format!("__vdso_{name}") };
             if let Some(offset) = functions.offset(&symbol) {
-                assert_eq!(target, Some(address + offset), "{name}");
+                assert_eq!((leads, target), (address + offset, Some(address + offset)), "{name}");
                 led += 1;
             }
         }
@@ -210,9 +246,11 @@ mod tests {
     #[test]
     fn without_a_vdso_the_stubs_answer() {
         let image = image();
-        let copy = image.copy_for(None);
+        let copy = image.copy_for(BASE, None);
         assert!(copy.redirected.is_empty());
-        for (name, target) in jumps(&image, &copy) {
+        for (name, leads, target) in leads(&image, &copy) {
+            let redirection = image.redirections.iter().find(|redirection| redirection.name == name).unwrap();
+            assert_eq!(leads, BASE + redirection.offset as u64, "{name}");
             let stub = standard().find(|call| call.symbol == name || call.name == name);
             let stub = stub.filter(|call| call.symbol != GETRANDOM);
             assert_eq!(target, stub.map(|call| slot(call.number) as u64), "{name}");

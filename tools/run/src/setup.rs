@@ -59,7 +59,7 @@ pub(crate) struct Given {
     pub(crate) base: u64,
     /// The kernel's vDSO, if there is one.
     pub(crate) kernel: Option<u64>,
-    /// The functions that jump there.
+    /// The functions that are led there.
     pub(crate) redirected: Vec<&'static str>,
 }
 
@@ -164,7 +164,7 @@ fn map(
         .call("mmap", [0, data + size, read, anonymous as u64, u64::MAX, 0])
         .with_context(|| format!("there is no room for the image's {} KiB", (data + size) >> 10))?;
     let base = below + data;
-    let copy = image.copy_for(kernel);
+    let copy = image.copy_for(base, kernel);
     let file = if plan.has_filter { None } else { create_file(injection, pid, memory, plan, &copy.bytes)? };
     let (flags, descriptor) = match file {
         Some(file) => (libc::MAP_PRIVATE, file),

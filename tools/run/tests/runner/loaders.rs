@@ -1,13 +1,15 @@
-//! Every libc and runtime finds the image's functions, and what they answer is right.
+//! Every libc and runtime finds the image, by it the running kernel's own functions, and what they answer is right.
 //!
 //! A program is held up as it prints, by a pipe that is full; its memory then has the addresses that its libc resolved.
+//! They must be exactly those of the kernel's functions: an address in the image, where a jump is, costs cycles.
 
 use crate::workbench::{Workbench, has};
 use liblinux_guest::image::Image;
 use liblinux_guest::observer::functions_held;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use procfs::process::Process;
+use procfs::process::{MMapPath, Process};
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _, pipe};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,7 +23,8 @@ const GLIBC: &[&str] =
 const MUSL: &[&str] = &["__vdso_clock_gettime"];
 const GO: &[&str] = &["__vdso_clock_gettime", "__vdso_gettimeofday"];
 
-/// Runs a program that prints what it read of the clocks, and demands that it has resolved these functions.
+/// Runs a program that prints what it read of the clocks, and demands that it has resolved these functions: those that the
+/// kernel has to the kernel's, the others to the image's.
 fn resolves(bench: &Workbench, program: &Path, arguments: &[&str], functions: &[&str]) {
     let (mut reader, mut writer) = pipe().unwrap();
     let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL).unwrap());
@@ -43,16 +46,23 @@ fn resolves(bench: &Workbench, program: &Path, arguments: &[&str], functions: &[
 
     let name = program.display();
     let wanted: BTreeSet<String> = functions.iter().map(|&name| name.to_owned()).collect();
+    let built = fs::read(Workbench::image()).unwrap();
     let process = Process::new(child.id().cast_signed()).unwrap();
     let deadline = Instant::now() + LIMIT;
-    let mut held = BTreeSet::new();
-    while !held.is_superset(&wanted) {
-        assert!(Instant::now() < deadline, "{name} holds {held:?} and not all of {wanted:?}");
+    let (mut kernels, mut ours) = (BTreeSet::new(), BTreeSet::new());
+    while !kernels.union(&ours).cloned().collect::<BTreeSet<_>>().is_superset(&wanted) {
+        assert!(Instant::now() < deadline, "{name} holds {kernels:?} and {ours:?}, not all of {wanted:?}");
         std::thread::sleep(Duration::from_millis(5));
         // As long as it is the runner, or has no memory yet, there is nothing to see.
-        let Ok(Some(image)) = Image::of(&process) else { continue };
+        let (Ok(Some(image)), Some(kernel)) = (Image::of(&process), kernels_vdso(&process)) else { continue };
         if image.offset("__vdso_openat").is_some() {
-            held = functions_held(&process, &image).unwrap_or_default();
+            // What the symbols of the image say in the process leads to the kernel; the file says where the jumps are.
+            let built = Image::parse(&built, image.address).unwrap();
+            kernels = functions_held(&process, &kernel).unwrap_or_default();
+            ours = functions_held(&process, &built).unwrap_or_default();
+            assert!(kernel.offset("__vdso_clock_gettime").is_some(), "this kernel has no clocks of its own");
+            let jumped: Vec<_> = ours.iter().filter(|function| kernel.offset(function).is_some()).collect();
+            assert!(jumped.is_empty(), "{name} goes to the kernel's {jumped:?} by jumps in the image");
         }
     }
     let mut printed = Vec::new();
@@ -60,6 +70,13 @@ fn resolves(bench: &Workbench, program: &Path, arguments: &[&str], functions: &[
     // The programs compare each reading with bare system calls.
     assert!(child.wait().unwrap().success(), "{name}: {}", String::from_utf8_lossy(&printed[filled..]));
     assert!(printed.len() > filled, "{name} printed nothing");
+}
+
+/// The kernel's own vDSO in a process, which is called that in its memory map.
+fn kernels_vdso(process: &Process) -> Option<Image> {
+    let maps = process.maps().ok()?;
+    let vdso = maps.iter().find(|map| map.pathname == MMapPath::Vdso)?;
+    Image::at(process, vdso.address.0).ok()
 }
 
 fn source(name: &str) -> PathBuf {
