@@ -6,7 +6,7 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 fn permit(file: &std::path::Path, mode: u32) {
@@ -198,23 +198,70 @@ fn debuggers_cannot_trace_what_is_traced_and_say_so() {
     }
 }
 
-#[test]
-fn a_program_that_was_let_go_can_be_traced() {
-    let bench = Workbench::new();
-    let mut child = bench.runner().args(["--no-follow", "sleep", "100"]).spawn().unwrap();
+/// A program that sleeps, and that the runner is to let go of.
+fn sleeper(bench: &Workbench) -> Command {
+    let mut command = bench.runner();
+    command.args(["--no-follow", "sleep", "100"]);
+    command
+}
+
+/// Waits until the sleeper has the image and nobody traces it.
+fn let_go(child: &Child) -> Pid {
     let pid = Pid::from_raw(child.id().cast_signed());
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         if status.contains("Name:\tsleep") && status.contains("TracerPid:\t0\n") {
-            break;
+            break pid;
         }
         assert!(Instant::now() < deadline, "{status}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+#[test]
+fn a_program_that_was_let_go_can_be_traced() {
+    let bench = Workbench::new();
+    let mut child = sleeper(&bench).spawn().unwrap();
+    let pid = let_go(&child);
     ptrace::seize(pid, ptrace::Options::empty()).unwrap();
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     assert!(maps.contains("liblinux-vdso"), "{maps}");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// gdb reads the image's own symbols, and of a function that is led to the kernel where that one is.
+#[test]
+fn gdb_shows_the_symbols_of_a_program_that_was_let_go() {
+    let bench = Workbench::new();
+    if !has("gdb") {
+        return;
+    }
+    let mut child = sleeper(&bench).spawn().unwrap();
+    let pid = let_go(&child);
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-nx", "-batch", "-p", &pid.to_string()]);
+    gdb.args(["-ex", "info address __vdso_openat", "-ex", "info address __vdso_clock_gettime"]);
+    let (status, output, errors) = end(&mut gdb);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(status, 0, "{output}{errors}");
+    let mapping = |symbol: &str| {
+        let line = format!("Symbol \"{symbol}\" is at 0x");
+        let found = output.lines().find_map(|text| text.strip_prefix(&line));
+        let digits =
+            found.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{output}{errors}"));
+        let address = u64::from_str_radix(digits, 16).unwrap();
+        let mut mappings = maps.lines().filter(|mapping| {
+            let (start, rest) = mapping.split_once('-').unwrap();
+            let ends = [start, rest.split(' ').next().unwrap()];
+            let [start, end] = ends.map(|digits| u64::from_str_radix(digits, 16).unwrap());
+            (start..end).contains(&address)
+        });
+        mappings.next().unwrap_or_else(|| panic!("{symbol} at {address:#x} is nowhere:\n{maps}"))
+    };
+    let (ours, kernels) = (mapping("__vdso_openat"), mapping("__vdso_clock_gettime"));
+    assert!(ours.contains("liblinux-vdso") && kernels.ends_with("[vdso]"), "{ours}\n{kernels}");
 }
