@@ -57,6 +57,52 @@ fn gcc() {
     assert!(status == 1 && errors.contains("nonesuch"), "{status} {errors}");
 }
 
+/// The unwinder walks the tables of every object of the process, the image's too.
+#[test]
+fn c_plus_plus() {
+    let bench = Workbench::new();
+    if !has("g++") {
+        return;
+    }
+    let source = bench.path("many.cpp");
+    let text = r#"#include <chrono>
+#include <iostream>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+int main()
+{
+	using namespace std::chrono;
+	auto start = steady_clock::now();
+	std::vector<int> caught(20);
+	std::vector<std::thread> threads;
+	for (int &place : caught)
+		threads.emplace_back([&place] {
+			try {
+				std::this_thread::sleep_for(milliseconds(1));
+				throw std::runtime_error("one");
+			} catch (const std::exception &) {
+				place = 1;
+			}
+		});
+	for (auto &thread : threads)
+		thread.join();
+	int sum = 0;
+	for (int place : caught)
+		sum += place;
+	if (steady_clock::now() - start < milliseconds(1) || system_clock::now() < system_clock::from_time_t(1600000000))
+		return 3;
+	std::cout << sum << std::endl;
+}
+"#;
+    fs::write(&source, text).unwrap();
+    for link in [&["-O2", "-pthread"][..], &["-O2", "-pthread", "-static"]] {
+        let program = bench.compile("many", &source, "g++", link);
+        assert_eq!(succeed(bench.runner().arg(&program)), "20\n");
+    }
+}
+
 #[test]
 fn cargo() {
     let bench = Workbench::new();
