@@ -3,6 +3,7 @@
 //! What each test asks is whether a program under the runner is what it is without it, but for the image: `where` tells
 //! which image a process has, by looking at its own auxiliary vector and memory.
 
+mod capabilities;
 mod client;
 mod image;
 mod inheritance;
