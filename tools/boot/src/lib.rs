@@ -214,6 +214,7 @@ impl Files {
             root: &options.root,
             folder: folder.join("programs"),
             kernel: &kernel.source,
+            image: &options.image,
             image_debug: &options.image_debug,
             c_image_debug: &kernel.c_image,
         };

@@ -3,7 +3,7 @@
 //! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
 //! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
 //! our image but `stubs`, `pointers`, `enclave`, and the examples of `vdso/client` with their judge, `client`. Beside
-//! them are the kernel's selftests ([`crate::selftests`]).
+//! them are the kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to programs.
 //!
 //! # Invariants
 //!
@@ -46,6 +46,10 @@ enum Build {
     Go,
     /// A binary of the guest crate, dynamic.
     Rust(&'static str),
+    /// The runner, dynamic, without an image inside.
+    Runner,
+    /// Our image, to be given to the runner.
+    Image,
     /// A compiler with its flags, for an example of `vdso/client`.
     ClientC(&'static str, &'static [&'static str], &'static str),
     /// An example of `vdso/client` that is a library, in C.
@@ -73,6 +77,8 @@ const HEADERS: [&str; 6] = [
     "liblinux/resolve.h",
 ];
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
+/// The runner's program and its package.
+const RUNNER: &str = "liblinux-run";
 const FIXUP: &str = "C, glibc static";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -106,6 +112,9 @@ pub const PROGRAMS: &[Program] = &[
     program("checkpoint", "Rust std, glibc dynamic", Build::Rust("checkpoint")),
     program("blocked", "Rust std, glibc dynamic", Build::Rust("blocked")),
     program("audited", "Rust std, glibc dynamic", Build::Rust("audited")),
+    program("yama", "Rust std, glibc dynamic", Build::Rust("yama")),
+    program(RUNNER, "Rust std, glibc dynamic", Build::Runner),
+    program("vdso64.so", "our image", Build::Image),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
     program("copytree", "Rust, no libc", Build::ClientRust("copytree")),
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
@@ -133,8 +142,8 @@ pub fn find(name: &str) -> Result<Program> {
 impl Program {
     /// Puts it into a guest; `file` is what [`Workshop::build`] gave.
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
-        // What a library needs, its program brings.
-        if let Build::Script(_) | Build::ClientLibrary(_) = self.build {
+        // What a library needs, its program brings; an image needs nothing.
+        if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {
             return archive.file(&self.guest_path(), file);
         }
         archive.program(&self.guest_path(), file)?;
@@ -161,7 +170,9 @@ pub struct Workshop<'a> {
     pub folder: PathBuf,
     /// The source of the guest's kernel, which has the selftests.
     pub kernel: &'a Path,
-    /// Our image with its symbols.
+    /// Our image.
+    pub image: &'a Path,
+    /// The same with its symbols.
     pub image_debug: &'a Path,
     /// The kernel's image with its symbols.
     pub c_image_debug: &'a Path,
@@ -203,6 +214,12 @@ impl Workshop<'_> {
             }
             Build::Script(path) => Ok(self.root.join(path)),
             Build::Rust(binary) => Ok(self.folder.join("guest").join(TARGET).join("release").join(binary)),
+            Build::Runner => {
+                let target = self.folder.join("guest");
+                self.cargo_in(&target, RUNNER, &["--bin", RUNNER], "")?;
+                Ok(target.join(TARGET).join("release").join(RUNNER))
+            }
+            Build::Image => Ok(self.image.to_owned()),
             Build::C(compiler, flags) => {
                 let source = self.root.join("qemu/guest/programs/clocks.c");
                 let mut command = Command::new(compiler);
@@ -364,6 +381,7 @@ mod tests {
             root: root.path(),
             folder: root.path().join("out"),
             kernel: root.path(),
+            image: root.path(),
             image_debug: root.path(),
             c_image_debug: root.path(),
         };

@@ -18,7 +18,8 @@ fn the_clients_examples_run_as_they_do_in_a_guest() {
     let folder = root.join("target/boot/programs");
     // None of them is made from the kernel's source or from images.
     let none = Path::new("");
-    let workshop = Workshop { root: &root, folder, kernel: none, image_debug: none, c_image_debug: none };
+    let workshop =
+        Workshop { root: &root, folder, kernel: none, image: none, image_debug: none, c_image_debug: none };
     let files = workshop.build(&programs).expect("the examples");
     let bench = Workbench::new();
     for (program, file) in programs.iter().zip(files) {
