@@ -1,5 +1,5 @@
 /*
- * What the programs that test exception fixups share: the image's entries, KTAP, and a fault with all registers known.
+ * What the programs that test exception fixups share: the image's entries, KTAP, and the kernel's log.
  *
  * Nothing here trusts the image or the kernel to say what an exception looks like: the oracle is the signal handler,
  * which sees it as it always was.
@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,6 +83,39 @@ __attribute__((format(printf, 1, 2), noreturn, unused)) static void die(const ch
 	printf(": %s\n", strerror(errno));
 	fflush(stdout);
 	_exit(2);
+}
+
+/* ---- The kernel's log ---- */
+
+/* The log, from here on. */
+__attribute__((unused)) static int open_log(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+
+	if (log >= 0)
+		lseek(log, 0, SEEK_END);
+	return log;
+}
+
+/* Whether there were no warnings, and nobody was told of a fault. */
+__attribute__((unused)) static void test_log(int log)
+{
+	unsigned long records = 0;
+	char line[8192];
+	ssize_t length;
+
+	/* A record starts with its level; 4 is a warning. Faults that nobody handles would be told of at a lower one. */
+	while (log >= 0 && (length = read(log, line, sizeof(line) - 1)) > 0) {
+		line[length] = 0;
+		if ((atoi(line) & 7) <= 4 || strstr(line, "segfault") || strstr(line, "traps:")) {
+			note("%.200s", line);
+			records++;
+		}
+	}
+	if (log < 0)
+		skip("no /dev/kmsg", "the kernel's log stays empty");
+	else
+		test(!records, "the kernel's log stays empty");
 }
 
 /* ---- The image ---- */

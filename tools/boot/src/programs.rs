@@ -40,7 +40,7 @@ enum Build {
     Script(&'static str),
     /// A compiler with its flags, for `clocks.c`.
     C(&'static str, &'static [&'static str]),
-    /// A C source of the guest's programs, with `fixups.h`.
+    /// A C source of the guest's programs that test fixups, with their headers.
     Fixup(&'static str),
     /// `clocks.go`
     Go,
@@ -77,6 +77,8 @@ const HEADERS: [&str; 6] = [
     "liblinux/resolve.h",
 ];
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
+/// The headers beside the programs that test fixups.
+const FIXUP_HEADERS: [&str; 3] = ["codes.h", "fixups.h", "hostile.h"];
 /// The runner's program and its package.
 const RUNNER: &str = "liblinux-run";
 const FIXUP: &str = "C, glibc static";
@@ -102,9 +104,11 @@ pub const PROGRAMS: &[Program] = &[
     program("stubs", "Rust std, glibc dynamic", Build::Rust("stubs")),
     program("pointers", "Rust std, glibc dynamic", Build::Rust("pointers")),
     program("enclave", "Rust std, glibc dynamic", Build::Rust("enclave")),
-    program("fixups", FIXUP, Build::Fixup("fixups.c")),
+    program("exceptions", FIXUP, Build::Fixup("exceptions.c")),
+    program("landings", FIXUP, Build::Fixup("landings.c")),
     program("private", FIXUP, Build::Fixup("private.c")),
     program("hostile", FIXUP, Build::Fixup("hostile.c")),
+    program("mappings", FIXUP, Build::Fixup("mappings.c")),
     program("crowd", FIXUP, Build::Fixup("crowd.c")),
     program("counts", FIXUP, Build::Fixup("counts.c")),
     program("criu", "Debian criu, glibc dynamic", Build::Debian { path: "/usr/sbin/criu", package: "criu" }),
@@ -247,10 +251,12 @@ impl Workshop<'_> {
             }
             Build::Fixup(name) => {
                 let folder = self.root.join("qemu/guest/programs");
-                let (source, header) = (folder.join(name), folder.join("fixups.h"));
+                let source = folder.join(name);
                 let mut command = Command::new("gcc");
                 command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source);
-                self.compile(command, &[source, header], &output)?;
+                let headers = FIXUP_HEADERS.map(|header| folder.join(header));
+                let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
+                self.compile(command, &sources, &output)?;
                 Ok(output)
             }
             Build::Selftest(selftest) => {

@@ -1,0 +1,179 @@
+/*
+ * An area, a text with a table, and a fault that ends in one of two ways: it lands, or it is a signal.
+ *
+ * Any address of the text is a good place to go on, so whatever is written to the area or the table, a fault ends; a
+ * process beside this one and the kernel's log show that nothing else came of it.
+ */
+#ifndef HOSTILE_H
+#define HOSTILE_H
+
+#include "fixups.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define CAPACITY 4
+#define ENTRIES 8
+#define TEXT 4096
+
+/* Any address of this text is a good place to go on: it faults again, or returns. */
+static char *text;
+static char *area, *table_page;
+static struct entry *table;
+static unsigned long area_bytes;
+static char good_area[4096], good_table[ENTRIES * sizeof(struct entry)];
+
+static sigjmp_buf back;
+static volatile unsigned long attempt, seen_attempt;
+static unsigned long landed, signalled;
+static int seconds = 1;
+
+static void escape(int sig)
+{
+	(void)sig;
+	siglongjmp(back, 1);
+}
+
+/* Ends an attempt that goes round and round: a landing may be the instruction itself. */
+static void tick(int sig)
+{
+	(void)sig;
+	if (attempt && attempt == seen_attempt)
+		siglongjmp(back, 1);
+	seen_attempt = attempt;
+}
+
+static void fault(void)
+{
+	static unsigned long number;
+
+	if (sigsetjmp(back, 0)) {
+		signalled++;
+	} else {
+		attempt = ++number;
+		((void (*)(void *))text)(NULL);
+		landed++;
+	}
+	attempt = 0;
+}
+
+static void restore(void)
+{
+	memcpy(area, good_area, area_bytes);
+	memcpy(table, good_table, sizeof(good_table));
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+/* Says every half minute that it goes on: whoever reads this has a watchdog. */
+static void show_life(void)
+{
+	static double next;
+
+	if (now() < next)
+		return;
+	if (next)
+		note("%lu landed, %lu signals", landed, signalled);
+	next = now() + 30;
+}
+
+static void prepare(void)
+{
+	struct itimerval often = { { 0, 50000 }, { 0, 50000 } };
+	struct dso dso = {};
+	struct sigaction action = { .sa_handler = escape, .sa_flags = SA_NODEFER | SA_ONSTACK };
+	stack_t stack = { .ss_sp = map(65536, PROT_READ | PROT_WRITE), .ss_size = 65536 };
+	static const int all[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
+	long ret;
+
+	text = map(TEXT, PROT_READ | PROT_WRITE | PROT_EXEC);
+	memset(text, 0xc3, TEXT);
+	memcpy(text, "\x48\x8b\x07", 3);
+	table_page = map(4096, PROT_READ | PROT_WRITE);
+	table = (struct entry *)table_page;
+	for (int i = 0; i < ENTRIES; i++)
+		set_entry(&table[i], text + 16 * i, 3, text + 2048 + i, i & 1);
+	area = new_area(CAPACITY, &area_bytes);
+	dso.text_start = (uintptr_t)text;
+	dso.text_len = TEXT;
+	dso.table = (uintptr_t)table;
+	dso.count = ENTRIES;
+	ret = vdso.reg(area, &dso);
+	if (!ret)
+		ret = vdso.attach(area, area_bytes);
+	if (ret)
+		die("register or attach is %ld", ret);
+	memcpy(good_area, area, area_bytes);
+	memcpy(good_table, table, sizeof(good_table));
+
+	sigaltstack(&stack, NULL);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		sigaction(all[i], &action, NULL);
+	action.sa_handler = tick;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+/* ---- What goes on beside it ---- */
+
+static int heart, log_file;
+static pid_t other;
+
+/* Starts another process, which says that it goes on, and looks at the kernel's log from here on. */
+static void watch(void)
+{
+	int pipe_ends[2];
+
+	log_file = open_log();
+	if (pipe(pipe_ends))
+		die("pipe");
+	other = fork();
+	if (!other) {
+		close(pipe_ends[0]);
+		for (unsigned long beat = 1; write(pipe_ends[1], &beat, sizeof(beat)) > 0; beat++)
+			usleep(10000);
+		_exit(0);
+	}
+	heart = pipe_ends[0];
+	fcntl(heart, F_SETFL, O_NONBLOCK);
+}
+
+/* Two tests: the other process went on, and the kernel had nothing to say. */
+static void test_what_was_watched(void)
+{
+	unsigned long beats = 0, beat;
+
+	while (read(heart, &beat, sizeof(beat)) == sizeof(beat))
+		beats = beat;
+	test(beats > 10, "another process goes on");
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	test_log(log_file);
+}
+
+/* Begins: an argument says for how many seconds each kind is tried. */
+static void begin(int count, char **arguments, unsigned tests_planned)
+{
+	struct attached out;
+
+	if (count > 1)
+		seconds = atoi(arguments[1]);
+	find_entries();
+	if (vdso.query(&out) == -ENOSYS) {
+		printf("KTAP version 1\n1..0 # SKIP the kernel has no exception fixups\n");
+		exit(0);
+	}
+	watch();
+	prepare();
+	plan(tests_planned);
+}
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * Takes an area away under its reader, in part or as a whole, and writes to it meanwhile.
+ *
+ * A fault lands or is a signal, whoever maps, unmaps, protects or rewrites the area, or is slow to bring its pages; the
+ * kernel's log stays empty, nothing hangs, and other processes go on. An argument says for how many seconds each kind
+ * is tried.
+ */
+#include "hostile.h"
+
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+
+/* Header and cells on two pages each, the second gone. */
+static void straddling(void)
+{
+	char *pages = map(3 * 4096, PROT_READ | PROT_WRITE);
+	unsigned good = 0, bad = 0;
+	char *old = area;
+
+	vdso.attach(NULL, 0);
+	for (unsigned offset = 64; offset < area_bytes; offset += 64) {
+		char *place = pages + 4096 - offset;
+
+		mprotect(pages + 4096, 4096, PROT_READ | PROT_WRITE);
+		memcpy(place, good_area, area_bytes);
+		if (vdso.attach(place, area_bytes))
+			break;
+		landed = signalled = 0;
+		fault();
+		good += landed;
+		mprotect(pages + 4096, 4096, PROT_NONE);
+		fault();
+		bad += signalled;
+		vdso.attach(NULL, 0);
+	}
+	area = old;
+	vdso.attach(area, area_bytes);
+	/* What is read of the last row's witness is nothing, so the last places land even without the second page. */
+	test(good == area_bytes / 64 - 1 && bad && bad < good, "an area that straddles pages: %u landed, %u lost the second",
+	     good, bad);
+}
+
+static void without_area(void)
+{
+	char *gone = map(4096, PROT_READ | PROT_WRITE);
+	unsigned long before;
+
+	vdso.attach(NULL, 0);
+	memcpy(gone, good_area, area_bytes);
+	if (vdso.attach(gone, area_bytes))
+		die("attach");
+	landed = signalled = 0;
+	fault();
+	before = landed;
+	mprotect(gone, 4096, PROT_NONE);
+	fault();
+	munmap(gone, 4096);
+	fault();
+	vdso.attach(NULL, 0);
+	vdso.attach(area, area_bytes);
+	test(before == 1 && landed == 1 && signalled == 2, "an area that is protected, then unmapped");
+}
+
+/* ---- Others at work meanwhile ---- */
+
+static volatile int stop;
+
+static void *remapper(void *unused)
+{
+	(void)unused;
+	while (!stop) {
+		mmap(area, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		memcpy(area, good_area, area_bytes);
+		munmap(area, 4096);
+	}
+	mmap(area, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	return NULL;
+}
+
+static void *scribbler(void *unused)
+{
+	static uint64_t seed = 88172645463325252;
+	uint64_t *words = (uint64_t *)area;
+
+	(void)unused;
+	while (!stop) {
+		for (unsigned i = 0; i < area_bytes / 8; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			words[i] = seed % 8 ? ((uint64_t *)good_area)[i] : seed;
+		}
+		words[1]++;
+		memcpy(area, good_area, area_bytes);
+	}
+	return NULL;
+}
+
+static void *generations(void *unused)
+{
+	(void)unused;
+	while (!stop)
+		((volatile uint64_t *)area)[1] += 2;
+	return NULL;
+}
+
+static void with_thread(const char *name, void *(*body)(void *), int may_miss)
+{
+	double end = now() + seconds;
+	pthread_t other;
+	sigset_t alarm_only, old;
+
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	sigprocmask(SIG_BLOCK, &alarm_only, &old);
+	stop = 0;
+	if (pthread_create(&other, NULL, body, NULL))
+		die("pthread_create");
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	landed = signalled = 0;
+	do {
+		fault();
+		show_life();
+	} while (now() < end || !landed);
+	stop = 1;
+	pthread_join(other, NULL);
+	note("%s: %lu landed, %lu signals", name, landed, signalled);
+	restore();
+	end = landed;
+	fault();
+	test(landed == end + 1 && (may_miss || !signalled), "%s", name);
+}
+
+static int slow;
+
+/* Answers page faults of the area after a while. */
+static void *pager(void *unused)
+{
+	struct uffd_msg message;
+	static char page[4096] __attribute__((aligned(4096)));
+
+	(void)unused;
+	memcpy(page + (area - (char *)((uintptr_t)area & ~4095UL)), good_area, area_bytes);
+	while (read(slow, &message, sizeof(message)) == sizeof(message)) {
+		struct uffdio_copy copy = {
+			.dst = message.arg.pagefault.address & ~4095UL, .src = (uintptr_t)page, .len = 4096,
+		};
+
+		usleep(20000);
+		ioctl(slow, UFFDIO_COPY, &copy);
+	}
+	return NULL;
+}
+
+static int make_slow(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { (uintptr_t)area & ~4095UL, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	slow = syscall(SYS_userfaultfd, O_CLOEXEC);
+	return slow < 0 || ioctl(slow, UFFDIO_API, &api) || ioctl(slow, UFFDIO_REGISTER, &range);
+}
+
+static void slow_pages(void)
+{
+	sigset_t alarm_only, old;
+	unsigned good = 0;
+	pthread_t other;
+	double start;
+	int status;
+	pid_t child;
+
+	if (make_slow()) {
+		skip("no userfaultfd", "a page that comes slowly");
+		skip("no userfaultfd", "a page that never comes");
+		return;
+	}
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	sigprocmask(SIG_BLOCK, &alarm_only, &old);
+	if (pthread_create(&other, NULL, pager, NULL))
+		die("pthread_create");
+	start = now();
+	for (int i = 0; i < 10; i++) {
+		madvise((void *)((uintptr_t)area & ~4095UL), 4096, MADV_DONTNEED);
+		landed = 0;
+		fault();
+		good += landed;
+	}
+	test(good == 10 && now() - start > 0.2, "a page that comes slowly");
+	pthread_cancel(other);
+	pthread_join(other, NULL);
+	close(slow);
+	restore();
+
+	/* Nobody answers: the thread sleeps in the kernel, and can be killed. */
+	child = fork();
+	if (!child) {
+		if (make_slow())
+			_exit(1);
+		madvise((void *)((uintptr_t)area & ~4095UL), 4096, MADV_DONTNEED);
+		fault();
+		_exit(2);
+	}
+	usleep(200000);
+	status = 0;
+	good = waitpid(child, &status, WNOHANG) == 0;
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	test(good && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a page that never comes");
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 9);
+	straddling();
+	without_area();
+	with_thread("an area that is mapped anew under the reader", remapper, 1);
+	with_thread("an area that is rewritten under the reader", scribbler, 1);
+	with_thread("generations that pass under the reader", generations, 0);
+	slow_pages();
+	test_what_was_watched();
+	return failures != 0;
+}
