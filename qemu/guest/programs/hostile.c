@@ -43,7 +43,7 @@ static void random_test(const char *name, void (*change)(void))
 	double end = now() + seconds;
 	unsigned long rounds = 0;
 
-	landed = signalled = 0;
+	landed = signalled = cut_short = 0;
 	do {
 		restore();
 		change();
@@ -52,7 +52,7 @@ static void random_test(const char *name, void (*change)(void))
 		if (rounds % 1024 == 0)
 			show_life();
 	} while (now() < end || !landed || !signalled);
-	note("%s: %lu areas, %lu landed, %lu signals", name, rounds, landed, signalled);
+	note("%s: %lu areas, %lu landed, %lu signals, %lu cut short", name, rounds, landed, signalled, cut_short);
 	restore();
 	landed = 0;
 	fault();

@@ -27,7 +27,7 @@ static char good_area[4096], good_table[ENTRIES * sizeof(struct entry)];
 
 static sigjmp_buf back;
 static volatile unsigned long attempt, seen_attempt;
-static unsigned long landed, signalled;
+static unsigned long landed, signalled, cut_short;
 static int seconds = 1;
 
 static void escape(int sig)
@@ -41,7 +41,7 @@ static void tick(int sig)
 {
 	(void)sig;
 	if (attempt && attempt == seen_attempt)
-		siglongjmp(back, 1);
+		siglongjmp(back, 2);
 	seen_attempt = attempt;
 }
 
@@ -49,12 +49,17 @@ static void fault(void)
 {
 	static unsigned long number;
 
-	if (sigsetjmp(back, 0)) {
-		signalled++;
-	} else {
+	switch (sigsetjmp(back, 0)) {
+	case 0:
 		attempt = ++number;
 		((void (*)(void *))text)(NULL);
 		landed++;
+		break;
+	case 1:
+		signalled++;
+		break;
+	default:
+		cut_short++;
 	}
 	attempt = 0;
 }
@@ -81,7 +86,7 @@ static void show_life(void)
 	if (now() < next)
 		return;
 	if (next)
-		note("%lu landed, %lu signals", landed, signalled);
+		note("%lu landed, %lu signals, %lu cut short", landed, signalled, cut_short);
 	next = now() + 30;
 }
 

@@ -118,14 +118,15 @@ static void with_thread(const char *name, void *(*body)(void *), int may_miss)
 	if (pthread_create(&other, NULL, body, NULL))
 		die("pthread_create");
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	landed = signalled = 0;
+	landed = signalled = cut_short = 0;
 	do {
 		fault();
 		show_life();
 	} while (now() < end || !landed);
 	stop = 1;
 	pthread_join(other, NULL);
-	note("%s: %lu landed, %lu signals", name, landed, signalled);
+	/* On a busy machine a thread may rest for so long that its attempt is cut short. */
+	note("%s: %lu landed, %lu signals, %lu cut short", name, landed, signalled, cut_short);
 	restore();
 	end = landed;
 	fault();
