@@ -2,7 +2,7 @@
 
 use crate::memory::Fault;
 use core::num::NonZero;
-use liblinux_abi::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ERANGE};
+use liblinux_abi::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS, ERANGE};
 
 /// An error number. Not an enumeration, so that returning one needs no table; not zero, so that a result without a value
 /// is one word.
@@ -22,9 +22,10 @@ impl Error {
     pub const ABSENT: Self = Self::number(ENOENT);
     /// Writers overtook the reader each time that it tried.
     pub const OVERTAKEN: Self = Self::number(EAGAIN);
-
     /// What is given has no room for the result.
     pub const SHORT: Self = Self::number(ERANGE);
+    /// The kernel knows nothing of fixups.
+    pub const UNKNOWN: Self = Self::number(ENOSYS);
 
     /// What a call of the kernel's came to: `-errno`, or success.
     #[inline(always)]

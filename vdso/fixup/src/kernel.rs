@@ -1,10 +1,14 @@
 //! What the registry asks of the kernel. A kernel that knows nothing of fixups is a good one, too: nothing here has to
 //! succeed.
 
+use crate::error::Error;
+
 /// The private calls.
 pub trait Kernel {
     /// The area that the kernel consults for this process, with its size in bytes.
-    fn attached(&self) -> Option<(u64, u64)>;
+    ///
+    /// `ABSENT` if there is none, `UNKNOWN` of a kernel that knows nothing of areas; what a filter says that refuses to ask.
+    fn attached(&self) -> Result<(u64, u64), Error>;
 
     /// Has the kernel consult another area, none if both are 0; what it said, `-errno` or 0.
     fn attach(&self, area: u64, size: u64) -> isize;

@@ -135,7 +135,10 @@ fn check_range(address: u64, size: u64, needed: u64) -> Result<(), Error> {
 /// Goes to the area in which the registry is by now, and helps there until no operation is pending. `place` becomes the
 /// area's address.
 #[inline]
-fn settle<'m, M: Memory + Kernel>(memory: &'m M, place: &mut u64) -> Result<Settled<'m, M>, Error> {
+fn settle<'m, M: Memory + Kernel>(
+    memory: &'m M,
+    place: &mut u64,
+) -> Result<Settled<'m, M>, Error> {
     let mut seals = SEALS;
     let Area { mut address, mut capacity, .. } = Area::open(memory, *place)?;
     loop {
@@ -170,7 +173,7 @@ fn settle<'m, M: Memory + Kernel>(memory: &'m M, place: &mut u64) -> Result<Sett
 /// Has the kernel follow the registry from an area that is sealed, if it has that one.
 #[inline(always)]
 fn hand_over<M: Memory + Kernel>(old: u64, new: &Area<'_, M>) {
-    if new.memory.attached().is_some_and(|(area, _)| area == old) {
+    if new.memory.attached().is_ok_and(|(area, _)| area == old) {
         // A kernel that refuses was asked by somebody else before: the old area is sealed towards this one alone.
         let _ = new.memory.attach(new.address, new.size());
     }

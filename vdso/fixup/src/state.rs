@@ -7,6 +7,7 @@
 //!
 //! 1. A state is hostile: it is read once, and judged before the kernel is asked for anything.
 //! 2. A kernel that knows nothing of fixups has nothing to save; restoring a state without an area succeeds there.
+//! 3. What the kernel could not be asked is not saved as nothing.
 
 use crate::area::Area;
 use crate::error::Error;
@@ -19,7 +20,8 @@ use liblinux_abi::state::{MAGIC, SIZE, State};
 
 /// Writes the state to `len` bytes at `buffer`; how many it has. Nothing is written if `len` is 0, which asks.
 ///
-/// `SHORT` if there is not enough room, `FAULT` if the memory is not accessible.
+/// `SHORT` if there is not enough room, `FAULT` if the memory is not accessible; what a filter says that refuses to ask the
+/// kernel, unless it is `UNKNOWN`, which is what a kernel says that has no fixups.
 #[inline]
 pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64, Error> {
     if len == 0 {
@@ -28,7 +30,11 @@ pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64
     if len < SIZE {
         return Err(Error::SHORT);
     }
-    let (area, area_size) = memory.attached().unwrap_or_default();
+    let (area, area_size) = match memory.attached() {
+        Ok(attached) => attached,
+        Err(Error::ABSENT | Error::UNKNOWN) => (0, 0),
+        Err(error) => return Err(error),
+    };
     let field = |offset: usize, value| memory.store(buffer.wrapping_add(offset as u64), value);
     field(offset_of!(State, magic), MAGIC)?;
     field(offset_of!(State, size), SIZE)?;
@@ -41,7 +47,7 @@ pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64
 ///
 /// `INVALID` if they are no state, `FAULT` if they are not accessible, `OVERTAKEN` if writers did not leave the time to
 /// mark the texts; otherwise what the kernel says to the area: `-EBUSY` if another one is attached, `-ENOSYS` if it knows
-/// of none.
+/// of none, and what a filter says that refuses to ask it.
 #[inline]
 pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<(), Error> {
     if len < SIZE {
@@ -55,11 +61,11 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
     if magic != MAGIC || size != SIZE || (area == 0) != (area_size == 0) {
         return Err(Error::INVALID);
     }
-    let attached = memory.attach(area, area_size);
     if area == 0 {
-        return if attached == -ENOSYS { Ok(()) } else { Error::check(attached) };
+        let detached = memory.attach(0, 0);
+        return if detached == -ENOSYS { Ok(()) } else { Error::check(detached) };
     }
-    Error::check(attached)?;
+    Error::check(memory.attach(area, area_size))?;
     mark(memory, area)
 }
 

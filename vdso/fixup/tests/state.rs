@@ -62,6 +62,25 @@ fn the_room_is_asked_for_and_checked() {
     }
 }
 
+#[test]
+fn what_a_filter_refuses_is_not_saved_as_nothing() {
+    let arena = Arena::new(1 << 12);
+    let thread = arena.thread(Free);
+    let area = arena.area(1);
+    let buffer = arena.take(BUFFER);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
+    // EPERM
+    let refused = Error::check(-1).expect_err("an error");
+    arena.refuse(refused);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Err(refused));
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Err(refused));
+    assert_eq!(arena.attached(), area);
+    // As a kernel without fixups, which has nothing to save.
+    arena.refuse(Error::UNKNOWN);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 

@@ -34,6 +34,8 @@ pub(crate) struct Arena {
     attached: AtomicU64,
     /// Start and length of each text that is marked.
     marks: Mutex<BTreeSet<(u64, u64)>>,
+    /// What a filter says in the kernel's place.
+    refusal: Mutex<Option<Error>>,
     /// How many bytes are taken, from the start.
     taken: AtomicU64,
 }
@@ -45,6 +47,7 @@ impl Arena {
             words,
             attached: AtomicU64::new(0),
             marks: Mutex::default(),
+            refusal: Mutex::default(),
             taken: AtomicU64::new(0),
         })
     }
@@ -54,7 +57,8 @@ impl Arena {
         let copy = |word: &AtomicU64| AtomicU64::new(word.load(Relaxed));
         let words = self.words.iter().map(copy).collect();
         let marks = Mutex::new(self.marks());
-        Arc::new(Self { words, attached: copy(&self.attached), marks, taken: copy(&self.taken) })
+        let refusal = Mutex::new(*self.refusal.lock().expect("never poisoned"));
+        Arc::new(Self { words, attached: copy(&self.attached), marks, refusal, taken: copy(&self.taken) })
     }
 
     /// Memory that nobody has, aligned for an area.
@@ -88,6 +92,15 @@ impl Arena {
     pub(crate) fn forget(&self) {
         self.attached.store(0, Relaxed);
         self.marks.lock().expect("never poisoned").clear();
+    }
+
+    /// Has a filter answer for the kernel from now on.
+    pub(crate) fn refuse(&self, error: Error) {
+        *self.refusal.lock().expect("never poisoned") = Some(error);
+    }
+
+    fn refusal(&self) -> Result<(), Error> {
+        self.refusal.lock().expect("never poisoned").map_or(Ok(()), Err)
     }
 
     /// A new area that is attached.
@@ -246,13 +259,14 @@ impl<H: Hook> Memory for Thread<H> {
 }
 
 impl<H: Hook> Kernel for Thread<H> {
-    fn attached(&self) -> Option<(u64, u64)> {
-        self.hook.step().ok()?;
+    fn attached(&self) -> Result<(u64, u64), Error> {
+        self.hook.step()?;
+        self.arena.refusal()?;
         match self.arena.attached() {
-            0 => None,
+            0 => Err(Error::ABSENT),
             area => {
                 let capacity = self.arena.word(area + 16).expect("the attached area").load(Relaxed);
-                Some((area, area_size(capacity & 0xffff_ffff)?))
+                Ok((area, area_size(capacity & 0xffff_ffff).expect("an area")))
             }
         }
     }
@@ -262,6 +276,9 @@ impl<H: Hook> Kernel for Thread<H> {
         use liblinux_abi::fixup::{KIND_SHIFT, MAGIC, MOVE};
         if self.hook.step().is_err() {
             return -EFAULT;
+        }
+        if let Err(error) = self.arena.refusal() {
+            return error.code();
         }
         let word = |at: u64| self.arena.word(at).map_or(0, |word| word.load(Relaxed));
         let old = self.arena.attached();

@@ -15,7 +15,7 @@ use super::user::store_u64;
 use core::arch::asm;
 use core::hint::spin_loop;
 use liblinux_fixup::memory::Stamped;
-use liblinux_fixup::{Fault, Kernel, Memory};
+use liblinux_fixup::{Error, Fault, Kernel, Memory};
 
 /// All memory of the process.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +130,7 @@ impl Memory for User {
 
 impl Kernel for User {
     #[inline(always)]
-    fn attached(&self) -> Option<(u64, u64)> {
+    fn attached(&self) -> Result<(u64, u64), Error> {
         private::attached()
     }
 

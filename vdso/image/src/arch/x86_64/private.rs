@@ -15,6 +15,7 @@ use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
 use liblinux_abi::errno::ENOSYS;
 use liblinux_abi::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_QUERY};
+use liblinux_fixup::Error;
 
 global_asm!(
     ".macro private_call name, index",
@@ -81,12 +82,10 @@ private! {
 }
 
 /// Which area the kernel consults for this process, with its size.
-pub(super) fn attached() -> Option<(u64, u64)> {
+pub(super) fn attached() -> Result<(u64, u64), Error> {
     let mut out = MaybeUninit::<Attached>::uninit();
-    if query(out.as_mut_ptr().expose_provenance() as u64) != 0 {
-        return None;
-    }
+    Error::check(query(out.as_mut_ptr().expose_provenance() as u64))?;
     // SAFETY: the kernel has filled it.
     let attached = unsafe { out.assume_init() };
-    Some((attached.area, attached.size))
+    Ok((attached.area, attached.size))
 }
