@@ -19,7 +19,7 @@ use liblinux_abi::fixup::{
 };
 
 /// An area where no operation is pending.
-struct Settled<'m, M> {
+pub(crate) struct Settled<'m, M> {
     area: Area<'m, M>,
     generation: u64,
     /// The operation's first cell.
@@ -135,7 +135,7 @@ fn check_range(address: u64, size: u64, needed: u64) -> Result<(), Error> {
 /// Goes to the area in which the registry is by now, and helps there until no operation is pending. `place` becomes the
 /// area's address.
 #[inline]
-fn settle<'m, M: Memory + Kernel>(
+pub(crate) fn settle<'m, M: Memory + Kernel>(
     memory: &'m M,
     place: &mut u64,
 ) -> Result<Settled<'m, M>, Error> {

@@ -13,6 +13,7 @@ use crate::area::Area;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::memory::Memory;
+use crate::registry::settle;
 use core::mem::offset_of;
 use liblinux_abi::errno::ENOSYS;
 use liblinux_abi::fixup::TRIES;
@@ -69,10 +70,12 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
     mark(memory, area)
 }
 
-/// Marks the texts of all DSOs in an area.
+/// Marks the texts of all DSOs in an area; in the one where its registry is by now, which the kernel then has.
 #[inline]
 fn mark<M: Memory + Kernel>(memory: &M, area: u64) -> Result<(), Error> {
-    let area = Area::open(memory, area)?;
+    let mut place = area;
+    settle(memory, &mut place)?;
+    let area = Area::open(memory, place)?;
     for _ in 0..TRIES {
         let generation = area.current()?;
         let count = area.count(generation);

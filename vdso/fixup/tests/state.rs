@@ -5,6 +5,7 @@ mod arena;
 
 use arena::{Arena, Free, TEXT_LEN};
 use liblinux_abi::errno::EBUSY;
+use liblinux_abi::fixup::area_size;
 use liblinux_abi::state::{MAGIC, SIZE};
 use liblinux_fixup::{Error, registry, state};
 use proptest::prelude::*;
@@ -60,6 +61,26 @@ fn the_room_is_asked_for_and_checked() {
         assert_eq!(state::save(&thread, address, SIZE), Err(Error::FAULT));
         assert_eq!(state::restore(&thread, address, SIZE), Err(Error::FAULT));
     }
+}
+
+#[test]
+fn a_registry_that_has_moved_is_found() {
+    let arena = Arena::new(1 << 16);
+    let thread = arena.thread(Free);
+    let old = arena.area(1);
+    let (first, second) = (arena.dso(1), arena.dso(2));
+    registry::register(&thread, old, first).expect("room");
+    let buffer = arena.take(BUFFER);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
+    let size = area_size(2).expect("a size");
+    let new = arena.take(size);
+    registry::grow(&thread, old, new, size).expect("moved");
+    registry::register(&thread, old, second).expect("room");
+
+    arena.forget();
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()));
+    assert_eq!(arena.attached(), new);
+    assert_eq!(arena.marks(), [first, second].map(|dso| (dso.text_start, TEXT_LEN)).into());
 }
 
 #[test]
