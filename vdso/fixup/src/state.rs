@@ -48,7 +48,7 @@ pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64
 ///
 /// `INVALID` if they are no state, `FAULT` if they are not accessible, `OVERTAKEN` if writers did not leave the time to
 /// mark the texts; otherwise what the kernel says to the area: `-EBUSY` if another one is attached, `-ENOSYS` if it knows
-/// of none, and what a filter says that refuses to ask it.
+/// of none, and what a filter says that refuses to ask it. After an error the kernel has what it had.
 #[inline]
 pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<(), Error> {
     if len < SIZE {
@@ -66,8 +66,14 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
         let detached = memory.attach(0, 0);
         return if detached == -ENOSYS { Ok(()) } else { Error::check(detached) };
     }
+    let is_new = memory.attached().map_or(true, |(attached, _)| attached != area);
     Error::check(memory.attach(area, area_size))?;
-    mark(memory, area)
+    let marked = mark(memory, area);
+    if is_new && marked.is_err() {
+        // A header alone made it an area.
+        memory.attach(0, 0);
+    }
+    marked
 }
 
 /// Marks the texts of all DSOs in an area; in the one where its registry is by now, which the kernel then has.

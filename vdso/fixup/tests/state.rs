@@ -84,6 +84,22 @@ fn a_registry_that_has_moved_is_found() {
 }
 
 #[test]
+fn a_header_without_a_registry_is_not_left_attached() {
+    let arena = Arena::new(1 << 12);
+    let thread = arena.thread(Free);
+    let area = arena.area(4);
+    let buffer = arena.take(BUFFER);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
+    // More DSOs than there is room for.
+    arena.set(area + 48, 5);
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Err(Error::INVALID));
+    assert_eq!(arena.attached(), area, "it was before");
+    arena.forget();
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Err(Error::INVALID));
+    assert_eq!(arena.attached(), 0);
+}
+
+#[test]
 fn what_a_filter_refuses_is_not_saved_as_nothing() {
     let arena = Arena::new(1 << 12);
     let thread = arena.thread(Free);
