@@ -221,7 +221,7 @@ static void *map(size_t size, int protection)
 }
 
 /* A new area for so many DSOs. */
-static void *new_area(unsigned long capacity, unsigned long *size)
+__attribute__((unused)) static void *new_area(unsigned long capacity, unsigned long *size)
 {
 	long bytes = vdso.area_size(capacity);
 	void *area;

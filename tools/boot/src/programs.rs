@@ -78,7 +78,7 @@ const HEADERS: [&str; 6] = [
 ];
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
 /// The headers beside the programs that test fixups.
-const FIXUP_HEADERS: [&str; 3] = ["codes.h", "fixups.h", "hostile.h"];
+const FIXUP_HEADERS: [&str; 5] = ["codes.h", "filter.h", "fixups.h", "hostile.h", "state.h"];
 /// The runner's program and its package.
 const RUNNER: &str = "liblinux-run";
 const FIXUP: &str = "C, glibc static";
@@ -109,6 +109,8 @@ pub const PROGRAMS: &[Program] = &[
     program("private", FIXUP, Build::Fixup("private.c")),
     program("hostile", FIXUP, Build::Fixup("hostile.c")),
     program("mappings", FIXUP, Build::Fixup("mappings.c")),
+    program("state", FIXUP, Build::Fixup("state.c")),
+    program("forged", FIXUP, Build::Fixup("forged.c")),
     program("crowd", FIXUP, Build::Fixup("crowd.c")),
     program("counts", FIXUP, Build::Fixup("counts.c")),
     program("criu", "Debian criu, glibc dynamic", Build::Debian { path: "/usr/sbin/criu", package: "criu" }),
