@@ -15,11 +15,23 @@
 //! that the loader makes unique (`STB_GNU_UNIQUE`) was not chosen, since it keeps a library from being unloaded; nor a
 //! well-known address or file, which others could take.
 //!
+//! # Filters
+//!
+//! A seccomp filter that allows a list of calls refuses those that have no number, and what it answers is its own. Where one
+//! is in force before anybody joins, the kernel is as good as one without the patch: handlers do the work. Where it comes
+//! later, the kernel goes on with what it has; but it cannot be told of new texts. These are registered in the same area,
+//! and a handler stands in for the kernel when it meets them. A registry that has to move after that leaves the kernel
+//! behind in the old area: what is unregistered then lands there until its text is unmapped.
+//!
+//! A filter that kills cannot be felt for, so nothing here tries to. Under one, whoever joined before keeps what is
+//! registered, and may unregister it as long as the registry has not moved; nobody may join or register.
+//!
 //! # Invariants
 //!
 //! 1. An area, and the pages of a handler, are never unmapped: others may have found them.
 //! 2. The handler's pages are written by their maker until the handler is installed; from then on by the handler, and by a
 //!    compare-and-exchange of the area when the registry moves.
+//! 3. A registration that succeeded is one whose faults land: the kernel has marked the text, or a handler is there.
 
 mod pages;
 mod process;

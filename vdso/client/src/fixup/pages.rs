@@ -138,17 +138,22 @@ impl Pages {
         Ok((pages, earlier))
     }
 
-    /// The area.
-    pub(super) fn area(self) -> &'static AtomicU64 {
-        // SAFETY: the second page is never unmapped (invariant 1 of the module above), and this field is atomic.
-        unsafe { &(*self.data()).area }
+    /// Address of the area that the handler consults.
+    pub(super) fn lead(self) -> u64 {
+        // Acquire: pairs with `follow`.
+        self.area().load(Ordering::Acquire)
     }
 
     /// Leads to another area, if nobody else did in the meantime.
     pub(super) fn follow(self, old: u64, new: u64) {
-        // Release: what is in the new area comes first. Pairs with the load in `Fixups::area`, and with the handler's, which
+        // Release: what is in the new area comes first. Pairs with the load in `lead`, and with the handler's, which
         // x86 keeps in order. Who loses finds that the winner's area goes on from the same old one.
         let _ = self.area().compare_exchange(old, new, Ordering::Release, Ordering::Relaxed);
+    }
+
+    fn area(self) -> &'static AtomicU64 {
+        // SAFETY: the second page is never unmapped (invariant 1 of the module above), and this field is atomic.
+        unsafe { &(*self.data()).area }
     }
 
     fn data(self) -> *mut Data {

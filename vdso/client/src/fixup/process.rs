@@ -6,7 +6,6 @@ use super::pages::Pages;
 use super::registration::{Registration, own_dso};
 use crate::{Errno, Vdso};
 use core::mem::{offset_of, transmute};
-use core::sync::atomic::Ordering;
 use liblinux_abi::fixup::{Attached, DSO_SIZE, Dso, HEADER_SIZE, Hit, area_size};
 use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_abi::{errno, fixup};
@@ -20,11 +19,22 @@ const FULL: Errno = Errno::new(errno::ENOSPC as u16).expect("an error number");
 /// A function of the image; those of fewer arguments ignore the rest.
 type Function = unsafe extern "C" fn(u64, u64, u64) -> isize;
 
+/// Where new registrations go.
+struct Place {
+    area: u64,
+    /// The handler that leads there, if one does.
+    pages: Option<Pages>,
+    /// Whether the kernel consults it.
+    is_consulted: bool,
+}
+
 /// The exception fixups of this process: the area that its DSOs share, and who consults it.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixups<'a> {
     vdso: &'a Vdso,
-    /// The handler's pages; none where the kernel consults the area.
+    /// The area when this joined. Where the registry moved from there, the image finds the way.
+    joined: u64,
+    /// The handler's pages; none where the kernel consulted the area when this joined.
     pages: Option<Pages>,
 }
 
@@ -33,19 +43,24 @@ impl<'a> Fixups<'a> {
     ///
     /// The area is attached to the kernel; where the kernel knows no areas, or a filter refuses the call, signal handlers
     /// are installed. Fails with [`Errno::NO_ENTRY`] on an image without fixups.
+    ///
+    /// These calls have no numbers that a seccomp filter could allow. One that kills for unknown numbers, or strict mode,
+    /// kills here and in [`register`](Self::register): join and register before. What is registered stays so.
     pub fn of_process(vdso: &'a Vdso) -> Result<Self, Errno> {
-        let kernel = Self { vdso, pages: None };
-        match kernel.query() {
-            Ok(_) => return Ok(kernel),
+        let unjoined = Self { vdso, joined: 0, pages: None };
+        match unjoined.query() {
+            Ok(attached) => return Ok(Self { joined: attached.area, ..unjoined }),
             Err(error) if error.number() == errno::ENOENT as u16 => {
-                let area = kernel.make(FIRST_SIZE)?;
-                match kernel.call("__vdso_fixup_attach", [area, FIRST_SIZE, 0]) {
-                    Ok(_) => return Ok(kernel),
+                let area = unjoined.make(FIRST_SIZE)?;
+                match unjoined.call("__vdso_fixup_attach", [area, FIRST_SIZE, 0]) {
+                    Ok(_) => return Ok(Self { joined: area, ..unjoined }),
                     Err(error) => {
-                        kernel.discard(area, FIRST_SIZE);
+                        unjoined.discard(area, FIRST_SIZE);
                         // Somebody else's is attached by now. Anything else: no kernel for this.
-                        if error.name() == Some("EBUSY") && kernel.query().is_ok() {
-                            return Ok(kernel);
+                        if error.name() == Some("EBUSY")
+                            && let Ok(attached) = unjoined.query()
+                        {
+                            return Ok(Self { joined: attached.area, ..unjoined });
                         }
                     }
                 }
@@ -53,55 +68,111 @@ impl<'a> Fixups<'a> {
             Err(Errno::NO_ENTRY) => return Err(Errno::NO_ENTRY),
             Err(_) => {}
         }
-        let pages = match Pages::installed(vdso)? {
-            Some(pages) => pages,
-            None => {
-                let area = kernel.make(FIRST_SIZE)?;
-                let (pages, earlier) = Pages::install(vdso, area)?;
-                // Both handlers stay, and both lead to the area of whoever came first.
-                if let Some(earlier) = earlier {
-                    pages.follow(area, earlier.area().load(Ordering::Acquire));
-                }
-                pages
-            }
-        };
-        Ok(Self { vdso, pages: Some(pages) })
+        let pages = unjoined.handler(|| unjoined.make(FIRST_SIZE))?;
+        Ok(Self { joined: pages.lead(), pages: Some(pages), ..unjoined })
     }
 
-    /// Whether the kernel consults the area; otherwise a signal handler does.
+    /// Whether the kernel consulted the area when this joined; otherwise a signal handler does.
     pub fn by_kernel(&self) -> bool {
         self.pages.is_none()
     }
 
-    /// Address of the area.
-    pub fn area(&self) -> Result<u64, Errno> {
-        match self.pages {
-            // Acquire: pairs with `Pages::follow`.
-            Some(pages) => Ok(pages.area().load(Ordering::Acquire)),
-            None => self.query().map(|attached| attached.area),
-        }
+    /// Address of the area that new registrations go to.
+    pub fn area(&self) -> u64 {
+        self.place().area
+    }
+
+    fn place(&self) -> Place {
+        let pages = match self.pages {
+            Some(pages) => Some(pages),
+            None => match self.query() {
+                Ok(attached) => return Place { area: attached.area, pages: None, is_consulted: true },
+                // A filter refuses the call since this joined. Somebody's handler may stand in already.
+                Err(_) => Pages::installed(self.vdso).ok().flatten(),
+            },
+        };
+        Place { area: pages.map_or(self.joined, Pages::lead), pages, is_consulted: false }
     }
 
     /// Registers a text and its table. A full registry moves to a larger area.
+    ///
+    /// Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet a signal handler,
+    /// which is installed for it. Where a filter refuses that as well, this fails with what it says.
     ///
     /// # Safety
     ///
     /// The landings of the table must be where the program can go on after the exceptions of their ranges. The text must be
     /// unregistered before it is unmapped or written to.
     pub unsafe fn register(&self, dso: &Dso) -> Result<(), Errno> {
+        let mut place = self.place();
+        let argument = (&raw const *dso).expose_provenance() as u64;
         loop {
-            let area = self.area()?;
-            match self.call("__vdso_fixup_register", [area, (&raw const *dso).expose_provenance() as u64, 0])
-            {
-                Err(error) if error.number() == errno::ENOSPC as u16 => self.grow(area)?,
-                outcome => return outcome.map(drop),
+            match self.call("__vdso_fixup_register", [place.area, argument, 0]) {
+                Err(error) if error.number() == errno::ENOSPC as u16 => place.area = self.grow(&place)?,
+                outcome => break outcome.map(drop)?,
             }
         }
+        // Registering asked for the mark and dropped the answer, which is the same once more.
+        let mark = || self.call("__vdso_fixup_mark", [dso.text_start, dso.text_len, 0]);
+        if self.pages.is_some() || (place.is_consulted && mark().is_ok()) {
+            return Ok(());
+        }
+        // SAFETY: the caller's contract.
+        unsafe { self.stand_in(place.area, dso) }.inspect_err(|_| {
+            // It is there: registered above.
+            let _ = self.unregister(dso.text_start);
+        })
+    }
+
+    /// Has a handler look up a text that was registered in an area, and that the kernel does not.
+    ///
+    /// # Safety
+    ///
+    /// As for [`register`](Self::register).
+    unsafe fn stand_in(&self, area: u64, dso: &Dso) -> Result<(), Errno> {
+        let pages = self.handler(|| Ok(area))?;
+        if pages.lead() == area {
+            return Ok(());
+        }
+        // It came in the meantime, by somebody who could not ask the kernel for our area.
+        // SAFETY: the caller's contract.
+        match unsafe { Self { pages: Some(pages), ..*self }.register(dso) } {
+            // Ours has led there.
+            Err(error) if error.name() == Some("EEXIST") => Ok(()),
+            Ok(()) => self.call("__vdso_fixup_unregister", [area, dso.text_start, 0]).map(drop),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The pages of the handler that is installed, or of a new one that leads to this area.
+    fn handler(&self, area: impl FnOnce() -> Result<u64, Errno>) -> Result<Pages, Errno> {
+        if let Some(pages) = Pages::installed(self.vdso)? {
+            return Ok(pages);
+        }
+        let area = area()?;
+        let (pages, earlier) = Pages::install(self.vdso, area)?;
+        // Both handlers stay, and both lead to the area of whoever came first.
+        if let Some(earlier) = earlier {
+            pages.follow(area, earlier.lead());
+        }
+        Ok(pages)
     }
 
     /// Removes the registration of the text that starts at an address.
     pub fn unregister(&self, text_start: u64) -> Result<(), Errno> {
-        self.call("__vdso_fixup_unregister", [self.area()?, text_start, 0]).map(drop)
+        self.find(|area| self.call("__vdso_fixup_unregister", [area, text_start, 0])).map(drop)
+    }
+
+    /// The outcome in the area that this joined, from which the image finds the way; where it has no such text, in the one of
+    /// new registrations. So mostly the kernel is not asked, which a filter might punish.
+    fn find(&self, mut ask: impl FnMut(u64) -> Result<usize, Errno>) -> Result<usize, Errno> {
+        match ask(self.joined) {
+            Err(error) if error.number() == errno::ENOENT as u16 => {
+                let area = self.area();
+                if area == self.joined { Err(error) } else { ask(area) }
+            }
+            outcome => outcome,
+        }
     }
 
     /// Registers the DSO that this code was linked into: a program, or a library that may be unloaded.
@@ -120,15 +191,17 @@ impl<'a> Fixups<'a> {
     pub fn lookup(&self, ip: u64) -> Result<Option<Hit>, Errno> {
         let mut hit = Hit::default();
         let out = (&raw mut hit).expose_provenance() as u64;
-        match self.call("__vdso_fixup_lookup", [self.area()?, ip, out]) {
+        match self.find(|area| self.call("__vdso_fixup_lookup", [area, ip, out])) {
             Ok(_) => Ok(Some(hit)),
             Err(error) if error.number() == errno::ENOENT as u16 => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Moves the registry to a larger area. Whoever moved it first wins: from then on the old area leads there.
-    fn grow(&self, old: u64) -> Result<(), Errno> {
+    /// Moves the registry to a larger area, whose address this returns. Whoever moved it first wins: from then on the old
+    /// area leads there.
+    fn grow(&self, place: &Place) -> Result<u64, Errno> {
+        let old = place.area;
         let field = old as usize + offset_of!(fixup::Area, capacity);
         // SAFETY: an area is mapped, and its capacity never changes.
         let mut capacity = u64::from(unsafe { core::ptr::with_exposed_provenance::<u32>(field).read() });
@@ -138,10 +211,10 @@ impl<'a> Fixups<'a> {
             let new = self.make(size)?;
             match self.call("__vdso_fixup_grow", [old, new, size]) {
                 Ok(_) => {
-                    if let Some(pages) = self.pages {
+                    if let Some(pages) = place.pages {
                         pages.follow(old, new);
                     }
-                    return Ok(());
+                    return Ok(new);
                 }
                 Err(error) => {
                     self.discard(new, size);
