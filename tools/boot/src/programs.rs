@@ -68,12 +68,13 @@ const C_STATIC: &[&str] = &["-O2", "-Wall", "-Werror", "-static"];
 const C_LINKED: &[&str] = &["-O2", "-Wall", "-Werror", "-Ltarget/client", "-llinux"];
 const C_LIBRARY: &[&str] = &["-O2", "-Wall", "-Werror", "-shared", "-fPIC"];
 /// The headers of `vdso/client/include` that examples include, one by the other.
-const HEADERS: [&str; 6] = [
+const HEADERS: [&str; 7] = [
     "liblinux.h",
     "liblinux/fixup.h",
     "liblinux/guard.h",
     "liblinux/handler.h",
     "liblinux/origin.h",
+    "liblinux/registry.h",
     "liblinux/resolve.h",
 ];
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
