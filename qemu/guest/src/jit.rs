@@ -81,6 +81,11 @@ impl Function {
         Ok(Self { entry })
     }
 
+    /// First address of its text.
+    pub fn text_start(self) -> u64 {
+        (self.entry as *const ()).expose_provenance() as u64
+    }
+
     /// Loads from [`ADDRESS`]; the address of the fault.
     pub fn call(self) -> u64 {
         (self.entry)()

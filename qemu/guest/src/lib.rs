@@ -18,7 +18,7 @@ pub mod bare;
 pub mod bracket;
 pub mod case;
 pub mod criu;
-
+pub mod filter;
 pub mod image;
 pub mod jit;
 pub mod kept;

@@ -40,7 +40,7 @@ enum Build {
     Script(&'static str),
     /// A compiler with its flags, for `clocks.c`.
     C(&'static str, &'static [&'static str]),
-    /// A C source of the guest's programs that test fixups, with their headers.
+    /// A C source of the guest's programs that test fixups, with their headers and those of `vdso/client`.
     Fixup(&'static str),
     /// `clocks.go`
     Go,
@@ -123,6 +123,8 @@ pub const PROGRAMS: &[Program] = &[
     program(RUNNER, "Rust std, glibc dynamic", Build::Runner),
     program("vdso64.so", "our image", Build::Image),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
+    program("sandboxed", "Rust std, glibc dynamic", Build::Rust("sandboxed")),
+    program("sandboxed-c", FIXUP, Build::Fixup("sandboxed.c")),
     program("copytree", "Rust, no libc", Build::ClientRust("copytree")),
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
     program("linked", "C, glibc dynamic, linked with the vDSO", Build::ClientC("gcc", C_LINKED, "linked.c")),
@@ -256,9 +258,11 @@ impl Workshop<'_> {
                 let folder = self.root.join("qemu/guest/programs");
                 let source = folder.join(name);
                 let mut command = Command::new("gcc");
-                command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source);
+                let include = self.root.join("vdso/client/include");
+                command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source).arg("-I").arg(&include);
                 let headers = FIXUP_HEADERS.map(|header| folder.join(header));
-                let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
+                let client = HEADERS.map(|header| include.join(header));
+                let sources: Vec<PathBuf> = [source].into_iter().chain(headers).chain(client).collect();
                 self.compile(command, &sources, &output)?;
                 Ok(output)
             }
