@@ -3,6 +3,8 @@
  * one with each.
  *
  * The least of many rounds is what the code takes when nothing interrupts it, and is the same in every run of a build.
+ * With the argument `time` it is ticks of a counter that tells time: of an interpreter's time, so that only ratios mean
+ * something, and not much.
  */
 #include "fixups.h"
 
@@ -30,6 +32,9 @@ static const struct kind {
 	{ "an undefined instruction", "\x0f\x0b\x90\xc3", 0, SIGILL, 22 },
 	{ "a division by zero", "\xf7\xf7\x90\xc3", 0, SIGFPE, 22 },
 };
+
+/* Hundredths by time: an interpreter spends most of it on exceptions, of which a handler takes two. */
+#define MOST_BY_TIME 40
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 #define FAULT_LEN 3
@@ -84,6 +89,7 @@ static void handler(int sig, siginfo_t *info, void *context)
 	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += FAULT_LEN;
 }
 
+/* Measures reading the counter; whether that counts instructions. */
 static int is_exact(void)
 {
 	uint64_t worst = 0;
@@ -138,8 +144,9 @@ static char *put(char *place, const struct kind *kind)
 	return place;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+	int by_time = count > 1 && !strcmp(arguments[1], "time");
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	uint64_t call, unknown, handled[KINDS], missed, hit, first, places[3], worst = 0;
 	char *text, *tables, *plain;
@@ -148,9 +155,9 @@ int main(void)
 	void *area;
 
 	find_entries();
-	if (vdso.query(&out) == -ENOSYS || !is_exact()) {
+	if (vdso.query(&out) == -ENOSYS || is_exact() == by_time) {
 		printf("KTAP version 1\n1..0 # SKIP %s\n", vdso.query(&out) == -ENOSYS ?
-		       "the kernel has no exception fixups" : "the counter does not count instructions");
+		       "the kernel has no exception fixups" : "the counter counts something else");
 		return 0;
 	}
 	plain = map(4096, PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -158,11 +165,12 @@ int main(void)
 	text = map((size_t)DSOS * TEXT + (size_t)DSOS * ENTRIES * sizeof(struct entry), PROT_READ | PROT_WRITE | PROT_EXEC);
 	tables = text + (size_t)DSOS * TEXT;
 
-	plan(5 + KINDS);
+	plan(by_time ? 1 + KINDS : 5 + KINDS);
 	call = least_call(SYS_getppid);
 	unknown = least_call(100000);
 	note("a null call: %lu; with a number that no call has: %lu", call, unknown);
-	test(unknown < call + 60, "an unknown number costs no more than an ordinary call");
+	if (!by_time)
+		test(unknown < call + 60, "an unknown number costs no more than an ordinary call");
 	for (size_t i = 0; i < KINDS; i++) {
 		sigaction(kinds[i].signal, &action, NULL);
 		handled[i] = least(put(plain, &kinds[i]), kinds[i].argument);
@@ -174,16 +182,20 @@ int main(void)
 	fill(area, text, tables, 1, 1);
 	missed = least(plain, 0);
 	note("%s, with an area attached, in text that is not registered: %lu", kinds[0].name, missed);
-	test(missed < handled[0] * 1.1, "a miss costs at most a tenth more than no area");
+	if (!by_time)
+		test(missed < handled[0] * 1.1, "a miss costs at most a tenth more than no area");
 
 	/* The last is the first: what follows needs its code and its count. */
 	for (size_t i = KINDS; i-- > 0;) {
+		int most = by_time ? MOST_BY_TIME : kinds[i].most;
+
 		hit = least(put(text, &kinds[i]), kinds[i].argument);
 		note("%s that lands, 1 DSO with 1 entry: %lu, %.3f of the handler", kinds[i].name, hit, (double)hit / handled[i]);
-		test(hit * 100 <= handled[i] * kinds[i].most, "%s lands after at most 0.%d of it", kinds[i].name, kinds[i].most);
+		test(hit * 100 <= handled[i] * most, "%s lands after at most 0.%d of it", kinds[i].name, most);
 	}
 	first = hit;
-	test(first <= HIT_LIMIT, "%s lands after at most %d instructions", kinds[0].name, HIT_LIMIT);
+	if (!by_time)
+		test(first <= HIT_LIMIT, "%s lands after at most %d instructions", kinds[0].name, HIT_LIMIT);
 
 	area = attach_new(DSOS, &size);
 	fill(area, text, tables, DSOS, ENTRIES);
@@ -200,6 +212,7 @@ int main(void)
 	vdso.attach(NULL, 0);
 	missed = least(plain, 0);
 	note("%s, with the leanest handler, detached again, with more mappings: %lu", kinds[0].name, missed);
-	test(missed < handled[0] * 1.02, "without an area it is as before");
+	if (!by_time)
+		test(missed < handled[0] * 1.02, "without an area it is as before");
 	return failures != 0;
 }
