@@ -9,6 +9,7 @@ use crate::image::Image;
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The code of an image.
 #[derive(Debug)]
@@ -49,6 +50,13 @@ impl Code {
     /// The bytes of the instruction at an offset.
     pub fn instruction(&self, offset: u64) -> Option<&[u8]> {
         self.instructions.get(&offset).map(Vec::as_slice)
+    }
+
+    /// From the first instruction to behind the last.
+    pub fn text(&self) -> Range<usize> {
+        let first = self.instructions.first_key_value().expect("there is code");
+        let last = self.instructions.last_key_value().expect("there is code");
+        *first.0 as usize..*last.0 as usize + last.1.len()
     }
 
     /// Every instruction.

@@ -8,11 +8,16 @@
 //! A [`Hook`] sees every stop and may do what the instruction would, which is how system calls are made that must not be
 //! made, and enclaves entered that do not exist. Faults resume where `__ex_table` says, as the kernel would have it.
 //!
+//! The processor could stop behind each instruction by itself (`PTRACE_SINGLESTEP`). In a virtual machine that takes four
+//! times as long: the kernel asks a debug register what happened, which the hypervisor answers. So during a call all of
+//! the text is breakpoints but for the one instruction that is executed.
+//!
 //! # Invariants
 //!
 //! 1. The child ends with its tracer, and in any case when the [`Stepper`] is dropped.
 //! 2. Every instruction of the image that the child stops at is unwound and counted, or the call is an error. So is a
 //!    place where a linear decode of the function finds no instruction.
+//! 3. Between calls the text is as it was.
 
 #![expect(unsafe_code, reason = "forks")]
 
@@ -37,6 +42,9 @@ pub const RETURN_ADDRESS: u64 = 0xca11;
 
 /// More steps than this are an endless loop.
 const STEPS_MAX: usize = 100_000;
+
+/// `int3`, which leaves the instruction pointer behind it.
+const BREAKPOINT: u8 = 0xcc;
 
 /// Words of the caller's stack, and where in it calls are made.
 const STACK: usize = 4096;
@@ -146,6 +154,19 @@ impl<'a> Stepper<'a> {
 
     /// Makes a call; what it returned, or none if the hook ended it.
     pub fn call(&mut self, call: &Call, hook: &mut Hook<'_>) -> Result<Option<i64>, String> {
+        let text = self.code.text();
+        self.write_text(text.start, &vec![BREAKPOINT; text.len()]);
+        let result = self.run(call, hook);
+        let image = self.image;
+        self.write_text(text.start, &image.file()[text]);
+        result
+    }
+
+    fn write_text(&self, offset: usize, bytes: &[u8]) {
+        self.write(self.image.base() + offset, bytes);
+    }
+
+    fn run(&mut self, call: &Call, hook: &mut Hook<'_>) -> Result<Option<i64>, String> {
         let mut registers = self.start(call);
         self.set_registers(registers);
         for count in 0..STEPS_MAX {
@@ -174,7 +195,7 @@ impl<'a> Stepper<'a> {
                 Next::End => return Ok(None),
                 Next::Skip => self.set_registers(registers),
                 Next::Raise(vector) => self.land(&mut registers, vector, 0)?,
-                Next::Execute if inside => self.execute(&mut registers)?,
+                Next::Execute if inside => self.execute(&mut registers, instruction)?,
                 Next::Execute => return Err(format!("{:#x} is not in the image", registers.rip)),
             }
         }
@@ -182,12 +203,23 @@ impl<'a> Stepper<'a> {
     }
 
     /// Lets the child execute one instruction; a fault resumes at its landing.
-    fn execute(&self, registers: &mut user_regs_struct) -> Result<(), String> {
-        match self.step(None)? {
-            Signal::SIGTRAP => {
-                *registers = self.registers();
-                Ok(())
-            }
+    fn execute(&self, registers: &mut user_regs_struct, instruction: &[u8]) -> Result<(), String> {
+        let offset = self.offset(registers.rip) as usize;
+        self.write_text(offset, instruction);
+        ptrace::cont(self.child, None).map_err(|error| error.to_string())?;
+        let signal = self.stopped()?;
+        self.write_text(offset, &vec![BREAKPOINT; instruction.len()]);
+        let mut now = self.registers();
+        if signal == Signal::SIGTRAP {
+            now.rip -= 1;
+            self.set_registers(now);
+        }
+        // Where nothing is mapped, the next instruction faults before it begins.
+        if signal == Signal::SIGTRAP || now.rip != registers.rip {
+            *registers = now;
+            return Ok(());
+        }
+        match signal {
             Signal::SIGILL => self.land(registers, 6, 0),
             // An address relative to `rsp` or `rbp` that no address can be.
             Signal::SIGBUS => self.land(registers, 12, 0),
@@ -204,6 +236,11 @@ impl<'a> Stepper<'a> {
     /// Lets the child execute one instruction, or take a signal; why it stopped then.
     pub fn step(&self, signal: Option<Signal>) -> Result<Signal, String> {
         ptrace::step(self.child, signal).map_err(|error| error.to_string())?;
+        self.stopped()
+    }
+
+    /// Waits until the child stops; why it did.
+    fn stopped(&self) -> Result<Signal, String> {
         match waitpid(self.child, None).map_err(|error| error.to_string())? {
             WaitStatus::Stopped(_, why) => Ok(why),
             other => Err(format!("the child is gone: {other:?}")),
