@@ -54,8 +54,6 @@ enum Build {
     ClientC(&'static str, &'static [&'static str], &'static str),
     /// An example of `vdso/client` that is a library, in C.
     ClientLibrary(&'static str),
-    /// An example of `vdso/client` with std.
-    ClientExample(&'static str),
     /// An example of `vdso/client` that is a workspace of its own.
     ClientRust(&'static str),
     /// One of the kernel's selftests.
@@ -129,9 +127,9 @@ pub const PROGRAMS: &[Program] = &[
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
     program("linked", "C, glibc dynamic, linked with the vDSO", Build::ClientC("gcc", C_LINKED, "linked.c")),
     program("registry", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "registry.c")),
-    program("divide", "Rust std, glibc dynamic", Build::ClientExample("divide")),
-    program("linear_memory", "Rust std, glibc dynamic", Build::ClientExample("linear_memory")),
-    program("peek", "Rust std, glibc dynamic", Build::ClientExample("peek")),
+    program("divide", "Rust std, glibc dynamic", Build::Rust("divide")),
+    program("linear_memory", "Rust std, glibc dynamic", Build::Rust("linear_memory")),
+    program("peek", "Rust std, glibc dynamic", Build::Rust("peek")),
     program("plugin-host", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "plugin/host.c")),
     program("plugin.so", "C, a library", Build::ClientLibrary("plugin/plugin.c")),
 ];
@@ -238,11 +236,6 @@ impl Workshop<'_> {
             }
             Build::ClientC(compiler, flags, source) => self.client(compiler, flags, source, output),
             Build::ClientLibrary(source) => self.client("gcc", C_LIBRARY, source, output),
-            Build::ClientExample(name) => {
-                let target = self.folder.join("client");
-                self.cargo_in(&target, "liblinux", &["--example", name], "")?;
-                Ok(target.join(TARGET).join("release/examples").join(name))
-            }
             Build::ClientRust(name) => {
                 let target = self.folder.join(name).join("target");
                 let mut command = cargo();
@@ -337,14 +330,9 @@ impl Workshop<'_> {
 
     fn cargo(&self, folder: &str, binaries: &[&str], rustflags: &str) -> Result<()> {
         let targets: Vec<&str> = binaries.iter().flat_map(|binary| ["--bin", binary]).collect();
-        self.cargo_in(&self.folder.join(folder), "liblinux-guest", &targets, rustflags)
-    }
-
-    /// Builds `targets` of a package into a target folder.
-    fn cargo_in(&self, folder: &Path, package: &str, targets: &[&str], rustflags: &str) -> Result<()> {
         let mut command = cargo();
-        command.current_dir(self.root).args(["build", "--quiet", "--release", "--package", package]);
-        command.args(["--target", TARGET, "--target-dir"]).arg(folder).args(targets);
+        command.current_dir(self.root).args(["build", "--quiet", "--release", "--package", "liblinux-guest"]);
+        command.args(["--target", TARGET, "--target-dir"]).arg(self.folder.join(folder)).args(&targets);
         // A target folder of its own, so that these flags never evict another build's results.
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", rustflags);
