@@ -78,6 +78,8 @@ const HEADERS: [&str; 7] = [
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
 /// The headers beside the programs that test fixups.
 const FIXUP_HEADERS: [&str; 5] = ["codes.h", "filter.h", "fixups.h", "hostile.h", "state.h"];
+/// The package of the guest's programs.
+const GUEST: &str = "liblinux-guest";
 /// The runner's program and its package.
 const RUNNER: &str = "liblinux-run";
 const FIXUP: &str = "C, glibc static";
@@ -198,15 +200,16 @@ impl Workshop<'_> {
             })
             .collect();
         if !rust.is_empty() {
-            self.cargo("guest", &rust, "")?;
+            self.cargo("build", GUEST, &rust, &[])?;
         }
         programs.iter().map(|program| self.build_one(program)).collect()
     }
 
-    /// Builds the guest's `/init`: static, so that it runs whatever the image does to a loader.
+    /// Builds the guest's `/init`: static, so that it runs whatever the image does to a loader. That is a matter of the
+    /// program alone, so its libraries are those of the others.
     pub fn init(&self) -> Result<PathBuf> {
-        self.cargo("guest-static", &["init"], "-C target-feature=+crt-static")?;
-        Ok(self.folder.join("guest-static").join(TARGET).join("release/init"))
+        self.cargo("rustc", GUEST, &["init"], &["--", "-Ctarget-feature=+crt-static"])?;
+        Ok(self.rust("init"))
     }
 
     fn build_one(&self, program: &Program) -> Result<PathBuf> {
@@ -220,11 +223,10 @@ impl Workshop<'_> {
                 Ok(PathBuf::from(path))
             }
             Build::Script(path) => Ok(self.root.join(path)),
-            Build::Rust(binary) => Ok(self.folder.join("guest").join(TARGET).join("release").join(binary)),
+            Build::Rust(binary) => Ok(self.rust(binary)),
             Build::Runner => {
-                let target = self.folder.join("guest");
-                self.cargo_in(&target, RUNNER, &["--bin", RUNNER], "")?;
-                Ok(target.join(TARGET).join("release").join(RUNNER))
+                self.cargo("build", RUNNER, &[RUNNER], &[])?;
+                Ok(self.rust(RUNNER))
             }
             Build::Image => Ok(self.image.to_owned()),
             Build::C(compiler, flags) => {
@@ -328,18 +330,25 @@ impl Workshop<'_> {
         cache::write_whole(&mark, &key)
     }
 
-    fn cargo(&self, folder: &str, binaries: &[&str], rustflags: &str) -> Result<()> {
-        let targets: Vec<&str> = binaries.iter().flat_map(|binary| ["--bin", binary]).collect();
+    /// Builds programs of a package by a subcommand of cargo.
+    fn cargo(&self, subcommand: &str, package: &str, binaries: &[&str], arguments: &[&str]) -> Result<()> {
         let mut command = cargo();
-        command.current_dir(self.root).args(["build", "--quiet", "--release", "--package", "liblinux-guest"]);
-        command.args(["--target", TARGET, "--target-dir"]).arg(self.folder.join(folder)).args(&targets);
-        // A target folder of its own, so that these flags never evict another build's results.
+        command.current_dir(self.root).args([subcommand, "--quiet", "--release", "--locked"]);
+        command.args(["--package", package, "--target", TARGET]);
+        command.arg("--target-dir").arg(self.folder.join("guest"));
+        command.args(binaries.iter().flat_map(|binary| ["--bin", binary])).args(arguments);
+        // A target folder of its own, so that this never evicts another build's results.
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", rustflags);
+        command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "");
         command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
         let status = command.status().context("cannot run cargo")?;
-        ensure!(status.success(), "building the guest's programs failed: {}", targets.join(" "));
+        ensure!(status.success(), "building the guest's programs failed: {}", binaries.join(" "));
         Ok(())
+    }
+
+    /// Where cargo puts a program.
+    fn rust(&self, binary: &str) -> PathBuf {
+        self.folder.join("guest").join(TARGET).join("release").join(binary)
     }
 }
 
