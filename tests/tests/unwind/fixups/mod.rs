@@ -36,13 +36,11 @@ const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// Other threads commit while a call has made fewer stops than this: a writer comes to an end only if they do.
 const COMMITS_UNTIL: usize = 2000;
 
-pub(crate) fn calls(walk: &mut Walk<'_>) {
+/// Registries of every kind: the good ones with none to three DSOs, those in disorder, and last one that has more than
+/// there is room for.
+fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
     private_calls(walk);
-    for capacity in [0, 1, CAPACITY_MAX, CAPACITY_MAX + 1] {
-        walk.call("__vdso_fixup_area_size", &[capacity]);
-    }
     let mut scenes: Vec<Scene> = (0..4).map(|registered| Scene::new(walk, registered)).collect();
-    own_fixups(walk, &scenes[1]);
     for (kind, cells) in [(REGISTER, 1), (REGISTER, 2), (REGISTER, 3), (REGISTER, 4), (UNREGISTER, 1), (7, 1)]
     {
         scenes.push(scenes[2].pending(kind, cells));
@@ -76,13 +74,27 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     // So is its count.
     let mut late = scenes[2].pending(UNREGISTER, 1);
     late.set(40 + 16 * ((late.get(8) + 1) & 1) as usize, late.get(8) + 2);
-    scenes.extend([disorder, later, late]);
-    for scene in &scenes {
-        undisturbed(walk, scene);
+    scenes.extend([disorder, later, late, crowded]);
+    scenes
+}
+
+/// Calls that are alone.
+pub(crate) fn alone(walk: &mut Walk<'_>) {
+    for capacity in [0, 1, CAPACITY_MAX, CAPACITY_MAX + 1] {
+        walk.call("__vdso_fixup_area_size", &[capacity]);
     }
+    for scene in scenes(walk) {
+        undisturbed(walk, &scene);
+    }
+}
+
+/// Calls that others disturb, those of other files, and what comes by chance.
+pub(crate) fn beside_others(walk: &mut Walk<'_>) {
+    let mut scenes = scenes(walk);
+    let crowded = scenes.pop().expect("the last one");
+    own_fixups(walk, &scenes[1]);
     overtaken(walk, &scenes[2]);
     outrun(walk, &scenes[2]);
-    undisturbed(walk, &crowded);
     state::calls(walk, &scenes, &crowded);
     for commits_every in 8..60 {
         let arguments = [crowded.address, crowded.dso(0).text_start + 6, crowded.address + OUT as u64];
