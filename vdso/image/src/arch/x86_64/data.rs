@@ -1,7 +1,6 @@
 //! The data pages below the image.
 //!
-//! The linker script defines their addresses as the kernel's own layout does. They are reached relative to `rip` in
-//! assembly, because the compiler would go through a global offset table, which the image cannot have.
+//! The linker script defines their addresses as the kernel's own layout does.
 //!
 //! # Invariants
 //!
@@ -12,25 +11,10 @@
 
 #![expect(unsafe_code, reason = "turns linker symbols into references")]
 
+use super::symbol::address;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage};
-
-/// The address of a symbol of the linker script.
-macro_rules! address {
-    ($symbol:literal) => {{
-        let address;
-        // SAFETY: computes an address.
-        unsafe {
-            asm!(
-                concat!("lea {}, [rip + ", $symbol, "]"),
-                out(reg) address,
-                options(pure, nomem, nostack, preserves_flags)
-            );
-        }
-        address
-    }};
-}
 
 /// `vvar_page`: the data of the process's time namespace.
 #[inline(always)]
@@ -46,11 +30,7 @@ pub fn process_data() -> &'static DataPage {
 #[inline(always)]
 pub fn process_clock<const OFFSET: usize>() -> &'static ClockData {
     const { assert!(OFFSET == offset_of!(DataPage, hres_coarse) || OFFSET == offset_of!(DataPage, raw)) };
-    let data: *const ClockData;
-    // SAFETY: computes an address.
-    unsafe {
-        asm!("lea {}, [rip + vvar_page + {offset}]", out(reg) data, offset = const OFFSET, options(pure, nomem, nostack, preserves_flags));
-    }
+    let data: *const ClockData = address!("vvar_page + {offset}", offset = const OFFSET);
     // SAFETY: invariant 1, and the offset is that of a clocksource; all of its fields are atomics.
     unsafe { &*data }
 }

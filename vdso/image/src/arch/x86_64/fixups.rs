@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "defines entries in assembly, turns linker symbols into numbers")]
 
+use super::symbol::address;
 use crate::{fixup, state};
 use core::arch::{asm, global_asm};
 use liblinux_abi::layout::SLOT_SIZE;
@@ -49,22 +50,6 @@ global_asm!(
     state_save = sym state::save,
     state_restore = sym state::restore,
 );
-
-/// The address of a symbol of the linker script.
-macro_rules! address {
-    ($symbol:literal) => {{
-        let address: u64;
-        // SAFETY: computes an address.
-        unsafe {
-            asm!(
-                concat!("lea {}, [rip + ", $symbol, "]"),
-                out(reg) address,
-                options(pure, nomem, nostack, preserves_flags)
-            );
-        }
-        address
-    }};
-}
 
 /// Start and end of the image's text, and of its mapped table of fixups.
 #[inline(always)]

@@ -18,6 +18,7 @@ mod process;
 mod restorer;
 mod sgx;
 mod slots;
+mod symbol;
 mod time;
 pub mod user;
 
