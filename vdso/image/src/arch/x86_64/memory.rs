@@ -11,7 +11,7 @@
 
 use super::exception::on_fault;
 use super::private;
-use super::user::store_u64;
+use super::user::{load, store_u64};
 use core::arch::asm;
 use core::hint::spin_loop;
 use liblinux_fixup::memory::Stamped;
@@ -31,41 +31,20 @@ impl Memory for User {
     #[inline(always)]
     fn load(&self, address: u64) -> Result<u64, Fault> {
         let (value, trap);
-        // SAFETY: loads from memory that the caller of the image gave for it, or faults and says so; the registers that
-        // the kernel changes for the landing are declared.
-        unsafe {
-            asm!(
-                "20: mov {value}, [{address}]",
-                "21:",
-                on_fault!("20b", "21b"),
-                value = lateout(reg) value,
-                address = in(reg) address,
-                inlateout("rdi") 0_u64 => trap,
-                lateout("rsi") _,
-                lateout("rdx") _,
-                options(nostack, preserves_flags),
-            );
-        }
+        load!(
+            "mov {value}, [{address}]",
+            value = lateout(reg) value, address = in(reg) address, inlateout("rdi") 0_u64 => trap
+        );
         outcome(trap, value)
     }
 
     #[inline(always)]
     fn load_half(&self, address: u64) -> Result<u32, Fault> {
         let (value, trap): (u32, u64);
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                "20: mov {value:e}, [{address}]",
-                "21:",
-                on_fault!("20b", "21b"),
-                value = lateout(reg) value,
-                address = in(reg) address,
-                inlateout("rdi") 0_u64 => trap,
-                lateout("rsi") _,
-                lateout("rdx") _,
-                options(nostack, preserves_flags),
-            );
-        }
+        load!(
+            "mov {value:e}, [{address}]",
+            value = lateout(reg) value, address = in(reg) address, inlateout("rdi") 0_u64 => trap
+        );
         outcome(trap, value)
     }
 

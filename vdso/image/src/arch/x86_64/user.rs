@@ -20,26 +20,35 @@ use core::ffi::c_void;
 use liblinux_abi::errno::EFAULT;
 pub use liblinux_fixup::Fault;
 
+/// Loads by one instruction, and goes on behind it after a fault as well. The last operand says what becomes of `rdi`.
+macro_rules! load {
+    ($instruction:literal, $($operand:tt)+) => {
+        // SAFETY: loads from memory that the caller of the image gave for it, or faults and loads nothing; the registers
+        // that the kernel changes for the landing are declared.
+        unsafe {
+            asm!(
+                concat!("20: ", $instruction),
+                "21:",
+                on_fault!("20b", "21b"),
+                $($operand)+,
+                lateout("rsi") _,
+                lateout("rdx") _,
+                options(nostack, preserves_flags),
+            )
+        }
+    };
+}
+
+pub(super) use load;
+
 /// Loads the byte at an offset; `absent` if it is not accessible.
 #[inline(always)]
 pub fn load_u8<const OFFSET: usize>(base: *const c_void, absent: u32) -> u32 {
     let mut value = absent;
-    // SAFETY: loads from memory that the caller of the image gave for it, or faults and leaves the value alone; the
-    // registers that the kernel changes for the landing are declared.
-    unsafe {
-        asm!(
-            "20: movzx {value:e}, byte ptr [{base} + {offset}]",
-            "21:",
-            on_fault!("20b", "21b"),
-            value = inlateout(reg) value,
-            base = in(reg) base,
-            offset = const OFFSET,
-            lateout("rdi") _,
-            lateout("rsi") _,
-            lateout("rdx") _,
-            options(nostack, preserves_flags),
-        );
-    }
+    load!(
+        "movzx {value:e}, byte ptr [{base} + {offset}]",
+        value = inlateout(reg) value, base = in(reg) base, offset = const OFFSET, lateout("rdi") _
+    );
     value
 }
 
@@ -47,21 +56,10 @@ pub fn load_u8<const OFFSET: usize>(base: *const c_void, absent: u32) -> u32 {
 #[inline(always)]
 pub fn load_u64<const OFFSET: usize>(base: *const c_void, absent: u64) -> u64 {
     let mut value = absent;
-    // SAFETY: as above.
-    unsafe {
-        asm!(
-            "20: mov {value}, [{base} + {offset}]",
-            "21:",
-            on_fault!("20b", "21b"),
-            value = inlateout(reg) value,
-            base = in(reg) base,
-            offset = const OFFSET,
-            lateout("rdi") _,
-            lateout("rsi") _,
-            lateout("rdx") _,
-            options(nostack, preserves_flags),
-        );
-    }
+    load!(
+        "mov {value}, [{base} + {offset}]",
+        value = inlateout(reg) value, base = in(reg) base, offset = const OFFSET, lateout("rdi") _
+    );
     value
 }
 
