@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::mount::{MsFlags, mount};
@@ -52,6 +52,22 @@ pub fn mount_all() -> Result<()> {
             Err(error) => return Err(error).with_context(|| format!("cannot mount {kind} on {place}")),
         }
     }
+    Ok(())
+}
+
+/// Starts the processors that the kernel was told to leave (`maxcpus=1`).
+pub fn start_processors() -> Result<()> {
+    let folder = "/sys/devices/system/cpu";
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {folder}"))? {
+        let online = entry?.path().join("online");
+        // The first processor has no such file, and what is no processor neither.
+        if fs::read_to_string(&online).is_ok_and(|state| state.trim() == "0") {
+            fs::write(&online, "1").with_context(|| format!("cannot write {}", online.display()))?;
+        }
+    }
+    let [online, present] = ["online", "present"].map(|list| fs::read_to_string(format!("{folder}/{list}")));
+    let (online, present) = (online?, present?);
+    ensure!(online == present, "processors {} are there, but only {} run", present.trim(), online.trim());
     Ok(())
 }
 

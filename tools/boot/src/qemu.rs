@@ -125,8 +125,10 @@ impl Drop for Running {
 fn start(guest: &Guest) -> Result<Running> {
     let errors = guest.folder.join(ERRORS);
     let errors = File::create(&errors).with_context(|| format!("cannot create {}", errors.display()))?;
-    // A panic ends QEMU at once: the kernel reboots (panic=-1) and QEMU takes that as an exit (-no-reboot).
-    let command_line = format!("console=ttyS0 panic=-1 {}", guest.command_line);
+    // A panic ends QEMU at once: the kernel reboots (panic=-1) and QEMU takes that as an exit (-no-reboot). The kernel
+    // patches its code while it starts, and TCG has been seen to run a breakpoint of that on another processor when it
+    // was gone from memory; so init starts the others (maxcpus=1).
+    let command_line = format!("console=ttyS0 panic=-1 maxcpus=1 {}", guest.command_line);
     let mut qemu = job::supervised("KILL", "qemu-system-x86_64");
     // File names are relative to the folder: a comma in its path would end a QEMU option.
     qemu.current_dir(&guest.folder)

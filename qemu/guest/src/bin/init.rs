@@ -57,6 +57,7 @@ fn tell(port: &mut dyn Write) -> Result<()> {
     match case.and_then(|text| liblinux_guest::case::Case::parse(&text)) {
         Ok(case) => {
             machine::await_clocksource();
+            machine::start_processors()?;
             namespace::enter_if_asked()?;
             verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?;
             kept::send()?;
