@@ -97,8 +97,10 @@ fn perform(task: Task) -> Result<ExitCode> {
     let workspace = Workspace::current();
     match task {
         Task::Boot { list: true, .. } => {
-            for case in liblinux_boot::list_cases(workspace.root())? {
-                println!("{:12} {}", case.name, case.about);
+            let cases = liblinux_boot::list_cases(workspace.root())?;
+            let width = cases.iter().map(|case| case.name.len()).max().unwrap_or(0);
+            for case in cases {
+                println!("{:width$} {}", case.name, case.about);
             }
         }
         Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, &kernel, &cases)?),
