@@ -237,6 +237,19 @@ __attribute__((unused)) static void *new_area(unsigned long capacity, unsigned l
 	return area;
 }
 
+/* In a child, since the body may lose its image or its life. The wait status. */
+__attribute__((unused)) static int in_child(int (*body)(void))
+{
+	int status;
+	pid_t child = fork();
+
+	if (!child)
+		_exit(body());
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		die("fork");
+	return status;
+}
+
 static void set_entry(struct entry *entry, const void *start, uint32_t len, const void *landing, uint32_t flags)
 {
 	entry->start = (intptr_t)start - (intptr_t)&entry->start;

@@ -52,19 +52,6 @@ static long (*call_at(char *page, unsigned number, const char *instruction))(voi
 	return (long (*)(void *))page;
 }
 
-/* In a child, since it may lose its image or its life. The wait status. */
-static int in_child(int (*body)(void))
-{
-	int status;
-	pid_t child = fork();
-
-	if (!child)
-		_exit(body());
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		die("fork");
-	return status;
-}
-
 static int queries(void)
 {
 	struct attached out;

@@ -54,7 +54,7 @@ static int late_fault(void)
 
 /* ---- Whose they are ---- */
 
-static int in_child(int (*body)(void), int block)
+static int in_process(int (*body)(void), int block)
 {
 	int status;
 	pid_t child = fork();
@@ -79,17 +79,17 @@ static int is_killed(int status)
 
 static int kernel_hits(int (*fault)(void))
 {
-	return fault() && !in_child(fault, 1);
+	return fault() && !in_process(fault, 1);
 }
 
 static int handler_hits(int (*fault)(void))
 {
-	return fault() && is_killed(in_child(fault, 1));
+	return fault() && is_killed(in_process(fault, 1));
 }
 
 static int misses(int (*fault)(void))
 {
-	return is_killed(in_child(fault, 0));
+	return is_killed(in_process(fault, 0));
 }
 
 static int has_handler(void)
@@ -157,7 +157,7 @@ static int refused(void)
 	struct hit hit;
 
 	return join_by_kernel() && !set_filter(SECCOMP_RET_ERRNO | EPERM, SYS_rt_sigaction) && enroll_late() == -EPERM &&
-	       vdso.lookup((void *)fixups.joined, late->code, &hit) == -ENOENT && !in_child(own_fault, 1);
+	       vdso.lookup((void *)fixups.joined, late->code, &hit) == -ENOENT && !in_process(own_fault, 1);
 }
 
 static int spared(void)
@@ -196,14 +196,14 @@ int main(void)
 	plan(2 * 3 + 5);
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
 		answer = answers[i];
-		test(!in_child(before, 0), "a filter before the first use: errno %d", answer);
-		test(!in_child(after, 0), "a filter after it: errno %d", answer);
+		test(!in_process(before, 0), "a filter before the first use: errno %d", answer);
+		test(!in_process(after, 0), "a filter after it: errno %d", answer);
 	}
-	test(!in_child(grows, 0), "a registry that grows behind a filter");
-	test(!in_child(refused, 0), "a filter that refuses handlers");
-	test(!in_child(spared, 0), "a filter that kills spares what is registered");
-	status = in_child(killed, 0);
+	test(!in_process(grows, 0), "a registry that grows behind a filter");
+	test(!in_process(refused, 0), "a filter that refuses handlers");
+	test(!in_process(spared, 0), "a filter that kills spares what is registered");
+	status = in_process(killed, 0);
 	test(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "and kills whoever joins");
-	test(!in_child(strict, 1), "strict mode spares what is registered");
+	test(!in_process(strict, 1), "strict mode spares what is registered");
 	return failures != 0;
 }

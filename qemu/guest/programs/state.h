@@ -74,18 +74,6 @@ static int consults(const void *wanted, unsigned long size)
 	return wanted ? !ret && out.area == (uintptr_t)wanted && out.size == size : ret == -ENOENT;
 }
 
-static int in_child(int (*body)(void))
-{
-	int status;
-	pid_t child = fork();
-
-	if (!child)
-		_exit(body());
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		die("fork");
-	return status;
-}
-
 /* Faults in the first so many texts; whether all landed. */
 static int land_all(int count)
 {

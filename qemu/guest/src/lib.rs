@@ -26,6 +26,7 @@ pub mod ktap;
 pub mod machine;
 pub mod namespace;
 pub mod observer;
+pub mod plugin;
 pub mod relay;
 pub mod selftest;
 pub mod sweep;

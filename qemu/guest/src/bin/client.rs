@@ -10,19 +10,18 @@
 
 #![expect(unsafe_code, reason = "makes system calls by the image")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs;
 use std::io::{self, Write};
-use std::mem::transmute;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use liblinux::fixup::Fixups;
 use liblinux::{Vdso, probe};
 use liblinux_guest::ktap::Ktap;
+use liblinux_guest::plugin::Plugin;
 use nix::sys::signal::Signal;
 
 /// The word by which this program starts itself to break the rule that it has made.
@@ -144,36 +143,17 @@ fn one_line(text: &str) -> String {
 
 /// This program, in Rust, and the plugin, in C, find each other's area, whoever comes first.
 fn shares(folder: &Path) -> Result<()> {
-    unsafe extern "C" {
-        fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
-        fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
-        fn dlclose(library: *mut c_void) -> c_int;
-    }
-    const RTLD_NOW: c_int = 2;
-    let path = CString::new(folder.join("plugin.so").into_os_string().into_encoded_bytes())?;
     let vdso = Vdso::find()?;
     let bad = 8 as *const u8;
     for first in ["the plugin", "this program"] {
         let join = || Fixups::of_process(&vdso)?.register_own();
         let early = if first == "this program" { Some(join()?) } else { None };
-        // SAFETY: the path is a C string; the plugin's constructor registers it.
-        let plugin = unsafe { dlopen(path.as_ptr(), RTLD_NOW) };
-        ensure!(!plugin.is_null(), "{path:?} cannot be loaded");
+        let plugin = Plugin::load(folder)?;
         let registration = early.map_or_else(join, Ok)?;
-        let symbol = |name: &CStr| {
-            // SAFETY: the library is loaded, and the name is a C string.
-            let address = unsafe { dlsym(plugin, name.as_ptr()) };
-            if address.is_null() { Err(anyhow!("the plugin has no {name:?}")) } else { Ok(address) }
-        };
-        // SAFETY: `uint64_t plugin_area(void)`.
-        let area = unsafe { transmute::<*mut c_void, extern "C" fn() -> u64>(symbol(c"plugin_area")?) };
-        // SAFETY: `int plugin_peek(const void *)`.
-        let peek =
-            unsafe { transmute::<*mut c_void, extern "C" fn(*const u8) -> c_int>(symbol(c"plugin_peek")?) };
-        ensure!(area() == registration.fixups().area(), "{first} first: two areas");
-        ensure!(peek(bad) == -1 && probe::read(bad).is_err(), "{first} first: a fault was not caught");
-        // SAFETY: nothing of it is used any more.
-        ensure!(unsafe { dlclose(plugin) } == 0, "the plugin cannot be unloaded");
+        ensure!(plugin.area() == registration.fixups().area(), "{first} first: two areas");
+        let caught = plugin.catches_its_fault() && probe::read(bad).is_err();
+        ensure!(caught, "{first} first: a fault was not caught");
+        plugin.unload()?;
         ensure!(probe::read(bad).is_err(), "{first} first: unloading the plugin took ours away");
     }
     Ok(())

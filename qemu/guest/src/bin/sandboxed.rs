@@ -10,7 +10,6 @@
 
 #![expect(unsafe_code, reason = "faults, forks, and makes system calls by the image")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::transmute;
 use std::os::unix::process::ExitStatusExt as _;
@@ -25,6 +24,7 @@ use liblinux::{Call, Errno, Vdso, probe};
 use liblinux_guest::filter::{self, Answer};
 use liblinux_guest::jit::{self, Function};
 use liblinux_guest::ktap::Ktap;
+use liblinux_guest::plugin::Plugin;
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -257,41 +257,21 @@ fn grows(answer: Answer) -> Result<()> {
 /// A library that is loaded behind the filter cannot ask where the area is. It finds a handler of this program's, or
 /// brings one, which this program uses from then on.
 fn library(answer: Answer, folder: &Path, handler_first: bool) -> Result<()> {
-    unsafe extern "C" {
-        fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
-        fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
-        fn dlclose(library: *mut c_void) -> c_int;
-    }
     let fixups = jit::by_kernel(&VDSO)?;
     let registration = fixups.register_own()?;
     filter::set(&VDSO, answer, None)?;
     let first = if handler_first { Some(Function::register(&fixups)?) } else { None };
-    let path = CString::new(folder.join("plugin.so").into_os_string().into_encoded_bytes())?;
-    // SAFETY: the path is a C string; the plugin's constructor registers it.
-    let plugin = unsafe { dlopen(path.as_ptr(), libc::RTLD_NOW) };
-    ensure!(!plugin.is_null(), "{path:?} cannot be loaded");
-    let symbol = |name: &CStr| {
-        // SAFETY: the library is loaded, and the name is a C string.
-        let address = unsafe { dlsym(plugin, name.as_ptr()) };
-        if address.is_null() { Err(anyhow!("the plugin has no {name:?}")) } else { Ok(address) }
-    };
-    // SAFETY: `uint64_t plugin_area(void)`.
-    let area = unsafe { transmute::<*mut c_void, extern "C" fn() -> u64>(symbol(c"plugin_area")?) };
-    // SAFETY: `int plugin_peek(const void *)`.
-    let peek =
-        unsafe { transmute::<*mut c_void, extern "C" fn(*const u8) -> c_int>(symbol(c"plugin_peek")?) };
-    let peeks = || peek(8 as *const u8) == -1;
-    ensure_hits(false, peeks)?;
+    let plugin = Plugin::load(folder)?;
+    ensure_hits(false, || plugin.catches_its_fault())?;
     let late = Function::register(&fixups)?;
-    ensure!(area() == fixups.area(), "two areas");
+    ensure!(plugin.area() == fixups.area(), "two areas");
     ensure_hits(false, faults(late))?;
     ensure_hits(true, own_fault)?;
     for function in [Some(late), first].into_iter().flatten() {
         ensure_hits(false, faults(function))?;
         fixups.unregister(function.text_start())?;
     }
-    // SAFETY: nothing of it is used any more.
-    ensure!(unsafe { dlclose(plugin) } == 0, "the plugin cannot be unloaded");
+    plugin.unload()?;
     ensure_hits(true, own_fault)?;
     drop(registration);
     ensure_misses(own_fault)
