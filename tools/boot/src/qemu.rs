@@ -26,6 +26,15 @@ const ERRORS: &str = "qemu.log";
 /// The file with what a guest leaves for the next one: an archive, empty from most guests.
 pub const KEPT: &str = "kept.cpio";
 
+/// The start of every kernel's command line.
+///
+/// - A panic ends QEMU at once: the kernel reboots (`panic=-1`), and QEMU takes that as an exit (`-no-reboot`).
+/// - The kernel patches its code while it starts, and TCG has been seen to run a breakpoint of that on another processor
+///   when it was gone from memory. So init starts the others (`maxcpus=1`).
+/// - A processor that is started then would count ticks to learn how long a loop takes, and there are none while the
+///   first one is idle. So it is told (`lpj`, about that of 2.5 GHz): nothing in a guest waits for hardware.
+const COMMAND_LINE: &str = "console=ttyS0 panic=-1 maxcpus=1 lpj=10000000";
+
 const POLL: Duration = Duration::from_millis(20);
 const SHOWN_LINES: usize = 20;
 
@@ -125,10 +134,7 @@ impl Drop for Running {
 fn start(guest: &Guest) -> Result<Running> {
     let errors = guest.folder.join(ERRORS);
     let errors = File::create(&errors).with_context(|| format!("cannot create {}", errors.display()))?;
-    // A panic ends QEMU at once: the kernel reboots (panic=-1) and QEMU takes that as an exit (-no-reboot). The kernel
-    // patches its code while it starts, and TCG has been seen to run a breakpoint of that on another processor when it
-    // was gone from memory; so init starts the others (maxcpus=1).
-    let command_line = format!("console=ttyS0 panic=-1 maxcpus=1 {}", guest.command_line);
+    let command_line = format!("{COMMAND_LINE} {}", guest.command_line);
     let mut qemu = job::supervised("KILL", "qemu-system-x86_64");
     // File names are relative to the folder: a comma in its path would end a QEMU option.
     qemu.current_dir(&guest.folder)
