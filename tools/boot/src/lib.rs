@@ -30,6 +30,7 @@ pub mod report;
 pub mod selftests;
 pub mod source;
 pub mod verdict;
+pub mod workshop;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,10 +45,11 @@ use crate::case::{Case, Image};
 use crate::control::Comparison;
 use crate::initramfs::Initramfs;
 use crate::kernel::{Kernel, Recipe, Tree};
-use crate::programs::{Program, Workshop};
+use crate::programs::Program;
 use crate::qemu::{Guest, Limits};
 pub use crate::report::Summary;
 use crate::verdict::Verdict;
+use crate::workshop::Workshop;
 
 /// Where the kernel looks for the next of several archives (`init/initramfs.c`).
 const ARCHIVE_ALIGNMENT: usize = 4;

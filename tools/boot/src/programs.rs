@@ -1,4 +1,4 @@
-//! The programs that run in the guest, and how each is built.
+//! The programs that run in the guest, and what each is built from; [`crate::workshop`] builds them.
 //!
 //! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
 //! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
@@ -7,20 +7,14 @@
 //!
 //! # Invariants
 //!
-//! 1. A program is rebuilt when its source, its command or its compiler changed, and appears under its name only when
-//!    the build succeeded.
-//! 2. Go and C are built without network; cargo uses the workspace's lock file.
+//! 1. Names are unique, those of the selftests included.
 
-use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 
-use crate::cache;
 use crate::initramfs::Initramfs;
-use crate::selftests::{Origin, SELFTESTS, Selftest};
+use crate::selftests::{SELFTESTS, Selftest};
 
 /// A program that cases may name.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +23,12 @@ pub struct Program {
     pub name: &'static str,
     /// The libc or language that looks for the vDSO.
     pub language: &'static str,
-    build: Build,
+    pub(crate) build: Build,
 }
 
+/// What a program is built from.
 #[derive(Clone, Copy, Debug)]
-enum Build {
+pub(crate) enum Build {
     /// A file that a Debian package brings.
     Debian { path: &'static str, package: &'static str },
     /// A shell script of the workspace.
@@ -64,26 +59,9 @@ const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
 const C_STATIC: &[&str] = &["-O2", "-Wall", "-Werror", "-static"];
 /// The stub that a program links with is in `target/client`, where `cargo xtask client` puts it.
 const C_LINKED: &[&str] = &["-O2", "-Wall", "-Werror", "-Ltarget/client", "-llinux"];
-const C_LIBRARY: &[&str] = &["-O2", "-Wall", "-Werror", "-shared", "-fPIC"];
-/// The headers of `vdso/client/include` that examples include, one by the other.
-const HEADERS: [&str; 7] = [
-    "liblinux.h",
-    "liblinux/fixup.h",
-    "liblinux/guard.h",
-    "liblinux/handler.h",
-    "liblinux/origin.h",
-    "liblinux/registry.h",
-    "liblinux/resolve.h",
-];
-const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
-/// The headers beside the programs that test fixups.
-const FIXUP_HEADERS: [&str; 5] = ["codes.h", "filter.h", "fixups.h", "hostile.h", "state.h"];
-/// The package of the guest's programs.
-const GUEST: &str = "liblinux-guest";
 /// The runner's program and its package.
-const RUNNER: &str = "liblinux-run";
+pub(crate) const RUNNER: &str = "liblinux-run";
 const FIXUP: &str = "C, glibc static";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 const fn program(name: &'static str, language: &'static str, build: Build) -> Program {
     Program { name, language, build }
@@ -171,205 +149,6 @@ impl Program {
     }
 }
 
-/// Builds programs of the workspace at `root` into `folder`.
-pub struct Workshop<'a> {
-    /// The workspace.
-    pub root: &'a Path,
-    /// Where results go.
-    pub folder: PathBuf,
-    /// The source of the guest's kernel, which has the selftests.
-    pub kernel: &'a Path,
-    /// Our image.
-    pub image: &'a Path,
-    /// The same with its symbols.
-    pub image_debug: &'a Path,
-    /// The kernel's image with its symbols.
-    pub c_image_debug: &'a Path,
-}
-
-impl Workshop<'_> {
-    /// Builds `programs`, or finds them built; the files, in the same order.
-    pub fn build(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot create {}", self.folder.display()))?;
-        let rust: Vec<&str> = programs
-            .iter()
-            .filter_map(|program| match program.build {
-                Build::Rust(binary) => Some(binary),
-                _ => None,
-            })
-            .collect();
-        if !rust.is_empty() {
-            self.cargo("build", GUEST, &rust, &[])?;
-        }
-        programs.iter().map(|program| self.build_one(program)).collect()
-    }
-
-    /// Builds the guest's `/init`: static, so that it runs whatever the image does to a loader. That is a matter of the
-    /// program alone, so its libraries are those of the others.
-    pub fn init(&self) -> Result<PathBuf> {
-        self.cargo("rustc", GUEST, &["init"], &["--", "-Ctarget-feature=+crt-static"])?;
-        Ok(self.rust("init"))
-    }
-
-    fn build_one(&self, program: &Program) -> Result<PathBuf> {
-        let output = self.folder.join(program.name);
-        match program.build {
-            Build::Debian { path, package } => {
-                ensure!(
-                    Path::new(path).is_file(),
-                    "there is no {path}; run `sudo apt-get install {package}`"
-                );
-                Ok(PathBuf::from(path))
-            }
-            Build::Script(path) => Ok(self.root.join(path)),
-            Build::Rust(binary) => Ok(self.rust(binary)),
-            Build::Runner => {
-                self.cargo("build", RUNNER, &[RUNNER], &[])?;
-                Ok(self.rust(RUNNER))
-            }
-            Build::Image => Ok(self.image.to_owned()),
-            Build::C(compiler, flags) => {
-                let source = self.root.join("qemu/guest/programs/clocks.c");
-                let mut command = Command::new(compiler);
-                command.args(flags).arg("-o").arg(partial(&output)).arg(&source);
-                self.compile(command, &[source], &output)?;
-                Ok(output)
-            }
-            Build::ClientC(compiler, flags, source) => self.client(compiler, flags, source, output),
-            Build::ClientLibrary(source) => self.client("gcc", C_LIBRARY, source, output),
-            Build::ClientRust(name) => {
-                let target = self.folder.join(name).join("target");
-                let mut command = cargo();
-                command.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
-                command.arg(self.root.join("vdso/client/examples").join(name).join("Cargo.toml"));
-                command.arg("--target-dir").arg(&target);
-                command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-                let status = command.status().context("cannot run cargo")?;
-                ensure!(status.success(), "building the guest's {name} failed");
-                Ok(target.join("release").join(name))
-            }
-            Build::Fixup(name) => {
-                let folder = self.root.join("qemu/guest/programs");
-                let source = folder.join(name);
-                let mut command = Command::new("gcc");
-                let include = self.root.join("vdso/client/include");
-                command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source).arg("-I").arg(&include);
-                let headers = FIXUP_HEADERS.map(|header| folder.join(header));
-                let client = HEADERS.map(|header| include.join(header));
-                let sources: Vec<PathBuf> = [source].into_iter().chain(headers).chain(client).collect();
-                self.compile(command, &sources, &output)?;
-                Ok(output)
-            }
-            Build::Selftest(selftest) => {
-                let folder = output.parent().context("its name has a folder")?;
-                fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-                let origin = Origin {
-                    root: self.root,
-                    tree: self.kernel,
-                    image_debug: self.image_debug,
-                    c_image_debug: self.c_image_debug,
-                };
-                // The kernel's folder is named after all that is in it, so its name in the command covers all its files.
-                let own = selftest.own_sources(self.root);
-                let main = selftest.guest_source(self.kernel, &output)?;
-                let command = selftest.command(origin, &main, &partial(&output))?;
-                let sources: Vec<PathBuf> = [main].into_iter().chain(own).collect();
-                self.compile(command, &sources, &output)?;
-                Ok(output)
-            }
-            Build::Go => {
-                let source = self.root.join("qemu/guest/programs/clocks.go");
-                let mut command = Command::new("go");
-                command.args(["build", "-trimpath", "-o"]).arg(partial(&output)).arg(&source);
-                // One file without modules: nothing to download, nothing to write next to the source.
-                command.env("GO111MODULE", "off").env("CGO_ENABLED", "0").env("GOFLAGS", "");
-                command
-                    .env("GOCACHE", self.folder.join("go-cache"))
-                    .env("GOPATH", self.folder.join("go-path"));
-                self.compile(command, &[source], &output)?;
-                Ok(output)
-            }
-        }
-    }
-
-    /// Compiles a C example of `vdso/client`.
-    fn client(&self, compiler: &str, flags: &[&str], source: &str, output: PathBuf) -> Result<PathBuf> {
-        let client = self.root.join("vdso/client");
-        let source = client.join("examples").join(source);
-        let mut command = Command::new(compiler);
-        // A library to link with stands after the source that needs it.
-        command.current_dir(self.root).arg("-o").arg(partial(&output)).arg(&source).args(flags);
-        command.arg("-I").arg(client.join("include"));
-        let headers = HEADERS.map(|header| client.join("include").join(header));
-        let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
-        self.compile(command, &sources, &output)?;
-        Ok(output)
-    }
-
-    /// Runs `command`, which writes [`partial`]`(output)` from `sources`, unless it did so before.
-    fn compile(&self, mut command: Command, sources: &[PathBuf], output: &Path) -> Result<()> {
-        let compiler = command.get_program().to_owned();
-        let read =
-            |source: &PathBuf| fs::read(source).with_context(|| format!("cannot read {}", source.display()));
-        let texts = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let line = format!("{command:?}");
-        let version = compiler_file(&compiler)?;
-        let inputs = [("command", line.as_bytes()), ("compiler", &version)];
-        let key = cache::key(texts.iter().map(|text| ("source", text.as_slice())).chain(inputs));
-        let mark = output.with_extension("key");
-        if output.is_file() && fs::read_to_string(&mark).is_ok_and(|known| known == key) {
-            return Ok(());
-        }
-        eprintln!("building the guest's {}", output.file_name().unwrap_or_default().display());
-        let result = command.output().with_context(|| format!("cannot run {}", compiler.display()))?;
-        if !result.status.success() {
-            bail!("{line} failed:\n{}", String::from_utf8_lossy(&result.stderr).trim_end());
-        }
-        fs::rename(partial(output), output).with_context(|| format!("{line} wrote no output"))?;
-        cache::write_whole(&mark, &key)
-    }
-
-    /// Builds programs of a package by a subcommand of cargo.
-    fn cargo(&self, subcommand: &str, package: &str, binaries: &[&str], arguments: &[&str]) -> Result<()> {
-        let mut command = cargo();
-        command.current_dir(self.root).args([subcommand, "--quiet", "--release", "--locked"]);
-        command.args(["--package", package, "--target", TARGET]);
-        command.arg("--target-dir").arg(self.folder.join("guest"));
-        command.args(binaries.iter().flat_map(|binary| ["--bin", binary])).args(arguments);
-        // A target folder of its own, so that this never evicts another build's results.
-        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "");
-        command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-        let status = command.status().context("cannot run cargo")?;
-        ensure!(status.success(), "building the guest's programs failed: {}", binaries.join(" "));
-        Ok(())
-    }
-
-    /// Where cargo puts a program.
-    fn rust(&self, binary: &str) -> PathBuf {
-        self.folder.join("guest").join(TARGET).join("release").join(binary)
-    }
-}
-
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
-
-/// The name under which a result is written until it is complete.
-fn partial(output: &Path) -> PathBuf {
-    output.with_extension("partial")
-}
-
-/// What changes when Debian upgrades a compiler: asking its version would cost a process each time.
-fn compiler_file(compiler: &OsString) -> Result<Vec<u8>> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let file = std::env::split_paths(&path).map(|folder| folder.join(compiler)).find(|file| file.is_file());
-    let file = file.with_context(|| format!("there is no {} on the path", compiler.display()))?;
-    let data = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(format!("{} {} {:?}", file.display(), data.len(), data.modified().ok()).into_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,29 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn compiles_once_and_names_errors() {
-        let root = tempfile::tempdir().unwrap();
-        let programs = root.path().join("qemu/guest/programs");
-        fs::create_dir_all(&programs).unwrap();
-        let source = programs.join("clocks.c");
-        fs::write(&source, "int main(void) { return 0; }\n").unwrap();
-        let workshop = Workshop {
-            root: root.path(),
-            folder: root.path().join("out"),
-            kernel: root.path(),
-            image: root.path(),
-            image_debug: root.path(),
-            c_image_debug: root.path(),
-        };
-        let program = find("glibc-static").unwrap();
-
-        let file = workshop.build(&[program]).unwrap().remove(0);
-        let built = fs::metadata(&file).unwrap().modified().unwrap();
-        workshop.build(&[program]).unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), built);
-
-        fs::write(&source, "int main(void) { return nonesuch; }\n").unwrap();
-        let error = workshop.build(&[program]).unwrap_err().to_string();
-        assert!(error.contains("nonesuch"), "{error}");
+    fn names_are_unique() {
+        let names = PROGRAMS.iter().map(|program| program.name);
+        let mut names: Vec<_> = names.chain(SELFTESTS.iter().map(|selftest| selftest.name)).collect();
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
     }
 }

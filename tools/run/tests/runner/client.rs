@@ -2,7 +2,8 @@
 
 use crate::workbench::Workbench;
 use liblinux_boot::case::Case;
-use liblinux_boot::programs::{self, Workshop};
+use liblinux_boot::programs;
+use liblinux_boot::workshop::Workshop;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 

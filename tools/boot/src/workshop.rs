@@ -1,0 +1,270 @@
+//! Builds the guest's programs, each by its language's ordinary tool.
+//!
+//! # Invariants
+//!
+//! 1. A program is rebuilt when its source, a header, its command or its compiler changed, and appears under its name only
+//!    when the build succeeded.
+//! 2. Go and C are built without network; cargo uses the workspace's lock file.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache;
+use crate::programs::{Build, Program, RUNNER};
+use crate::selftests::Origin;
+
+const C_LIBRARY: &[&str] = &["-O2", "-Wall", "-Werror", "-shared", "-fPIC"];
+const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
+/// The package of the guest's programs.
+const GUEST: &str = "liblinux-guest";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds programs of the workspace at `root` into `folder`.
+pub struct Workshop<'a> {
+    /// The workspace.
+    pub root: &'a Path,
+    /// Where results go.
+    pub folder: PathBuf,
+    /// The source of the guest's kernel, which has the selftests.
+    pub kernel: &'a Path,
+    /// Our image.
+    pub image: &'a Path,
+    /// The same with its symbols.
+    pub image_debug: &'a Path,
+    /// The kernel's image with its symbols.
+    pub c_image_debug: &'a Path,
+}
+
+impl Workshop<'_> {
+    /// Builds `programs`, or finds them built; the files, in the same order.
+    pub fn build(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let rust: Vec<&str> = programs
+            .iter()
+            .filter_map(|program| match program.build {
+                Build::Rust(binary) => Some(binary),
+                _ => None,
+            })
+            .collect();
+        if !rust.is_empty() {
+            self.cargo("build", GUEST, &rust, &[])?;
+        }
+        programs.iter().map(|program| self.build_one(program)).collect()
+    }
+
+    /// Builds the guest's `/init`: static, so that it runs whatever the image does to a loader. That is a matter of the
+    /// program alone, so its libraries are those of the others.
+    pub fn init(&self) -> Result<PathBuf> {
+        self.cargo("rustc", GUEST, &["init"], &["--", "-Ctarget-feature=+crt-static"])?;
+        Ok(self.rust("init"))
+    }
+
+    fn build_one(&self, program: &Program) -> Result<PathBuf> {
+        let output = self.folder.join(program.name);
+        match program.build {
+            Build::Debian { path, package } => {
+                ensure!(
+                    Path::new(path).is_file(),
+                    "there is no {path}; run `sudo apt-get install {package}`"
+                );
+                Ok(PathBuf::from(path))
+            }
+            Build::Script(path) => Ok(self.root.join(path)),
+            Build::Rust(binary) => Ok(self.rust(binary)),
+            Build::Runner => {
+                self.cargo("build", RUNNER, &[RUNNER], &[])?;
+                Ok(self.rust(RUNNER))
+            }
+            Build::Image => Ok(self.image.to_owned()),
+            Build::C(compiler, flags) => {
+                let source = self.root.join("qemu/guest/programs/clocks.c");
+                let mut command = Command::new(compiler);
+                command.args(flags).arg("-o").arg(partial(&output)).arg(&source);
+                self.compile(command, &[source], &output)?;
+                Ok(output)
+            }
+            Build::ClientC(compiler, flags, source) => self.client(compiler, flags, source, output),
+            Build::ClientLibrary(source) => self.client("gcc", C_LIBRARY, source, output),
+            Build::ClientRust(name) => {
+                let target = self.folder.join(name).join("target");
+                let mut command = cargo();
+                command.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+                command.arg(self.root.join("vdso/client/examples").join(name).join("Cargo.toml"));
+                command.arg("--target-dir").arg(&target);
+                command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+                let status = command.status().context("cannot run cargo")?;
+                ensure!(status.success(), "building the guest's {name} failed");
+                Ok(target.join("release").join(name))
+            }
+            Build::Fixup(name) => {
+                let folder = self.root.join("qemu/guest/programs");
+                let source = folder.join(name);
+                let mut command = Command::new("gcc");
+                let include = self.root.join("vdso/client/include");
+                command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source).arg("-I").arg(&include);
+                let headers = headers(&folder)?.into_iter().chain(self.client_headers()?);
+                let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
+                self.compile(command, &sources, &output)?;
+                Ok(output)
+            }
+            Build::Selftest(selftest) => {
+                let folder = output.parent().context("its name has a folder")?;
+                fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+                let origin = Origin {
+                    root: self.root,
+                    tree: self.kernel,
+                    image_debug: self.image_debug,
+                    c_image_debug: self.c_image_debug,
+                };
+                // The kernel's folder is named after all that is in it, so its name in the command covers all its files.
+                let own = selftest.own_sources(self.root);
+                let main = selftest.guest_source(self.kernel, &output)?;
+                let command = selftest.command(origin, &main, &partial(&output))?;
+                let sources: Vec<PathBuf> = [main].into_iter().chain(own).collect();
+                self.compile(command, &sources, &output)?;
+                Ok(output)
+            }
+            Build::Go => {
+                let source = self.root.join("qemu/guest/programs/clocks.go");
+                let mut command = Command::new("go");
+                command.args(["build", "-trimpath", "-o"]).arg(partial(&output)).arg(&source);
+                // One file without modules: nothing to download, nothing to write next to the source.
+                command.env("GO111MODULE", "off").env("CGO_ENABLED", "0").env("GOFLAGS", "");
+                command
+                    .env("GOCACHE", self.folder.join("go-cache"))
+                    .env("GOPATH", self.folder.join("go-path"));
+                self.compile(command, &[source], &output)?;
+                Ok(output)
+            }
+        }
+    }
+
+    /// Compiles a C example of `vdso/client`.
+    fn client(&self, compiler: &str, flags: &[&str], source: &str, output: PathBuf) -> Result<PathBuf> {
+        let client = self.root.join("vdso/client");
+        let source = client.join("examples").join(source);
+        let mut command = Command::new(compiler);
+        // A library to link with stands after the source that needs it.
+        command.current_dir(self.root).arg("-o").arg(partial(&output)).arg(&source).args(flags);
+        command.arg("-I").arg(client.join("include"));
+        let sources: Vec<PathBuf> = [source].into_iter().chain(self.client_headers()?).collect();
+        self.compile(command, &sources, &output)?;
+        Ok(output)
+    }
+
+    /// What examples include, one header by the other.
+    fn client_headers(&self) -> Result<Vec<PathBuf>> {
+        let include = self.root.join("vdso/client/include");
+        Ok([headers(&include)?, headers(&include.join("liblinux"))?].concat())
+    }
+
+    /// Runs `command`, which writes [`partial`]`(output)` from `sources`, unless it did so before.
+    fn compile(&self, mut command: Command, sources: &[PathBuf], output: &Path) -> Result<()> {
+        let compiler = command.get_program().to_owned();
+        let read =
+            |source: &PathBuf| fs::read(source).with_context(|| format!("cannot read {}", source.display()));
+        let texts = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let line = format!("{command:?}");
+        let version = compiler_file(&compiler)?;
+        let inputs = [("command", line.as_bytes()), ("compiler", &version)];
+        let key = cache::key(texts.iter().map(|text| ("source", text.as_slice())).chain(inputs));
+        let mark = output.with_extension("key");
+        if output.is_file() && fs::read_to_string(&mark).is_ok_and(|known| known == key) {
+            return Ok(());
+        }
+        eprintln!("building the guest's {}", output.file_name().unwrap_or_default().display());
+        let result = command.output().with_context(|| format!("cannot run {}", compiler.display()))?;
+        if !result.status.success() {
+            bail!("{line} failed:\n{}", String::from_utf8_lossy(&result.stderr).trim_end());
+        }
+        fs::rename(partial(output), output).with_context(|| format!("{line} wrote no output"))?;
+        cache::write_whole(&mark, &key)
+    }
+
+    /// Builds programs of a package by a subcommand of cargo.
+    fn cargo(&self, subcommand: &str, package: &str, binaries: &[&str], arguments: &[&str]) -> Result<()> {
+        let mut command = cargo();
+        command.current_dir(self.root).args([subcommand, "--quiet", "--release", "--locked"]);
+        command.args(["--package", package, "--target", TARGET]);
+        command.arg("--target-dir").arg(self.folder.join("guest"));
+        command.args(binaries.iter().flat_map(|binary| ["--bin", binary])).args(arguments);
+        // A target folder of its own, so that this never evicts another build's results.
+        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "");
+        command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+        let status = command.status().context("cannot run cargo")?;
+        ensure!(status.success(), "building the guest's programs failed: {}", binaries.join(" "));
+        Ok(())
+    }
+
+    /// Where cargo puts a program.
+    fn rust(&self, binary: &str) -> PathBuf {
+        self.folder.join("guest").join(TARGET).join("release").join(binary)
+    }
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The headers in a folder.
+fn headers(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "h"));
+    ensure!(!files.is_empty(), "there are no headers in {}", folder.display());
+    files.sort();
+    Ok(files)
+}
+
+/// The name under which a result is written until it is complete.
+fn partial(output: &Path) -> PathBuf {
+    output.with_extension("partial")
+}
+
+/// What changes when Debian upgrades a compiler: asking its version would cost a process each time.
+fn compiler_file(compiler: &OsString) -> Result<Vec<u8>> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let file = std::env::split_paths(&path).map(|folder| folder.join(compiler)).find(|file| file.is_file());
+    let file = file.with_context(|| format!("there is no {} on the path", compiler.display()))?;
+    let data = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(format!("{} {} {:?}", file.display(), data.len(), data.modified().ok()).into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::find;
+
+    #[test]
+    fn compiles_once_and_names_errors() {
+        let root = tempfile::tempdir().unwrap();
+        let programs = root.path().join("qemu/guest/programs");
+        fs::create_dir_all(&programs).unwrap();
+        let source = programs.join("clocks.c");
+        fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+        let workshop = Workshop {
+            root: root.path(),
+            folder: root.path().join("out"),
+            kernel: root.path(),
+            image: root.path(),
+            image_debug: root.path(),
+            c_image_debug: root.path(),
+        };
+        let program = find("glibc-static").unwrap();
+
+        let file = workshop.build(&[program]).unwrap().remove(0);
+        let built = fs::metadata(&file).unwrap().modified().unwrap();
+        workshop.build(&[program]).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), built);
+
+        fs::write(&source, "int main(void) { return nonesuch; }\n").unwrap();
+        let error = workshop.build(&[program]).unwrap_err().to_string();
+        assert!(error.contains("nonesuch"), "{error}");
+    }
+}
