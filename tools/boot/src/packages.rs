@@ -165,10 +165,14 @@ fn known(name: &str) -> bool {
 
 /// Fills `folder` with the system's source files and Debian 12's security archive; `false` on another system.
 fn security_source(folder: &Path) -> Result<bool> {
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    if !release.lines().any(|line| line == "VERSION_CODENAME=bookworm") {
+    let targets = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"])
+        .stderr(Stdio::null())
+        .output()
+        .context("cannot run apt-get")?;
+    let Some(archive) = security_archive(&String::from_utf8_lossy(&targets.stdout)) else {
         return Ok(false);
-    }
+    };
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
         for entry in entries.flatten() {
             let copy = folder.join(entry.file_name());
@@ -176,12 +180,21 @@ fn security_source(folder: &Path) -> Result<bool> {
         }
     }
     let file = folder.join("bookworm-security.list");
-    fs::write(&file, "deb http://deb.debian.org/debian-security bookworm-security main\n")
+    fs::write(&file, format!("deb {archive} bookworm-security main\n"))
         .with_context(|| format!("cannot write {}", file.display()))?;
     eprintln!(
-        "linux-source-6.12 is in bookworm-security, which /etc/apt does not list: naming it for this call"
+        "linux-source-6.12 is in bookworm-security, which /etc/apt does not list: naming {archive} for this call"
     );
     Ok(true)
+}
+
+/// The security archive beside the archive that has Debian 12, of lines with an archive's codename and its address.
+fn security_archive(targets: &str) -> Option<String> {
+    let mut archives = targets.lines().filter_map(|line| line.strip_prefix("bookworm "));
+    archives.find_map(|archive| {
+        let archive = archive.trim_end_matches('/');
+        archive.ends_with("/debian").then(|| format!("{archive}-security"))
+    })
 }
 
 fn quiet_success(command: &mut Command) -> bool {
@@ -205,6 +218,14 @@ mod tests {
         assert!(!present("bison", folder.path().as_os_str()));
         assert!(present("/proc/self/status", OsStr::new("")));
         assert!(!present("/proc/self/no such file", OsStr::new("")));
+    }
+
+    #[test]
+    fn finds_the_security_archive_beside_debians() {
+        let targets =
+            "bookworm-updates http://b/debian\nbookworm http://a/other\nbookworm http://a.b/debian/\n";
+        assert_eq!(security_archive(targets).as_deref(), Some("http://a.b/debian-security"));
+        assert_eq!(security_archive("trixie http://a.b/debian/\n"), None);
     }
 
     #[test]
