@@ -5,7 +5,6 @@
 use crate::workbench::{NOBODY, Workbench, end, is_root};
 use nix::libc;
 use std::ffi::CString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -48,8 +47,7 @@ fn programs_with_capabilities_run_without_and_that_is_said() {
     if !is_root() {
         return;
     }
-    let program = bench.path("cat");
-    fs::copy("/bin/cat", &program).unwrap();
+    let program = bench.install("cat", Path::new("/bin/cat"));
     give(&program, NET_RAW);
     let ran = |command: &mut Command| {
         let (status, output, errors) = end(command.arg("/proc/self/status"));

@@ -39,11 +39,8 @@ fn chains_of_exec_keep_the_process() {
 
 #[test]
 fn a_script_is_run_by_its_interpreter() {
-    use std::os::unix::fs::PermissionsExt as _;
     let bench = Workbench::new();
-    let (script, whereabouts) = (bench.path("script"), bench.whereabouts());
-    std::fs::write(&script, format!("#!/bin/sh\n{}\n", whereabouts.display())).unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let script = bench.executable("script", format!("#!/bin/sh\n{}\n", bench.whereabouts().display()));
     let (status, output, errors) = end(bench.runner().arg("--verbose").arg(&script));
     assert_eq!((status, output.as_str()), (0, NAME));
     assert_eq!(errors.lines().count(), 2, "one line for the shell, one for `where`:\n{errors}");

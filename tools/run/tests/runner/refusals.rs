@@ -6,22 +6,21 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-fn permit(file: &std::path::Path, mode: u32) {
+fn permit(file: &Path, mode: u32) {
     fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
 fn programs_that_cannot_be_run_end_as_under_env() {
     let bench = Workbench::new();
-    let (plain, script, broken) = (bench.path("plain"), bench.path("script"), bench.path("broken"));
+    let plain = bench.path("plain");
     fs::write(&plain, "text").unwrap();
-    fs::write(&script, "#!/nonexistent/interpreter\n").unwrap();
-    fs::write(&broken, b"\x7fELF and no more").unwrap();
-    permit(&script, 0o755);
-    permit(&broken, 0o755);
+    let script = bench.executable("script", "#!/nonexistent/interpreter\n");
+    let broken = bench.executable("broken", b"\x7fELF and no more");
     for (program, status, why) in [
         ("nonesuch-program".into(), 127, "no such program on the PATH"),
         (bench.path("none"), 127, "no such file"),
@@ -78,8 +77,7 @@ fn set_uid_programs_run_without_and_that_is_said() {
     if !is_root() {
         return;
     }
-    let id = bench.path("id");
-    fs::copy("/usr/bin/id", &id).unwrap();
+    let id = bench.install("id", Path::new("/usr/bin/id"));
     for (mode, what) in [(0o4755, "set-uid"), (0o2755, "set-gid")] {
         chown(&id, Some(0), Some(0)).unwrap();
         permit(&id, mode);

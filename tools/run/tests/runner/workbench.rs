@@ -43,13 +43,30 @@ impl Workbench {
         use std::os::unix::process::CommandExt as _;
         let (runner, image) = (self.path("runner"), self.path("image"));
         if !runner.exists() {
-            fs::copy(env!("CARGO_BIN_EXE_liblinux-run"), &runner).expect("the runner");
+            self.install("runner", Path::new(env!("CARGO_BIN_EXE_liblinux-run")));
             fs::copy(Self::image(), &image).expect("the image");
         }
         let mut command = Command::new(runner);
         command.arg("--image").arg(image);
         command.uid(NOBODY).gid(NOBODY).current_dir("/");
         command
+    }
+
+    /// Copies a program under `name`.
+    ///
+    /// By another process: had this one the copy open for writing, a child that another thread starts meanwhile would
+    /// have it too until its exec, and the program could not be run (`ETXTBSY`).
+    pub(crate) fn install(&self, name: &str, program: &Path) -> PathBuf {
+        let copy = self.path(name);
+        succeed(Command::new("install").args(["-m", "755", "-T"]).arg(program).arg(&copy));
+        copy
+    }
+
+    /// A file that may be run, with this content; see [`Self::install`].
+    pub(crate) fn executable(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let text = self.path(&format!("{name}.content"));
+        fs::write(&text, content).expect("a file of ours");
+        self.install(name, &text)
     }
 
     /// Builds `source` of the folder `programs` under `name`.
