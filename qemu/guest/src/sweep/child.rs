@@ -24,6 +24,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::arguments::{self, Set};
+use super::descriptors;
 use super::folder::Folder;
 use super::{exceptions, newer};
 use crate::arch::{self, Frame};
@@ -219,7 +220,7 @@ fn wait(pid: Pid) -> io::Result<WaitStatus> {
 /// `memory` is an [`Area`]'s, the process has one thread, and the caller of [`run`] vouches for the calls.
 unsafe fn live(memory: *mut Memory, folder: &Folder, call: &Syscall, set: &Set, ways: &[Way]) -> ! {
     // SAFETY: as this function's contract.
-    let failed_step = unsafe { arguments::prepare(folder) };
+    let failed_step = unsafe { descriptors::prepare(folder) };
     if let Some(step) = failed_step {
         end(step);
     }

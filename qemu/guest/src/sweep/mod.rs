@@ -42,6 +42,7 @@ use folder::{Folder, State};
 
 mod arguments;
 mod child;
+mod descriptors;
 mod exceptions;
 mod folder;
 mod newer;

@@ -11,15 +11,13 @@
 use std::mem::size_of_val;
 
 use liblinux_abi::errno::{EFAULT, EINVAL};
-use liblinux_abi::legacy::{
-    AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, SIGCHLD,
-};
+use liblinux_abi::legacy::{AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, SIGCHLD};
 use liblinux_abi::syscall::Syscall;
 
+use super::arguments::HERE;
 use crate::arch;
 use crate::bare::number;
 
-const HERE: u64 = AT_FDCWD as u32 as u64;
 const NO_FOLLOW: u64 = AT_SYMLINK_NOFOLLOW as u64;
 const BAD_ADDRESS: i64 = -(EFAULT as i64);
 const INVALID: i64 = -(EINVAL as i64);
