@@ -37,6 +37,15 @@ const CAPACITY: u64 = 16;
 /// How often the registry moves: callers of the first area are led on 16 times.
 const MOVES: u32 = 12;
 
+/// Ends the others when it is dropped: at the end, and when one has failed.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// Looks an address up until writers leave the time for it.
 fn landing(area: Area, address: u64) -> Result<u64, isize> {
     loop {
@@ -114,6 +123,8 @@ fn forked(area: Area, own: &Dso, fixed: u64) {
 
 /// A writer that goes on for ever, with an area and a DSO. It shares its maker's thread-local storage, and uses none.
 extern "C" fn write_for_ever(work: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: ends a writer whose maker has died, without thread-local storage, for it cannot fail.
+    unsafe { libc::alarm(20) };
     // SAFETY: its maker gave it, and waits for it.
     let (area, own) = unsafe { work.cast::<(Area, &Dso)>().read() };
     loop {
@@ -154,6 +165,7 @@ fn one_registry_under_everything_at_once() {
     scope(|scope| {
         for dso in &all[..WRITERS] {
             scope.spawn(|| {
+                let _stop = Stop(&stop);
                 while go_on() {
                     cycle(area, dso).unwrap_or_else(|error| panic!("{error}"));
                     cycles.fetch_add(1, Relaxed);
@@ -162,6 +174,7 @@ fn one_registry_under_everything_at_once() {
         }
         for _ in 0..READERS {
             scope.spawn(|| {
+                let _stop = Stop(&stop);
                 handler::set_area(area.address);
                 while go_on() {
                     let landed = probe.raise(64).expect("the fault lands");
@@ -171,12 +184,14 @@ fn one_registry_under_everything_at_once() {
             });
         }
         scope.spawn(|| {
+            let _stop = Stop(&stop);
             while go_on() {
                 forked(area, for_children, probe.fault);
                 forks.fetch_add(1, Relaxed);
             }
         });
         scope.spawn(|| {
+            let _stop = Stop(&stop);
             let mut stack = vec![0_u64; 8 * PAGE_SIZE];
             let mut after = 1;
             while go_on() {
@@ -185,6 +200,7 @@ fn one_registry_under_everything_at_once() {
                 kills.fetch_add(1, Relaxed);
             }
         });
+        let _stop = Stop(&stop);
         let start = Instant::now();
         let size = area_size(CAPACITY).expect("a size");
         for _ in 0..MOVES {
@@ -193,7 +209,6 @@ fn one_registry_under_everything_at_once() {
             assert_eq!((entries().grow)(area.address, larger, size), 0, "the registry moves");
         }
         sleep(TIME.saturating_sub(start.elapsed()));
-        stop.store(true, SeqCst);
     });
     let [cycles, faults, forks, kills] = [cycles, faults, forks, kills].map(AtomicU64::into_inner);
     println!(
