@@ -9,7 +9,7 @@ use liblinux_abi::fixup::Dso;
 use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_tests::fixup::handler::{self, Seen};
 use liblinux_tests::fixup::probe::{MARKS, OTHERS, Probe, Registers};
-use liblinux_tests::fixup::{Area, map};
+use liblinux_tests::fixup::{Area, entries, map};
 use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mprotect, munmap};
 use std::io::Write as _;
@@ -320,7 +320,8 @@ fn what_took_the_place_of_a_text_never_lands() {
 fn areas_that_are_gone_or_rubbish_are_areas_without_fixups() {
     let probe = Probe::named("load");
     let rubbish = page(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
-    let gone = Area::new(1);
+    let gone = Area { address: map_apart(PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, apart()) };
+    assert_eq!((entries().init)(gone.address, PAGE_SIZE as u64, 1), 0);
     assert_eq!(gone.register(&probe.dso()), 0);
     unmap(gone.address, PAGE_SIZE);
     for area in [0, 64, 1 << 60, u64::MAX - 63, rubbish, rubbish + 8, gone.address, HOLE] {
