@@ -44,6 +44,13 @@ fn perform() -> Result<(), String> {
         work(times);
         source.nanoseconds(ticks() - start) / times as f64
     };
+    let (mut judged, mut over) = (0, Vec::new());
+    let mut judge = |what: &str, value: f64, target: f64| {
+        judged += 1;
+        if value > target {
+            over.push(what.to_owned());
+        }
+    };
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["what", "ns", "10%..90%", "against", "ratio", "10%..90%", "target"]);
@@ -63,8 +70,10 @@ fn perform() -> Result<(), String> {
             .collect();
         let [ours, other] = [0, 1].map(|index| Spread::of(rounds.iter().map(|round| round[index])));
         let ratio = Spread::of(rounds.iter().map(|round| round[0] / round[1]));
+        let what = format!("a fault by dispatch, {dsos} x {entries}");
+        judge(&what, ratio.median, DISPATCH_TARGET);
         table.add_row([
-            format!("a fault by dispatch, {dsos} x {entries}"),
+            what,
             format!("{:.0}", ours.median),
             format!("{:.0}..{:.0}", ours.low, ours.high),
             format!("{:.0} by a handler that knows", other.median),
@@ -73,8 +82,12 @@ fn perform() -> Result<(), String> {
             format!("{DISPATCH_TARGET:.2}"),
         ]);
     }
-    let mut single = |what: String, target: String, round: &dyn Fn() -> f64| {
+    let mut single = |what: String, target: Option<f64>, round: &dyn Fn() -> f64| {
         let spread = Spread::of((0..ROUNDS).map(|_| round()));
+        if let Some(target) = target {
+            judge(&what, spread.median, target);
+        }
+        let target = target.map_or_else(String::new, |target| format!("{target:.0} ns"));
         let range = format!("{:.1}..{:.1}", spread.low, spread.high);
         let none = String::new;
         table.add_row([what, format!("{:.1}", spread.median), range, none(), none(), none(), target]);
@@ -82,7 +95,7 @@ fn perform() -> Result<(), String> {
     for (dsos, entries, registry) in &registries {
         for different in ADDRESSES {
             let addresses = registry.addresses(different).repeat((LOOKUPS / different).max(1) as usize);
-            let target = if different < 1024 { format!("{LOOKUP_TARGET_NS:.0} ns") } else { String::new() };
+            let target = (different < 1024).then_some(LOOKUP_TARGET_NS);
             single(format!("lookup, {dsos} x {entries}, of {different} addresses"), target, &|| {
                 time(&|_| look_up(registry, &addresses), addresses.len() as u64)
             });
@@ -91,10 +104,14 @@ fn perform() -> Result<(), String> {
     let dso = visitor();
     for dsos in [1, 32, 1024] {
         let registry = Registry::new(dsos, 1);
-        single(format!("register and unregister beside {dsos}"), String::new(), &|| {
+        single(format!("register and unregister beside {dsos}"), None, &|| {
             time(&|times| register(&registry, &dso, times), 20)
         });
     }
     println!("{table}");
+    println!("{} of {judged} within their targets", judged - over.len());
+    if !over.is_empty() {
+        println!("over: {}", over.join(", "));
+    }
     Ok(())
 }

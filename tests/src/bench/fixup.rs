@@ -3,7 +3,8 @@
 //!
 //! # Invariants
 //!
-//! 1. The two handlers differ in nothing but what is compared: the other one sets the same registers, from constants.
+//! 1. The two handlers differ in nothing but what is compared: the other one sets the same registers, and takes the
+//!    landing from a variable.
 //! 2. Texts and tables are memory of their own for each DSO, as those of real ones are.
 
 #![expect(unsafe_code, reason = "installs signal handlers and writes tables")]
