@@ -8,21 +8,19 @@
 //! 1. The image is built from the sources as they are before it is measured.
 
 use crate::checked;
-use crate::command;
-use crate::run;
+use crate::command::{self, cargo};
+use crate::run::IMAGE;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use std::path::{Path, absolute};
-use std::process::Command;
 
 /// Where the picture goes, in the workspace.
 const PICTURE: &str = "target/bench/ratios.svg";
 
-/// Measures the image; prints a table, draws [`PICTURE`], and writes all figures to `json` if given.
+/// Measures the image; prints a table, draws [`PICTURE`], and writes the ratios to `json` if given.
 pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
     checked::image(workspace)?;
-    let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    bench.current_dir(workspace.root());
+    let mut bench = cargo(workspace);
     bench.args(["bench", "--quiet", "--locked", "--package=liblinux-tests", "--bench=ratios", "--"]);
     bench.arg("--svg").arg(workspace.root().join(PICTURE));
     if let Some(json) = json {
@@ -30,13 +28,12 @@ pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
         bench.arg("--json").arg(absolute(json).context("the file for the figures has no place")?);
     }
     command::run(&mut bench)?;
-    let mut fixups = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    fixups.current_dir(workspace.root());
+    let mut fixups = cargo(workspace);
     fixups.args(["bench", "--quiet", "--locked", "--package=liblinux-tests", "--bench=fixups"]);
     command::run(&mut fixups)?;
     // The image is named as when the runner is built to be used, so that nothing is built twice.
-    let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    bench.current_dir(workspace.root()).env(run::IMAGE, workspace.image());
+    let mut bench = cargo(workspace);
+    bench.env(IMAGE, workspace.image());
     bench.args(["bench", "--quiet", "--locked", "--package=liblinux-run", "--bench=cost"]);
     command::run(&mut bench)
 }

@@ -1,7 +1,15 @@
 //! Running other programs.
 
+use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
 use std::process::Command;
+
+/// The cargo that runs us, in the workspace.
+pub(crate) fn cargo(workspace: &Workspace) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace.root());
+    cargo
+}
 
 /// Runs a program whose output the user sees; fails unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {

@@ -7,7 +7,7 @@
 //!    remapped, and no date goes in.
 //! 3. What is linked is the image's own object and nothing else; an undefined symbol is an error.
 
-use crate::command::{output, run};
+use crate::command::{cargo, output, run};
 use crate::exception;
 use crate::fixup_header;
 use crate::legacy;
@@ -72,8 +72,7 @@ fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf
     let target = workspace.root().join("target").join(folder);
     let remap = format!("--remap-path-prefix={}=/liblinux", workspace.root().display());
     let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str()]).collect();
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace.root());
+    let mut cargo = cargo(workspace);
     cargo.args(["build", "--quiet", "--locked", "--package=liblinux-image", "--profile=image"]);
     cargo.args(more).arg(format!("--target={TARGET}")).arg("--target-dir").arg(&target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));

@@ -50,7 +50,7 @@ enum Task {
         #[arg(long, value_name = "VERSION", default_value = boot::KERNEL)]
         kernel: String,
     },
-    /// Run every test, boots included
+    /// Run every test, boots included, but for the cases that take long
     Test,
     /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg
     Image,
@@ -64,7 +64,7 @@ enum Task {
     },
     /// Compare the speed of our functions with that of the kernel's C image
     Bench {
-        /// Write the figures to FILE as well
+        /// Write the ratios to FILE as well
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },

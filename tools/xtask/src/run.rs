@@ -8,7 +8,7 @@
 //! 1. Nothing is written to standard output, which is the program's.
 
 use crate::checked;
-use crate::command;
+use crate::command::{self, cargo};
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use std::convert::Infallible;
@@ -42,8 +42,8 @@ fn start(workspace: &Workspace, is_verbose: bool, words: &[OsString]) -> Result<
 /// Builds `liblinux-run` with the image inside.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let (image, _) = checked::judged(workspace)?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace.root()).env(IMAGE, image);
+    let mut cargo = cargo(workspace);
+    cargo.env(IMAGE, image);
     cargo.args(["build", "--quiet", "--release", "--locked", "--package=liblinux-run"]);
     command::run(&mut cargo).context("liblinux-run does not build")?;
     Ok(workspace.root().join("target/release/liblinux-run"))
