@@ -15,7 +15,7 @@ use crate::rules::alternatives;
 use crate::subject::Subject;
 use goblin::elf::sym::STT_FUNC;
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
-use liblinux_abi::export::{PRIVATE, SGX_ENTER_ENCLAVE};
+use liblinux_abi::export::{BODY, PRIVATE, SGX_ENTER_ENCLAVE};
 use liblinux_abi::layout::{SLOT_SIZE, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
 use std::ops::Range;
@@ -50,7 +50,7 @@ impl Function<'_> {
     /// The system call whose hand-written body this function is, by its name `SYMBOL.body`.
     pub fn body_owner(&self) -> Option<&'static Syscall> {
         let owner = |name: &&str| {
-            let symbol = name.strip_suffix(".body")?;
+            let symbol = name.strip_suffix(BODY)?;
             SYSCALLS.iter().find(|call| call.symbol == symbol && call.is_hand_written())
         };
         self.names.iter().find_map(owner)
@@ -58,13 +58,13 @@ impl Function<'_> {
 
     /// The private call whose body this function is: its index.
     pub fn private_call(&self) -> Option<usize> {
-        let bodies = self.names.iter().filter_map(|name| name.strip_suffix(".body"));
+        let bodies = self.names.iter().filter_map(|name| name.strip_suffix(BODY));
         bodies.filter_map(|name| PRIVATE.iter().position(|private| *private == name)).next()
     }
 
     /// Whether this is the function that enters enclaves: nothing else needs `enclu`, or calls a function of the caller's.
     pub fn enters_enclaves(&self) -> bool {
-        self.names.iter().any(|name| name.strip_suffix(".body") == Some(SGX_ENTER_ENCLAVE))
+        self.names.iter().any(|name| name.strip_suffix(BODY) == Some(SGX_ENTER_ENCLAVE))
     }
 
     /// Names an instruction of this function for a message.

@@ -21,6 +21,9 @@ use std::fmt;
 /// Section index of symbols that are no addresses (`SHN_ABS`).
 pub const SHN_ABS: usize = 0xfff1;
 
+/// Bytes of a symbol in a table (`Elf64_Sym`).
+pub const SYMBOL_SIZE: usize = goblin::elf64::sym::SIZEOF_SYM;
+
 /// Section index of undefined symbols (`SHN_UNDEF`).
 pub const SHN_UNDEF: usize = 0;
 

@@ -27,15 +27,14 @@ use crate::kernel::Functions;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use liblinux_abi::export::{SGX_ENTER_ENCLAVE, standard};
 use liblinux_abi::layout::{PAGE_SIZE, slot};
-use liblinux_check::image::Image as Elf;
+use liblinux_check::image::{Image as Elf, SYMBOL_SIZE};
 use std::fs;
 use std::path::Path;
 
 /// The image that `build.rs` put in.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-/// Bytes of a symbol in the table, and where among them its value is (`Elf64_Sym`).
-const SYMBOL_SIZE: usize = 24;
+/// Where in a symbol its value is (`st_value` of `Elf64_Sym`).
 const SYMBOL_VALUE: usize = 8;
 
 /// Bytes of a value.

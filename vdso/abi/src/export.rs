@@ -43,8 +43,11 @@ pub const FIXUPS: [&str; 12] = [
 ];
 
 /// The private calls, in the order of their numbers: the first one's is at `layout::PRIVATE`, once a kernel wrote it.
-/// The body of each is the local function `NAME.body`.
+/// The body of each is a local function, named by [`BODY`].
 pub const PRIVATE: [&str; 3] = ["__vdso_fixup_attach", "__vdso_fixup_query", "__vdso_fixup_mark"];
+
+/// How the name of the body of a hand-written entry ends: the entry's own name is in front of it.
+pub const BODY: &str = ".body";
 
 /// ELF symbol binding of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

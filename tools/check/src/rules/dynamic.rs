@@ -7,7 +7,7 @@
 //!
 //! 1. Each rule first gets the dynamic table, and so refuses an image without one.
 
-use crate::image::Image;
+use crate::image::{Image, SYMBOL_SIZE};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::dynamic::{
@@ -19,9 +19,6 @@ use goblin::elf::dynamic::{
 };
 use goblin::elf::section_header::{SHT_REL, SHT_RELA};
 use liblinux_abi::export;
-
-/// Bytes of a symbol.
-const SYMBOL_SIZE: u64 = 24;
 
 // What goblin does not name: `elf.h`.
 const SHT_RELR: u32 = 19;
@@ -174,10 +171,10 @@ fn dynamic_tables(subject: &Subject<'_>) -> Verdict {
     let load = image.load()?;
     let size = image.tag(DT_STRSZ, "DT_STRSZ")?;
     let entry_size = image.tag(DT_SYMENT, "DT_SYMENT")?;
-    demand!(entry_size == SYMBOL_SIZE, "DT_SYMENT is {entry_size}, not {SYMBOL_SIZE}");
+    demand!(entry_size == SYMBOL_SIZE as u64, "DT_SYMENT is {entry_size}, not {SYMBOL_SIZE}");
     for (tag, name, section, len) in [
         (DT_STRTAB, "DT_STRTAB", ".dynstr", size),
-        (DT_SYMTAB, "DT_SYMTAB", ".dynsym", SYMBOL_SIZE),
+        (DT_SYMTAB, "DT_SYMTAB", ".dynsym", SYMBOL_SIZE as u64),
         (DT_HASH, "DT_HASH", ".hash", 8),
         (DT_GNU_HASH, "DT_GNU_HASH", ".gnu.hash", 16),
         (DT_VERSYM, "DT_VERSYM", ".gnu.version", 2),

@@ -9,7 +9,7 @@ use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use liblinux_abi::errno::ENOSYS;
-use liblinux_abi::export::{FIXUPS, PRIVATE};
+use liblinux_abi::export::{BODY, FIXUPS, PRIVATE};
 use liblinux_abi::fixup::Entry;
 use liblinux_abi::layout::{self, SLOT_SIZE, fixup_slot};
 
@@ -76,12 +76,12 @@ fn fixup_slots(subject: &Subject<'_>) -> Verdict {
 
 /// Address and size of a private call's body.
 fn body(subject: &Subject<'_>, name: &str) -> Result<(u64, u64), Fault> {
-    let is_body = |symbol: &str| symbol.strip_suffix(".body") == Some(name);
+    let is_body = |symbol: &str| symbol.strip_suffix(BODY) == Some(name);
     let symbols = subject.symbols()?;
     let found = symbols.iter().find(|symbol| is_body(symbol.name));
     found
         .map(|symbol| (symbol.value, symbol.size))
-        .ok_or_else(|| Fault::Wrong(format!("there is no function {name}.body")))
+        .ok_or_else(|| Fault::Wrong(format!("there is no function {name}{BODY}")))
 }
 
 fn private_calls(subject: &Subject<'_>) -> Verdict {

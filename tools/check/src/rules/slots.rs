@@ -12,6 +12,7 @@ use crate::function::slot_range;
 use crate::image::Image;
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
+use liblinux_abi::export::BODY;
 use liblinux_abi::layout::{SLOT_SIZE, SLOTS, slot};
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 
@@ -121,7 +122,7 @@ fn leads_to_body(subject: &Subject<'_>, call: &Syscall, found: &[u8]) -> Result<
     };
     let target = start.wrapping_add(end as u64).wrapping_add_signed(distance);
     let padded = found[end..].iter().all(|byte| *byte == INT3);
-    let body = format!("{}.body", call.symbol);
+    let body = format!("{}{BODY}", call.symbol);
     let right_body = match subject.symbols() {
         Ok(symbols) => symbols.iter().any(|symbol| symbol.name == body && symbol.value == target),
         Err(_) => subject.image.text()?.contains(&target),
