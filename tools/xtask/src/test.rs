@@ -11,19 +11,22 @@
 
 use crate::boot;
 use crate::checked;
-use crate::command::run;
+use crate::command::{cargo, run};
 use crate::image;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_boot::packages::{self, Package};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 /// What the tests need beside what the boots need.
 const PACKAGES: &[Package] = &[
     Package { name: "g++", probe: "g++" },
+    Package { name: "gdb", probe: "gdb" },
     Package { name: "manpages-dev", probe: "/usr/share/man/man2/open.2.gz" },
+    Package { name: "openjdk-17-jdk-headless", probe: "javac" },
+    Package { name: "perl", probe: "perl" },
     Package { name: "pkgconf", probe: "pkg-config" },
     Package { name: "python3", probe: "python3" },
 ];
@@ -85,12 +88,6 @@ pub(crate) fn all(workspace: &Workspace) -> Result<bool> {
     tally.step("crates", || crates(workspace));
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(tally.failed == 0)
-}
-
-fn cargo(workspace: &Workspace) -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace.root());
-    cargo
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Fork, threads and exec in every order, and what a program inherits.
 
-use crate::workbench::{Workbench, end, has, sh, succeed};
+use crate::workbench::{Workbench, end, sh, succeed};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -124,9 +124,6 @@ fn no_follow_lets_go() {
 #[test]
 fn debuggers_see_the_image_in_the_kernels_copy_of_the_vector() {
     let bench = Workbench::new();
-    if !has("python3") {
-        return;
-    }
     // AT_SYSINFO_EHDR (33) of /proc/self/auxv is where the named mapping begins that can be executed.
     let script = "import struct
 auxv = dict(struct.iter_unpack('QQ', open('/proc/self/auxv', 'rb').read()))

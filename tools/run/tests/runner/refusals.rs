@@ -1,13 +1,13 @@
 //! What cannot be run, traced or mapped: the reason, the exit status, and nothing left behind.
 
-use crate::workbench::{NOBODY, Workbench, end, has, is_root, sh, succeed};
+use crate::workbench::{NOBODY, Workbench, end, is_root, sh, succeed};
 use nix::libc;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 fn permit(file: &Path, mode: u32) {
@@ -185,15 +185,11 @@ fn without_ptrace_the_reason_is_said() {
 #[test]
 fn debuggers_cannot_trace_what_is_traced_and_say_so() {
     let bench = Workbench::new();
-    if has("strace") {
-        let (status, _, errors) = end(bench.runner().args(["strace", "true"]));
-        assert!(status != 0 && errors.contains("Operation not permitted"), "{status} {errors}");
-    }
-    if has("gdb") {
-        let mut command = bench.runner();
-        let (_, output, errors) = end(command.args(["gdb", "-nx", "-batch", "-ex", "run", "--args", "true"]));
-        assert!(format!("{output}{errors}").contains("Operation not permitted"), "{output}{errors}");
-    }
+    let (status, _, errors) = end(bench.runner().args(["strace", "true"]));
+    assert!(status != 0 && errors.contains("Operation not permitted"), "{status} {errors}");
+    let mut command = bench.runner();
+    let (_, output, errors) = end(command.args(["gdb", "-nx", "-batch", "-ex", "run", "--args", "true"]));
+    assert!(format!("{output}{errors}").contains("Operation not permitted"), "{output}{errors}");
 }
 
 /// A program that sleeps, and that the runner is to let go of.
@@ -206,11 +202,17 @@ fn sleeper(bench: &Workbench) -> Command {
 /// Waits until the sleeper has the image and nobody traces it.
 fn let_go(child: &Child) -> Pid {
     let pid = Pid::from_raw(child.id().cast_signed());
+    until(pid, |status| status.contains("Name:\tsleep") && status.contains("TracerPid:\t0\n"));
+    pid
+}
+
+/// Waits until `/proc/PID/status` is so.
+fn until(pid: Pid, is_so: impl Fn(&str) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        if status.contains("Name:\tsleep") && status.contains("TracerPid:\t0\n") {
-            break pid;
+        if is_so(&status) {
+            break;
         }
         assert!(Instant::now() < deadline, "{status}");
         std::thread::sleep(Duration::from_millis(2));
@@ -229,13 +231,26 @@ fn a_program_that_was_let_go_can_be_traced() {
     child.wait().unwrap();
 }
 
+#[test]
+fn strace_traces_a_program_that_was_let_go() {
+    let bench = Workbench::new();
+    let mut child = sleeper(&bench).spawn().unwrap();
+    let pid = let_go(&child);
+    let mut strace = Command::new("strace");
+    let strace = strace.args(["-p", &pid.to_string()]).stderr(Stdio::piped()).spawn().unwrap();
+    let tracer = format!("TracerPid:\t{}\n", strace.id());
+    until(pid, |status| status.contains(&tracer));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = strace.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("attached") && errors.contains("+++ killed by SIGKILL +++"), "{errors}");
+}
+
 /// gdb reads the image's own symbols, and of a function that is led to the kernel where that one is.
 #[test]
 fn gdb_shows_the_symbols_of_a_program_that_was_let_go() {
     let bench = Workbench::new();
-    if !has("gdb") {
-        return;
-    }
     let mut child = sleeper(&bench).spawn().unwrap();
     let pid = let_go(&child);
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();

@@ -100,16 +100,6 @@ impl Workbench {
     }
 }
 
-/// Whether this machine has a program; says so if not.
-pub(crate) fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    if !found {
-        eprintln!("left out: there is no {program} on this machine");
-    }
-    found
-}
-
 /// Whether the tests run as root; says so if not.
 pub(crate) fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
