@@ -27,6 +27,7 @@ pub mod machine;
 pub mod namespace;
 pub mod observer;
 pub mod plugin;
+pub mod query;
 pub mod relay;
 pub mod selftest;
 pub mod sweep;

@@ -52,6 +52,7 @@ pub const BOOT: &[Package] = &[
     package("musl-tools", "musl-gcc"),
     package("patch", "patch"),
     package("qemu-system-x86", "qemu-system-x86_64"),
+    package("strace", "/usr/bin/strace"),
     package("xz-utils", "xz"),
 ];
 
@@ -163,7 +164,7 @@ fn known(name: &str) -> bool {
     quiet_success(Command::new("apt-cache").args(["show", "--no-all-versions", name]))
 }
 
-/// Fills `folder` with the system's source files and Debian 12's security archive; `false` on another system.
+/// Fills `folder` with the system's source files and Debian 12's security archive; `false` if it is not known where.
 fn security_source(folder: &Path) -> Result<bool> {
     let targets = Command::new("apt-get")
         .args(["indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"])

@@ -1,9 +1,10 @@
 //! The programs that run in the guest, and what each is built from; [`crate::workshop`] builds them.
 //!
-//! They are what users run: one C source under every libc that reads a vDSO, a Go program, a Rust program with std, and
-//! Debian's own busybox. Each is built by its language's ordinary tool with ordinary flags; nothing in them knows of
-//! our image but `stubs`, `pointers`, `enclave`, and the examples of `vdso/client` with their judge, `client`. Beside
-//! them are the kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to programs.
+//! Some are what users run, and know nothing of our image: one C source under every libc that reads a vDSO, a Go
+//! program, a Rust program with std, and Debian's own busybox. The others are there for it: those of `qemu/guest`, and
+//! the examples of `vdso/client` with their judge, `client`. Each is built by its language's ordinary tool with ordinary
+//! flags. Beside them are the kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to
+//! programs.
 //!
 //! # Invariants
 //!
@@ -97,6 +98,12 @@ pub const PROGRAMS: &[Program] = &[
     program("checkpoint", "Rust std, glibc dynamic", Build::Rust("checkpoint")),
     program("blocked", "Rust std, glibc dynamic", Build::Rust("blocked")),
     program("audited", "Rust std, glibc dynamic", Build::Rust("audited")),
+    program("straced", "Rust std, glibc dynamic", Build::Rust("straced")),
+    program(
+        "strace",
+        "Debian strace, glibc dynamic",
+        Build::Debian { path: "/usr/bin/strace", package: "strace" },
+    ),
     program("yama", "Rust std, glibc dynamic", Build::Rust("yama")),
     program(RUNNER, "Rust std, glibc dynamic", Build::Runner),
     program("vdso64.so", "our image", Build::Image),

@@ -9,7 +9,7 @@
 //!
 //! 1. A record counts only if it names this process and this number.
 
-#![expect(unsafe_code, reason = "calls an address, installs a filter")]
+#![expect(unsafe_code, reason = "installs a filter")]
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -19,13 +19,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use liblinux_abi::errno::{ENOENT, ENOSYS};
-use liblinux_abi::fixup::{Attached, PRIVATE_QUERY};
-use liblinux_abi::layout;
-use liblinux_guest::bare;
-use liblinux_guest::image::Image;
 use liblinux_guest::ktap::Ktap;
+use liblinux_guest::query::Query;
 use nix::libc::{self, sock_filter, sock_fprog};
-use procfs::process::Process;
 
 /// `AUDIT_SECCOMP` of `include/uapi/linux/audit.h`.
 const RECORD: &str = "type=1326";
@@ -45,23 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool> {
-    let image = Image::of(&Process::myself()?)?.context("the kernel gave this process no image")?;
-    let query = image.offset("__vdso_fixup_query").context("the image has no private calls")?;
-    let word = (image.address + layout::PRIVATE as u64) as *const u32;
-    // SAFETY: the image is mapped, and has the word there.
-    let base = unsafe { word.read() };
-    ensure!(base != 0, "the kernel wrote no base into the image");
-    log_from(base)?;
-
-    let mut out = Attached { area: 0, size: 0 };
-    let address = (&raw mut out).expose_provenance() as u64;
-    let entry = (image.address + query) as *const ();
-    // SAFETY: the entry of `fixup_query`.
-    let entry = unsafe { std::mem::transmute::<*const (), extern "C" fn(u64) -> i64>(entry) };
-    let by_image = entry(address);
-    let number = base + PRIVATE_QUERY;
-    // SAFETY: a number that no call has, made from here.
-    let from_here = unsafe { bare::call_number(number, [address, 0, 0, 0, 0, 0]) };
+    let query = Query::find()?;
+    log_from(query.base)?;
+    let (by_image, from_here) = (query.by_image(), query.from_here());
 
     let mut out = io::stdout().lock();
     let mut list = Ktap::begin(&mut out)?;
@@ -72,7 +54,7 @@ fn run() -> Result<bool> {
     };
     list.test("the image's call passes", &expect("the entry", by_image, ENOENT).into())?;
     list.test("the same number from here is unknown", &expect("the call", from_here, ENOSYS).into())?;
-    let records = records(number)?;
+    let records = records(query.number())?;
     list.test(
         "both are in the log",
         &(if records == 2 { Ok(()) } else { Err(format!("{records} records")) }).into(),
