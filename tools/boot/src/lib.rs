@@ -3,9 +3,10 @@
 //! An image is judged by the programs that will use it, on the kernel that will map it. [`boot`] makes both come about
 //! from nothing but a C compiler and the Rust toolchain: it installs Debian's packages ([`packages`]), unpacks and
 //! patches the kernel ([`source`]), builds it once and keeps it ([`kernel`], [`cache`]), builds the guest's programs
-//! ([`programs`]) into a file system ([`initramfs`]), runs QEMU ([`qemu`]) for each case ([`case`]), reads the KTAP that
-//! comes back ([`ktap`]) and holds it against what the case demands ([`verdict`], [`report`]). The kernel's own selftests
-//! ([`selftests`]) are held against a second guest with the kernel's image ([`control`]).
+//! ([`programs`], [`workshop`]) into a file system ([`initramfs`]), runs QEMU ([`qemu`]) for each case ([`case`],
+//! [`cases`]), reads the KTAP that comes back ([`ktap`]) and holds it against what the case demands ([`verdict`],
+//! [`report`]). The kernel's own selftests ([`selftests`]) are held against a second guest with the kernel's image
+//! ([`control`]).
 //!
 //! # Invariants
 //!
@@ -15,6 +16,7 @@
 
 pub mod cache;
 pub mod case;
+pub mod cases;
 pub mod config;
 pub mod control;
 pub mod elf;
@@ -74,7 +76,7 @@ pub struct Options {
 /// Boots every case in a kernel with the image, and prints the table.
 pub fn boot(options: &Options) -> Result<Summary> {
     let started = Instant::now();
-    let cases = case::choose(case::all(&options.root)?, &options.cases)?;
+    let cases = cases::choose(cases::all(&options.root)?, &options.cases)?;
     ensure!(
         source::KERNELS.contains(&options.kernel.as_str()),
         "there is no kernel `{}`; the kernels are: {}",
@@ -139,7 +141,7 @@ fn kernel_in(cache: &Cache, options: &Options, configuration: &str, image: &Path
 
 /// The cases of the workspace at `root`, in the order of their names.
 pub fn list_cases(root: &Path) -> Result<Vec<Case>> {
-    case::all(root)
+    cases::all(root)
 }
 
 /// What the guests are made of, outside the cache, so that they run without its lock.

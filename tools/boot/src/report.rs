@@ -87,6 +87,11 @@ impl fmt::Display for Summary {
                 for count in verdict.rows.iter().filter_map(|row| row.not_carried.as_ref()) {
                     write!(formatter, "\n{}: the kernel need not carry {count} system calls", verdict.case)?;
                 }
+                for row in &verdict.rows {
+                    for figure in &row.figures {
+                        write!(formatter, "\n{}/{}: {figure}", verdict.case, row.program)?;
+                    }
+                }
             }
         }
         for (index, comparison) in self.comparisons.iter().enumerate() {
@@ -169,6 +174,7 @@ mod tests {
             build_id: "00ff00ff00ff00ff".into(),
             resolved: vec!["__vdso_time".into()],
             count: Count { passed: 3, failed: 0, skipped: 1 },
+            figures: vec!["a null load: 1037".into()],
             ..Row::default()
         };
         let mut summary = Summary {
@@ -177,7 +183,15 @@ mod tests {
         };
         assert!(summary.passed());
         let text = summary.to_string();
-        for word in ["rust", "Go", "00ff00ff00ff ", "time", "3 of 3, 1 skipped", "passed"] {
+        for word in [
+            "rust",
+            "Go",
+            "00ff00ff00ff ",
+            "time",
+            "3 of 3, 1 skipped",
+            "passed",
+            "rust/go: a null load: 1037",
+        ] {
             assert!(text.contains(word), "no `{word}` in\n{text}");
         }
         summary.verdicts[0].problems.push("another image".into());

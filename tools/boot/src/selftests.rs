@@ -202,7 +202,7 @@ impl Selftest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case;
+    use crate::cases;
 
     fn origin() -> Origin<'static> {
         let [root, tree, none] = ["/w", "/k", "/none"].map(Path::new);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_selftest_is_in_a_case() {
-        let cases = case::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+        let cases = cases::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
         for test in SELFTESTS {
             let mut programs = cases.iter().flat_map(|case| &case.programs);
             assert!(programs.any(|program| program.name == test.name), "no case runs {}", test.name);

@@ -17,6 +17,9 @@ use crate::programs;
 /// The diagnostic with the number of calls that need no number.
 const NOT_CARRIED: &str = "calls that this kernel need not carry";
 
+/// What the guest itself says of a program, among the program's diagnostics.
+const OBSERVED: [&str; 3] = ["Subtest: ", "build-id: ", "resolved: "];
+
 /// The result of a case.
 #[derive(Debug)]
 pub struct Verdict {
@@ -41,6 +44,8 @@ pub struct Row {
     pub resolved: Vec<String>,
     /// How many system calls worked although the kernel refuses their numbers, as the program said.
     pub not_carried: Option<String>,
+    /// What it measured, if the case wants that shown: `WHAT: FIGURES`.
+    pub figures: Vec<String>,
     /// Its tests.
     pub count: Count,
     /// How each test ended that has none below it; last the program itself, if it failed without one of them.
@@ -102,6 +107,15 @@ fn judge_program(case: &Case, program: &CaseProgram, report: &Report, build_id: 
     row.resolved = resolved.filter(|name| *name != "none").map(str::to_owned).collect();
     for name in program.resolves.iter().filter(|name| !row.resolved.contains(name)) {
         row.problems.push(format!("its libc did not resolve {name}"));
+    }
+    if program.figures {
+        let diagnostics = below.tests.iter().flat_map(|test| &test.diagnostics);
+        let is_figure =
+            |line: &&String| line.contains(": ") && !OBSERVED.iter().any(|key| line.starts_with(key));
+        row.figures = diagnostics.filter(is_figure).cloned().collect();
+        if row.figures.is_empty() {
+            row.problems.push("it measured nothing".to_owned());
+        }
     }
     collect_results("", below, &mut row.results);
     if test.outcome == Outcome::Fail && row.count.failed == 0 {
@@ -229,6 +243,16 @@ ok 1 go
         let skipped = GOOD.replace("image\n", "image # SKIP\n").replace("REALTIME\n", "REALTIME # SKIP\n");
         assert!(judge(&skipped).rows[0].problems[0].contains("skipped everything"));
         assert!(!judge(&GOOD.replace("build-id: 00ff", "build-id: 00fe")).passed());
+    }
+
+    #[test]
+    fn figures_are_shown_where_they_are_wanted() {
+        assert_eq!(verdict(GOOD).rows[0].figures, [""; 0]);
+        let case = Case::parse("small", &CASE.replace("check =", "figures = true\ncheck =")).unwrap();
+        let judge = |text: &str| judge(&case, &ktap::parse(text).unwrap(), "00ff").rows.remove(0);
+        let row = judge(&GOOD.replace("    ok 2", "    # a null load: 1037\n    # 256 are there\n    ok 2"));
+        assert_eq!((row.figures.as_slice(), row.problems.len()), (&["a null load: 1037".to_owned()][..], 0));
+        assert_eq!(judge(GOOD).problems, ["it measured nothing"]);
     }
 
     #[test]

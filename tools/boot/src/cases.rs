@@ -1,0 +1,184 @@
+//! The cases of the workspace, and which of them run.
+//!
+//! # Invariants
+//!
+//! 1. Of a case and its control, [`choose`] returns both or none; of a case that follows another, both.
+//! 2. What a case follows, follows nothing itself.
+//! 3. A case that takes long is brought along by none that does not.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::case::Case;
+
+/// Reads every case of the workspace at `root`, in the order of their names.
+pub fn all(root: &Path) -> Result<Vec<Case>> {
+    let folder = root.join("qemu/cases");
+    let mut cases = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        cases.push(Case::parse(&name, &text).with_context(|| format!("{} is no case", path.display()))?);
+    }
+    ensure!(!cases.is_empty(), "{} has no case (*.toml)", folder.display());
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    pair(&mut cases)?;
+    needs(&cases)?;
+    Ok(cases)
+}
+
+/// Fails if a case follows what it cannot, or one that is not long would bring a long one along.
+fn needs(cases: &[Case]) -> Result<()> {
+    for case in cases {
+        let find = |name: &String| cases.iter().find(|other| other.name == *name);
+        if let Some(first) = &case.follows {
+            ensure!(
+                find(first).is_some_and(|other| other.follows.is_none()),
+                "`{}` follows `{first}`, which is no case or follows another itself",
+                case.name
+            );
+        }
+        for other in [&case.follows, &case.partner].into_iter().flatten().filter_map(find) {
+            ensure!(
+                case.long || !other.long,
+                "`{}` brings `{}` along, which takes long: say `long = true` in both",
+                case.name,
+                other.name
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Gives each control the programs of its case, and each of the two the other's name.
+fn pair(cases: &mut [Case]) -> Result<()> {
+    for control in 0..cases.len() {
+        let Some(name) = cases[control].control_of.clone() else { continue };
+        let subject = cases.iter().position(|case| case.name == name);
+        let subject = subject.filter(|subject| cases[*subject].control_of.is_none());
+        let subject = subject.with_context(|| {
+            format!(
+                "`{}` says that it is the control of `{name}`, which has no programs",
+                cases[control].name
+            )
+        })?;
+        ensure!(cases[subject].partner.is_none(), "`{name}` has two controls");
+        ensure!(cases[subject].image != cases[control].image, "`{name}` and its control run the same image");
+        cases[subject].partner = Some(cases[control].name.clone());
+        cases[control].partner = Some(name);
+        cases[control].programs = cases[subject].programs.clone();
+    }
+    Ok(())
+}
+
+/// Picks the cases called `names`, the default ones if there are none, and what they are compared with.
+pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
+    let valid = cases.iter().map(|case| case.name.clone()).collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = names.iter().find(|name| !cases.iter().any(|case| case.name == **name)) {
+        bail!("there is no case `{unknown}`; the cases in qemu/cases are: {valid}");
+    }
+    let wanted = |case: &Case| if names.is_empty() { case.default } else { names.contains(&case.name) };
+    let partners: Vec<String> =
+        cases.iter().filter(|case| wanted(case)).filter_map(|case| case.partner.clone()).collect();
+    let first: Vec<String> =
+        cases.iter().filter(|case| wanted(case)).filter_map(|case| case.follows.clone()).collect();
+    let needed = |case: &Case| partners.contains(&case.name) || first.contains(&case.name);
+    let chosen: Vec<Case> = cases.into_iter().filter(|case| wanted(case) || needed(case)).collect();
+    ensure!(!chosen.is_empty(), "no case says `default = true`; name one of: {valid}");
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Image;
+
+    const SMALL: &str = r#"
+        about = "x"
+        default = true
+        image = "c"
+        clocksource = "tsc"
+        [[program]]
+        name = "busybox"
+        check = "date"
+        arguments = ["date", "+%s"]
+    "#;
+
+    #[test]
+    fn an_unknown_name_lists_the_valid_ones() {
+        let cases = vec![Case::parse("c", SMALL).unwrap(), Case::parse("rust", SMALL).unwrap()];
+        let error = choose(cases.clone(), &["rsut".into()]).unwrap_err().to_string();
+        assert!(error.contains("`rsut`") && error.contains("c, rust"), "{error}");
+        assert_eq!(choose(cases.clone(), &[]).unwrap().len(), 2);
+        assert_eq!(choose(cases, &["c".into()]).unwrap()[0].name, "c");
+    }
+
+    #[test]
+    fn a_case_brings_the_one_that_it_follows() {
+        let first = Case::parse("first", &SMALL.replace("default = true", "")).unwrap();
+        let second = Case::parse("second", &SMALL.replace("default = true", "follows = \"first\"")).unwrap();
+        let chosen = choose(vec![first, second], &["second".into()]).unwrap();
+        let names: Vec<_> = chosen.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names, ["first", "second"]);
+    }
+
+    #[test]
+    fn what_takes_long_is_brought_by_nothing_short() {
+        let first = Case::parse("first", &SMALL.replace("default = true", "long = true")).unwrap();
+        let short = SMALL.replace("default = true", "follows = \"first\"");
+        let parse = |text: &str| Case::parse("second", text).unwrap();
+        let error = needs(&[first.clone(), parse(&short)]).unwrap_err().to_string();
+        assert!(error.contains("takes long"), "{error}");
+        needs(&[first.clone(), parse(&short.replace("follows", "long = true\nfollows"))]).unwrap();
+        assert!(needs(&[parse(&short)]).unwrap_err().to_string().contains("no case"));
+    }
+
+    #[test]
+    fn a_control_runs_the_programs_of_its_case() {
+        let control = r#"
+            about = "x"
+            image = "rust"
+            clocksource = "tsc"
+            control_of = "a"
+        "#;
+        let parse = |name: &str, text: &str| Case::parse(name, text).unwrap();
+        let mut cases = vec![parse("a", SMALL), parse("a-c", control), parse("b", SMALL)];
+        pair(&mut cases).unwrap();
+        assert_eq!(cases[1].programs.len(), 1);
+        for name in ["a", "a-c"] {
+            let chosen = choose(cases.clone(), &[name.into()]).unwrap();
+            let names: Vec<_> = chosen.iter().map(|case| case.name.as_str()).collect();
+            assert_eq!(names, ["a", "a-c"]);
+        }
+        assert_eq!(choose(cases, &[]).unwrap().len(), 3);
+
+        let same = control.replace("rust", "c");
+        for (cases, because) in [
+            (vec![parse("b", SMALL), parse("b-c", control)], "no programs"),
+            (vec![parse("a", SMALL), parse("a-c", &same)], "the same image"),
+            (vec![parse("a", SMALL), parse("c", control), parse("d", control)], "two controls"),
+        ] {
+            let error = pair(&mut cases.clone()).unwrap_err().to_string();
+            assert!(error.contains(because), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_cases_of_the_workspace_parse() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let cases = all(&root).unwrap();
+        assert!(cases.iter().any(|case| case.default && case.image == Image::Rust));
+        assert!(cases.iter().any(|case| case.default && case.image == Image::C), "no control");
+        for case in cases {
+            for name in case.programs.iter().map(|program| &program.name).chain(&case.tools) {
+                crate::programs::find(name).unwrap();
+            }
+        }
+    }
+}
