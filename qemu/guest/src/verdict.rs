@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::thread::available_parallelism;
 
 use anyhow::Result;
 use procfs::process::Process;
@@ -30,6 +31,7 @@ const LINES: usize = 10_000;
 pub fn run(case: &Case, out: &mut dyn Write, between: &mut dyn FnMut()) -> io::Result<bool> {
     let mut list = Ktap::begin(out)?;
     list.note(&format!("clocksource: {}", machine::clocksource()))?;
+    list.note(&format!("processors: {}", available_parallelism()?))?;
     match Process::myself().map_err(anyhow::Error::from).and_then(|process| Image::of(&process)) {
         Ok(image) => list.note(&format!("image: {}", build_id(image.as_ref())))?,
         Err(error) => list.note(&format!("init: no image of its own: {error:#}"))?,

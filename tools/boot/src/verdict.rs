@@ -78,6 +78,7 @@ pub fn judge(case: &Case, report: &Report, build_id: &str) -> Verdict {
     };
     demand("image", "image", build_id);
     demand("clock source", "clocksource", &case.clocksource);
+    demand("number of processors", "processors", &case.cpus.to_string());
     if report.tests.len() != case.programs.len() {
         let (seen, expected) = (report.tests.len(), case.programs.len());
         problems.push(format!("the guest reported {seen} programs, but must run {expected}"));
@@ -183,6 +184,7 @@ mod tests {
     const GOOD: &str = "\
 KTAP version 1
 # clocksource: tsc
+# processors: 1
 # image: 00ff
 1..1
     KTAP version 1
@@ -207,6 +209,7 @@ ok 1 go
             ("# image: 00ff", "# image: 00fe", "image is 00fe"),
             ("# image: 00ff\n", "", "did not say its image"),
             ("tsc", "hpet", "clock source is hpet"),
+            ("processors: 1", "processors: 2", "number of processors is 2"),
             ("build-id: 00ff", "build-id: none", "it saw the image none"),
             ("    # build-id: 00ff\n", "", "it saw the image not said"),
             ("__vdso_clock_gettime ", "", "did not resolve __vdso_clock_gettime"),
