@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A program is rebuilt when its source, a header, its command or its compiler changed, and appears under its name only
-//!    when the build succeeded.
+//! 1. A program is rebuilt when its source, a header, the library that it is linked with, its command or its compiler
+//!    changed, and appears under its name only when the build succeeded.
 //! 2. Go and C are built without network; cargo uses the workspace's lock file.
 
 use std::ffi::OsString;
@@ -19,6 +19,10 @@ use crate::selftests::Origin;
 
 const C_LIBRARY: &[&str] = &["-O2", "-Wall", "-Werror", "-shared", "-fPIC"];
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
+/// The library to link with.
+const LIBRARY: &str = "target/client/liblinux.so";
+/// How a command names it.
+const LINK: &str = "-llinux";
 /// The package of the guest's programs.
 const GUEST: &str = "liblinux-guest";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -152,7 +156,9 @@ impl Workshop<'_> {
         // A library to link with stands after the source that needs it.
         command.current_dir(self.root).arg("-o").arg(partial(&output)).arg(&source).args(flags);
         command.arg("-I").arg(client.join("include"));
-        let sources: Vec<PathBuf> = [source].into_iter().chain(self.client_headers()?).collect();
+        let library = flags.contains(&LINK).then(|| self.root.join(LIBRARY));
+        let sources: Vec<PathBuf> =
+            [source].into_iter().chain(library).chain(self.client_headers()?).collect();
         self.compile(command, &sources, &output)?;
         Ok(output)
     }
