@@ -5,7 +5,11 @@
 # Dump: copies /proc/PID/vdso_fixup of each process to the images, when all is
 # dumped and they are still frozen. Restore: writes it back before they go on.
 # A kernel without the file has no area to keep, which is no error; an area that
-# cannot be written back is, and the restore fails.
+# cannot be written back is: that process ends before it goes on.
+#
+# A file is named after the process by the number that it has itself, in the
+# innermost namespace: the number that others have for it may be another one after
+# the restore, or somebody else's.
 
 set -eu
 
@@ -17,11 +21,20 @@ tree() {
 	done
 }
 
+# Where the state of a process is kept.
+saved() {
+	echo "$CRTOOLS_IMAGE_DIR/vdso-fixup-$(sed -n 's/^NSpid:.*[[:space:]]//p' "/proc/$1/status")"
+}
+
 case $CRTOOLS_SCRIPT_ACTION in
 post-dump)
+	# Those of an earlier dump are none of this one's.
+	rm -f "$CRTOOLS_IMAGE_DIR"/vdso-fixup-*
 	[ -e "/proc/$CRTOOLS_INIT_PID/vdso_fixup" ] || exit 0
 	for pid in $(tree "$CRTOOLS_INIT_PID"); do
-		cat "/proc/$pid/vdso_fixup" > "$CRTOOLS_IMAGE_DIR/vdso-fixup-$pid"
+		# A zombie has no memory.
+		grep -q '^State:.Z' "/proc/$pid/status" && continue
+		cat "/proc/$pid/vdso_fixup" > "$(saved "$pid")"
 	done
 	;;
 post-restore)
@@ -37,14 +50,15 @@ post-restore)
 	done
 	;;
 pre-resume)
-	for saved in "$CRTOOLS_IMAGE_DIR"/vdso-fixup-*; do
-		[ -s "$saved" ] || continue
-		pid=${saved##*-}
-		if ! cat "$saved" > "/proc/$pid/vdso_fixup"; then
-			echo "vdso-fixup: cannot give process $pid its area back: killing it, since its next fault would" >&2
+	status=0
+	for pid in $(tree "$CRTOOLS_INIT_PID"); do
+		[ -s "$(saved "$pid")" ] || continue
+		if ! cat "$(saved "$pid")" > "/proc/$pid/vdso_fixup"; then
+			echo "vdso-fixup: cannot give process $pid its area back: killing it, as its next fault would" >&2
 			kill -KILL "$pid"
-			exit 1
+			status=1
 		fi
 	done
+	exit $status
 	;;
 esac

@@ -99,21 +99,29 @@ static void plain_tests(void)
 	}
 }
 
-/* Text that was unmapped without a word, with other text in its place. */
-static void stale_tests(void)
+/* A page of text: a load that may fault, and its landing. */
+static void write_text(char *text)
 {
-	struct entry *entry;
-	struct dso dso = { .text_len = 4096, .count = 1 };
-	struct state seen = {};
-	char *text = map(8192, PROT_READ | PROT_WRITE | PROT_EXEC), *again;
-
-	entry = (struct entry *)(text + 4096);
 	memcpy(text, "\x48\x8b\x07\xc3", 4);
 	memcpy(text + 64, "\xff\x25\0\0\0\0", 6);
 	memcpy(text + 70, &(const char *){ landed }, 8);
+}
+
+/* What registers that page. */
+static struct dso text_dso(char *text, struct entry *entry)
+{
 	set_entry(entry, text, 3, text + 64, 0);
-	dso.text_start = (uintptr_t)text;
-	dso.table = (uintptr_t)entry;
+	return (struct dso){ (uintptr_t)text, 4096, (uintptr_t)entry, 1 };
+}
+
+/* Text that was unmapped without a word, with other text in its place. */
+static void stale_tests(void)
+{
+	struct state seen = {};
+	char *text = map(8192, PROT_READ | PROT_WRITE | PROT_EXEC), *again;
+	struct dso dso = text_dso(text, (struct entry *)(text + 4096));
+
+	write_text(text);
 	choose(KERNEL);
 	test(!vdso.reg(area, &dso) && run(text, 0, &seen) == 1, "text that was registered lands");
 	test(!mprotect(text, 4096, PROT_READ | PROT_EXEC) && run(text, 0, &seen) == 1, "it lands after mprotect");
@@ -135,6 +143,37 @@ static void stale_tests(void)
 		die("mremap");
 	test(run(again, 0, oracle) == 2, "text that was moved away does not");
 	test(!vdso.unregister(area, (uintptr_t)text), "and can be unregistered");
+}
+
+/* Text that was unmapped without a word, and registered text that comes to its place. */
+static void moved_tests(void)
+{
+	struct entry *entries = map(4096, PROT_READ | PROT_WRITE);
+	char *pages = map(4 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	struct state seen = {};
+	struct dso dsos[3];
+
+	choose(KERNEL);
+	for (int i = 0; i < 3; i++) {
+		write_text(pages + i * 4096);
+		dsos[i] = text_dso(pages + i * 4096, entries + i);
+		if (vdso.reg(area, &dsos[i]) || run(pages + i * 4096, 0, &seen) != 1)
+			die("text %d does not land", i);
+	}
+	if (mremap(pages + 2 * 4096, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, pages + 4096) != pages + 4096)
+		die("mremap");
+	test(run(pages + 4096, 0, oracle) == 2, "registered text that was moved to the place of another does not land");
+	test(run(pages, 0, &seen) == 1, "the text beside it does");
+
+	if (munmap(pages + 4096, 3 * 4096) || mremap(pages, 4096, 8192, 0) != pages)
+		die("mremap in place");
+	write_text(pages + 4096);
+	test(run(pages + 4096, 0, oracle) == 2, "registered text that grew to the place of another does not land");
+	test(!vdso.unregister(area, (uintptr_t)pages) && !vdso.reg(area, &dsos[0]) && run(pages, 0, &seen) == 1,
+	     "it does when it is registered again");
+	for (int i = 0; i < 3; i++)
+		if (vdso.unregister(area, dsos[i].text_start))
+			die("text %d cannot be unregistered", i);
 }
 
 static void inheritance(void)
@@ -171,7 +210,7 @@ int main(int count, char **arguments)
 	}
 	prepare();
 	handle_all();
-	plan(2 * 5 + 3 + 4 + 2 + 7 + 2);
+	plan(2 * 5 + 3 + 4 + 2 + 7 + 4 + 2);
 	miss("uncovered text", c_uncovered, 8);
 	miss("uncovered text, not canonical", c_uncovered, 0x8000000000000000);
 	miss("execution of what is not mapped", c_jump, (uint64_t)unmapped);
@@ -181,6 +220,7 @@ int main(int count, char **arguments)
 	sent_signals();
 	plain_tests();
 	stale_tests();
+	moved_tests();
 	inheritance();
 	return failures != 0;
 }

@@ -91,11 +91,36 @@ static void from_outside(void)
 	test(!wrong, "numbers beside the table, from the image");
 }
 
-/* The image moves; code appears where it was. */
+/* Code at the end of the page below the image makes a call and goes on in the image, where it faults. */
+static void fell_into_image(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	_exit(((ucontext_t *)context)->uc_mcontext.gregs[REG_RAX] == -ENOSYS ? 0 : 4);
+}
+
+static int from_below(char *page)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGTRAP };
+	struct sigaction action = { .sa_sigaction = fell_into_image, .sa_flags = SA_SIGINFO };
+	char *code = page + 4096 - 7;
+	uint32_t number = base + QUERY;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &action, NULL);
+	/* mov $number, %eax; syscall */
+	*code = '\xb8';
+	memcpy(code + 1, &number, 4);
+	memcpy(code + 5, "\x0f\x05", 2);
+	((void (*)(struct attached *))code)(&(struct attached){});
+	return 5;
+}
+
+/* The image moves; code appears where it was, and just below where it is. */
 static int moved(void)
 {
-	void *place = map(image_size, PROT_NONE);
-	long (*query)(struct attached *) = (void *)((char *)place + ((const char *)vdso.query - image));
+	char *page_below = map(4096 + image_size, PROT_READ | PROT_WRITE | PROT_EXEC), *place = page_below + 4096;
+	long (*query)(struct attached *) = (void *)(place + ((const char *)vdso.query - image));
 	struct attached out;
 	char *page;
 
@@ -104,7 +129,9 @@ static int moved(void)
 	if (query(&out) != -ENOENT)
 		return 2;
 	page = mmap((void *)image, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	return page != image || call_at(page, base + QUERY, "\x0f\x05")(&out) != -ENOSYS ? 3 : 0;
+	if (page != image || call_at(page, base + QUERY, "\x0f\x05")(&out) != -ENOSYS)
+		return 3;
+	return from_below(page_below);
 }
 
 /* The image goes; code appears where it was. */
@@ -289,7 +316,7 @@ int main(void)
 	test(!ret, "in another thread");
 	test(base >= 0x10000000 && base <= 0x2fffffff && base % 256 == 0, "the base is where no number is");
 	from_outside();
-	test(!in_child(moved), "an image that was moved makes calls, and what is in its place does not");
+	test(!in_child(moved), "an image that was moved makes calls; what is in its place, or just below it, does not");
 	test(!in_child(unmapped), "what is in the place of an image that was unmapped does not");
 	tracer();
 	test(!in_child(filtered), "a seccomp filter that allows a list gives its own error");

@@ -81,6 +81,7 @@ fn an_image_without_entries_is_skipped() {
     let (passed, verdict) = verdict_on("ktap", Path::new(env!("CARGO_BIN_EXE_stubs")), "");
     assert!(passed, "{verdict}");
     assert!(verdict.contains("\n    ok 1 entries # SKIP the image exports"), "{verdict}");
+    assert!(verdict.contains("\n    ok 2 legacy calls are made\n"), "{verdict}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! When everything blocks it writes its process id to `FOLDER/ready`. When `FOLDER/go` appears the main thread ends each
 //! call, collects what it returned, and writes `FOLDER/report`: one line `name result` per thread.
 //!
+//! It also has a child that has ended and that nobody waited for: a line of the report has the child's exit status.
+//!
 //! With `fixups` it has attached an area in which itself and code made at run time are registered, and no signal handler:
 //! two lines of the report say what faults came to, `load` of the program's own and `jit`. Without an area a fault ends it.
 //!
@@ -31,6 +33,7 @@ use liblinux_guest::image::Image;
 use liblinux_guest::jit::{self, Function};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use procfs::process::Process;
 
@@ -165,10 +168,28 @@ struct Calls {
     threads: Vec<(&'static str, JoinHandle<i64>)>,
     pipes: Vec<std::io::PipeWriter>,
     child: Pid,
+    zombie: Pid,
+}
+
+/// How the child ends that becomes a zombie.
+const ZOMBIE_STATUS: i32 = 7;
+
+/// A child that has ended. This process must have one thread.
+fn zombie() -> Result<Pid> {
+    // SAFETY: the child ends at once.
+    match unsafe { fork() }? {
+        // SAFETY: nothing of this process is to be cleaned up by it.
+        ForkResult::Child => unsafe { nix::libc::_exit(ZOMBIE_STATUS) },
+        ForkResult::Parent { child } => {
+            waitid(Id::Pid(child), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)?;
+            Ok(child)
+        }
+    }
 }
 
 impl Calls {
     fn start(way: Way) -> Result<Self> {
+        let zombie = zombie()?;
         // SAFETY: this process has one thread, and the child only waits for a signal.
         let child = match unsafe { fork() }? {
             ForkResult::Child => loop {
@@ -251,7 +272,7 @@ impl Calls {
                 i64::from(result == awaited.cast_signed())
             }),
         );
-        Ok(Self { threads, pipes, child })
+        Ok(Self { threads, pipes, child, zombie })
     }
 
     /// Waits until every thread sleeps in the kernel.
@@ -289,6 +310,10 @@ impl Calls {
             let result = thread.join().map_err(|_| anyhow::anyhow!("{name} panicked"))?;
             report += &format!("{name} {result}\n");
         }
+        let WaitStatus::Exited(_, status) = waitpid(self.zombie, None)? else {
+            bail!("the zombie was killed")
+        };
+        report += &format!("zombie {status}\n");
         Ok(report)
     }
 }

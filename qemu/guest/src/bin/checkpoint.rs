@@ -40,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a file that is waited for is looked at.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What each call returns when it is ended (the sleeper is ended by a signal), and that time has gone on.
+/// What each call returns when it is ended (the sleeper is ended by a signal), how a child ended that was a zombie, and
+/// that time has gone on.
 const RESULTS: &[(&str, i64)] = &[
     ("read", 1),
     ("futex", 0),
@@ -48,6 +49,7 @@ const RESULTS: &[(&str, i64)] = &[
     ("poll", 1),
     ("epoll_wait", 1),
     ("wait4", 1),
+    ("zombie", 7),
     ("time", 1),
 ];
 

@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //!
-//! 1. An image without any entry (the kernel's C image) is skipped; an image with some must have all.
+//! 1. An image without any entry (the kernel's C image) is skipped; an image with some must have all. On a kernel that
+//!    gives programs such an image `legacy_syscalls=off` means nothing.
 
 #![expect(unsafe_code, reason = "the sweep calls addresses")]
 
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use liblinux_abi::syscall::Kind;
+use liblinux_guest::bare;
 use liblinux_guest::image::Image;
 use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::sweep::{self, Legacy, Scope};
@@ -32,15 +34,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether the kernel makes a call that the image has no function for.
+fn legacy_is_made() -> Result<(), String> {
+    // SAFETY: `getpgrp` changes nothing.
+    let group = unsafe { bare::call("getpgrp", [0; 6]) };
+    if group >= 0 { Ok(()) } else { Err(format!("getpgrp returned {group}")) }
+}
+
 fn run(out: &mut dyn Write) -> Result<bool> {
     let image = Image::of(&Process::myself()?)?.context("the kernel gave this process no image")?;
     let mut list = Ktap::begin(out)?;
     // The standard functions are in every image.
     let plain = || sweep::calls().filter(|call| call.kind != Kind::Standard);
     if plain().all(|call| image.offset(call.symbol).is_none()) {
-        list.plan(1)?;
+        list.plan(2)?;
         list.test("entries", &Outcome::Skip("the image exports no system-call entries".to_owned()))?;
-        return Ok(true);
+        list.test("legacy calls are made", &legacy_is_made().into())?;
+        return Ok(list.failures() == 0);
     }
     // A guest is recognized by our init; anything else is somebody's machine.
     let scope = if nix::unistd::getppid().as_raw() == 1 && std::path::Path::new("/case").exists() {
