@@ -6,16 +6,21 @@
 //! lock is where a change of it shows in review.
 //!
 //! The bodies of hand-written entries are in it, too, although nobody calls them by address: a thread that was blocked in
-//! one when it was dumped goes on in it under the next image. Their version is `-`.
+//! one when it was dumped goes on in it under the next image. Their version is `-`. Each system call of a body has a line
+//! of its own, `BODY.call1` and so on: where it comes back, and how many bytes of stack there are then. What these hold
+//! is for whoever reviews a change of the body.
 //!
 //! # Invariants
 //!
 //! 1. Entries are sorted by offset, then name; names are unique.
 //! 2. What [`fmt::Display`] prints, [`Lock::parse`] reads back as the same lock.
-//! 3. [`bless`] never lets an entry vanish or move. It does not judge additions and sizes; review does.
+//! 3. [`bless`] never lets an entry vanish or move, or a call come back to another stack. It does not judge additions and
+//!    sizes; review does.
 
-use crate::image::Image;
-use crate::rules::versions;
+use crate::function::decode;
+use crate::image::{Image, Symbol};
+use crate::rules::{unwind, versions};
+use iced_x86::Mnemonic;
 use liblinux_abi::export::BODY;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,19 +67,21 @@ impl Lock {
     /// The lock that describes an image and its unstripped twin.
     pub fn of(image: &Image<'_>, debug: &Image<'_>) -> Result<Self, String> {
         let mut lock = Self::of_exports(image)?;
-        let bodies = debug.symtab()?.iter().filter(|symbol| symbol.name.ends_with(BODY));
-        lock.entries.extend(bodies.map(|symbol| Entry {
-            offset: symbol.value,
-            name: symbol.name.to_owned(),
-            version: LOCAL.to_owned(),
-            size: symbol.size,
-        }));
+        for body in debug.symtab()?.iter().filter(|symbol| symbol.name.ends_with(BODY)) {
+            lock.entries.push(Entry {
+                offset: body.value,
+                name: body.name.to_owned(),
+                version: LOCAL.to_owned(),
+                size: body.size,
+            });
+            lock.entries.extend(calls(debug, body)?);
+        }
         Ok(Self::sorted(lock.entries))
     }
 
-    /// The same without bodies.
+    /// The same without bodies and their calls.
     pub fn exports(&self) -> Self {
-        let exports = self.entries.iter().filter(|entry| entry.version != LOCAL);
+        let exports = self.entries.iter().filter(|entry| !entry.name.contains(BODY));
         Self { entries: exports.cloned().collect() }
     }
 
@@ -141,6 +148,19 @@ impl Lock {
         difference.added = Self::sorted(new.into_values().collect()).entries;
         difference
     }
+}
+
+/// Where the system calls of a body come back.
+fn calls(debug: &Image<'_>, body: &Symbol<'_>) -> Result<Vec<Entry>, String> {
+    let instructions = decode(debug.at(body.value, body.size)?, body.value);
+    let calls = instructions.iter().filter(|instruction| instruction.mnemonic() == Mnemonic::Syscall);
+    let entry = |(number, offset): (usize, u64)| {
+        let stack = unwind::stack_at(debug, offset)?;
+        let name = format!("{}.call{number}", body.name);
+        // As a version, for a change of it is none that is blessed.
+        Ok(Entry { offset, name, version: format!("stack{stack}"), size: 0 })
+    };
+    (1..).zip(calls.map(|instruction| instruction.next_ip())).map(entry).collect()
 }
 
 fn parse_entry(line: &str) -> Result<Entry, String> {
@@ -272,6 +292,10 @@ mod tests {
         let old = lock(&[("a", 0x2000, 16), ("b", 0x2010, 16)]);
         let error = bless(&old, &lock(&[("a", 0x2000, 16)])).expect_err("b is gone");
         assert!(error.contains("removed: b"), "{error}");
+        let mut deeper = old.clone();
+        deeper.entries[1].version = "stack16".into();
+        let error = bless(&old, &deeper).expect_err("b has another stack");
+        assert!(error.contains("to stack16"), "{error}");
         let error = bless(&old, &lock(&[("a", 0x2000, 16), ("b", 0x2020, 16)])).expect_err("b has moved");
         assert!(error.contains("moved: b from LINUX_2.6 0x2010 to LINUX_2.6 0x2020"), "{error}");
     }

@@ -1,6 +1,6 @@
 //! Where things are in the image and around it.
 //!
-//! The image's text has three parts. The *hot page* holds the standard functions, so that all of them and nothing else
+//! The image's text has four parts. The *hot page* holds the standard functions, so that all of them and nothing else
 //! share one page of text. Its tail holds the entries that are not system calls. The *slot table* follows: the entry of
 //! system call `n` is at a place computed from `n` alone, so it can never move, and the table grows at its end as the
 //! kernel does. The *bodies* of hand-written entries come behind it, then compiled code, which may move from build to
@@ -46,6 +46,9 @@ pub const SLOTS: usize = 0x2000;
 /// Nobody calls them by address, but threads are blocked in them, and a checkpointer puts such a thread into the next
 /// image where it was in this one. So they stay where they are, too, and new ones come last.
 pub const BODIES: usize = SLOTS + 512 * SLOT_SIZE;
+
+/// Where a body may begin: so each has some room to grow.
+pub const BODY_ALIGN: usize = 64;
 
 /// Bytes of a slot: what CRIU overwrites with its trampoline.
 pub const SLOT_SIZE: usize = 16;

@@ -23,7 +23,7 @@ mod sections;
 mod segments;
 mod slots;
 mod symbols;
-mod unwind;
+pub(crate) mod unwind;
 pub(crate) mod versions;
 
 use crate::rule::Rule;

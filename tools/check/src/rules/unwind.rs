@@ -124,6 +124,22 @@ impl<'a> Frames<'a> {
     }
 }
 
+/// Bytes of stack, the return address included, that a function has in use before the instruction at an address.
+pub(crate) fn stack_at(image: &Image<'_>, address: u64) -> Result<u64, String> {
+    let frames = Frames::of(image)?;
+    let mut context = UnwindContext::new();
+    let row = frames
+        .frame
+        .unwind_info_for_address(&frames.bases, &mut context, address, EhFrame::cie_from_offset)
+        .map_err(|error| format!("there is no call-frame information for {address:#x}: {error}"))?;
+    match row.cfa() {
+        CfaRule::RegisterAndOffset { register: RSP, offset } => {
+            u64::try_from(*offset).map_err(|_| format!("the frame at {address:#x} is below the stack"))
+        }
+        other => Err(format!("the frame at {address:#x} is not relative to rsp: {other:?}")),
+    }
+}
+
 fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
     let entries = frames.entries()?;

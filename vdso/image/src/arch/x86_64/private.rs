@@ -15,11 +15,13 @@ use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
 use liblinux_abi::errno::ENOSYS;
 use liblinux_abi::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_QUERY};
+use liblinux_abi::layout::BODY_ALIGN;
 use liblinux_fixup::Error;
 
 global_asm!(
     ".macro private_call name, index",
     "    .pushsection .text.body.\\name, \"ax\", @progbits",
+    "    .balign {body_align}",
     "    .type __vdso_\\name\\().body, @function",
     "    __vdso_\\name\\().body:",
     "    .cfi_startproc",
@@ -40,6 +42,7 @@ global_asm!(
     "private_call fixup_query, {query}",
     "private_call fixup_mark, {mark}",
     ".purgem private_call",
+    body_align = const BODY_ALIGN,
     enosys = const ENOSYS,
     attach = const PRIVATE_ATTACH,
     query = const PRIVATE_QUERY,
@@ -83,9 +86,21 @@ private! {
 
 /// Which area the kernel consults for this process, with its size.
 pub(super) fn attached() -> Result<(u64, u64), Error> {
+    // Two zeros side by side would be stored by a vector register.
     let mut out = MaybeUninit::<Attached>::uninit();
-    Error::check(query(out.as_mut_ptr().expose_provenance() as u64))?;
-    // SAFETY: the kernel has filled it.
-    let attached = unsafe { out.assume_init() };
-    Ok((attached.area, attached.size))
+    let out = out.as_mut_ptr();
+    // SAFETY: the field is in a variable of ours.
+    let area = unsafe { &raw mut (*out).area };
+    // SAFETY: likewise.
+    unsafe { area.write(0) };
+    Error::check(query(out.expose_provenance() as u64))?;
+    // SAFETY: written above, and since then by the kernel at most.
+    let area = unsafe { area.read() };
+    if area == 0 {
+        // Who answered was a filter: the kernel writes the area, and none is at 0.
+        return Err(Error::UNKNOWN);
+    }
+    // SAFETY: the kernel wrote the area, so it wrote both.
+    let size = unsafe { (*out).size };
+    Ok((area, size))
 }

@@ -33,7 +33,7 @@ use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use liblinux_abi::errno::{EFAULT, EINVAL};
-use liblinux_abi::layout::SLOT_SIZE;
+use liblinux_abi::layout::{BODY_ALIGN, SLOT_SIZE};
 use liblinux_abi::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
 
 /// Where the caller put the seventh argument, from `rbp`: above the saved `rbp` and the return address.
@@ -66,6 +66,7 @@ global_asm!(
     "    enclave_resumes_at 8f, \\instruction",
     ".endm",
     ".pushsection .text.body.sgx_enter_enclave, \"ax\", @progbits",
+    ".balign {body_align}",
     ".type __vdso_sgx_enter_enclave.body, @function",
     "__vdso_sgx_enter_enclave.body:",
     ".cfi_startproc",
@@ -133,6 +134,7 @@ global_asm!(
     ".cfi_endproc",
     ".size __vdso_sgx_enter_enclave.body, . - __vdso_sgx_enter_enclave.body",
     ".popsection",
+    body_align = const BODY_ALIGN,
     slot_size = const SLOT_SIZE,
     run = const RUN,
     eenter = const EENTER,

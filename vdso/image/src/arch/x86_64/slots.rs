@@ -17,7 +17,7 @@
 
 use core::arch::global_asm;
 use liblinux_abi::for_each_syscall;
-use liblinux_abi::layout::SLOT_SIZE;
+use liblinux_abi::layout::{BODY_ALIGN, SLOT_SIZE};
 
 global_asm!(
     ".macro slot_open name, number, symbol, binding",
@@ -61,8 +61,10 @@ global_asm!(
     "    jmp __vdso_\\name\\().body",
     "    .cfi_endproc",
     ".endm",
+    // With some room to grow: a body stays where it is.
     ".macro body_open name",
     "    .pushsection .text.body.\\name, \"ax\", @progbits",
+    "    .balign {body_align}",
     "    .type __vdso_\\name\\().body, @function",
     "    __vdso_\\name\\().body:",
     "    .cfi_startproc",
@@ -73,6 +75,7 @@ global_asm!(
     "    .popsection",
     ".endm",
     slot_size = const SLOT_SIZE,
+    body_align = const BODY_ALIGN,
 );
 
 macro_rules! slots {
