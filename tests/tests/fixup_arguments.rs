@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "writes and protects memory, and calls entries by address")]
 
 use liblinux_abi::errno::{EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS};
-use liblinux_abi::fixup::{CAPACITY_MAX, Dso, Hit, area_size};
+use liblinux_abi::fixup::{Dso, Hit, MAX_CAPACITY, area_size};
 use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_tests::fixup::probe::Probe;
 use liblinux_tests::fixup::{Area, entries, handler, image, map};
@@ -149,10 +149,10 @@ fn areas_that_cannot_be_written_can_be_read() {
 #[test]
 fn arguments_that_make_no_sense_are_refused() {
     let fixups = entries();
-    for (capacity, size) in [(0, -EINVAL), (1, 256), (1024, 128 * 1025), (CAPACITY_MAX, 128 * 65537)] {
+    for (capacity, size) in [(0, -EINVAL), (1, 256), (1024, 128 * 1025), (MAX_CAPACITY, 128 * 65537)] {
         assert_eq!((fixups.area_size)(capacity), size, "{capacity} DSOs");
     }
-    for capacity in [CAPACITY_MAX + 1, 1 << 32, u64::MAX] {
+    for capacity in [MAX_CAPACITY + 1, 1 << 32, u64::MAX] {
         assert_eq!((fixups.area_size)(capacity), -EINVAL, "{capacity} DSOs");
     }
     let area = Area::new(1);

@@ -183,7 +183,7 @@ static int strict(void)
 
 int main(void)
 {
-	static const int answers[] = { EPERM, ENOSYS, EACCES };
+	static const int answers[] = { EPERM, ENOSYS, EACCES, ENOENT, 0 };
 	struct attached out;
 	int status;
 
@@ -193,7 +193,7 @@ int main(void)
 		printf("KTAP version 1\n1..0 # SKIP the kernel has no exception fixups\n");
 		return 0;
 	}
-	plan(2 * 3 + 5);
+	plan(2 * 5 + 5);
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
 		answer = answers[i];
 		test(!in_process(before, 0), "a filter before the first use: errno %d", answer);

@@ -184,7 +184,7 @@ constants! {
     /// Flag of an entry: the landing changes rip alone.
     PLAIN: u32 = 1, "VDSO_FIXUP_PLAIN";
     /// The most DSOs that an area has room for.
-    CAPACITY_MAX: u64 = 65536, "VDSO_FIXUP_MAX_CAPACITY";
+    MAX_CAPACITY: u64 = 65536, "VDSO_FIXUP_MAX_CAPACITY";
     /// Alignment of an area in bytes.
     ALIGN: u64 = align_of::<Area>() as u64, "VDSO_FIXUP_ALIGN";
     /// Bytes of an area in front of its buffers.
@@ -237,7 +237,7 @@ pub const PRIVATE_MARK: u32 = 2;
 
 /// Bytes of an area for so many DSOs; none if no area can have as many.
 pub const fn area_size(capacity: u64) -> Option<u64> {
-    if capacity == 0 || capacity > CAPACITY_MAX {
+    if capacity == 0 || capacity > MAX_CAPACITY {
         return None;
     }
     Some(HEADER_SIZE + DSO_SIZE * capacity)

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use core::mem::{offset_of, size_of};
 use liblinux_abi::fixup::{
-    ALIGN, Area as Header, CAPACITY_MAX, Cell, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MOVE, SIZES,
+    ALIGN, Area as Header, Cell, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SIZES,
     START, TABLE, USER_END, WITNESS, area_size, cell,
 };
 
@@ -20,7 +20,7 @@ pub struct Area<'m, M> {
     pub memory: &'m M,
     /// Its address.
     pub address: u64,
-    /// How many DSOs it has room for, 1 to [`CAPACITY_MAX`].
+    /// How many DSOs it has room for, 1 to [`MAX_CAPACITY`].
     pub capacity: u64,
 }
 
@@ -87,7 +87,7 @@ impl<'m, M: Memory> Area<'m, M> {
         let magic = memory.load(address.wrapping_add(offset_of!(Header, magic) as u64))?;
         let capacity = memory.load_half(address.wrapping_add(offset_of!(Header, capacity) as u64))?;
         let capacity = u64::from(capacity);
-        if magic != MAGIC || capacity == 0 || capacity > CAPACITY_MAX {
+        if magic != MAGIC || capacity == 0 || capacity > MAX_CAPACITY {
             return Err(Error::INVALID);
         }
         Ok(Self { memory, address, capacity })

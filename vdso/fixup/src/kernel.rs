@@ -1,5 +1,5 @@
-//! What the registry asks of the kernel. A kernel that knows nothing of fixups is a good one, too: nothing here has to
-//! succeed.
+//! What the registry asks of the kernel. A kernel that knows nothing of fixups is a good one, too: nothing that the
+//! registry asks has to succeed, and [`crate::state`] says what did not.
 
 use crate::error::Error;
 

@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! 1. At most [`SEALS`] areas are visited, in each at most [`TRIES`] times, and a visit is one search: of 17 rows, and of
-//!    33 entries.
+//!    32 entries.
 //! 2. What is found belongs to one generation: `current` was the same before the first row was read and after the last.
 
 use crate::area::Area;

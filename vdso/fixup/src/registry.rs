@@ -4,7 +4,7 @@
 //!
 //! 1. An answer holds for one generation: what it was decided on was read while that was the current one.
 //! 2. A writer that comes to a sealed area first has the kernel follow, then does itself: a registration that succeeded
-//!    is one that the kernel sees.
+//!    is one that the kernel sees, unless a filter refuses. Then the kernel stays with the old area.
 
 use crate::area::{Area, Row, check_place, stamp};
 use crate::error::Error;
@@ -14,8 +14,8 @@ use crate::memory::{Fault, Memory, Stamped};
 use crate::{table, witness};
 use core::mem::offset_of;
 use liblinux_abi::fixup::{
-    ABORT, Area as Header, CAPACITY_MAX, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE,
-    KIND_SHIFT, MAGIC, MOVE, SEALS, START, USER_END, area_size, sizes,
+    ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
+    MAX_CAPACITY, MOVE, SEALS, START, USER_END, area_size, sizes,
 };
 
 /// An area where no operation is pending.
@@ -94,7 +94,7 @@ pub fn unregister<M: Memory + Kernel>(memory: &M, area: u64, text_start: u64) ->
 #[inline]
 pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Result<(), Error> {
     check_range(new, size, HEADER_SIZE + DSO_SIZE)?;
-    let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(CAPACITY_MAX);
+    let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(MAX_CAPACITY);
     let target = Area { memory, address: new, capacity };
     let mut place = old;
     loop {
@@ -174,7 +174,8 @@ pub(crate) fn settle<'m, M: Memory + Kernel>(
 #[inline(always)]
 fn hand_over<M: Memory + Kernel>(old: u64, new: &Area<'_, M>) {
     if new.memory.attached().is_ok_and(|(area, _)| area == old) {
-        // A kernel that refuses was asked by somebody else before: the old area is sealed towards this one alone.
+        // A kernel that refuses was asked by somebody else before: the old area is sealed towards this one alone. A filter
+        // that refuses leaves it with the old one.
         let _ = new.memory.attach(new.address, new.size());
     }
 }

@@ -1,19 +1,22 @@
 //! What the kernel holds for a process, saved and restored: see `liblinux_abi::state`.
 //!
 //! The area itself is memory, which whoever restores a process restores anyway. Marks on texts are not, and are made
-//! anew from the registry: a text that is registered when the state is restored is one that was when it was saved.
+//! anew from the registry, where it is by now: of texts that are what was registered, as their witnesses tell.
 //!
 //! # Invariants
 //!
 //! 1. A state is hostile: it is read once, and judged before the kernel is asked for anything.
 //! 2. A kernel that knows nothing of fixups has nothing to save; restoring a state without an area succeeds there.
-//! 3. What the kernel could not be asked is not saved as nothing.
+//! 3. What the kernel could not be asked is not saved as nothing, but where a filter answers as a kernel would that has
+//!    nothing.
+//! 4. Texts are marked before the area is attached, so that no registered fault becomes a signal in between.
 
 use crate::area::Area;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::registry::settle;
+use crate::witness;
 use core::mem::offset_of;
 use liblinux_abi::errno::ENOSYS;
 use liblinux_abi::fixup::TRIES;
@@ -22,7 +25,7 @@ use liblinux_abi::state::{MAGIC, SIZE, State};
 /// Writes the state to `len` bytes at `buffer`; how many it has. Nothing is written if `len` is 0, which asks.
 ///
 /// `SHORT` if there is not enough room, `FAULT` if the memory is not accessible; what a filter says that refuses to ask the
-/// kernel, unless it is `UNKNOWN`, which is what a kernel says that has no fixups.
+/// kernel, unless it is `ABSENT` or `UNKNOWN`, which is what a kernel says that has no area, or no fixups.
 #[inline]
 pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64, Error> {
     if len == 0 {
@@ -48,7 +51,8 @@ pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64
 ///
 /// `INVALID` if they are no state, `FAULT` if they are not accessible, `OVERTAKEN` if writers did not leave the time to
 /// mark the texts; otherwise what the kernel says to the area: `-EBUSY` if another one is attached, `-ENOSYS` if it knows
-/// of none, and what a filter says that refuses to ask it. After an error the kernel has what it had.
+/// of none, and what a filter says that refuses to ask it. After an error the area that was attached still is; texts that
+/// an area has registered may be marked, which means nothing without that area.
 #[inline]
 pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<(), Error> {
     if len < SIZE {
@@ -66,26 +70,25 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
         let detached = memory.attach(0, 0);
         return if detached == -ENOSYS { Ok(()) } else { Error::check(detached) };
     }
-    let is_new = memory.attached().map_or(true, |(attached, _)| attached != area);
-    Error::check(memory.attach(area, area_size))?;
-    let marked = mark(memory, area);
-    if is_new && marked.is_err() {
-        // A header alone made it an area.
-        memory.attach(0, 0);
-    }
-    marked
-}
-
-/// Marks the texts of all DSOs in an area; in the one where its registry is by now, which the kernel then has.
-#[inline]
-fn mark<M: Memory + Kernel>(memory: &M, area: u64) -> Result<(), Error> {
     let mut place = area;
     settle(memory, &mut place)?;
-    let area = Area::open(memory, place)?;
+    let found = Area::open(memory, place)?;
+    mark(&found)?;
+    let area_size = if place == area { area_size } else { found.size() };
+    Error::check(memory.attach(place, area_size))?;
+    // It may have moved on before the kernel had it.
+    settle(memory, &mut place)?;
+    // A filter can answer that it is attached.
+    if memory.attached() == Err(Error::UNKNOWN) { Err(Error::UNKNOWN) } else { Ok(()) }
+}
+
+/// Marks the texts of all DSOs in an area.
+#[inline]
+fn mark<M: Memory + Kernel>(area: &Area<'_, M>) -> Result<(), Error> {
     for _ in 0..TRIES {
         let generation = area.current()?;
         let count = area.count(generation);
-        let marked = count.and_then(|count| mark_rows(&area, generation, count));
+        let marked = count.and_then(|count| mark_rows(area, generation, count));
         // Pairs with the exchange that commits a generation: as in `lookup`.
         if area.current()? == generation {
             return marked;
@@ -94,12 +97,15 @@ fn mark<M: Memory + Kernel>(memory: &M, area: u64) -> Result<(), Error> {
     Err(Error::OVERTAKEN)
 }
 
-/// Marks the texts of a generation, which may have been overwritten: a text too many is the caller's own.
+/// Marks the texts of a generation that are still what was registered. A row that was overwritten meanwhile has another
+/// witness.
 #[inline]
 fn mark_rows<M: Memory + Kernel>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<(), Error> {
     for row in 0..count {
         let row = area.row(generation, row)?;
-        area.memory.mark(row.text_start, row.text_len());
+        if witness::witness(area.memory, &row) == Ok(row.witness) {
+            area.memory.mark(row.text_start, row.text_len());
+        }
     }
     Ok(())
 }

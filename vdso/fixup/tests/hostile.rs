@@ -9,7 +9,7 @@
 mod arena;
 
 use arena::{Arena, BASE, Free, Hook, Thread};
-use liblinux_abi::fixup::{CAPACITY_MAX, Dso, Hit, KIND_SHIFT, MAGIC, MOVE, SEALS, TRIES, area_size};
+use liblinux_abi::fixup::{Dso, Hit, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SEALS, TRIES, area_size};
 use liblinux_fixup::{Error, Fault, lookup, registry};
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -76,7 +76,7 @@ impl Chance {
             4 => (BASE + self.below(MEMORY / 64) * 64) | MOVE << KIND_SHIFT,
             5 => dsos[self.below(3) as usize].text_start | self.below(5) << KIND_SHIFT,
             6 => self.below(64) | self.below(64) << 32,
-            7 => self.below(1 << 20) | self.below(CAPACITY_MAX) << 32,
+            7 => self.below(1 << 20) | self.below(MAX_CAPACITY) << 32,
             8 => 1 << self.below(64),
             9 => u64::from(self.0.next_u32()),
             _ => self.0.next_u64(),

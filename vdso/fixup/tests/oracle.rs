@@ -4,7 +4,7 @@
 mod arena;
 
 use arena::{Arena, Free, TEXT_LEN};
-use liblinux_abi::fixup::{CAPACITY_MAX, Dso, area_size};
+use liblinux_abi::fixup::{Dso, MAX_CAPACITY, area_size};
 use liblinux_fixup::{Error, lookup, registry};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -233,7 +233,7 @@ fn areas_are_made_of_what_is_enough() {
     for (address, size, capacity) in [
         (area, size - 1, CAPACITY),
         (area, u64::MAX, 0),
-        (area, 1 << 40, CAPACITY_MAX + 1),
+        (area, 1 << 40, MAX_CAPACITY + 1),
         (area + 8, size, CAPACITY),
         (area, 1 << 57, CAPACITY),
     ] {

@@ -18,7 +18,7 @@ use liblinux_fixup::{Error, Fault, Memory as _, lookup, registry};
 
 /// What an entry returns that has nothing to say but that it worked.
 #[inline(always)]
-fn done(outcome: Result<(), Error>) -> isize {
+pub(crate) fn done(outcome: Result<(), Error>) -> isize {
     match outcome {
         Ok(()) => 0,
         Err(error) => error.code(),

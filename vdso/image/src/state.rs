@@ -1,6 +1,7 @@
 //! The state of a process, saved and restored: the entries round `liblinux_fixup::state`.
 
 use crate::arch::memory::User;
+use crate::fixup::done;
 use liblinux_fixup::state;
 
 /// Writes the state to `len` bytes at `buffer`; how many it has.
@@ -13,8 +14,5 @@ pub extern "C" fn save(buffer: u64, len: u64) -> isize {
 
 /// Takes the state back from `len` bytes at `buffer`.
 pub extern "C" fn restore(buffer: u64, len: u64) -> isize {
-    match state::restore(&User, buffer, len) {
-        Ok(()) => 0,
-        Err(error) => error.code(),
-    }
+    done(state::restore(&User, buffer, len))
 }

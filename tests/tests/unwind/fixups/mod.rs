@@ -9,7 +9,7 @@ mod state;
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
 use liblinux_abi::fixup::{
-    ABORT, CAPACITY_MAX, KIND_SHIFT, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
+    ABORT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
     area_size, cell,
 };
 use liblinux_abi::layout::{PRIVATE, TEXT};
@@ -80,7 +80,7 @@ fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
 
 /// Calls that are alone.
 pub(crate) fn alone(walk: &mut Walk<'_>) {
-    for capacity in [0, 1, CAPACITY_MAX, CAPACITY_MAX + 1] {
+    for capacity in [0, 1, MAX_CAPACITY, MAX_CAPACITY + 1] {
         walk.call("__vdso_fixup_area_size", &[capacity]);
     }
     for scene in scenes(walk) {

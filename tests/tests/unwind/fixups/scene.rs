@@ -1,7 +1,7 @@
 //! What a call of the registry is given: a page with areas, texts, tables and a signal's context.
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk};
-use liblinux_abi::fixup::{ABORT, CAPACITY_MAX, Dso, KIND_SHIFT, MAGIC, MOVE, PLAIN, area_size};
+use liblinux_abi::fixup::{ABORT, Dso, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size};
 use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_abi::signal;
 use std::os::unix::fs::FileExt as _;
@@ -163,7 +163,7 @@ impl Scene {
             7 => dso.text_len | dso.count << 32,
             8 => ABORT,
             9 => MAGIC,
-            10 => chance.of(&[1, 2, CAPACITY, CAPACITY_MAX, CAPACITY_MAX + 1, u64::MAX - 1]),
+            10 => chance.of(&[1, 2, CAPACITY, MAX_CAPACITY, MAX_CAPACITY + 1, u64::MAX - 1]),
             11 => dso.text_start,
             12 => self.get(chance.below(PAGE_SIZE as u64 / 8) as usize * 8),
             _ => 0,

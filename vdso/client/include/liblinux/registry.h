@@ -185,6 +185,17 @@ static inline long liblinux_fixups_handle(struct liblinux_fixups *fixups, uint64
 	return liblinux_pages_install(fixups, area);
 }
 
+/* The area that the kernel has; 0 or -errno. */
+static inline long liblinux_query(const void *image, struct vdso_fixup_attached *attached)
+{
+	long result;
+
+	attached->area = 0;
+	result = liblinux_image_call(image, "__vdso_fixup_query", (uint64_t)attached, 0, 0, 0, 0, 0);
+	/* An answer that wrote nothing is a filter's: -ENOSYS. */
+	return !result && !attached->area ? -38 : result;
+}
+
 static inline struct liblinux_place liblinux_fixups_place(const struct liblinux_fixups *fixups)
 {
 	struct liblinux_place place = {fixups->joined, fixups->pages, 0};
@@ -192,7 +203,7 @@ static inline struct liblinux_place liblinux_fixups_place(const struct liblinux_
 	struct liblinux_action action;
 
 	if (!place.pages) {
-		if (!liblinux_image_call(fixups->image, "__vdso_fixup_query", (uint64_t)&attached, 0, 0, 0, 0, 0)) {
+		if (!liblinux_query(fixups->image, &attached)) {
 			place.area = attached.area;
 			place.is_consulted = 1;
 			return place;
@@ -307,7 +318,7 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 	fixups->pages = 0;
 	if (!image || !liblinux_symbol(image, "__vdso_fixup_query"))
 		return -38;
-	result = liblinux_image_call(image, "__vdso_fixup_query", (uint64_t)&attached, 0, 0, 0, 0, 0);
+	result = liblinux_query(image, &attached);
 	if (result == -2) {
 		/* The kernel knows areas, and has none of this process. */
 		area = liblinux_make_area(image, LIBLINUX_FIRST_SIZE);
@@ -321,7 +332,7 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 		liblinux_image_call(image, "__vdso_munmap", (uint64_t)area, LIBLINUX_FIRST_SIZE, 0, 0, 0, 0);
 		/* -EBUSY: somebody else's is attached by now. Anything else: no kernel for this. */
 		if (result == -16)
-			result = liblinux_image_call(image, "__vdso_fixup_query", (uint64_t)&attached, 0, 0, 0, 0, 0);
+			result = liblinux_query(image, &attached);
 	}
 	if (!result) {
 		fixups->joined = attached.area;

@@ -85,7 +85,7 @@ fn says_what_is_wrong_with_a_header() {
     assert!(Tables::read(&image[..PAGE_SIZE]).is_err(), "the tables are behind the first page");
 }
 
-/// Every byte of the headers and tables, changed in several ways: reading ends, and never outside.
+/// The first bytes of the headers and of each table, changed in several ways: reading ends, and never outside.
 #[test]
 fn survives_every_changed_byte() {
     let image = Image::read();

@@ -13,6 +13,9 @@ use liblinux_abi::{errno, fixup};
 /// Bytes of the first area of a process: room for 127 DSOs.
 const FIRST_SIZE: u64 = 4 * PAGE_SIZE as u64;
 
+/// Nobody knows of areas.
+const UNKNOWN: Errno = Errno::new(errno::ENOSYS as u16).expect("an error number");
+
 /// No area is large enough.
 const FULL: Errno = Errno::new(errno::ENOSPC as u16).expect("an error number");
 
@@ -57,7 +60,7 @@ impl<'a> Fixups<'a> {
                     Err(error) => {
                         unjoined.discard(area, FIRST_SIZE);
                         // Somebody else's is attached by now. Anything else: no kernel for this.
-                        if error.name() == Some("EBUSY")
+                        if error.number() == errno::EBUSY as u16
                             && let Ok(attached) = unjoined.query()
                         {
                             return Ok(Self { joined: attached.area, ..unjoined });
@@ -138,7 +141,7 @@ impl<'a> Fixups<'a> {
         // SAFETY: the caller's contract.
         match unsafe { Self { pages: Some(pages), ..*self }.register(dso) } {
             // Ours has led there.
-            Err(error) if error.name() == Some("EEXIST") => Ok(()),
+            Err(error) if error.number() == errno::EEXIST as u16 => Ok(()),
             Ok(()) => self.call("__vdso_fixup_unregister", [area, dso.text_start, 0]).map(drop),
             Err(error) => Err(error),
         }
@@ -231,7 +234,8 @@ impl<'a> Fixups<'a> {
     fn query(&self) -> Result<Attached, Errno> {
         let mut attached = Attached::default();
         self.call("__vdso_fixup_query", [(&raw mut attached).expose_provenance() as u64, 0, 0])?;
-        Ok(attached)
+        // An answer that wrote nothing is a filter's.
+        if attached.area == 0 { Err(UNKNOWN) } else { Ok(attached) }
     }
 
     /// Maps an area of so many bytes, and makes it one.
@@ -241,7 +245,7 @@ impl<'a> Fixups<'a> {
         // SAFETY: a new mapping.
         let area =
             unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0) }? as u64;
-        let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(fixup::CAPACITY_MAX);
+        let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(fixup::MAX_CAPACITY);
         self.call("__vdso_fixup_init", [area, size, capacity])?;
         Ok(area)
     }
