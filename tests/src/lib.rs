@@ -15,6 +15,7 @@ pub mod landing;
 pub mod random;
 pub mod refuse;
 pub mod stepper;
+pub mod stop;
 pub mod synthetic;
 pub mod unwinder;
 pub mod update;

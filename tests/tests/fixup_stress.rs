@@ -12,6 +12,7 @@ use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_tests::bench::fixup::dsos;
 use liblinux_tests::fixup::probe::Probe;
 use liblinux_tests::fixup::{Area, entries, handler, map};
+use liblinux_tests::stop::Stop;
 use nix::libc;
 use nix::sys::mman::ProtFlags;
 use nix::sys::signal::{Signal, kill};
@@ -36,15 +37,6 @@ const CAPACITY: u64 = 16;
 
 /// How often the registry moves: callers of the first area are led on 16 times.
 const MOVES: u32 = 12;
-
-/// Ends the others when it is dropped: at the end, and when one has failed.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
-}
 
 /// Looks an address up until writers leave the time for it.
 fn landing(area: Area, address: u64) -> Result<u64, isize> {

@@ -30,11 +30,11 @@ fn divide(dividend: u64, divisor: u64) -> Result<u64, u64> {
 
 /// Executes an undefined instruction; whether the landing was reached with all registers as they were.
 fn undefined() -> bool {
-    let (before, after): (u64, u64);
+    let (moved, after): (u64, u64);
     // SAFETY: the instruction traps, and the fixup goes on behind it with no register changed.
     unsafe {
         asm!(
-            "mov {before}, rsp",
+            "mov {moved}, rsp",
             "mov rdi, 1",
             "mov rsi, 2",
             "mov rdx, 3",
@@ -44,13 +44,14 @@ fn undefined() -> bool {
             "4: lea rdi, [rdi + 2 * rsi]",
             "lea rdi, [rdi + 4 * rdx]",
             "lea {after}, [rdi + 8 * rcx]",
+            "sub {moved}, rsp",
             fixup!(plain "2b" .. "3b" => "4b"),
-            before = out(reg) before,
+            moved = out(reg) moved,
             after = out(reg) after,
             out("rdi") _, out("rsi") _, out("rdx") _, out("rcx") _,
         );
     }
-    before != 0 && after == 1 + 4 + 12 + 32
+    moved == 0 && after == 1 + 4 + 12 + 32
 }
 
 #[test]
