@@ -88,7 +88,7 @@ CODE(c_sse, "pushq $0x1d80; ldmxcsr (%rsp); mov $1, %eax; cvtsi2ss %eax, %xmm0; 
 CODE(c_align, "pushf; orl $0x40000, (%rsp); popf; mov 1(%rdi), %eax");
 CODE(c_breakpoint, "int3; nop");
 CODE(c_step, "pushf; orl $0x100, (%rsp); popf; nop");
-CODE(c_spin, "1: cmpl $0, (%rdi); je 1b");
+CODE(c_spin, "movl $1, 4(%rdi); 1: cmpl $0, (%rdi); je 1b");
 CODE(c_uncovered, "mov (%rdi), %rax");
 CODE(c_plain, "mov (%rdi), %rax");
 
@@ -108,6 +108,10 @@ static void see(int sig, siginfo_t *info, void *context)
 {
 	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
 
+	/* A signal that was sent is waited for in one place, and comes again if it was too early. */
+	if ((info->si_code <= 0 || sig == SIGALRM) &&
+	    (regs[REG_RIP] < (greg_t)c_spin || regs[REG_RIP] >= (greg_t)c_spin_end))
+		return;
 	signals++;
 	if (way == DISPATCH && vdso.dispatch(area, info, context) == 1)
 		return;
@@ -135,7 +139,7 @@ static void handle_all(void)
 }
 
 /* The table: each code has an entry but c_uncovered; entries ascend as the codes do. */
-static struct entry table[32];
+static struct vdso_fixup_entry table[32];
 static unsigned entries;
 
 static void cover(const char *start, const char *end, uint32_t flags)
@@ -158,15 +162,15 @@ static void fill_table(void)
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
 		cover(codes[i].start, codes[i].end, 0);
-	cover(c_plain, c_plain_end, PLAIN);
+	cover(c_plain, c_plain_end, VDSO_FIXUP_PLAIN);
 }
 
 static void prepare(void)
 {
 	int file = memfd_create("short", 0);
-	struct dso code = { (uintptr_t)code_start, __stop_code - code_start, (uintptr_t)table, 0 };
-	struct dso page = { .count = 1 };
-	struct entry *page_table;
+	struct vdso_fixup_dso code = { (uintptr_t)code_start, __stop_code - code_start, (uintptr_t)table, 0 };
+	struct vdso_fixup_dso page = { .count = 1 };
+	struct vdso_fixup_entry *page_table;
 	char *block;
 	unsigned long size;
 	long ret;
@@ -193,7 +197,7 @@ static void prepare(void)
 	code_page = block + 4096;
 	memcpy(block, "\xff\x25\0\0\0\0", 6);	/* jmp *0(%rip) */
 	memcpy(block + 6, &(const char *){ landed }, 8);
-	page_table = (struct entry *)(block + 2 * 4096);
+	page_table = (struct vdso_fixup_entry *)(block + 2 * 4096);
 	set_entry(page_table, code_page, 4096, block, 0);
 	if (mprotect(code_page, 4096, PROT_NONE))
 		die("mprotect");

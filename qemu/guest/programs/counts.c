@@ -3,7 +3,7 @@
  * one with each.
  *
  * The least of many rounds is what the code takes when nothing interrupts it, and is the same in every run of a build.
- * On a kernel without fixups it counts what they are compared with, and ends.
+ * With the argument `before` it counts what fixups are compared with, and ends: for kernels without them.
  *
  * With the argument `time` it is ticks of a counter that tells time: of an interpreter's time, so that only ratios mean
  * something, and not much.
@@ -128,8 +128,8 @@ static void fill(void *area, char *text, char *tables, unsigned dsos, unsigned e
 {
 	for (unsigned i = 0; i < dsos; i++) {
 		char *start = text + (size_t)i * TEXT;
-		struct entry *table = (struct entry *)(tables + (size_t)i * ENTRIES * sizeof(*table));
-		struct dso dso = { (uintptr_t)start, TEXT, (uintptr_t)table, entries };
+		struct vdso_fixup_entry *table = (struct vdso_fixup_entry *)(tables + (size_t)i * ENTRIES * sizeof(*table));
+		struct vdso_fixup_dso dso = { (uintptr_t)start, TEXT, (uintptr_t)table, entries };
 		long ret;
 
 		for (unsigned j = 0; j < entries; j++)
@@ -152,30 +152,28 @@ static char *put(char *place, const struct kind *kind)
 int main(int count, char **arguments)
 {
 	int by_time = count > 1 && !strcmp(arguments[1], "time");
+	int is_wrong, before = count > 1 && !strcmp(arguments[1], "before");
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	uint64_t call, unknown, handled[KINDS], missed, hit, first, places[3], worst = 0;
 	char *text, *tables, *plain;
-	struct attached out;
+	struct vdso_fixup_attached out;
 	unsigned long size;
-	int has_fixups;
 	void *area;
 
-	has_fixups = vdso_function("__vdso_fixup_query") != NULL;
-	if (has_fixups) {
+	if (!before)
 		find_entries();
-		has_fixups = vdso.query(&out) != -ENOSYS;
-	}
-	if (is_exact() == by_time || (by_time && !has_fixups)) {
-		printf("KTAP version 1\n1..0 # SKIP %s\n", has_fixups ? "the counter counts something else" :
-		       "the kernel has no exception fixups");
+	is_wrong = is_exact() == by_time;
+	if (is_wrong || (!before && vdso.query(&out) == -ENOSYS)) {
+		printf("KTAP version 1\n1..0 # SKIP %s\n",
+		       is_wrong ? "the counter counts something else" : "the kernel has no exception fixups");
 		return 0;
 	}
 	plain = map(4096, PROT_READ | PROT_WRITE | PROT_EXEC);
 	/* Texts and tables within the reach of 32-bit offsets. */
-	text = map((size_t)DSOS * TEXT + (size_t)DSOS * ENTRIES * sizeof(struct entry), PROT_READ | PROT_WRITE | PROT_EXEC);
+	text = map((size_t)DSOS * TEXT + (size_t)DSOS * ENTRIES * sizeof(struct vdso_fixup_entry), PROT_READ | PROT_WRITE | PROT_EXEC);
 	tables = text + (size_t)DSOS * TEXT;
 
-	plan(!has_fixups ? 1 : by_time ? 1 + KINDS : 5 + KINDS);
+	plan(before ? 1 : by_time ? 1 + KINDS : 5 + KINDS);
 	call = least_call(SYS_getppid);
 	unknown = least_call(100000);
 	note("a null call: %lu; with a number that no call has: %lu", call, unknown);
@@ -187,7 +185,7 @@ int main(int count, char **arguments)
 		note("%s, with the leanest handler, no area attached: %lu", kinds[i].name, handled[i]);
 	}
 
-	if (!has_fixups)
+	if (before)
 		return failures != 0;
 
 	/* The least that a page fault which lands can take: there is nothing to read of the process. */

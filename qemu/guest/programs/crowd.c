@@ -38,7 +38,7 @@ static void handler(int sig)
 
 struct text {
 	char code[64];
-	struct entry table[1];
+	struct vdso_fixup_entry table[1];
 	char tail[64];		/* in the witness, as the last bytes of the text: the number is here, too */
 };
 
@@ -87,7 +87,7 @@ static void grow(void)
 
 static long enter(struct text *text)
 {
-	struct dso dso = { (uintptr_t)text, 128, (uintptr_t)text->table, 1 };
+	struct vdso_fixup_dso dso = { (uintptr_t)text, 128, (uintptr_t)text->table, 1 };
 	long ret;
 
 	while ((ret = vdso.reg(area, &dso)) == -ENOSPC && capacity < 256)
@@ -136,17 +136,20 @@ static void *churner(void *argument)
 			    text)
 				die("mmap");
 			memcpy(text->code, "\x48\x8b\x07\xb8\xfe\xff\xff\xff\xc3", 9);
-			if (fault(text) != -1)
+			if (fault(text) == -1)
+				COUNT(misses);
+			else
 				COUNT(stale);
 			if (vdso.unregister(area, (uintptr_t)text))
 				COUNT(bad_results);
 		} else {
 			if (vdso.unregister(area, (uintptr_t)text))
 				COUNT(bad_results);
-			if (fault(text) != -1)
+			if (fault(text) == -1)
+				COUNT(misses);
+			else
 				COUNT(stale);
 		}
-		COUNT(misses);
 		COUNT(registrations);
 		munmap(text, 4096);
 	}
@@ -200,7 +203,7 @@ static void *forker(void *argument)
 static int doomed(void *argument)
 {
 	struct text *text = argument;
-	struct dso dso = { (uintptr_t)text, 128, (uintptr_t)text->table, 1 };
+	struct vdso_fixup_dso dso = { (uintptr_t)text, 128, (uintptr_t)text->table, 1 };
 
 	while (!vdso.reg(area, &dso) || 1)
 		vdso.unregister(area, (uintptr_t)text);
@@ -252,7 +255,7 @@ int main(int count, char **arguments)
 	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_NODEFER };
 	int seconds = 3;
 	pthread_t threads[THREADS];
-	struct attached out;
+	struct vdso_fixup_attached out;
 	unsigned long size;
 	double end;
 	long ret;

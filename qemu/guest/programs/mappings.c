@@ -165,14 +165,35 @@ static int make_slow(void)
 	return slow < 0 || ioctl(slow, UFFDIO_API, &api) || ioctl(slow, UFFDIO_REGISTER, &range);
 }
 
+/* Whether a process comes to sleep, and does not wake up. */
+static int sleeps(pid_t pid)
+{
+	char path[64], state = 0;
+	double end = now() + 20;
+	int times = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	while (now() < end && times < 10) {
+		FILE *file = fopen(path, "r");
+
+		if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			die("%s", path);
+		fclose(file);
+		times = state == 'S' || state == 'D' ? times + 1 : 0;
+		usleep(20000);
+	}
+	return times == 10;
+}
+
 static void slow_pages(void)
 {
 	sigset_t alarm_only, old;
 	unsigned good = 0;
 	pthread_t other;
+	int status, pipe_ends[2];
 	double start;
-	int status;
 	pid_t child;
+	char ready;
 
 	if (make_slow()) {
 		skip("no userfaultfd", "a page that comes slowly");
@@ -198,17 +219,23 @@ static void slow_pages(void)
 	restore();
 
 	/* Nobody answers: the thread sleeps in the kernel, and can be killed. */
+	if (pipe(pipe_ends))
+		die("pipe");
 	child = fork();
+	if (child < 0)
+		die("fork");
 	if (!child) {
 		if (make_slow())
 			_exit(1);
 		madvise((void *)((uintptr_t)area & ~4095UL), 4096, MADV_DONTNEED);
+		if (write(pipe_ends[1], "", 1) != 1)
+			_exit(3);
 		fault();
 		_exit(2);
 	}
-	usleep(200000);
-	status = 0;
-	good = waitpid(child, &status, WNOHANG) == 0;
+	close(pipe_ends[1]);
+	good = read(pipe_ends[0], &ready, 1) == 1 && sleeps(child);
+	close(pipe_ends[0]);
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	test(good && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a page that never comes");

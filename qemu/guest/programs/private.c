@@ -1,14 +1,13 @@
 /*
  * Makes the image's calls without numbers from everywhere but the image, with the right number, and looks at what
- * seccomp, ptrace and Syscall User Dispatch see of them. Leaves the number for the next boot, which must have another.
+ * seccomp, ptrace and Syscall User Dispatch see of them. Leaves the number for the next boot, which must have another: an
+ * argument `again` says that it is that.
  */
 #include "fixups.h"
 
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include "filter.h"
+
 #include <pthread.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/user.h>
@@ -54,7 +53,7 @@ static long (*call_at(char *page, unsigned number, const char *instruction))(voi
 
 static int queries(void)
 {
-	struct attached out;
+	struct vdso_fixup_attached out;
 
 	return vdso.query(&out) != -ENOENT;
 }
@@ -68,8 +67,8 @@ static void *thread(void *unused)
 static void from_outside(void)
 {
 	char *page = map(4096, PROT_READ | PROT_WRITE | PROT_EXEC), *copy;
-	struct attached out = {};
-	long (*query_of_copy)(struct attached *);
+	struct vdso_fixup_attached out = {};
+	long (*query_of_copy)(struct vdso_fixup_attached *);
 	unsigned wrong = 0;
 	long ret;
 
@@ -112,7 +111,7 @@ static int from_below(char *page)
 	*code = '\xb8';
 	memcpy(code + 1, &number, 4);
 	memcpy(code + 5, "\x0f\x05", 2);
-	((void (*)(struct attached *))code)(&(struct attached){});
+	((void (*)(struct vdso_fixup_attached *))code)(&(struct vdso_fixup_attached){});
 	return 5;
 }
 
@@ -120,8 +119,8 @@ static int from_below(char *page)
 static int moved(void)
 {
 	char *page_below = map(4096 + image_size, PROT_READ | PROT_WRITE | PROT_EXEC), *place = page_below + 4096;
-	long (*query)(struct attached *) = (void *)(place + ((const char *)vdso.query - image));
-	struct attached out;
+	long (*query)(struct vdso_fixup_attached *) = (void *)(place + ((const char *)vdso.query - image));
+	struct vdso_fixup_attached out;
 	char *page;
 
 	if (mremap((void *)image, image_size, image_size, MREMAP_MAYMOVE | MREMAP_FIXED, place) != place)
@@ -137,7 +136,7 @@ static int moved(void)
 /* The image goes; code appears where it was. */
 static int unmapped(void)
 {
-	struct attached out;
+	struct vdso_fixup_attached out;
 	char *page;
 
 	if (munmap((void *)image, image_size))
@@ -148,23 +147,16 @@ static int unmapped(void)
 
 static int filtered(void)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
-	};
-	struct sock_fprog program = { .len = sizeof(code) / sizeof(*code), .filter = code };
-	struct attached out;
+	struct vdso_fixup_attached out;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (set_filter(SECCOMP_RET_ERRNO | EXDEV, -1))
 		return 1;
 	return vdso.query(&out) != -EXDEV || vdso.attach(NULL, 0) != -EXDEV;
 }
 
 static int strict(void)
 {
-	struct attached out;
+	struct vdso_fixup_attached out;
 
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
 		return 1;
@@ -181,12 +173,12 @@ asm(".pushsection probe, \"ax\", @progbits\n"
 
 static int attached_before(void)
 {
-	static struct entry table[1];
-	struct dso dso = { (uintptr_t)probe_load, probe_end - probe_load, (uintptr_t)table, 1 };
+	static struct vdso_fixup_entry table[1];
+	struct vdso_fixup_dso dso = { (uintptr_t)probe_load, probe_end - probe_load, (uintptr_t)table, 1 };
 	unsigned long size;
 	void *area = new_area(1, &size);
 
-	set_entry(table, probe_load, 3, probe_landing, PLAIN);
+	set_entry(table, probe_load, 3, probe_landing, VDSO_FIXUP_PLAIN);
 	if (vdso.reg(area, &dso) || vdso.attach(area, size) || filtered())
 		return 1;
 	return ((long (*)(void *))probe_load)(NULL) != 2;
@@ -207,7 +199,7 @@ static void sigsys(int sig, siginfo_t *info, void *context)
 static int dispatch_range(const void *start, unsigned long len)
 {
 	struct sigaction action = { .sa_sigaction = sigsys, .sa_flags = SA_SIGINFO };
-	struct attached out;
+	struct vdso_fixup_attached out;
 	long ret;
 
 	sigaction(SIGSYS, &action, NULL);
@@ -241,7 +233,7 @@ static int traced(void)
 static void tracer(void)
 {
 	struct user_regs_struct regs = {};
-	struct attached out;
+	struct vdso_fixup_attached out;
 	int status, seen = 0;
 	long result = 0;
 	pid_t child = fork();
@@ -273,28 +265,32 @@ static void tracer(void)
 	test(seen == 2, "a tracer sees the number and the result");
 }
 
-/* The base of the boot before; 0 if this is the first. */
+/* The base of the boot before. */
 static unsigned base_before(void)
 {
 	FILE *file = fopen(KEPT_BASE, "r");
-	unsigned before = 0;
+	unsigned before;
 
-	if (file) {
-		if (fscanf(file, "%x", &before) != 1)
-			die("reading " KEPT_BASE);
-		fclose(file);
-		return before;
-	}
+	if (!file || fscanf(file, "%x", &before) != 1)
+		die("reading " KEPT_BASE);
+	fclose(file);
+	return before;
+}
+
+/* Leaves it for the next boot. */
+static void keep_base(void)
+{
+	FILE *file;
+
 	mkdir(KEPT_FOLDER, 0755);
 	file = fopen(KEPT_BASE, "w");
 	if (!file || fprintf(file, "%x\n", base) < 0 || fclose(file))
 		die("writing " KEPT_BASE);
-	return 0;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
-	unsigned before;
+	int is_again = count > 1 && !strcmp(arguments[1], "again");
 	pthread_t other;
 	void *ret;
 	int status;
@@ -305,10 +301,11 @@ int main(void)
 		printf("KTAP version 1\n1..0 # SKIP the kernel has no calls without numbers\n");
 		return 0;
 	}
-	before = base_before();
-	plan(20 + !!before);
-	if (before)
-		test(base != before, "the base is not the one of the boot before");
+	plan(20 + is_again);
+	if (is_again)
+		test(base != base_before(), "the base is not the one of the boot before");
+	else
+		keep_base();
 	test(!queries(), "the image's own call");
 	test(!in_child(queries), "in a child");
 	if (pthread_create(&other, NULL, thread, NULL) || pthread_join(other, &ret))

@@ -31,7 +31,7 @@ static int own_fault(void)
 /* A text that was made at run time: a load that returns 1, and lands where it returns 2. */
 static struct {
 	char code[64];
-	struct entry table;
+	struct vdso_fixup_entry table;
 } *late;
 
 static long enroll_late(void)
@@ -41,7 +41,7 @@ static long enroll_late(void)
 
 	late = map(4096, PROT_READ | PROT_WRITE | PROT_EXEC);
 	memcpy(late->code, code, sizeof(code));
-	set_entry(&late->table, late->code, 3, late->code + 9, PLAIN);
+	set_entry(&late->table, late->code, 3, late->code + 9, VDSO_FIXUP_PLAIN);
 	dso.text_start = (uintptr_t)late->code;
 	dso.table = (uintptr_t)&late->table;
 	return liblinux_fixups_register(&fixups, &dso);
@@ -103,7 +103,7 @@ static int has_handler(void)
 
 static int before(void)
 {
-	struct attached out;
+	struct vdso_fixup_attached out;
 
 	if (set_filter(SECCOMP_RET_ERRNO | answer, -1) || vdso.query(&out) != -answer || vdso.attach(NULL, 0) != -answer)
 		return 0;
@@ -154,7 +154,7 @@ static int grows(void)
 
 static int refused(void)
 {
-	struct hit hit;
+	struct vdso_fixup_hit hit;
 
 	return join_by_kernel() && !set_filter(SECCOMP_RET_ERRNO | EPERM, SYS_rt_sigaction) && enroll_late() == -EPERM &&
 	       vdso.lookup((void *)fixups.joined, late->code, &hit) == -ENOENT && !in_process(own_fault, 1);
@@ -184,7 +184,7 @@ static int strict(void)
 int main(void)
 {
 	static const int answers[] = { EPERM, ENOSYS, EACCES, ENOENT, 0 };
-	struct attached out;
+	struct vdso_fixup_attached out;
 	int status;
 
 	find_entries();

@@ -20,7 +20,7 @@ static long (*save)(void *buffer, unsigned long len);
 static long (*restore)(const void *buffer, unsigned long len);
 
 static char *texts[TEXTS];
-static struct entry *tables;
+static struct vdso_fixup_entry *tables;
 static void *area, *other_area;
 static unsigned long area_size, other_size;
 
@@ -42,9 +42,9 @@ static char *new_text(void)
 
 static long enroll(int number)
 {
-	struct dso dso = { (uintptr_t)texts[number], 4096, (uintptr_t)&tables[number], 1 };
+	struct vdso_fixup_dso dso = { (uintptr_t)texts[number], 4096, (uintptr_t)&tables[number], 1 };
 
-	set_entry(&tables[number], texts[number], 3, texts[number] + LANDING, PLAIN);
+	set_entry(&tables[number], texts[number], 3, texts[number] + LANDING, VDSO_FIXUP_PLAIN);
 	return vdso.reg(area, &dso);
 }
 
@@ -68,7 +68,7 @@ static const char *held(void)
 /* Whether the kernel consults this area of this size. */
 static int consults(const void *wanted, unsigned long size)
 {
-	struct attached out;
+	struct vdso_fixup_attached out;
 	long ret = vdso.query(&out);
 
 	return wanted ? !ret && out.area == (uintptr_t)wanted && out.size == size : ret == -ENOENT;
@@ -105,7 +105,7 @@ static int kernel_log;
 /* Finds the entries, looks at the kernel's log from here on, and says how many tests there will be. */
 static void begin(unsigned count)
 {
-	struct attached out;
+	struct vdso_fixup_attached out;
 
 	find_entries();
 	save = vdso_function("__vdso_state_save");

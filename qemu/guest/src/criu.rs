@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A command that fails is an error with the last lines of CRIU's own log.
+//! 1. A command that fails is an error with what was said on standard error and the last lines of CRIU's own log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,8 +51,9 @@ impl Checkpoint {
         let result = command.output().context("cannot run criu")?;
         ensure!(
             result.status.success(),
-            "criu {verb}: {}; {}",
+            "criu {verb}: {}; {}; {}",
             result.status,
+            String::from_utf8_lossy(&result.stderr).trim_end().replace('\n', " / "),
             self.complaints(&self.folder.join(log))
         );
         Ok(())

@@ -25,6 +25,8 @@ pub enum Answer {
     Errno(u16),
     /// The process ends with SIGSYS.
     Kill,
+    /// It passes, and is in the audit log.
+    Log,
 }
 
 /// Sets the filter, which refuses also this one of the table's calls.
@@ -33,6 +35,7 @@ pub fn set(vdso: &Vdso, answer: Answer, also: Option<Call>) -> Result<()> {
     let action = match answer {
         Answer::Errno(number) => libc::SECCOMP_RET_ERRNO | u32::from(number),
         Answer::Kill => libc::SECCOMP_RET_KILL_PROCESS,
+        Answer::Log => libc::SECCOMP_RET_LOG,
     };
     let also = also.map_or(u32::MAX, |call| call.number());
     let mut code = [

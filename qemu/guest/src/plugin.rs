@@ -6,20 +6,12 @@
 
 #![expect(unsafe_code, reason = "loads a library, and calls its functions by address")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::transmute;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-
-unsafe extern "C" {
-    fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
-    fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
-    fn dlclose(library: *mut c_void) -> c_int;
-}
-
-/// `RTLD_NOW` of `dlfcn.h`.
-const RTLD_NOW: c_int = 2;
+use nix::libc::{RTLD_NOW, dlclose, dlopen, dlsym};
 
 /// The plugin, loaded. It stays so until it is unloaded explicitly.
 #[derive(Debug)]

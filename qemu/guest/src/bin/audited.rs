@@ -1,6 +1,6 @@
 //! What audit sees of a private call: its records are in the kernel's log where no daemon takes them.
 //!
-//! A seccomp filter has the numbers from the base on logged and lets them pass. One call is made by the image, one with the
+//! A seccomp filter has numbers that are in no table logged, and lets them pass. One call is made by the image, one with the
 //! same number from here.
 //!
 //! Prints KTAP.
@@ -9,19 +9,19 @@
 //!
 //! 1. A record counts only if it names this process and this number.
 
-#![expect(unsafe_code, reason = "installs a filter")]
-
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use liblinux::Vdso;
 use liblinux_abi::errno::{ENOENT, ENOSYS};
+use liblinux_guest::filter::{self, Answer};
 use liblinux_guest::ktap::Ktap;
 use liblinux_guest::query::Query;
-use nix::libc::{self, sock_filter, sock_fprog};
+use nix::libc;
 
 /// `AUDIT_SECCOMP` of `include/uapi/linux/audit.h`.
 const RECORD: &str = "type=1326";
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool> {
     let query = Query::find()?;
-    log_from(query.base)?;
+    filter::set(&Vdso::find()?, Answer::Log, None)?;
     let (by_image, from_here) = (query.by_image(), query.from_here());
 
     let mut out = io::stdout().lock();
@@ -60,23 +60,6 @@ fn run() -> Result<bool> {
         &(if records == 2 { Ok(()) } else { Err(format!("{records} records")) }).into(),
     )?;
     Ok(list.failures() == 0)
-}
-
-/// Has system calls from `base` on logged.
-fn log_from(base: u32) -> Result<()> {
-    let statement = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 0, k };
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-        sock_filter { jf: 1, ..statement(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, base) },
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_LOG),
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: the filter lets every call pass, and is copied.
-    let installed =
-        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    ensure!(installed == 0, "cannot install the filter: {}", io::Error::last_os_error());
-    Ok(())
 }
 
 /// How many records of this process and this number there are, once there are two or time is up.

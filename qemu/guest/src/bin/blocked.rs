@@ -123,7 +123,7 @@ fn run() -> Result<()> {
     write_whole(&folder.join("report"), &report)
 }
 
-/// Whether the clock that the libc reads from the image is behind where it was, and where the kernel says.
+/// Whether the clock that the libc reads from the image is past where it was, and within a second of the kernel's.
 fn time_goes_on(started: SystemTime) -> bool {
     let Ok(elapsed) = started.elapsed() else { return false };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -25,7 +25,7 @@ use liblinux_guest::ktap::Ktap;
 use liblinux_guest::{jit, kept};
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// Where the program leaves its files.
@@ -141,6 +141,12 @@ fn said<T>(result: Result<T>) -> Result<(), String> {
 
 /// Starts the program in a session of its own, and waits until all of it is blocked.
 fn start(way: &str) -> Result<Pid> {
+    // What the program of an earlier dump left would be taken for this one's.
+    if let Err(error) = fs::remove_dir_all(PLACE)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error).context("cannot remove the folder of an earlier program");
+    }
     fs::create_dir_all(PLACE).context("cannot make a folder for the program")?;
     fs::write("/proc/sys/kernel/ns_last_pid", FIRST_PID.to_string()).context("cannot choose a process id")?;
     let mut command = Command::new("/bin/busybox");
@@ -178,20 +184,31 @@ fn cycle(checkpoint: &Checkpoint, pid: Pid, mut numbers: RangeInclusive<usize>) 
     })
 }
 
-/// Whether CRIU refuses to restore a program with fixups, because the script did.
+/// Whether CRIU refuses to restore a program with fixups because the script did, which says why.
 fn refused(checkpoint: &Checkpoint) -> Result<(), String> {
-    match checkpoint.restore() {
-        Ok(()) => Err("the program was restored, on a kernel that has no fixups for it".to_owned()),
-        Err(error) if format!("{error:#}").contains("Aborting restore due to post-restore script") => Ok(()),
-        Err(error) => Err(format!("{error:#}")),
-    }
+    let Err(error) = checkpoint.restore() else {
+        return Err("the program was restored, on a kernel that has no fixups for it".to_owned());
+    };
+    let error = format!("{error:#}");
+    let said = ["Aborting restore due to post-restore script", "this kernel's vDSO has none"];
+    if said.iter().all(|part| error.contains(part)) { Ok(()) } else { Err(error) }
 }
 
 /// Whether no process of the program is there.
 fn nothing_left() -> Result<(), String> {
-    while waitpid(None, None).is_ok() {}
-    let is_there = Path::new("/proc").join((FIRST_PID + 1).to_string()).exists();
-    if is_there { Err("half a restored program is still there".to_owned()) } else { Ok(()) }
+    let place = Path::new("/proc").join((FIRST_PID + 1).to_string());
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status != WaitStatus::StillAlive) {
+        }
+        if !place.exists() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err("half a restored program is still there".to_owned());
+        }
+        thread::sleep(TICK);
+    }
 }
 
 /// Ends the program's calls and compares what they returned.

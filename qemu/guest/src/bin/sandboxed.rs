@@ -11,7 +11,6 @@
 #![expect(unsafe_code, reason = "faults, forks, and makes system calls by the image")]
 
 use std::io;
-use std::mem::transmute;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -25,6 +24,7 @@ use liblinux_guest::filter::{self, Answer};
 use liblinux_guest::jit::{self, Function};
 use liblinux_guest::ktap::Ktap;
 use liblinux_guest::plugin::Plugin;
+use liblinux_guest::query::Query;
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -109,12 +109,8 @@ fn one(folder: &Path, name: &str, number: &str) -> Result<()> {
 }
 
 /// What the kernel says to a question after the area.
-fn query() -> isize {
-    let query = VDSO.symbol("__vdso_fixup_query").expect("an image with fixups");
-    let mut attached = [0_u64; 2];
-    // SAFETY: `long __vdso_fixup_query(struct vdso_fixup_attached *)`.
-    let query = unsafe { transmute::<usize, extern "C" fn(*mut u64) -> isize>(query) };
-    query(attached.as_mut_ptr())
+fn query() -> Result<i64> {
+    Ok(Query::find()?.by_image())
 }
 
 /// The handler of SIGSEGV. A program with std has one, which knows nothing of fixups.
@@ -194,9 +190,9 @@ fn faults(function: Function) -> impl Fn() -> bool {
 /// The filter is there before anybody joins: the client takes a handler, and nothing is the kernel's.
 fn before(answer: Answer) -> Result<()> {
     let Answer::Errno(number) = answer else { bail!("a filter that answers") };
-    ensure!(query() == -(libc::ENOENT as isize), "something is attached: {}", query());
+    ensure!(query()? == -i64::from(libc::ENOENT), "something is attached: {}", query()?);
     filter::set(&VDSO, answer, None)?;
-    ensure!(query() == -isize::try_from(number)?, "the kernel answers: {}", query());
+    ensure!(query()? == -i64::from(number), "the kernel answers: {}", query()?);
     let earlier = handler()?;
     let fixups = Fixups::of_process(&VDSO)?;
     ensure!(!fixups.by_kernel() && handler()? != earlier, "there is no handler");
