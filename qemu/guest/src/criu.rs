@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A command that fails is an error with what was said on standard error and the last lines of CRIU's own log.
+//! 1. A command that fails is an error with the last lines of CRIU's own log, in which is what the script said.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,18 +51,19 @@ impl Checkpoint {
         let result = command.output().context("cannot run criu")?;
         ensure!(
             result.status.success(),
-            "criu {verb}: {}; {}; {}",
+            "criu {verb}: {}; {}",
             result.status,
-            String::from_utf8_lossy(&result.stderr).trim_end().replace('\n', " / "),
             self.complaints(&self.folder.join(log))
         );
         Ok(())
     }
 
-    /// What a log says of errors.
+    /// What a log says of errors. Lines of the script's have no time in front.
     fn complaints(&self, log: &Path) -> String {
         let text = fs::read_to_string(log).unwrap_or_default();
-        let lines = text.lines().filter(|line| line.contains("Error") || line.contains("Warn"));
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("Error") || line.contains("Warn") || !line.starts_with('('));
         let lines: Vec<&str> = lines.collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join(" / ")
     }
