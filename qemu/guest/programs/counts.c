@@ -177,14 +177,14 @@ int main(int count, char **arguments)
 	call = least_call(SYS_getppid);
 	unknown = least_call(100000);
 	note("a null call: %lu; with a number that no call has: %lu", call, unknown);
-	if (!by_time)
-		test(unknown < call + 60, "an unknown number costs no more than an ordinary call");
 	for (size_t i = 0; i < KINDS; i++) {
 		sigaction(kinds[i].signal, &action, NULL);
 		handled[i] = least(put(plain, &kinds[i]), kinds[i].argument);
 		note("%s, with the leanest handler, no area attached: %lu", kinds[i].name, handled[i]);
 	}
 
+	if (!by_time)
+		test(unknown < call + 60, "an unknown number costs no more than an ordinary call");
 	if (before)
 		return failures != 0;
 
