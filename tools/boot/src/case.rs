@@ -205,10 +205,10 @@ fn memory_mib() -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const SMALL: &str = r#"
+    pub(crate) const SMALL: &str = r#"
         about = "x"
         default = true
         image = "c"

@@ -98,17 +98,7 @@ pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
 mod tests {
     use super::*;
     use crate::case::Image;
-
-    const SMALL: &str = r#"
-        about = "x"
-        default = true
-        image = "c"
-        clocksource = "tsc"
-        [[program]]
-        name = "busybox"
-        check = "date"
-        arguments = ["date", "+%s"]
-    "#;
+    use crate::case::tests::SMALL;
 
     #[test]
     fn an_unknown_name_lists_the_valid_ones() {
