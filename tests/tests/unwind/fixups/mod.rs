@@ -24,8 +24,24 @@ const ROUNDS: u64 = 700;
 /// The number of the first private call, as a kernel might choose it.
 const PRIVATE_BASE: u32 = 0x1234_5600;
 
-/// What the kernel answers to private calls, in turns.
-const ANSWERS: [i64; 4] = [REFUSED, 0, -16, 0];
+/// What private calls are answered.
+struct Answers {
+    /// `fixup_query`, and whether it writes the area.
+    query: (i64, bool),
+    /// The others.
+    others: i64,
+}
+
+/// What the kernel answers, in turns; and filters in front of it, of which one says that all is well, and one that there is
+/// no area.
+const ANSWERS: [Answers; 6] = [
+    Answers { query: (REFUSED, false), others: REFUSED },
+    Answers { query: (0, true), others: 0 },
+    Answers { query: (-16, false), others: -16 },
+    Answers { query: (0, true), others: 0 },
+    Answers { query: (0, false), others: 0 },
+    Answers { query: (-2, false), others: 0 },
+];
 
 /// `lock cmpxchg16b [r8]`.
 const EXCHANGE: [u8; 5] = [0xf0, 0x49, 0x0f, 0xc7, 0x08];
@@ -265,11 +281,13 @@ fn call(walk: &mut Walk<'_>, scene: &Scene, name: &str, arguments: &[u64], other
                 injected = true;
                 return Next::Raise(PAGE_FAULT);
             }
-            if stop.instruction == SYSCALL && stop.registers.rax == u64::from(PRIVATE_BASE + PRIVATE_QUERY) {
+            let answers = &ANSWERS[round as usize % ANSWERS.len()];
+            let asks = |rax: u64| rax == u64::from(PRIVATE_BASE + PRIVATE_QUERY);
+            if stop.instruction == SYSCALL && asks(stop.registers.rax) && answers.query.1 {
                 // The kernel has the first area.
                 assert!(write(stop.registers.rdi, &[scene.address, 512]), "the caller's stack");
             }
-            answer(stop, &|_| ANSWERS[(round % 4) as usize])
+            answer(stop, &|registers| if asks(registers.rax) { answers.query.0 } else { answers.others })
         });
         if !injected {
             break;

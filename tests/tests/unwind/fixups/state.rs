@@ -5,8 +5,9 @@ use super::{Others, call};
 use crate::walk::Walk;
 use liblinux_abi::state::{MAGIC, SIZE};
 
-/// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for another reason.
-const KERNELS: [u64; 3] = [0, 1, 2];
+/// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for another reason; and in
+/// which a filter says that all is well, and that there is no area.
+const KERNELS: [u64; 5] = [0, 1, 2, 4, 5];
 
 /// Restores a state that says this.
 fn restore(walk: &mut Walk<'_>, scene: &Scene, state: [u64; 4], others: &Others, round: u64) {
