@@ -47,8 +47,8 @@ use crate::case::Program;
 use crate::image::Image;
 use crate::words;
 
-/// How long the output of processes that outlive the program is waited for.
-const DRAIN: Duration = Duration::from_secs(1);
+/// How long the output of processes that outlive the program is waited for, and on a busy machine that of the program.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// How often a running program is looked after.
 const TICK: Duration = Duration::from_millis(2);

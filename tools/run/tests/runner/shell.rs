@@ -1,6 +1,7 @@
 //! Job control, with an interactive shell on a terminal of its own.
 
 use crate::workbench::Workbench;
+use nix::libc;
 use nix::pty::openpty;
 use nix::unistd::tcgetpgrp;
 use std::fs::File;
@@ -85,10 +86,14 @@ impl Shell {
         self.expect(text);
     }
 
-    /// Waits until the terminal is a job's.
+    /// Waits until the terminal is a job's, and the shell waits for that: a job that ends before is missed by bash 5.2.
     fn await_job(&self) {
         let deadline = Instant::now() + LIMIT;
-        while tcgetpgrp(&self.terminal).unwrap().as_raw() == self.shell.id().cast_signed() {
+        let shell = self.shell.id().cast_signed();
+        let waits = format!("{} ", libc::SYS_wait4);
+        while tcgetpgrp(&self.terminal).unwrap().as_raw() == shell
+            || !std::fs::read_to_string(format!("/proc/{shell}/syscall")).unwrap().starts_with(&waits)
+        {
             assert!(Instant::now() < deadline, "the shell starts no job; {:?}", self.pending);
             std::thread::sleep(TICK);
         }
