@@ -33,8 +33,9 @@ impl Shell {
     fn start() -> Self {
         let pair = openpty(None, None).unwrap();
         let (terminal, slave) = (File::from(pair.master), pair.slave);
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "bash", "--norc", "--noediting", "-i"]);
+        // Who starts tests in the background may have them ignore SIGINT, and a shell can then do nothing about it.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", "setsid", "--ctty", "bash", "--norc", "--noediting", "-i"]);
         command.env("PS1", "").env("TERM", "dumb");
         command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(slave);
         let shell = command.spawn().unwrap();
