@@ -11,6 +11,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use nix::unistd::Pid;
 
+/// The exit status of a process that a checkpoint finds as a zombie.
+pub const ZOMBIE_STATUS: i32 = 7;
+
 const CRIU: &str = "/usr/sbin/criu";
 
 /// The lines of a log that an error shows.

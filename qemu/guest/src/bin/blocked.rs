@@ -29,6 +29,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::{Vdso, probe};
 use liblinux_guest::bare;
+use liblinux_guest::criu::ZOMBIE_STATUS;
 use liblinux_guest::image::Image;
 use liblinux_guest::jit::{self, Function};
 use nix::errno::Errno;
@@ -170,9 +171,6 @@ struct Calls {
     child: Pid,
     zombie: Pid,
 }
-
-/// How the child ends that becomes a zombie.
-const ZOMBIE_STATUS: i32 = 7;
 
 /// A child that has ended. This process must have one thread.
 fn zombie() -> Result<Pid> {

@@ -49,7 +49,7 @@ const RESULTS: &[(&str, i64)] = &[
     ("poll", 1),
     ("epoll_wait", 1),
     ("wait4", 1),
-    ("zombie", 7),
+    ("zombie", criu::ZOMBIE_STATUS as i64),
     ("time", 1),
 ];
 

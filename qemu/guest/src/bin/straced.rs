@@ -10,7 +10,6 @@
 //! 1. A line counts only if it has this boot's number.
 
 use std::io;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs, thread};
 
@@ -78,7 +77,7 @@ fn strace(options: &[&str]) -> Result<String> {
     let mut command = Command::new("/usr/bin/strace");
     let status = command.args(options).args(["-o", LOG]).arg(own).arg("call").status();
     let status = status.context("cannot run strace")?;
-    let log = fs::read_to_string(Path::new(LOG)).context("strace wrote nothing")?;
+    let log = fs::read_to_string(LOG).context("strace wrote nothing")?;
     ensure!(status.success(), "strace ended with {status}:\n{log}");
     Ok(log)
 }
