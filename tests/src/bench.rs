@@ -18,7 +18,7 @@ pub mod report;
 use crate::alternatives;
 use crate::image::Image;
 use crate::kernel::Source;
-use liblinux_embed::set_tick;
+use liblinux_mkimage::embed::set_tick;
 use std::path::{Path, PathBuf};
 
 /// The variable that holds the path of another C image than that of the kernel that `cargo xtask boot` built.

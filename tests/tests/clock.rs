@@ -10,7 +10,7 @@ use liblinux_abi::vvar::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
     HypervPage, PVCLOCK_TSC_STABLE, PvclockPage,
 };
-use liblinux_embed::set_tick;
+use liblinux_mkimage::embed::set_tick;
 use liblinux_tests::counter;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::{Source, hyperv};

@@ -21,7 +21,7 @@ use std::process::Command;
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, bail, ensure};
-use liblinux_embed::embed;
+use liblinux_mkimage::embed::embed;
 
 use crate::cache::{self, Cache, hash_file, write_whole};
 use crate::progress::Progress;

@@ -1,4 +1,4 @@
-//! The ABI lock, `linker/vdso.abi`: every export with its version, offset and size, checked in and compared at each
+//! The ABI lock, `linker/x86_64/vdso.abi`: every export with its version, offset and size, checked in and compared at each
 //! build.
 //!
 //! Programs resolve names anew in every process, but a checkpointer writes offsets of one image into a process that runs

@@ -52,7 +52,8 @@ impl<'a> Subject<'a> {
 
     /// The ABI lock.
     pub fn lock(&self) -> Result<&'a Lock, Fault> {
-        self.lock.ok_or_else(|| Fault::NotJudged("no ABI lock was given (--lock linker/vdso.abi)".into()))
+        self.lock
+            .ok_or_else(|| Fault::NotJudged("no ABI lock was given (--lock linker/x86_64/vdso.abi)".into()))
     }
 
     /// All symbols, local ones too: those of the unstripped image, or of the image itself if it has kept them.

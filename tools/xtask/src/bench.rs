@@ -7,11 +7,11 @@
 //!
 //! 1. The image is built from the sources as they are before it is measured.
 
-use crate::checked;
-use crate::command::{self, cargo};
 use crate::run::IMAGE;
-use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
+use liblinux_mkimage::checked;
+use liblinux_workspace::Workspace;
+use liblinux_workspace::command::{self, cargo};
 use std::path::{Path, absolute};
 
 /// Where the picture goes, in the workspace.

@@ -1,12 +1,10 @@
 //! `cargo xtask boot`: from the sources to a verdict.
 
-use crate::checked;
-use crate::client;
-use crate::image;
-use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use liblinux_boot::kernel::Kernel;
 use liblinux_boot::{Options, Summary};
+use liblinux_mkimage::{build, checked, stub};
+use liblinux_workspace::Workspace;
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -45,12 +43,12 @@ fn link(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
 
 fn options(workspace: &Workspace, kernel: &str, cases: &[String]) -> Result<Options> {
     // A guest's program links with the stub.
-    client::build(workspace)?;
+    stub::build(workspace)?;
     Ok(Options {
         root: workspace.root().to_owned(),
         image: checked::image(workspace)?,
         image_debug: workspace.debug_image(),
-        updated_image: image::build_update(workspace)?,
+        updated_image: build::build_update(workspace)?,
         kernel: kernel.to_owned(),
         cases: cases.to_vec(),
     })

@@ -7,26 +7,17 @@
 
 mod bench;
 mod boot;
-mod checked;
-mod client;
-mod command;
-mod exception;
-mod fixup_header;
-mod image;
-mod legacy;
-mod lock;
 mod run;
 mod test;
-mod version_script;
-mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use liblinux_check::cli;
+use liblinux_mkimage::{build, checked, lock, stub};
+use liblinux_workspace::Workspace;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use workspace::Workspace;
 
 /// Developer commands of liblinux.
 #[derive(Debug, Parser)]
@@ -79,7 +70,7 @@ enum Task {
     },
     /// Build target/client: the headers, the library to link with and its pkg-config file
     Client,
-    /// Accept an intended change of the table: write linker/vdso.abi and all files that are generated from the table
+    /// Accept an intended change of the table: write linker/x86_64/vdso.abi and all files that are generated from the table
     Bless,
 }
 
@@ -112,7 +103,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Check { file, verbose } => return check(&workspace, file, verbose),
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Run { verbose, command } => return Ok(run::run(&workspace, verbose, &command)),
-        Task::Client => println!("{}", client::build(&workspace)?.display()),
+        Task::Client => println!("{}", stub::build(&workspace)?.display()),
         Task::Bless => lock::bless(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -123,7 +114,7 @@ fn check(workspace: &Workspace, file: Option<PathBuf>, verbose: bool) -> Result<
     let own = file.is_none();
     let file = match file {
         Some(file) => file,
-        None => image::build(workspace)?,
+        None => build::build(workspace)?,
     };
     let lock = own.then(|| workspace.lock());
     Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose }).into())

@@ -7,10 +7,10 @@
 //!
 //! 1. Nothing is written to standard output, which is the program's.
 
-use crate::checked;
-use crate::command::{self, cargo};
-use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
+use liblinux_mkimage::checked;
+use liblinux_workspace::Workspace;
+use liblinux_workspace::command::{self, cargo};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;

@@ -10,12 +10,11 @@
 //! 3. A step that ran no test counts as failed.
 
 use crate::boot;
-use crate::checked;
-use crate::command::{cargo, run};
-use crate::image;
-use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_boot::packages::{self, Package};
+use liblinux_mkimage::{build, checked};
+use liblinux_workspace::Workspace;
+use liblinux_workspace::command::{cargo, run};
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
@@ -82,7 +81,7 @@ pub(crate) fn all(workspace: &Workspace) -> Result<bool> {
     tally.step("image builds and passes the checker", Tally::one(|| checked::image(workspace).map(drop)));
     tally.step(
         "image is the same when built elsewhere",
-        Tally::one(|| image::require_reproducible(workspace)),
+        Tally::one(|| build::require_reproducible(workspace)),
     );
     tally.step("boots", || boots(workspace));
     tally.step("crates", || crates(workspace));

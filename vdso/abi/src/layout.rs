@@ -11,7 +11,7 @@
 //!
 //! # Invariants
 //!
-//! 1. No constant here changes once an image has been released: they are part of the ABI (`linker/vdso.abi`).
+//! 1. No constant here changes once an image has been released: they are part of the ABI (`linker/x86_64/vdso.abi`).
 //! 2. The data pages lie directly below the image, in the order of the kernel's `vdso-layout.lds.S`.
 
 /// Bytes of a page.
@@ -23,7 +23,7 @@ pub const TEXT: usize = 0x1000;
 /// Offset of the tick: 32 bits, the kernel's `TICK_NSEC` in nanoseconds, or 0 where nobody filled it in.
 ///
 /// It is the resolution of the coarse clocks, a constant of the kernel's build that no data page holds. Whoever hands
-/// the image to a kernel build writes it here (`tools/embed`).
+/// the image to a kernel build writes it here (`tools/image`).
 pub const TICK: usize = TEXT - 8;
 
 /// Offset of the number of the first private call: 32 bits, 0 where there are none.

@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "data-references",
         rows: &[25, 29],
         because: "nothing is mapped that the image may touch but itself and the kernel's data pages below it",
-        remedy: "compare the symbols of the data pages in linker/vdso.lds with `layout` in vdso/abi",
+        remedy: "compare the symbols of the data pages in linker/x86_64/vdso.lds with `layout` in vdso/abi",
         check: data_references,
     },
 ];

@@ -104,7 +104,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "dynamic-tables",
         rows: &[13],
         because: "CRIU and rustix follow these addresses as they are, and old glibc reads what they lead to without bounds",
-        remedy: "keep .dynsym, .dynstr and .dynamic of linker/vdso.lds in the text segment",
+        remedy: "keep .dynsym, .dynstr and .dynamic of linker/x86_64/vdso.lds in the text segment",
         check: dynamic_tables,
     },
     Rule {

@@ -12,7 +12,7 @@ use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::dynamic::{DT_GNU_HASH, DT_HASH};
 
-const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in linker/vdso.lds";
+const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";
 
 /// A name that no image exports: a search for it has to end, too.
 const ABSENT: &str = "__vdso_there_is_no_such_entry";

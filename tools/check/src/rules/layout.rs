@@ -46,14 +46,14 @@ pub(super) const RULES: &[Rule] = &[
         name: "data-pages",
         rows: &[25],
         because: "vdso2c takes the places of the kernel's data pages from these symbols, and the code reads the pages there",
-        remedy: "compare the symbols at the top of linker/vdso.lds with `layout::DATA_PAGES` in vdso/abi",
+        remedy: "compare the symbols at the top of linker/x86_64/vdso.lds with `layout::DATA_PAGES` in vdso/abi",
         check: data_pages,
     },
     Rule {
         name: "unique-data-pages",
         rows: &[25],
         because: "vdso2c refuses a symbol that it finds twice",
-        remedy: "define each data page's symbol once, in linker/vdso.lds",
+        remedy: "define each data page's symbol once, in linker/x86_64/vdso.lds",
         check: unique_data_pages,
     },
 ];

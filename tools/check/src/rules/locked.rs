@@ -12,7 +12,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     name: "abi-lock",
     rows: &[17],
     because: "checkpoints hold offsets of the image, so an entry that moved sends a restored thread astray",
-    remedy: "put entries back where they were; if the change is meant, run `cargo xtask bless` and commit linker/vdso.abi",
+    remedy: "put entries back where they were; if the change is meant, run `cargo xtask bless` and commit linker/x86_64/vdso.abi",
     check: abi_lock,
 }];
 

@@ -30,14 +30,14 @@ pub(super) const RULES: &[Rule] = &[
         name: "dynsym-section",
         rows: &[20],
         because: "bionic and elfutils look for SHT_DYNSYM and the string table that it links to",
-        remedy: "keep .dynsym and .dynstr in linker/vdso.lds",
+        remedy: "keep .dynsym and .dynstr in linker/x86_64/vdso.lds",
         check: dynsym_section,
     },
     Rule {
         name: "sections-in-load",
         rows: &[11, 20],
         because: "what lies outside the PT_LOAD is not where its address says",
-        remedy: "assign every allocated section to the text segment in linker/vdso.lds",
+        remedy: "assign every allocated section to the text segment in linker/x86_64/vdso.lds",
         check: sections_in_load,
     },
     Rule {
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "text",
         rows: &[11],
         because: "an image without code is a link that went wrong",
-        remedy: "look at .text in linker/vdso.lds, and whether the object was built for the image's target",
+        remedy: "look at .text in linker/x86_64/vdso.lds, and whether the object was built for the image's target",
         check: text,
     },
 ];

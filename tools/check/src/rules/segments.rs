@@ -15,7 +15,7 @@ use goblin::elf::program_header::{
 };
 use liblinux_abi::layout::PAGE_SIZE;
 
-const REMEDY: &str = "look at PHDRS in linker/vdso.lds";
+const REMEDY: &str = "look at PHDRS in linker/x86_64/vdso.lds";
 
 /// Bytes of an ELF header.
 const HEADER_SIZE: u64 = 64;
@@ -49,14 +49,14 @@ pub(super) const RULES: &[Rule] = &[
         name: "read-only-dynamic",
         rows: &[5],
         because: "glibc relocates a writable dynamic table in place, and every program crashes on the read-only page",
-        remedy: "give the dynamic segment FLAGS(4) in PHDRS of linker/vdso.lds",
+        remedy: "give the dynamic segment FLAGS(4) in PHDRS of linker/x86_64/vdso.lds",
         check: read_only_dynamic,
     },
     Rule {
         name: "dynamic-ends",
         rows: &[5],
         because: "loaders read the dynamic table until DT_NULL, with no other bound",
-        remedy: "keep .dynamic whole in linker/vdso.lds, and its segment on nothing else",
+        remedy: "keep .dynamic whole in linker/x86_64/vdso.lds, and its segment on nothing else",
         check: dynamic_ends,
     },
     Rule {

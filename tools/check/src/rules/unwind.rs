@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "eh-frame-hdr",
         rows: &[22],
         because: "unwinders search this table and nothing else: an entry missing from it, or out of order, is not found",
-        remedy: "link with --eh-frame-hdr, and keep .eh_frame_hdr and .eh_frame in linker/vdso.lds",
+        remedy: "link with --eh-frame-hdr, and keep .eh_frame_hdr and .eh_frame in linker/x86_64/vdso.lds",
         check: eh_frame_hdr,
     },
     Rule {

@@ -11,7 +11,7 @@ use crate::subject::Subject;
 use goblin::elf::dynamic::{DT_STRTAB, DT_VERDEF, DT_VERDEFNUM, DT_VERSYM};
 use liblinux_abi::export;
 
-const REMEDY: &str = "link with --version-script=linker/vdso.map, which has one node";
+const REMEDY: &str = "link with --version-script=linker/x86_64/vdso.map, which has one node";
 
 /// `VER_FLG_BASE`: the definition names the file itself.
 const FLAG_BASE: u16 = 1;

@@ -16,7 +16,7 @@
 //!    handler may run in between.
 //! 3. The number of the newer call is loaded right before `syscall`.
 //! 4. A body stays where it is, and so does what it keeps on the stack across `syscall`: a thread that a checkpoint finds
-//!    blocked there goes on in the same body of a later image (`linker/vdso.abi`).
+//!    blocked there goes on in the same body of a later image (`linker/x86_64/vdso.abi`).
 //! 5. A body accesses the caller's memory only by `user_access`: a fault there lands in the body.
 
 #![expect(unsafe_code, reason = "defines macros in assembly")]

@@ -1,18 +1,18 @@
 //! Running other programs.
 
-use crate::workspace::Workspace;
+use crate::Workspace;
 use anyhow::{Context as _, Result, bail};
 use std::process::Command;
 
 /// The cargo that runs us, in the workspace.
-pub(crate) fn cargo(workspace: &Workspace) -> Command {
+pub fn cargo(workspace: &Workspace) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace.root());
     cargo
 }
 
 /// Runs a program whose output the user sees; fails unless it succeeds.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| cannot_start(command))?;
     if !status.success() {
         bail!("`{}` failed: {status}", line(command));
@@ -21,7 +21,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a program and returns what it printed; fails unless it succeeds.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| cannot_start(command))?;
     if !output.status.success() {
         bail!(

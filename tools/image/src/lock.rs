@@ -4,19 +4,15 @@
 //!
 //! 1. No blessing takes back an offset: an export that was ever in the lock stays where it is.
 
-use crate::client;
-use crate::fixup_header;
-use crate::image;
-use crate::legacy;
-use crate::version_script;
-use crate::workspace::Workspace;
+use crate::build;
 use anyhow::{Context as _, Result, anyhow};
 use liblinux_check::Lock;
 use liblinux_check::image::Image;
+use liblinux_workspace::Workspace;
 use std::fs;
 
 /// The checked-in lock.
-pub(crate) fn read(workspace: &Workspace) -> Result<Lock> {
+pub fn read(workspace: &Workspace) -> Result<Lock> {
     let path = workspace.lock();
     let text = fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}; run `cargo xtask bless` to make it", path.display()))?;
@@ -24,12 +20,9 @@ pub(crate) fn read(workspace: &Workspace) -> Result<Lock> {
 }
 
 /// Writes the files that are generated from the table, and the lock from the image.
-pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
-    version_script::write(workspace)?;
-    legacy::write(workspace)?;
-    client::bless(workspace)?;
-    fixup_header::write(workspace)?;
-    let path = image::build(workspace)?;
+pub fn bless(workspace: &Workspace) -> Result<()> {
+    liblinux_generate::write(workspace)?;
+    let path = build::build(workspace)?;
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let image = Image::read(&bytes).with_context(|| format!("{} cannot be read", path.display()))?;
     let debug = workspace.debug_image();

@@ -7,15 +7,12 @@
 //!    remapped, and no date goes in.
 //! 3. What is linked is the image's own object and nothing else; an undefined symbol is an error.
 
-use crate::command::{cargo, output, run};
 use crate::exception;
-use crate::fixup_header;
-use crate::legacy;
-use crate::version_script;
-use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::export::SONAME;
 use liblinux_abi::layout::{BODIES, DATA_SIZE, FIXUPS, LIBRARY, PAGE_SIZE, PRIVATE, SLOTS, TEXT, TICK};
+use liblinux_workspace::Workspace;
+use liblinux_workspace::command::{cargo, output, run};
 use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +33,7 @@ const RUSTFLAGS: &[&str] = &[
 ];
 
 /// Builds both files of the image and returns the path of the stripped one.
-pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let library = compile(workspace, "image", &[])?;
     finish(workspace, &library, &workspace.debug_image(), &workspace.image())?;
     Ok(workspace.image())
@@ -44,7 +41,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Builds what an update is to a checkpoint: other code behind the same offsets. It comes from the same sources, by less
 /// optimization. Returns the path of the one with symbols, beside which is the stripped one.
-pub(crate) fn build_update(workspace: &Workspace) -> Result<PathBuf> {
+pub fn build_update(workspace: &Workspace) -> Result<PathBuf> {
     let library = compile(workspace, "image-update", &["--config=profile.image.opt-level=2"])?;
     let linked = workspace.updated_image();
     finish(workspace, &library, &linked, &linked.with_extension(""))?;
@@ -53,9 +50,7 @@ pub(crate) fn build_update(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Links a compiled image to the files `linked` and `stripped`, which share a folder.
 fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path) -> Result<()> {
-    version_script::require_fresh(workspace)?;
-    legacy::require_fresh(workspace)?;
-    fixup_header::require_fresh(workspace)?;
+    liblinux_generate::require_fresh(workspace)?;
     let folder = linked.parent().context("the image has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let scratch = tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
@@ -99,7 +94,7 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     ] {
         ld.arg(format!("--defsym=LAYOUT_{name}={value:#x}"));
     }
-    ld.arg("-T").arg(workspace.root().join("linker/vdso.lds"));
+    ld.arg("-T").arg(workspace.linker_script());
     ld.arg("--version-script").arg(workspace.version_script());
     ld.arg("--whole-archive").arg(library).arg("-o").arg(linked);
     run(&mut ld).context(
@@ -124,7 +119,7 @@ fn strip(linked: &Path, stripped: &Path) -> Result<()> {
 }
 
 /// Builds the image again from a copy of the sources in another folder and compares all bytes.
-pub(crate) fn require_reproducible(workspace: &Workspace) -> Result<()> {
+pub fn require_reproducible(workspace: &Workspace) -> Result<()> {
     let listed = output(Command::new("git").current_dir(workspace.root()).args([
         "ls-files",
         "-z",

@@ -1,8 +1,8 @@
 //! `vdso/client/include/liblinux/handler.h`: the signal handler of `handler.s` for C.
 
-use super::COMMAND;
-use crate::workspace::Workspace;
+use crate::HEADER;
 use anyhow::{Context as _, Result};
+use liblinux_workspace::Workspace;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -31,7 +31,7 @@ extern const unsigned char liblinux_handler_end[] __attribute__((visibility(\"hi
 pub(crate) fn text(workspace: &Workspace) -> Result<String> {
     let path = workspace.client().join("src/arch/x86_64/handler.s");
     let source = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut text = format!("/* {COMMAND} */\n{BEFORE}");
+    let mut text = format!("/* {HEADER} */\n{BEFORE}");
     for line in source.lines() {
         let code = line.split('#').next().unwrap_or_default().trim_end();
         if !code.is_empty() {

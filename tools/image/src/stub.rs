@@ -9,10 +9,10 @@
 //!
 //! 1. The stub exports what the table says the image exports, but for the weak names; a test compares them.
 
-use crate::command::run;
-use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use liblinux_abi::export::{Binding, SONAME, VERSION, exports};
+use liblinux_workspace::Workspace;
+use liblinux_workspace::command::run;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,8 @@ Libs: -L${libdir} -llinux
 ";
 
 /// Builds `liblinux.so` and `liblinux.pc`, and copies the headers; the folder where they are.
-pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.root().join("target/client");
+pub fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.link_library();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let scratch = tempfile::tempdir_in(&folder).context("cannot create a scratch folder for the stub")?;
     let library = scratch.path().join("liblinux.so");
@@ -81,7 +81,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::output;
+    use liblinux_workspace::command::output;
     use object::{Object as _, ObjectSymbol as _};
     use std::collections::BTreeSet;
 

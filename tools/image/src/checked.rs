@@ -4,18 +4,18 @@
 //!
 //! 1. Nothing but `bless` and `check` gets at an image by another way, so every build is compared with the lock.
 
-use crate::lock;
-use crate::workspace::Workspace;
+use crate::{build, lock};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use liblinux_abi::export::standard;
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_check::image::Image;
 use liblinux_check::{Lock, Report};
+use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::PathBuf;
 
 /// Builds the image, lets the checker judge it, and says what it exports.
-pub(crate) fn image(workspace: &Workspace) -> Result<PathBuf> {
+pub fn image(workspace: &Workspace) -> Result<PathBuf> {
     let (path, report) = judged(workspace)?;
     println!("{}: {report}", path.display());
     println!("{}", exports(&fs::read(&path)?)?);
@@ -23,8 +23,8 @@ pub(crate) fn image(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 /// Builds the image and lets the checker judge it; prints nothing.
-pub(crate) fn judged(workspace: &Workspace) -> Result<(PathBuf, Report)> {
-    let path = crate::image::build(workspace)?;
+pub fn judged(workspace: &Workspace) -> Result<(PathBuf, Report)> {
+    let path = build::build(workspace)?;
     let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image())?);
     let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock::read(workspace)?))
         .with_context(|| format!("{} cannot be checked", path.display()))?;

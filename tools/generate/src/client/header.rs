@@ -1,10 +1,11 @@
 //! `vdso/client/include/liblinux.h`: the prototype of each entry, for C and C++.
 
-use super::COMMAND;
 use super::parameter::Parameter;
+use crate::HEADER;
 use anyhow::{Context as _, Result};
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 use liblinux_abi::{legacy, manual};
+use liblinux_workspace::Workspace;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -71,7 +72,7 @@ const END: &str = "
 ";
 
 /// What the file should say.
-pub(crate) fn text() -> Result<String> {
+pub(crate) fn text(_: &Workspace) -> Result<String> {
     let mut structures = BTreeSet::new();
     let mut prototypes = String::new();
     for call in SYSCALLS.iter().filter(|call| call.is_exported()) {
@@ -82,7 +83,7 @@ pub(crate) fn text() -> Result<String> {
         prototype(&mut prototypes, call, &parameters)?;
     }
     let essay = ESSAY.replace("LEGACY_STACK", &legacy::STACK.to_string());
-    let mut text = format!("/* {COMMAND} */\n{essay}");
+    let mut text = format!("/* {HEADER} */\n{essay}");
     for structure in structures {
         writeln!(text, "{structure};")?;
     }

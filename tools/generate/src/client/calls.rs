@@ -3,11 +3,12 @@
 //! It is generated rather than expanded from the table by a macro, because the table's parameters are C declarations:
 //! a macro could at best give methods whose parameters have no names and whose types are projections.
 
-use super::COMMAND;
 use super::parameter::Parameter;
+use crate::HEADER;
 use anyhow::{Context as _, Result};
 use liblinux_abi::manual;
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
+use liblinux_workspace::Workspace;
 use std::fmt::Write as _;
 
 const ESSAY: &str = "
@@ -27,8 +28,8 @@ const WIDTH: usize = 110;
 const NOT_FUNCTIONS: &[&str] = &["rt_sigreturn", "vfork"];
 
 /// What the file should say.
-pub(crate) fn text() -> Result<String> {
-    let mut text = format!("// {COMMAND}\n{}crate::call::methods! {{\n", ESSAY.trim_start());
+pub(crate) fn text(_: &Workspace) -> Result<String> {
+    let mut text = format!("// {HEADER}\n{}crate::call::methods! {{\n", ESSAY.trim_start());
     for call in SYSCALLS.iter().filter(|call| call.is_exported() && !NOT_FUNCTIONS.contains(&call.name)) {
         method(&mut text, call).with_context(|| format!("system call {}", call.name))?;
     }

@@ -1,0 +1,18 @@
+//! From Rust to an image that a kernel may map: compile, link, sort, strip, judge, and hand over.
+//!
+//! [`build`] makes both files of the image, [`checked`] lets the checker judge them against the ABI lock, [`lock`] reads
+//! and renews that lock, [`embed`] hands an image to a kernel build, and [`stub`] makes the library that programs link
+//! with in the image's place.
+//!
+//! # Invariants
+//!
+//! 1. Every image that leaves this crate but by [`build`] was judged by the checker.
+
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod checked;
+pub mod embed;
+mod exception;
+pub mod lock;
+pub mod stub;

@@ -1,0 +1,17 @@
+//! The workspace as its tools see it: where files are, which kernels there are, and how to run a program.
+//!
+//! Every path of the repository and of `target/` that more than one crate knows is a method of [`Workspace`], and every
+//! kernel line is a row of [`line::LINES`]. Tools and tests ask here, so a file moves in one place.
+//!
+//! # Invariants
+//!
+//! 1. A path below the top folder is written in this crate once, and in no other crate.
+
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod line;
+mod paths;
+
+pub use line::Line;
+pub use paths::Workspace;

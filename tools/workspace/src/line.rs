@@ -1,0 +1,51 @@
+//! Kernel lines: the versions of Linux that there is a series, a configuration and a source for.
+//!
+//! A line is data. Its series stands in `kernel-patch/VERSION`, its configuration in `qemu/config/VERSION`.
+//!
+//! # Invariants
+//!
+//! 1. Versions are unique, and the first line is the default of every command.
+
+/// A kernel line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its version, as `--kernel` takes it and as its folders are named.
+    pub version: &'static str,
+    /// Debian's package of its source.
+    pub package: &'static str,
+    /// The tarball that the package brings.
+    pub tarball: &'static str,
+    /// The suite of Debian that has the package.
+    pub suite: &'static str,
+}
+
+/// Every line, the default one first.
+pub const LINES: &[Line] = &[Line {
+    version: "6.12",
+    package: "linux-source-6.12",
+    tarball: "/usr/src/linux-source-6.12.tar.xz",
+    suite: "bookworm-security",
+}];
+
+/// The line that commands take unless another is asked for.
+pub const DEFAULT: &Line = &LINES[0];
+
+/// The line of that version.
+pub fn find(version: &str) -> Option<&'static Line> {
+    LINES.iter().find(|line| line.version == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_unique() {
+        for line in LINES {
+            assert_eq!(LINES.iter().filter(|other| other.version == line.version).count(), 1);
+            assert_eq!(find(line.version), Some(line));
+            assert!(line.tarball.contains(line.package), "{line:?}");
+        }
+        assert_eq!(find("2.6"), None);
+    }
+}

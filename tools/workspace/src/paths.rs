@@ -1,0 +1,93 @@
+//! Where the workspace and its products are.
+//!
+//! # Invariants
+//!
+//! 1. Nothing is written outside `target/`, but for the generated files that are checked in (by `bless` alone) and the
+//!    cache that `liblinux-boot` keeps.
+
+use crate::Line;
+use std::path::{Path, PathBuf};
+
+/// A checkout of liblinux.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace at `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The workspace that this program was built in.
+    pub fn current() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+        Self::at(root.expect("tools/workspace is two folders below the root"))
+    }
+
+    /// Its top folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The stripped image, as the kernel maps it.
+    pub fn image(&self) -> PathBuf {
+        self.root.join("target/vdso/x86_64/vdso64.so")
+    }
+
+    /// The image with symbols and debugging information, which the kernel's build takes.
+    pub fn debug_image(&self) -> PathBuf {
+        self.root.join("target/vdso/x86_64/vdso64.so.dbg")
+    }
+
+    /// What [`Workspace::debug_image`] becomes in an update: see `image::build_update`.
+    pub fn updated_image(&self) -> PathBuf {
+        self.root.join("target/vdso/x86_64-update/vdso64.so.dbg")
+    }
+
+    /// Links to the kernel's source tree (`source`) and to where it was built (`build`), for tests and benches.
+    pub fn kernel(&self) -> PathBuf {
+        self.root.join("target/kernel")
+    }
+
+    /// The linker script.
+    pub fn linker_script(&self) -> PathBuf {
+        self.root.join("linker/x86_64/vdso.lds")
+    }
+
+    /// The version script.
+    pub fn version_script(&self) -> PathBuf {
+        self.root.join("linker/x86_64/vdso.map")
+    }
+
+    /// The ABI lock.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("linker/x86_64/vdso.abi")
+    }
+
+    /// The folder of a kernel line's series.
+    pub fn series(&self, line: &Line) -> PathBuf {
+        self.root.join("kernel-patch").join(line.version)
+    }
+
+    /// The folder of a kernel line's configuration fragments.
+    pub fn kernel_config(&self, line: &Line) -> PathBuf {
+        self.root.join("qemu/config").join(line.version)
+    }
+
+    /// The folder of the cases.
+    pub fn cases(&self) -> PathBuf {
+        self.root.join("qemu/cases")
+    }
+
+    /// What C programs link with: the headers, the library and its pkg-config file.
+    pub fn link_library(&self) -> PathBuf {
+        self.root.join("target/client")
+    }
+
+    /// The client side.
+    pub fn client(&self) -> PathBuf {
+        self.root.join("vdso/client")
+    }
+}
