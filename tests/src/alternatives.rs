@@ -12,7 +12,7 @@
 //! 1. An entry whose feature or flags are not known here is refused, never skipped: nothing is patched by half.
 //! 2. Entries apply in order, so that of two for one place the later one counts.
 
-use liblinux_abi::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
+use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
 use object::{Object as _, ObjectSection as _};
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::ops::Range;

@@ -10,8 +10,8 @@
 //! 3. The call changes `rax`, `rdx` and the stack below `rsp`; an image must not keep anything below `rsp` there.
 
 use crate::image::Image;
-use liblinux_abi::alternative::FEATURE_RDTSCP;
-use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
+use liblinux_abi::arch::x86_64::alternative::FEATURE_RDTSCP;
+use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::alternatives;

@@ -11,7 +11,7 @@ pub mod handler;
 pub mod probe;
 
 use crate::image::Image;
-use liblinux_abi::fixup::{Dso, Hit, area_size};
+use liblinux_abi::image::fixup::{Dso, Hit, area_size};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use std::mem::transmute;
 use std::num::NonZeroUsize;

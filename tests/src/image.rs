@@ -8,8 +8,8 @@
 #![expect(unsafe_code, reason = "maps code and calls it")]
 
 use crate::alternatives;
-use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
-use liblinux_abi::vvar::DataPage;
+use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
+use liblinux_abi::kernel::datapage::DataPage;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 use std::num::NonZeroUsize;

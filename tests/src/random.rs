@@ -11,9 +11,9 @@
 #![expect(unsafe_code, reason = "calls the image, writes its state")]
 
 use crate::image::Image;
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::random::{BLOCK_SIZE, State};
-use liblinux_abi::vvar::RandomData;
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::datapage::RandomData;
+use liblinux_abi::kernel::random::{BLOCK_SIZE, State};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 use std::mem::offset_of;
 use std::num::NonZeroUsize;

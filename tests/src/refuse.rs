@@ -8,7 +8,7 @@
 
 #![expect(unsafe_code, reason = "gives the kernel a filter")]
 
-use liblinux_abi::errno::ENOSYS;
+use liblinux_abi::kernel::errno::ENOSYS;
 use liblinux_abi::syscall::SYSCALLS;
 use nix::libc::{
     BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP,

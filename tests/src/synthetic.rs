@@ -11,10 +11,10 @@
 
 #![expect(unsafe_code, reason = "reads the time-stamp counter")]
 
-use liblinux_abi::clock::{
+use liblinux_abi::kernel::clock::{
     BOOTTIME, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
 };
-use liblinux_abi::vvar::{CLOCK_MODE_TSC, ClockData, DataPage};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TSC, ClockData, DataPage};
 use nix::time::{ClockId, clock_gettime};
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
 use std::sync::atomic::Ordering::{Relaxed, Release};

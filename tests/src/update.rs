@@ -3,8 +3,8 @@
 //! At the counter [`COUNTER`] the data of an update means one time, whose seconds and nanoseconds are both the update's
 //! number. Between two updates the last counter, the scale and every time change, and none of them fits another's.
 
-use liblinux_abi::clock::COARSE;
-use liblinux_abi::vvar::ClockData;
+use liblinux_abi::kernel::clock::COARSE;
+use liblinux_abi::kernel::datapage::ClockData;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::fence;
 

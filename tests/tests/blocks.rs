@@ -4,8 +4,8 @@
 
 #![expect(unsafe_code, reason = "calls the function, which is not exported")]
 
-use liblinux_abi::alternative::FEATURE_AVX2;
-use liblinux_abi::random::{BLOCK_SIZE, State};
+use liblinux_abi::arch::x86_64::alternative::FEATURE_AVX2;
+use liblinux_abi::kernel::random::{BLOCK_SIZE, State};
 use liblinux_boot::selftests::{Origin, SELFTESTS};
 use liblinux_tests::alternatives;
 use liblinux_tests::image::Image;

@@ -2,13 +2,13 @@
 
 #![expect(unsafe_code, reason = "calls entries of images")]
 
-use liblinux_abi::clock::{
+use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::clock::{
     COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME, REALTIME_COARSE,
 };
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::vvar::{
+use liblinux_abi::kernel::datapage::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
-    HypervPage, PVCLOCK_TSC_STABLE, PvclockPage,
 };
 use liblinux_mkimage::embed::set_tick;
 use liblinux_tests::counter;

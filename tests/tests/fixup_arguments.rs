@@ -2,9 +2,9 @@
 
 #![expect(unsafe_code, reason = "writes and protects memory, and calls entries by address")]
 
-use liblinux_abi::errno::{EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS};
-use liblinux_abi::fixup::{Dso, Hit, MAX_CAPACITY, area_size};
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::fixup::{Dso, Hit, MAX_CAPACITY, area_size};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::errno::{EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS};
 use liblinux_tests::fixup::probe::Probe;
 use liblinux_tests::fixup::{Area, entries, handler, image, map};
 use nix::libc;

@@ -5,8 +5,8 @@
 
 #![expect(unsafe_code, reason = "maps memory and sends signals")]
 
-use liblinux_abi::fixup::Dso;
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::fixup::Dso;
+use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_tests::fixup::handler::{self, Seen};
 use liblinux_tests::fixup::probe::{MARKS, OTHERS, Probe, Registers};
 use liblinux_tests::fixup::{Area, entries, map};

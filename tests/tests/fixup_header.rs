@@ -1,6 +1,6 @@
-//! The C headers of exception fixups against `liblinux_abi::fixup`, by a C compiler.
+//! The C headers of exception fixups against `liblinux_abi::image::fixup`, by a C compiler.
 
-use liblinux_abi::fixup::{CONSTANTS, Constant, Field, STRUCTURES};
+use liblinux_abi::image::fixup::{CONSTANTS, Constant, Field, STRUCTURES};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

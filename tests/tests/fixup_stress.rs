@@ -6,9 +6,9 @@
 
 #![expect(unsafe_code, reason = "forks, clones and kills")]
 
-use liblinux_abi::errno::{EAGAIN, ENOENT};
-use liblinux_abi::fixup::{Dso, Hit, area_size};
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::fixup::{Dso, Hit, area_size};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::errno::{EAGAIN, ENOENT};
 use liblinux_tests::bench::fixup::dsos;
 use liblinux_tests::fixup::probe::Probe;
 use liblinux_tests::fixup::{Area, entries, handler, map};

@@ -1,11 +1,13 @@
 //! Numbers, offsets and sizes of `liblinux-abi` against the kernel's headers.
 
-use liblinux_abi::random::{Parameters, State};
-use liblinux_abi::sgx::EnclaveRun;
-use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage, RandomData, Timestamp};
-use liblinux_abi::{
-    alternative, clock, errno, layout, legacy, process, processor, random, sgx, signal, vvar,
-};
+use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PvclockPage};
+use liblinux_abi::arch::x86_64::sgx::EnclaveRun;
+use liblinux_abi::arch::x86_64::{alternative, hypervisor, segment, sgx, signal};
+use liblinux_abi::image::layout;
+use liblinux_abi::kernel::datapage::{ClockData, DataPage, RandomData, Timestamp};
+use liblinux_abi::kernel::random::{Parameters, State};
+use liblinux_abi::kernel::{clock, clone, datapage, errno, random};
+use liblinux_abi::legacy;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 use std::mem::{offset_of, size_of};
@@ -59,7 +61,7 @@ fn facts_are_the_kernels() {
         "at(vdso_data, tz_minuteswest)" = offset_of!(ClockData, tz_minuteswest);
         "at(vdso_data, tz_dsttime)" = offset_of!(ClockData, tz_dsttime);
         "at(vdso_data, hrtimer_res)" = offset_of!(ClockData, hrtimer_res);
-        "VDSO_BASES" = vvar::CLOCKS;
+        "VDSO_BASES" = datapage::CLOCKS;
         "sizeof(struct vdso_timestamp)" = size_of::<Timestamp>();
         "at(vdso_timestamp, nsec)" = offset_of!(Timestamp, nsec);
         "sizeof(struct timens_offset)" = size_of::<Timestamp>();
@@ -72,15 +74,15 @@ fn facts_are_the_kernels() {
         "at(pvclock_vcpu_time_info, tsc_to_system_mul)" = offset_of!(PvclockPage, tsc_to_system_mul);
         "at(pvclock_vcpu_time_info, tsc_shift)" = offset_of!(PvclockPage, tsc_shift);
         "at(pvclock_vcpu_time_info, flags)" = offset_of!(PvclockPage, flags);
-        "PVCLOCK_TSC_STABLE_BIT" = vvar::PVCLOCK_TSC_STABLE;
+        "PVCLOCK_TSC_STABLE_BIT" = hypervisor::PVCLOCK_TSC_STABLE;
         "at(ms_hyperv_tsc_page, tsc_sequence)" = offset_of!(HypervPage, sequence);
         "at(ms_hyperv_tsc_page, tsc_scale)" = offset_of!(HypervPage, scale);
         "at(ms_hyperv_tsc_page, tsc_offset)" = offset_of!(HypervPage, offset);
-        "VDSO_CLOCKMODE_NONE" = vvar::CLOCK_MODE_NONE;
-        "VDSO_CLOCKMODE_TSC" = vvar::CLOCK_MODE_TSC;
-        "VDSO_CLOCKMODE_PVCLOCK" = vvar::CLOCK_MODE_PVCLOCK;
-        "VDSO_CLOCKMODE_HVCLOCK" = vvar::CLOCK_MODE_HVCLOCK;
-        "VDSO_CLOCKMODE_TIMENS" = vvar::CLOCK_MODE_TIMENS;
+        "VDSO_CLOCKMODE_NONE" = datapage::CLOCK_MODE_NONE;
+        "VDSO_CLOCKMODE_TSC" = datapage::CLOCK_MODE_TSC;
+        "VDSO_CLOCKMODE_PVCLOCK" = datapage::CLOCK_MODE_PVCLOCK;
+        "VDSO_CLOCKMODE_HVCLOCK" = datapage::CLOCK_MODE_HVCLOCK;
+        "VDSO_CLOCKMODE_TIMENS" = datapage::CLOCK_MODE_TIMENS;
         "VDSO_HRES" = clock::HIGH_RESOLUTION;
         "VDSO_COARSE" = clock::COARSE;
         "VDSO_RAW" = clock::RAW;
@@ -95,8 +97,8 @@ fn facts_are_the_kernels() {
         "X86_FEATURE_RDTSCP" = alternative::FEATURE_RDTSCP;
         "X86_FEATURE_RDPID" = alternative::FEATURE_RDPID;
         "X86_FEATURE_AVX2" = alternative::FEATURE_AVX2;
-        "__CPUNODE_SEG" = processor::CPUNODE_SEGMENT;
-        "VDSO_CPUNODE_BITS" = processor::CPUNODE_BITS;
+        "__CPUNODE_SEG" = segment::CPUNODE_SEGMENT;
+        "VDSO_CPUNODE_BITS" = segment::CPUNODE_BITS;
         "EFAULT" = errno::EFAULT;
         "EINVAL" = errno::EINVAL;
         "ENOSYS" = errno::ENOSYS;
@@ -121,10 +123,10 @@ fn facts_are_the_kernels() {
         "GRND_RANDOM" = random::GRND_RANDOM;
         "GRND_INSECURE" = random::GRND_INSECURE;
         "MAX_RW_COUNT" = random::MAX_RW_COUNT;
-        "CLONE_VM" = process::CLONE_VM;
-        "at(clone_args, flags)" = process::CLONE_ARGS_FLAGS;
-        "at(clone_args, stack)" = process::CLONE_ARGS_STACK;
-        "CLONE_ARGS_SIZE_VER0" = process::CLONE_ARGS_SIZE_VER0;
+        "CLONE_VM" = clone::CLONE_VM;
+        "at(clone_args, flags)" = clone::CLONE_ARGS_FLAGS;
+        "at(clone_args, stack)" = clone::CLONE_ARGS_STACK;
+        "CLONE_ARGS_SIZE_VER0" = clone::CLONE_ARGS_SIZE_VER0;
         "-AT_FDCWD" = -legacy::AT_FDCWD;
         "AT_SYMLINK_NOFOLLOW" = legacy::AT_SYMLINK_NOFOLLOW;
         "AT_REMOVEDIR" = legacy::AT_REMOVEDIR;

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "calls entries of the image")]
 
-use liblinux_abi::process;
+use liblinux_abi::kernel::clone;
 use liblinux_tests::child::{MARKS, Spawn};
 use liblinux_tests::image::Image;
 use std::hint::black_box;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 static IMAGE: LazyLock<Image> = LazyLock::new(Image::load);
 
 // `include/uapi/linux/sched.h`, `include/uapi/asm-generic/signal.h`.
-const CLONE_VM: usize = process::CLONE_VM as usize;
+const CLONE_VM: usize = clone::CLONE_VM as usize;
 const CLONE_VFORK: usize = 0x4000;
 const CLONE_THREAD: usize = 0x0001_0000 | 0x200 | 0x400 | 0x800 | 0x0004_0000; // With FS, FILES, SIGHAND, SYSVSEM.
 const CLONE_CHILD_CLEARTID: usize = 0x0020_0000;

@@ -4,9 +4,9 @@
 
 #![expect(unsafe_code, reason = "makes children, reads what others write")]
 
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::random::{BLOCK_SIZE, GRND_NONBLOCK, PARAMETERS, PROBE, Parameters, State};
-use liblinux_abi::vvar::CLOCK_MODE_TIMENS;
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::datapage::CLOCK_MODE_TIMENS;
+use liblinux_abi::kernel::random::{BLOCK_SIZE, GRND_NONBLOCK, PARAMETERS, PROBE, Parameters, State};
 use liblinux_tests::random::{BATCH_SIZE, GENERATION, STATE_SIZE, Setup, block, model, ready, seeded};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use nix::sys::wait::waitpid;

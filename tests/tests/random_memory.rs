@@ -6,8 +6,8 @@
 #![expect(unsafe_code, reason = "looks at registers and the stack, handles faults")]
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory, OpAccess, Register};
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::random::{PROBE, Parameters, State};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::random::{PROBE, Parameters, State};
 use liblinux_tests::image::Image;
 use liblinux_tests::random::{BATCH_SIZE, Entry, GENERATION, STATE_SIZE, Setup, seeded};
 use nix::libc;

@@ -4,7 +4,7 @@
 
 #![expect(unsafe_code, reason = "installs a signal handler and unwinds")]
 
-use liblinux_abi::layout::slot;
+use liblinux_abi::image::layout::slot;
 use liblinux_abi::syscall;
 use liblinux_tests::image::Image;
 use std::cell::UnsafeCell;

@@ -1,7 +1,7 @@
 //! Types and error numbers of `liblinux-abi` against the kernel's headers.
 
 use liblinux_abi::ctype::TYPES;
-use liblinux_abi::error::ERRORS;
+use liblinux_abi::kernel::error::ERRORS;
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};

@@ -4,11 +4,11 @@
 //! one instruction at a time, and its data page is written in between. The tracer also answers for the counter, which
 //! stands still, so a reading is the number of the update that it belongs to.
 
-use liblinux_abi::clock::{
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::clock::{
     BOOTTIME, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
 };
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage};
 use liblinux_tests::code::Code;
 use liblinux_tests::image::Image;
 use liblinux_tests::stepper::{Call, Next, Stepper, Stop};

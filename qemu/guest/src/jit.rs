@@ -13,8 +13,8 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result};
 use liblinux::Vdso;
 use liblinux::fixup::Fixups;
-use liblinux_abi::fixup::{Dso, Entry};
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::fixup::{Dso, Entry};
+use liblinux_abi::image::layout::PAGE_SIZE;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 
 /// The address that the function loads from: in the page that no process has.

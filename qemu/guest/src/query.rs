@@ -7,8 +7,8 @@
 #![expect(unsafe_code, reason = "reads the image, calls its entry and a bare number")]
 
 use anyhow::{Context, Result, ensure};
-use liblinux_abi::fixup::{Attached, PRIVATE_QUERY};
-use liblinux_abi::layout;
+use liblinux_abi::image::fixup::{Attached, PRIVATE_QUERY};
+use liblinux_abi::image::layout;
 use procfs::process::Process;
 
 use crate::bare;

@@ -15,11 +15,11 @@ use super::floor::{self, Code, Floors};
 use super::legacy;
 use crate::image::Image;
 use crate::synthetic::{Clocksource, Moment};
-use liblinux_abi::clock::{
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::clock::{
     BOOTTIME, COARSE, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
 };
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::vvar::{self, ClockData};
+use liblinux_abi::kernel::datapage::{self, ClockData};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -260,7 +260,7 @@ impl Bench {
     fn add_clocks(&mut self) {
         let outputs = self.outputs;
         for (name, id) in CLOCKS {
-            let is_fast = id < vvar::CLOCKS;
+            let is_fast = id < datapage::CLOCKS;
             let (target, answer, floor) = if !is_fast {
                 let arguments = [id, outputs[0].words(), CLOCK_GETTIME];
                 (1.0, Answer::Kernel, self.floor("syscall", Code::SystemCall, arguments))

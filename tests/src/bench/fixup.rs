@@ -11,7 +11,7 @@
 
 use crate::fixup::probe::Probe;
 use crate::fixup::{Area, entries, map};
-use liblinux_abi::fixup::{Dso, Entry, Hit};
+use liblinux_abi::image::fixup::{Dso, Entry, Hit};
 use nix::libc::{self, c_int, siginfo_t, ucontext_t};
 use nix::sys::mman::ProtFlags;
 use std::sync::atomic::AtomicU64;

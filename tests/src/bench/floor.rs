@@ -12,11 +12,11 @@
 #![expect(unsafe_code, reason = "functions in assembly, in memory of their own")]
 
 use crate::alternatives::has;
-use liblinux_abi::alternative::FEATURE_RDPID;
-use liblinux_abi::clock::REALTIME;
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::processor::{CPUNODE_BITS, CPUNODE_SEGMENT};
-use liblinux_abi::vvar::{ClockData, Timestamp};
+use liblinux_abi::arch::x86_64::alternative::FEATURE_RDPID;
+use liblinux_abi::arch::x86_64::segment::{CPUNODE_BITS, CPUNODE_SEGMENT};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::clock::REALTIME;
+use liblinux_abi::kernel::datapage::{ClockData, Timestamp};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use std::arch::global_asm;
 use std::mem::{offset_of, size_of};

@@ -10,7 +10,7 @@
 
 #![expect(unsafe_code, reason = "defines functions in assembly and calls them")]
 
-use liblinux_abi::fixup::Dso;
+use liblinux_abi::image::fixup::Dso;
 use std::arch::global_asm;
 
 /// The registers at a landing, in the order in which they are stored; `rbx` and `rsp` are the probe's own.

@@ -1,7 +1,7 @@
 //! `getdents`: every length of name, every size of buffer, any alignment, and buffers that end in nowhere.
 
 use crate::Function;
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::legacy::DIRENT_RECLEN;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use std::fs::File;

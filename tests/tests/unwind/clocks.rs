@@ -1,11 +1,12 @@
 //! The clocks and `getcpu`, over data pages in every state.
 
 use crate::walk::{REFUSED, Walk, answer};
-use liblinux_abi::clock::{MONOTONIC_RAW, REALTIME, REALTIME_COARSE};
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::vvar::{
+use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::clock::{MONOTONIC_RAW, REALTIME, REALTIME_COARSE};
+use liblinux_abi::kernel::datapage::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData,
-    DataPage, HypervPage, PVCLOCK_TSC_STABLE, PvclockPage,
+    DataPage,
 };
 use liblinux_tests::image::Image;
 use liblinux_tests::stepper::Stepper;

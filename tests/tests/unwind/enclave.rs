@@ -1,9 +1,9 @@
 //! `__vdso_sgx_enter_enclave`: an enclave that raises exceptions, and one that returns with everything changed.
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
-use liblinux_abi::errno::{EFAULT, EINVAL};
-use liblinux_abi::export::SGX_ENTER_ENCLAVE;
-use liblinux_abi::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
+use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
+use liblinux_abi::image::export::SGX_ENTER_ENCLAVE;
+use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 use liblinux_tests::stepper::{Next, Stepper, Stop};
 use nix::libc::user_regs_struct;
 use std::mem::offset_of;

@@ -1,7 +1,7 @@
 //! Legacy calls: every way through the functions that take their place.
 
 use crate::walk::{REFUSED, Walk};
-use liblinux_abi::errno::{EFAULT, EINVAL};
+use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 use liblinux_abi::legacy::{DIRENT_MIN, DIRENT_RECLEN, MICROSECONDS, STACK};
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_tests::stepper::Stepper;

@@ -2,8 +2,8 @@
 
 use crate::clocks;
 use crate::walk::{REFUSED, Walk};
-use liblinux_abi::random::{PROBE, State};
-use liblinux_abi::vvar::{CLOCK_MODE_TSC, DataPage};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TSC, DataPage};
+use liblinux_abi::kernel::random::{PROBE, State};
 use liblinux_tests::random::{BATCH_SIZE, GENERATION, STATE_SIZE, ready};
 use liblinux_tests::stepper::Stepper;
 use std::mem::offset_of;

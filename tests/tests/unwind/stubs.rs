@@ -1,8 +1,8 @@
 //! The entry of every system call, and `__vdso_syscall`.
 
 use crate::walk::{REFUSED, Walk, answer};
-use liblinux_abi::export::{SYSCALL, standard};
-use liblinux_abi::layout::slot;
+use liblinux_abi::image::export::{SYSCALL, standard};
+use liblinux_abi::image::layout::slot;
 use liblinux_abi::syscall::{Kind, SYSCALLS};
 use liblinux_tests::stepper::Call;
 

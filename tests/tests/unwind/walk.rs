@@ -1,7 +1,7 @@
 //! Calls made instruction by instruction, in all the ways that one call can go.
 
 use crate::Place;
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_tests::code::Code;
 use liblinux_tests::image::Image;
 use liblinux_tests::stepper::{Call, Next, Stepper, Stop};

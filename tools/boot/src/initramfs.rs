@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
-use liblinux_abi::export::SONAME;
+use liblinux_abi::image::export::SONAME;
 
 use crate::elf;
 

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use liblinux_abi::random::State;
+use liblinux_abi::kernel::random::State;
 
 use crate::elf;
 

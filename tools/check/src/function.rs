@@ -15,8 +15,8 @@ use crate::rules::alternatives;
 use crate::subject::Subject;
 use goblin::elf::sym::STT_FUNC;
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
-use liblinux_abi::export::{BODY, PRIVATE, SGX_ENTER_ENCLAVE};
-use liblinux_abi::layout::{SLOT_SIZE, slot};
+use liblinux_abi::image::export::{BODY, PRIVATE, SGX_ENTER_ENCLAVE};
+use liblinux_abi::image::layout::{SLOT_SIZE, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
 use std::ops::Range;
 

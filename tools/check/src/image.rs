@@ -15,7 +15,7 @@ use goblin::elf::header::{EM_X86_64, Header};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD, ProgramHeader, pt_to_str};
 use goblin::elf::section_header::{SHT_DYNSYM, SHT_NOBITS, SHT_SYMTAB, SectionHeader};
 use goblin::elf::sym::{STB_LOCAL, STT_OBJECT, Symtab};
-use liblinux_abi::export;
+use liblinux_abi::image::export;
 use std::fmt;
 
 /// Section index of symbols that are no addresses (`SHN_ABS`).

@@ -21,7 +21,7 @@ use crate::function::decode;
 use crate::image::{Image, Symbol};
 use crate::rules::{unwind, versions};
 use iced_x86::Mnemonic;
-use liblinux_abi::export::BODY;
+use liblinux_abi::image::export::BODY;
 use std::collections::BTreeMap;
 use std::fmt;
 

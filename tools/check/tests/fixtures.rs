@@ -5,8 +5,8 @@ mod specimen;
 
 use goblin::elf::dynamic::{DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_SYMENT, DT_TEXTREL};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
-use liblinux_abi::export::{FIXUPS, PRIVATE};
-use liblinux_abi::layout::{PRIVATE as PRIVATE_NUMBER, fixup_slot, slot};
+use liblinux_abi::image::export::{FIXUPS, PRIVATE};
+use liblinux_abi::image::layout::{PRIVATE as PRIVATE_NUMBER, fixup_slot, slot};
 use liblinux_check::{Lock, rules};
 use specimen::{Specimen, section, segment, symbol};
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use crate::HEADER;
 use anyhow::{Context as _, Result, bail};
-use liblinux_abi::fixup::{CONSTANTS, Constant, Field, STRUCTURES, Structure};
+use liblinux_abi::image::fixup::{CONSTANTS, Constant, Field, STRUCTURES, Structure};
 use liblinux_workspace::Workspace;
 use std::fmt::Write as _;
 

@@ -2,7 +2,7 @@
 
 use crate::HEADER;
 use anyhow::Result;
-use liblinux_abi::export::{VERSION, exports};
+use liblinux_abi::image::export::{VERSION, exports};
 use liblinux_workspace::Workspace;
 use std::fmt::Write as _;
 

@@ -9,8 +9,10 @@
 
 use crate::exception;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_abi::export::SONAME;
-use liblinux_abi::layout::{BODIES, DATA_SIZE, FIXUPS, LIBRARY, PAGE_SIZE, PRIVATE, SLOTS, TEXT, TICK};
+use liblinux_abi::image::export::SONAME;
+use liblinux_abi::image::layout::{
+    BODIES, DATA_SIZE, FIXUPS, LIBRARY, PAGE_SIZE, PRIVATE, SLOTS, TEXT, TICK,
+};
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{cargo, output, run};
 use object::{Object as _, ObjectSegment as _};

@@ -6,7 +6,7 @@
 
 use crate::{build, lock};
 use anyhow::{Context as _, Result, anyhow, ensure};
-use liblinux_abi::export::standard;
+use liblinux_abi::image::export::standard;
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_check::image::Image;
 use liblinux_check::{Lock, Report};

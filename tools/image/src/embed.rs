@@ -16,8 +16,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use liblinux_abi::clock::tick_nsec;
-use liblinux_abi::layout::TICK;
+use liblinux_abi::image::layout::TICK;
+use liblinux_abi::kernel::clock::tick_nsec;
 
 /// What [`embed`] found and did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

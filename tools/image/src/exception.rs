@@ -17,8 +17,8 @@ use std::path::Path;
 /// Bytes of an `__ex_table` entry: instruction and landing, 32 bits each.
 const KERNEL_ENTRY: usize = 8;
 
-/// Bytes of a `.fixups` entry: see `liblinux_abi::fixup::Entry`.
-const OWN_ENTRY: usize = size_of::<liblinux_abi::fixup::Entry>();
+/// Bytes of a `.fixups` entry: see `liblinux_abi::image::fixup::Entry`.
+const OWN_ENTRY: usize = size_of::<liblinux_abi::image::fixup::Entry>();
 
 /// Sorts both tables of the image in a file.
 pub(crate) fn sort(linked: &Path) -> Result<()> {

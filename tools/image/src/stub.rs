@@ -10,7 +10,7 @@
 //! 1. The stub exports what the table says the image exports, but for the weak names; a test compares them.
 
 use anyhow::{Context as _, Result};
-use liblinux_abi::export::{Binding, SONAME, VERSION, exports};
+use liblinux_abi::image::export::{Binding, SONAME, VERSION, exports};
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::run;
 use std::fmt::Write as _;

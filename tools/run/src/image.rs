@@ -25,8 +25,8 @@
 use crate::arch::{JUMP_SIZE, SHORT_JUMP_SIZE, jump, short_jump};
 use crate::kernel::Functions;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use liblinux_abi::export::{SGX_ENTER_ENCLAVE, standard};
-use liblinux_abi::layout::{PAGE_SIZE, slot};
+use liblinux_abi::image::export::{SGX_ENTER_ENCLAVE, standard};
+use liblinux_abi::image::layout::{PAGE_SIZE, slot};
 use liblinux_check::image::{Image as Elf, SYMBOL_SIZE};
 use std::fs;
 use std::path::Path;

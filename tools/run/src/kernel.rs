@@ -10,7 +10,7 @@
 use crate::arch::SYSTEM_CALL;
 use crate::memory::Memory;
 use anyhow::{Context as _, Result, anyhow, ensure};
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_check::image::Image;
 
 /// More than any vDSO has; a larger one is taken for nonsense.

@@ -22,7 +22,7 @@ use crate::memory::Memory;
 use crate::stack::{Edit, Stack};
 use crate::tracee;
 use anyhow::{Context as _, Result, bail};
-use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
+use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

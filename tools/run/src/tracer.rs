@@ -17,7 +17,7 @@ use crate::messages::Messages;
 use crate::setup::{self, Given, Outcome};
 use crate::tracee;
 use crate::{change::Change, privileges};
-use liblinux_abi::layout::DATA_SIZE;
+use liblinux_abi::image::layout::DATA_SIZE;
 use nix::unistd::Pid;
 use std::fs;
 

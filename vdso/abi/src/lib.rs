@@ -14,21 +14,10 @@
 #[cfg(test)]
 extern crate std;
 
-pub mod alternative;
-pub mod clock;
+pub mod arch;
 pub mod ctype;
-pub mod errno;
-pub mod error;
-pub mod export;
-pub mod fixup;
-pub mod layout;
+pub mod image;
+pub mod kernel;
 pub mod legacy;
 pub mod manual;
-pub mod process;
-pub mod processor;
-pub mod random;
-pub mod sgx;
-pub mod signal;
-pub mod state;
 pub mod syscall;
-pub mod vvar;

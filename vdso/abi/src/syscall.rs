@@ -13,7 +13,7 @@
 //! 1. Rows ascend by number; numbers and names are unique (asserted at compile time).
 //! 2. A row exists exactly for the calls that the kernel implements: a table entry with an entry point other than
 //!    `sys_ni_syscall` (a test compares with the kernel source).
-//! 3. A row never changes its number, and so never its slot: see [`crate::layout::slot`].
+//! 3. A row never changes its number, and so never its slot: see [`crate::image::layout::slot`].
 
 /// How the image provides a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

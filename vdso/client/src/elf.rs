@@ -18,8 +18,8 @@
 use crate::arch::MACHINE;
 use crate::errno::Errno;
 use core::fmt;
-use liblinux_abi::export::{SONAME, VERSION};
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::export::{SONAME, VERSION};
+use liblinux_abi::image::layout::PAGE_SIZE;
 
 /// The largest image that is believed, in bytes.
 const LARGEST: u64 = 1 << 20;

@@ -1,14 +1,14 @@
 //! Why a call failed.
 
 use core::fmt;
-use liblinux_abi::error;
+use liblinux_abi::kernel::error;
 
 /// An error number of the kernel, or that there is no entry to call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(u16);
 
 /// `ENOSYS`, as a number of the kernel.
-const ENOSYS: u16 = liblinux_abi::errno::ENOSYS as u16;
+const ENOSYS: u16 = liblinux_abi::kernel::errno::ENOSYS as u16;
 
 impl Errno {
     /// The image has no entry for the call, and none was made. As a number it is `ENOSYS`.

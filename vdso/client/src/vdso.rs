@@ -11,7 +11,7 @@
 use crate::elf::{Tables, Unfit, extent, lead};
 use crate::{Call, Errno, arch, auxv};
 use core::slice;
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::layout::PAGE_SIZE;
 
 /// An image, with the address of each entry.
 ///

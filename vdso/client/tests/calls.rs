@@ -28,7 +28,7 @@ fn every_exported_call_has_its_entry() {
     assert_eq!(vdso.base(), image.base());
     let elf = object::File::parse(image.file()).unwrap();
     let loaded = elf.segments().next().unwrap().size() as usize;
-    assert_eq!(vdso.size(), loaded.next_multiple_of(liblinux_abi::layout::PAGE_SIZE));
+    assert_eq!(vdso.size(), loaded.next_multiple_of(liblinux_abi::image::layout::PAGE_SIZE));
     assert_eq!(vdso.symbol("__vdso_syscall"), image.entry("__vdso_syscall"));
     assert_eq!(vdso.symbol("__vdso_nonesuch"), None);
     println!("{entries} entries");
@@ -63,7 +63,7 @@ fn calls_by_our_image() {
     // SAFETY: changes nothing.
     assert_eq!(unsafe { vdso.getpid() }, Ok(std::process::id() as usize));
     // The slot of a legacy call, and one with six parameters.
-    let page = liblinux_abi::layout::PAGE_SIZE;
+    let page = liblinux_abi::image::layout::PAGE_SIZE;
     // SAFETY: a new private mapping at a place that the kernel chooses (PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS).
     let mapping = unsafe { vdso.mmap(0, page as u64, 1, 0x22, u64::MAX, 0) }.unwrap();
     assert!(mapping.is_multiple_of(page));

@@ -8,7 +8,7 @@
 use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use core::mem::{offset_of, size_of};
-use liblinux_abi::fixup::{
+use liblinux_abi::image::fixup::{
     ALIGN, Area as Header, Cell, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SIZES,
     START, TABLE, USER_END, WITNESS, area_size, cell,
 };
@@ -31,7 +31,7 @@ pub struct Row {
     pub text_start: u64,
     /// Address of the table.
     pub table: u64,
-    /// See `liblinux_abi::fixup::sizes`.
+    /// See `liblinux_abi::image::fixup::sizes`.
     pub sizes: u64,
     /// See [`crate::witness`].
     pub witness: u64,

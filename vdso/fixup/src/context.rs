@@ -16,11 +16,11 @@ use crate::error::Error;
 use crate::lookup::lookup;
 use crate::memory::{Fault, Memory};
 use crate::table;
-use liblinux_abi::fixup::PLAIN;
-use liblinux_abi::signal::{
+use liblinux_abi::arch::x86_64::signal::{
     BUS_MCEERR_AO, CS, ERROR_CODE, FAULT_ADDRESS, RCX, RDI, RDX, RIP, RSI, SI_CODE, TRAP_BREAKPOINT,
     TRAP_DEBUG, TRAP_NUMBER, TRAP_PAGE_FAULT,
 };
+use liblinux_abi::image::fixup::PLAIN;
 
 /// `SIGBUS`, the signal that reports memory errors.
 const SIGBUS: u32 = 7;

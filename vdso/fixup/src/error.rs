@@ -2,7 +2,7 @@
 
 use crate::memory::Fault;
 use core::num::NonZero;
-use liblinux_abi::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS, ERANGE};
+use liblinux_abi::kernel::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS, ERANGE};
 
 /// An error number. Not an enumeration, so that returning one needs no table; not zero, so that a result without a value
 /// is one word.

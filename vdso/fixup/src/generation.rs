@@ -12,7 +12,7 @@
 use crate::area::{Area, Row, stamp};
 use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
-use liblinux_abi::fixup::{
+use liblinux_abi::image::fixup::{
     ABORT, COLUMNS, KIND_SHIFT, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
 };
 

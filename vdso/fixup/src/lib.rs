@@ -1,6 +1,6 @@
 //! The registry of exception fixups: reading it, changing it, and applying it to a signal's context.
 //!
-//! `liblinux_abi::fixup` says what an area looks like; here is what is done with one. Memory is reached through the
+//! `liblinux_abi::image::fixup` says what an area looks like; here is what is done with one. Memory is reached through the
 //! trait [`Memory`] alone, because all of it is an allegation: the image implements it with accesses that may fault,
 //! tests with arrays, with a scheduler that switches threads at every access, and with writers that stop for good.
 //!
@@ -15,7 +15,7 @@
 //! from exactly what was seen, and generations do not come back.
 //!
 //! Registering takes four cells, which cannot be written at once. A proposer that died between them leaves the others
-//! in the dark; they put [`ABORT`](liblinux_abi::fixup::ABORT) where a cell is missing, and that generation changes
+//! in the dark; they put [`ABORT`](liblinux_abi::image::fixup::ABORT) where a cell is missing, and that generation changes
 //! nothing. So a proposer that is slow loses a turn, never the registry.
 //!
 //! # Invariants

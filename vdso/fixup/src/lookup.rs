@@ -13,7 +13,7 @@ use crate::area::Area;
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::{table, witness};
-use liblinux_abi::fixup::{Hit, SEALS, TRIES};
+use liblinux_abi::image::fixup::{Hit, SEALS, TRIES};
 
 /// What one visit of an area came to.
 enum Visit {

@@ -13,7 +13,7 @@ use crate::kernel::Kernel;
 use crate::memory::{Fault, Memory, Stamped};
 use crate::{table, witness};
 use core::mem::offset_of;
-use liblinux_abi::fixup::{
+use liblinux_abi::image::fixup::{
     ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
     MAX_CAPACITY, MOVE, SEALS, START, USER_END, area_size, sizes,
 };

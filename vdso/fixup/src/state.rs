@@ -1,4 +1,4 @@
-//! What the kernel holds for a process, saved and restored: see `liblinux_abi::state`.
+//! What the kernel holds for a process, saved and restored: see `liblinux_abi::image::state`.
 //!
 //! The area itself is memory, which whoever restores a process restores anyway. Marks on texts are not, and are made
 //! anew from the registry, where it is by now: of texts that are what was registered, as their witnesses tell.
@@ -18,9 +18,9 @@ use crate::memory::Memory;
 use crate::registry::settle;
 use crate::witness;
 use core::mem::offset_of;
-use liblinux_abi::errno::ENOSYS;
-use liblinux_abi::fixup::TRIES;
-use liblinux_abi::state::{MAGIC, SIZE, State};
+use liblinux_abi::image::fixup::TRIES;
+use liblinux_abi::image::state::{MAGIC, SIZE, State};
+use liblinux_abi::kernel::errno::ENOSYS;
 
 /// Writes the state to `len` bytes at `buffer`; how many it has. Nothing is written if `len` is 0, which asks.
 ///

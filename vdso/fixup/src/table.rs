@@ -12,7 +12,7 @@ use crate::area::Row;
 use crate::error::Error;
 use crate::memory::{Fault, Memory};
 use core::mem::{offset_of, size_of};
-use liblinux_abi::fixup::{Entry, PLAIN, USER_END};
+use liblinux_abi::image::fixup::{Entry, PLAIN, USER_END};
 
 /// Bytes of an entry.
 const ENTRY_SIZE: u64 = size_of::<Entry>() as u64;

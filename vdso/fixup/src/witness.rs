@@ -21,7 +21,7 @@
 use crate::area::Row;
 use crate::memory::{Fault, Memory};
 use core::mem::size_of;
-use liblinux_abi::fixup::{ABORT, Entry};
+use liblinux_abi::image::fixup::{ABORT, Entry};
 
 /// Bytes at each end of the text.
 const EDGE: u64 = 16;

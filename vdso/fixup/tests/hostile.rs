@@ -9,7 +9,7 @@
 mod arena;
 
 use arena::{Arena, BASE, Free, Hook, Thread};
-use liblinux_abi::fixup::{Dso, Hit, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SEALS, TRIES, area_size};
+use liblinux_abi::image::fixup::{Dso, Hit, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SEALS, TRIES, area_size};
 use liblinux_fixup::{Error, Fault, lookup, registry};
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};

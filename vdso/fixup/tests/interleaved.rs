@@ -8,7 +8,7 @@
 mod arena;
 
 use arena::{Arena, Free, Hook};
-use liblinux_abi::fixup::{Dso, area_size};
+use liblinux_abi::image::fixup::{Dso, area_size};
 use liblinux_fixup::{Error, Fault, lookup, registry};
 use shuttle::rand::Rng as _;
 use shuttle::sync::atomic::AtomicUsize;

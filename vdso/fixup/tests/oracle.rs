@@ -4,7 +4,7 @@
 mod arena;
 
 use arena::{Arena, Free, TEXT_LEN};
-use liblinux_abi::fixup::{Dso, MAX_CAPACITY, area_size};
+use liblinux_abi::image::fixup::{Dso, MAX_CAPACITY, area_size};
 use liblinux_fixup::{Error, lookup, registry};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

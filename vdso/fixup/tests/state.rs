@@ -4,9 +4,9 @@
 mod arena;
 
 use arena::{Arena, Free, TEXT_LEN};
-use liblinux_abi::errno::EBUSY;
-use liblinux_abi::fixup::area_size;
-use liblinux_abi::state::{MAGIC, SIZE};
+use liblinux_abi::image::fixup::area_size;
+use liblinux_abi::image::state::{MAGIC, SIZE};
+use liblinux_abi::kernel::errno::EBUSY;
 use liblinux_fixup::{Error, registry, state};
 use proptest::prelude::*;
 

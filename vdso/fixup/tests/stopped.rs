@@ -6,7 +6,7 @@
 mod arena;
 
 use arena::{Arena, Free, Hook, Thread};
-use liblinux_abi::fixup::{Dso, area_size};
+use liblinux_abi::image::fixup::{Dso, area_size};
 use liblinux_fixup::{Error, Fault, registry};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;

@@ -22,8 +22,8 @@ use crate::timekeeping::{Instant, coarse, high_resolution, try_high_resolution};
 use core::hint::cold_path;
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
-use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
-use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
+use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
 
 /// `struct __kernel_timespec`, and `struct __kernel_old_timeval`: two 64-bit words.
 type Pair = [u64; 2];

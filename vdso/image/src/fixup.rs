@@ -10,8 +10,8 @@
 use crate::arch::memory::User;
 use crate::arch::{code_segment, own_fixups};
 use core::mem::offset_of;
-use liblinux_abi::errno::EINVAL;
-use liblinux_abi::fixup::{self, Dso, Hit, sizes};
+use liblinux_abi::image::fixup::{self, Dso, Hit, sizes};
+use liblinux_abi::kernel::errno::EINVAL;
 use liblinux_fixup::area::Row;
 use liblinux_fixup::context::{self, Image};
 use liblinux_fixup::{Error, Fault, Memory as _, lookup, registry};

@@ -5,7 +5,7 @@
 //! refuses it. So the build itself proves that the image cannot panic, allocate or call out.
 //!
 //! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is one noun of the
-//! vDSO: [`clock`] (with [`timekeeping`] and [`hypervisor`] behind it), [`fixup`], [`random`],
+//! vDSO: [`clock`] (with [`timekeeping`] behind it), [`fixup`], [`random`],
 //! [`state`].
 //!
 //! # Invariants
@@ -20,7 +20,6 @@
 pub mod arch;
 pub mod clock;
 pub mod fixup;
-pub mod hypervisor;
 pub mod random;
 pub mod state;
 pub mod timekeeping;

@@ -3,7 +3,7 @@
 //! A thread gives its state: a ChaCha20 key that the kernel chose, and a batch of output. Bytes are taken from the batch,
 //! which then has zeros there; when it is empty, one stream of the key makes whole blocks for the caller, a new batch and
 //! a new key, so that neither what was handed out nor the key that made it is left anywhere. Reference:
-//! `lib/vdso/getrandom.c` of Linux 6.12; the state is documented in [`liblinux_abi::random`].
+//! `lib/vdso/getrandom.c` of Linux 6.12; the state is documented in [`liblinux_abi::kernel::random`].
 //!
 //! The entry makes one attempt in the hot page, with what is left of the batch. If that does not do, it goes to one of
 //! two cold halves: [`getrandom_cold`] starts over and decides, as the kernel's code does, whose call this is;
@@ -33,13 +33,13 @@ use core::ffi::c_void;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
-use liblinux_abi::errno::EFAULT;
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::random::{
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, RandomData};
+use liblinux_abi::kernel::errno::EFAULT;
+use liblinux_abi::kernel::random::{
     BLOCK_SIZE, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, KEY_SIZE, MAX_RW_COUNT, PARAMETERS, PROBE,
     Parameters, State,
 };
-use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, RandomData};
 
 /// The flags that this image knows.
 const FLAGS: u32 = GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE;

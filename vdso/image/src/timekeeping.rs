@@ -13,13 +13,11 @@
 
 #![expect(unsafe_code, reason = "reads pages that are not always there")]
 
-use crate::{arch, hypervisor};
+use crate::arch;
 use core::hint::{cold_path, spin_loop};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
-use liblinux_abi::vvar::{
-    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage, Timestamp,
-};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, ClockData, DataPage, Timestamp};
 
 /// Nanoseconds of a second.
 pub const NSEC_PER_SEC: u64 = 1_000_000_000;
@@ -61,7 +59,7 @@ impl<F: Fn(&'static DataPage) -> &'static ClockData + Copy> Source for F {}
 pub fn try_high_resolution(data: &ClockData, id: usize) -> Option<Instant> {
     let base = data.base.get(id)?;
     let sequence = even(data.sequence.load(Acquire)); // Pairs with the write barrier of `vdso_write_begin`.
-    if data.mode.load(Relaxed) != CLOCK_MODE_TSC {
+    if data.mode.load(Relaxed) != arch::COUNTER_MODE {
         return None;
     }
     // Less than 2^32, and so is the multiplier: only the sum can overflow.
@@ -143,17 +141,10 @@ fn is_unchanged(data: &ClockData, sequence: u32) -> bool {
     data.sequence.load(Relaxed) == sequence
 }
 
-/// The counter of a clock mode; none if it has to be read by the kernel.
+/// The counter of a clock mode that a clock has; none if it has to be read by the kernel.
 fn cycles(mode: i32) -> Option<u64> {
-    let cycles = match mode {
-        CLOCK_MODE_TSC => arch::counter(),
-        // SAFETY: the clock has this mode.
-        CLOCK_MODE_PVCLOCK => hypervisor::pvclock(unsafe { arch::pvclock_page() })?,
-        // SAFETY: the clock has this mode.
-        CLOCK_MODE_HVCLOCK => hypervisor::hvclock(unsafe { arch::hvclock_page() })?,
-        _ => return None,
-    };
-    Some(cycles & CYCLES_MASK)
+    // SAFETY: the mode was read from a clock.
+    Some(unsafe { arch::counter_of_mode(mode) }? & CYCLES_MASK)
 }
 
 /// The counter's progress since an update, and what it takes to make a time of it.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use liblinux::Vdso;
-use liblinux_abi::errno::{ENOENT, ENOSYS};
+use liblinux_abi::kernel::errno::{ENOENT, ENOSYS};
 use liblinux_guest::filter::{self, Answer};
 use liblinux_guest::ktap::Ktap;
 use liblinux_guest::query::Query;

@@ -20,10 +20,10 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use liblinux_abi::errno::{EFAULT, EINVAL};
-use liblinux_abi::export::SGX_ENTER_ENCLAVE;
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
+use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
+use liblinux_abi::image::export::SGX_ENTER_ENCLAVE;
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 use liblinux_guest::image::Image;
 use liblinux_guest::ktap::Ktap;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};

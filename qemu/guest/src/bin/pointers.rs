@@ -15,14 +15,14 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use liblinux_abi::clock;
-use liblinux_abi::errno::EFAULT;
+use liblinux_abi::kernel::clock;
+use liblinux_abi::kernel::errno::EFAULT;
 use liblinux_guest::image::Image;
 use liblinux_guest::ktap::{Ktap, Outcome};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use procfs::process::Process;
 
-const PAGE_SIZE: usize = liblinux_abi::layout::PAGE_SIZE;
+const PAGE_SIZE: usize = liblinux_abi::image::layout::PAGE_SIZE;
 
 /// A function of the image with five arguments at most.
 type Function = extern "C" fn(usize, usize, usize, usize, usize) -> isize;
@@ -139,7 +139,7 @@ fn arguments() -> Result<Vec<Argument>> {
     add("__vdso_getcpu", [0, good, 0, 0, 0], 0, 4, true);
     add("__vdso_getcpu", [good, 0, 0, 0, 0], 1, 4, true);
     // Lengths that come out of the state's batch, and that are generated straight into the buffer.
-    let state_size = size_of::<liblinux_abi::random::State>();
+    let state_size = size_of::<liblinux_abi::kernel::random::State>();
     for len in [1, 8, 17, 200, 1000] {
         add("__vdso_getrandom", [0, len, 0, good, state_size], 0, len, false);
         add("__vdso_getrandom", [good + 1024, len, 0, 0, state_size], 3, 0, false);

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, ensure};
-use liblinux_abi::errno::{ENOENT, ENOSYS};
+use liblinux_abi::kernel::errno::{ENOENT, ENOSYS};
 use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::query::Query;
 

@@ -10,7 +10,7 @@
 
 use std::mem::size_of_val;
 
-use liblinux_abi::errno::{EFAULT, EINVAL};
+use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 use liblinux_abi::legacy::{AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, SIGCHLD};
 use liblinux_abi::syscall::Syscall;
 

@@ -9,7 +9,7 @@
 
 use super::{Answer, Bench, Call, Case, Reference};
 use crate::bench::floor::Code;
-use liblinux_abi::clock::{MONOTONIC_COARSE, REALTIME};
+use liblinux_abi::kernel::clock::{MONOTONIC_COARSE, REALTIME};
 
 impl Bench {
     /// A row for each floor that our functions are measured against.

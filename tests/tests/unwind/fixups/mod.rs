@@ -8,12 +8,13 @@ mod scene;
 mod state;
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
-use liblinux_abi::fixup::{
+use liblinux_abi::arch::x86_64::signal;
+use liblinux_abi::image::export;
+use liblinux_abi::image::fixup::{
     ABORT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
     area_size, cell,
 };
-use liblinux_abi::layout::{PRIVATE, TEXT};
-use liblinux_abi::{export, signal};
+use liblinux_abi::image::layout::{PRIVATE, TEXT};
 use liblinux_tests::stepper::{Next, Stop};
 use scene::{ARGUMENT, CAPACITY, CONTEXT, Chance, LARGER, OUT, SIGINFO, Scene};
 use std::os::unix::fs::FileExt as _;

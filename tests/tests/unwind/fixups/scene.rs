@@ -1,9 +1,9 @@
 //! What a call of the registry is given: a page with areas, texts, tables and a signal's context.
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk};
-use liblinux_abi::fixup::{ABORT, Dso, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size};
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::signal;
+use liblinux_abi::arch::x86_64::signal;
+use liblinux_abi::image::fixup::{ABORT, Dso, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size};
+use liblinux_abi::image::layout::PAGE_SIZE;
 use std::os::unix::fs::FileExt as _;
 
 /// DSOs that an area has room for.

@@ -3,7 +3,7 @@
 use super::scene::{OUT, Scene};
 use super::{Others, call};
 use crate::walk::Walk;
-use liblinux_abi::state::{MAGIC, SIZE};
+use liblinux_abi::image::state::{MAGIC, SIZE};
 
 /// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for another reason; and in
 /// which a filter says that all is well, and that there is no area.

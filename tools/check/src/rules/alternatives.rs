@@ -11,7 +11,7 @@ use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand};
 use crate::subject::Subject;
 use iced_x86::Instruction;
-use liblinux_abi::alternative::ENTRY_SIZE;
+use liblinux_abi::arch::x86_64::alternative::ENTRY_SIZE;
 use std::collections::BTreeSet;
 use std::ops::Range;
 

@@ -15,7 +15,7 @@ use crate::subject::Subject;
 use iced_x86::{
     CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
-use liblinux_abi::export::SYSCALL;
+use liblinux_abi::image::export::SYSCALL;
 use liblinux_abi::syscall::{Syscall, find};
 
 /// The largest frame of one function, in bytes.

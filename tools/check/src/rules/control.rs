@@ -11,7 +11,7 @@ use super::code::no_instruction;
 use crate::rule::{Rule, Verdict, none_of};
 use crate::subject::Subject;
 use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
-use liblinux_abi::layout::DATA_SIZE;
+use liblinux_abi::image::layout::DATA_SIZE;
 use std::collections::BTreeSet;
 
 pub(super) const RULES: &[Rule] = &[

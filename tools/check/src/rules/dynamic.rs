@@ -18,7 +18,7 @@ use goblin::elf::dynamic::{
     DT_TEXTREL, DT_VERDEF, DT_VERNEED, DT_VERNEEDNUM, DT_VERSYM, tag_to_str,
 };
 use goblin::elf::section_header::{SHT_REL, SHT_RELA};
-use liblinux_abi::export;
+use liblinux_abi::image::export;
 
 // What goblin does not name: `elf.h`.
 const SHT_RELR: u32 = 19;

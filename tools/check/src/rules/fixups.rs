@@ -8,10 +8,10 @@ use super::extable;
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
-use liblinux_abi::errno::ENOSYS;
-use liblinux_abi::export::{BODY, FIXUPS, PRIVATE};
-use liblinux_abi::fixup::Entry;
-use liblinux_abi::layout::{self, SLOT_SIZE, fixup_slot};
+use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE};
+use liblinux_abi::image::fixup::Entry;
+use liblinux_abi::image::layout::{self, SLOT_SIZE, fixup_slot};
+use liblinux_abi::kernel::errno::ENOSYS;
 
 const SECTION: &str = ".fixups";
 

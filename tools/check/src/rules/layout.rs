@@ -8,7 +8,7 @@ use crate::image::{SHN_UNDEF, Symbol};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS};
-use liblinux_abi::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE};
+use liblinux_abi::image::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE};
 
 /// What the kernel calls the lowest data page's address.
 const DATA_START: &str = "vvar_start";

@@ -13,7 +13,7 @@ use crate::subject::Subject;
 use goblin::elf::section_header::{
     SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_DYNSYM, SHT_NOBITS, SHT_PROGBITS, SHT_STRTAB,
 };
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::layout::PAGE_SIZE;
 
 /// Bytes of a section header.
 const HEADER_SIZE: u64 = 64;

@@ -13,7 +13,7 @@ use goblin::elf::program_header::{
     PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_NOTE,
     PT_TLS, ProgramHeader, pt_to_str,
 };
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::layout::PAGE_SIZE;
 
 const REMEDY: &str = "look at PHDRS in linker/x86_64/vdso.lds";
 

@@ -12,8 +12,8 @@ use crate::function::slot_range;
 use crate::image::Image;
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
-use liblinux_abi::export::BODY;
-use liblinux_abi::layout::{SLOT_SIZE, SLOTS, slot};
+use liblinux_abi::image::export::BODY;
+use liblinux_abi::image::layout::{SLOT_SIZE, SLOTS, slot};
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 
 const REMEDY: &str = "look at the slot macros in vdso/image/src/arch/x86_64, then run `cargo xtask image`";

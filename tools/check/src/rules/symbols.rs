@@ -2,15 +2,15 @@
 //!
 //! # Invariants
 //!
-//! 1. What must be exported is `liblinux_abi::export::exports()`; no name is written down here.
+//! 1. What must be exported is `liblinux_abi::image::export::exports()`; no name is written down here.
 //! 2. Each rule first gets the exports, and so refuses an image without any.
 
 use crate::image::{SHN_UNDEF, Symbol};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::sym::{STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT};
-use liblinux_abi::export::{Binding, NAME_MAX, exports};
-use liblinux_abi::layout::SLOT_SIZE;
+use liblinux_abi::image::export::{Binding, NAME_MAX, exports};
+use liblinux_abi::image::layout::SLOT_SIZE;
 use std::collections::BTreeMap;
 
 pub(super) const RULES: &[Rule] = &[

@@ -9,7 +9,7 @@ use crate::image::Image;
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::dynamic::{DT_STRTAB, DT_VERDEF, DT_VERDEFNUM, DT_VERSYM};
-use liblinux_abi::export;
+use liblinux_abi::image::export;
 
 const REMEDY: &str = "link with --version-script=linker/x86_64/vdso.map, which has one node";
 

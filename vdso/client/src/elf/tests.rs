@@ -1,7 +1,7 @@
 //! The image that `cargo xtask image` builds, whole, cut and damaged.
 
 use super::*;
-use liblinux_abi::export::exports;
+use liblinux_abi::image::export::exports;
 use liblinux_tests::image::Image;
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 

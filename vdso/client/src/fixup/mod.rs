@@ -38,6 +38,6 @@ mod process;
 mod registration;
 mod table;
 
-pub use liblinux_abi::fixup::{Dso, Entry, Hit};
+pub use liblinux_abi::image::fixup::{Dso, Entry, Hit};
 pub use process::Fixups;
 pub use registration::Registration;

@@ -10,7 +10,7 @@ use crate::{Call, Errno, Vdso, arch};
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
-use liblinux_abi::layout::PAGE_SIZE;
+use liblinux_abi::image::layout::PAGE_SIZE;
 
 /// Bytes in front of the handler.
 const SIGNATURE: usize = 16;

@@ -6,9 +6,10 @@ use super::pages::Pages;
 use super::registration::{Registration, own_dso};
 use crate::{Errno, Vdso};
 use core::mem::{offset_of, transmute};
-use liblinux_abi::fixup::{Attached, DSO_SIZE, Dso, HEADER_SIZE, Hit, area_size};
-use liblinux_abi::layout::PAGE_SIZE;
-use liblinux_abi::{errno, fixup};
+use liblinux_abi::image::fixup;
+use liblinux_abi::image::fixup::{Attached, DSO_SIZE, Dso, HEADER_SIZE, Hit, area_size};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::errno;
 
 /// Bytes of the first area of a process: room for 127 DSOs.
 const FIRST_SIZE: u64 = 4 * PAGE_SIZE as u64;

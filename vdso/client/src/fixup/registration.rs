@@ -5,7 +5,7 @@
 use super::Fixups;
 use crate::arch;
 use core::slice;
-use liblinux_abi::fixup::{Dso, Entry};
+use liblinux_abi::image::fixup::{Dso, Entry};
 
 /// A registered text. Dropping this unregisters it.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) fn own_dso() -> Option<Dso> {
     let start = core::ptr::with_exposed_provenance::<u8>(header);
     // SAFETY: the ELF header and the program headers behind it are in the first page of the DSO, which is loaded: the
     // linker defines `__ehdr_start` only then.
-    let page = unsafe { slice::from_raw_parts(start, liblinux_abi::layout::PAGE_SIZE) };
+    let page = unsafe { slice::from_raw_parts(start, liblinux_abi::image::layout::PAGE_SIZE) };
     let word = |at: usize| Some(u64::from_le_bytes(*page.get(at..)?.first_chunk()?) as usize);
     let (headers, count) = (word(E_PHOFF)?, word(E_PHNUM)? & 0xffff);
     let segments = (0..count).filter_map(|index| {

@@ -65,4 +65,4 @@ macro_rules! fixup {
     };
 }
 
-const _: () = assert!(liblinux_abi::fixup::PLAIN == 1, "the macro writes it as a number");
+const _: () = assert!(liblinux_abi::image::fixup::PLAIN == 1, "the macro writes it as a number");

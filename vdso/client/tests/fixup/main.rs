@@ -22,7 +22,7 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::LazyLock;
 
-const PAGE: usize = liblinux_abi::layout::PAGE_SIZE;
+const PAGE: usize = liblinux_abi::image::layout::PAGE_SIZE;
 
 static VDSO: LazyLock<Vdso> = LazyLock::new(|| {
     // SAFETY: mapped for good, as its headers say.

@@ -9,8 +9,8 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use liblinux_abi::errno::{EBUSY, EFAULT, EINVAL};
-use liblinux_abi::fixup::{Dso, PLAIN, SIZES, START, TABLE, area_size, cell};
+use liblinux_abi::image::fixup::{Dso, PLAIN, SIZES, START, TABLE, area_size, cell};
+use liblinux_abi::kernel::errno::{EBUSY, EFAULT, EINVAL};
 use liblinux_fixup::memory::Stamped;
 use liblinux_fixup::{Error, Fault, Kernel, Memory, lookup, registry};
 use std::collections::BTreeSet;
@@ -273,7 +273,7 @@ impl<H: Hook> Kernel for Thread<H> {
 
     /// As the kernel does it: instead of another area only if that one is sealed towards the new one.
     fn attach(&self, area: u64, size: u64) -> isize {
-        use liblinux_abi::fixup::{KIND_SHIFT, MAGIC, MOVE};
+        use liblinux_abi::image::fixup::{KIND_SHIFT, MAGIC, MOVE};
         if self.hook.step().is_err() {
             return -EFAULT;
         }

@@ -33,8 +33,8 @@ use super::exception::on_fault;
 use super::user::Fault;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
-use liblinux_abi::alternative::FEATURE_AVX2;
-use liblinux_abi::random::{BLOCK_SIZE, KEY_SIZE, State};
+use liblinux_abi::arch::x86_64::alternative::FEATURE_AVX2;
+use liblinux_abi::kernel::random::{BLOCK_SIZE, KEY_SIZE, State};
 
 /// Blocks that fill a state's batch and key.
 const REFILL: usize = (offset_of!(State, key) + KEY_SIZE) / BLOCK_SIZE;

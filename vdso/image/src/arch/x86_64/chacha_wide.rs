@@ -12,7 +12,7 @@
 
 use core::arch::global_asm;
 use core::mem::offset_of;
-use liblinux_abi::random::State;
+use liblinux_abi::kernel::random::State;
 
 /// From how many blocks on, the two of the state included, this is the faster way.
 pub(super) const BLOCKS_MIN: usize = 4;

@@ -16,9 +16,9 @@
 use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::offset_of;
-use liblinux_abi::clock::{COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE};
-use liblinux_abi::errno::EFAULT;
-use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage};
+use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage};
+use liblinux_abi::kernel::errno::EFAULT;
 
 const _: () = assert!(COARSE == 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE);
 

@@ -26,12 +26,12 @@
 use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
-use liblinux_abi::alternative::FEATURE_RDTSCP;
-use liblinux_abi::clock::{
+use liblinux_abi::arch::x86_64::alternative::FEATURE_RDTSCP;
+use liblinux_abi::kernel::clock::{
     COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME_COARSE,
 };
-use liblinux_abi::errno::EFAULT;
-use liblinux_abi::vvar::{CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage, Timestamp};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage, Timestamp};
+use liblinux_abi::kernel::errno::EFAULT;
 
 const _: () = {
     assert!(size_of::<Timestamp>() == 1 << 4);

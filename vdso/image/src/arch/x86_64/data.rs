@@ -14,7 +14,8 @@
 use super::symbol::address;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
-use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage};
+use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PvclockPage};
+use liblinux_abi::kernel::datapage::{ClockData, DataPage};
 
 /// `vvar_page`: the data of the process's time namespace.
 #[inline(always)]
@@ -53,7 +54,7 @@ pub unsafe fn namespace_data() -> &'static DataPage {
 ///
 /// The clock that is read must have the clock mode `CLOCK_MODE_PVCLOCK`.
 #[inline(always)]
-pub unsafe fn pvclock_page() -> &'static PvclockPage {
+pub(super) unsafe fn pvclock_page() -> &'static PvclockPage {
     let page: *const PvclockPage = address!("pvclock_page");
     // SAFETY: the caller's promise is what invariant 2 asks for; invariant 3.
     unsafe { &*page }
@@ -65,7 +66,7 @@ pub unsafe fn pvclock_page() -> &'static PvclockPage {
 ///
 /// The clock that is read must have the clock mode `CLOCK_MODE_HVCLOCK`.
 #[inline(always)]
-pub unsafe fn hvclock_page() -> &'static HypervPage {
+pub(super) unsafe fn hvclock_page() -> &'static HypervPage {
     let page: *const HypervPage = address!("hvclock_page");
     // SAFETY: the caller's promise is what invariant 2 asks for; invariant 3.
     unsafe { &*page }

@@ -10,7 +10,7 @@
 use super::symbol::address;
 use crate::{fixup, state};
 use core::arch::{asm, global_asm};
-use liblinux_abi::layout::SLOT_SIZE;
+use liblinux_abi::image::layout::SLOT_SIZE;
 
 global_asm!(
     ".macro fixup_slot name, body",

@@ -15,9 +15,9 @@
 
 use super::exception::on_fault;
 use core::arch::global_asm;
-use liblinux_abi::alternative::FEATURE_RDPID;
-use liblinux_abi::errno::EFAULT;
-use liblinux_abi::processor::{CPUNODE_BITS, CPUNODE_SEGMENT};
+use liblinux_abi::arch::x86_64::alternative::FEATURE_RDPID;
+use liblinux_abi::arch::x86_64::segment::{CPUNODE_BITS, CPUNODE_SEGMENT};
+use liblinux_abi::kernel::errno::EFAULT;
 
 global_asm!(
     ".pushsection .text.hot.getcpu, \"ax\", @progbits",

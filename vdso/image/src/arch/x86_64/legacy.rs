@@ -30,7 +30,7 @@ mod wait;
 
 use super::exception::on_fault;
 use core::arch::global_asm;
-use liblinux_abi::errno::EFAULT;
+use liblinux_abi::kernel::errno::EFAULT;
 
 global_asm!(
     ".macro begin_legacy name, number",

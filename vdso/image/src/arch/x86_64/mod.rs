@@ -11,6 +11,7 @@ mod data;
 mod exception;
 mod fixups;
 mod getcpu;
+mod hypervisor;
 mod legacy;
 pub mod memory;
 mod private;
@@ -22,7 +23,7 @@ mod symbol;
 mod time;
 pub mod user;
 
-pub use counter::{counter, counter_since_update};
-pub use data::{hvclock_page, namespace_data, process_clock, process_data, pvclock_page};
+pub use counter::{COUNTER_MODE, counter_of_mode, counter_since_update};
+pub use data::{namespace_data, process_clock, process_data};
 pub use fixups::{code_segment, own_fixups};
 pub use slots::fallback;

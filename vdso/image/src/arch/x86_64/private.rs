@@ -13,9 +13,9 @@
 
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
-use liblinux_abi::errno::ENOSYS;
-use liblinux_abi::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_QUERY};
-use liblinux_abi::layout::BODY_ALIGN;
+use liblinux_abi::image::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_QUERY};
+use liblinux_abi::image::layout::BODY_ALIGN;
+use liblinux_abi::kernel::errno::ENOSYS;
 use liblinux_fixup::Error;
 
 global_asm!(

@@ -25,7 +25,7 @@
 
 use super::exception::on_fault;
 use core::arch::global_asm;
-use liblinux_abi::process::{CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM};
+use liblinux_abi::kernel::clone::{CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM};
 
 global_asm!(
     // `syscall` with the return address in a register; see the module's text.

@@ -14,8 +14,8 @@
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
 use core::arch::global_asm;
-use liblinux_abi::layout::SLOT_SIZE;
-use liblinux_abi::signal::{MCONTEXT, REGISTERS, RIP, RSP};
+use liblinux_abi::arch::x86_64::signal::{MCONTEXT, REGISTERS, RIP, RSP};
+use liblinux_abi::image::layout::SLOT_SIZE;
 
 // `DW_CFA_def_cfa_expression` (0x0f) and `DW_CFA_expression` (0x10) of `DW_OP_breg7` (0x77: rsp) plus an offset, which
 // is a two-byte SLEB128; the frame's address is the value found there (`DW_OP_deref`, 0x06).

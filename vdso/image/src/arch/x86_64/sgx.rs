@@ -32,9 +32,9 @@
 use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
-use liblinux_abi::errno::{EFAULT, EINVAL};
-use liblinux_abi::layout::{BODY_ALIGN, SLOT_SIZE};
-use liblinux_abi::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
+use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
+use liblinux_abi::image::layout::{BODY_ALIGN, SLOT_SIZE};
+use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 
 /// Where the caller put the seventh argument, from `rbp`: above the saved `rbp` and the return address.
 const RUN: usize = 16;

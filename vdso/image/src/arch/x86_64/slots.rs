@@ -17,7 +17,7 @@
 
 use core::arch::global_asm;
 use liblinux_abi::for_each_syscall;
-use liblinux_abi::layout::{BODY_ALIGN, SLOT_SIZE};
+use liblinux_abi::image::layout::{BODY_ALIGN, SLOT_SIZE};
 
 global_asm!(
     ".macro slot_open name, number, symbol, binding",

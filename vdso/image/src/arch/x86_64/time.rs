@@ -15,9 +15,9 @@
 use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
-use liblinux_abi::clock::REALTIME;
-use liblinux_abi::errno::EFAULT;
-use liblinux_abi::vvar::{CLOCK_MODE_TIMENS, ClockData, DataPage, Timestamp};
+use liblinux_abi::kernel::clock::REALTIME;
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, ClockData, DataPage, Timestamp};
+use liblinux_abi::kernel::errno::EFAULT;
 
 global_asm!(
     ".pushsection .text.hot.time, \"ax\", @progbits",

@@ -17,7 +17,7 @@
 use super::exception::on_fault;
 use core::arch::asm;
 use core::ffi::c_void;
-use liblinux_abi::errno::EFAULT;
+use liblinux_abi::kernel::errno::EFAULT;
 pub use liblinux_fixup::Fault;
 
 /// Loads by one instruction, and goes on behind it after a fault as well. The last operand says what becomes of `rdi`.

@@ -11,7 +11,7 @@
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
 use core::arch::global_asm;
-use liblinux_abi::errno::EINVAL;
+use liblinux_abi::kernel::errno::EINVAL;
 use liblinux_abi::legacy::{AT_FDCWD, MICROSECONDS, NANOSECONDS};
 use liblinux_abi::syscall::number;
 

@@ -12,10 +12,10 @@
 //! 2. A reader takes a consistent set of fields only between two equal, even readings of [`ClockData::sequence`].
 
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicI8, AtomicI32, AtomicU8, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64};
 
 /// Clock ids for which [`ClockData::base`] has room.
-pub const CLOCKS: usize = crate::clock::TAI + 1;
+pub const CLOCKS: usize = crate::kernel::clock::TAI + 1;
 
 /// A point in time: seconds, and nanoseconds, which for the high-resolution clocks are shifted left by
 /// [`ClockData::shift`].
@@ -82,44 +82,6 @@ pub struct DataPage {
     pub gap: [AtomicU8; 16],
     /// State of the random number generator.
     pub random: RandomData,
-}
-
-/// `struct pvclock_vcpu_time_info` of `arch/x86/include/asm/pvclock-abi.h`: what `pvclock_page` holds, written by KVM or
-/// Xen for the first processor.
-#[derive(Debug)]
-#[repr(C)]
-pub struct PvclockPage {
-    /// Odd while the hypervisor writes.
-    pub version: AtomicU32,
-    /// Nothing.
-    pub padding: AtomicU32,
-    /// TSC at `system_time`.
-    pub tsc_timestamp: AtomicU64,
-    /// Nanoseconds since the machine started.
-    pub system_time: AtomicU64,
-    /// Nanoseconds per shifted count, times 2 to the 32.
-    pub tsc_to_system_mul: AtomicU32,
-    /// How far to shift counts left before they are multiplied; right, if negative.
-    pub tsc_shift: AtomicI8,
-    /// See [`PVCLOCK_TSC_STABLE`].
-    pub flags: AtomicU8,
-}
-
-/// `PVCLOCK_TSC_STABLE_BIT`: the first processor's data serves every processor.
-pub const PVCLOCK_TSC_STABLE: u8 = 1;
-
-/// `struct ms_hyperv_tsc_page` of `include/asm-generic/hyperv-tlfs.h`: what `hvclock_page` holds.
-#[derive(Debug)]
-#[repr(C)]
-pub struct HypervPage {
-    /// Changes with every update; 0 while the page is not valid.
-    pub sequence: AtomicU32,
-    /// Nothing.
-    pub reserved: AtomicU32,
-    /// Units of 100 ns per count, times 2 to the 64.
-    pub scale: AtomicU64,
-    /// Added to the product.
-    pub offset: AtomicU64,
 }
 
 /// `VDSO_CLOCKMODE_NONE`: only the kernel can read the clock.

@@ -8,14 +8,14 @@
 //! 1. A reading is taken between two equal values of the page's own sequence number.
 //! 2. A page that calls itself unusable yields nothing, and the kernel is asked.
 
-use crate::arch::counter;
+use super::counter::counter;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
-use liblinux_abi::vvar::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
+use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
 
 /// Nanoseconds by KVM's or Xen's page.
 #[inline(always)]
-pub fn pvclock(page: &PvclockPage) -> Option<u64> {
+pub(super) fn pvclock(page: &PvclockPage) -> Option<u64> {
     loop {
         // An odd version can never be read again as even, so a write in progress takes another turn.
         let version = page.version.load(Acquire) & !1; // Pairs with the hypervisor's barrier behind the odd version.
@@ -45,7 +45,7 @@ fn scale(cycles: u64, mul: u32, shift: i8) -> u64 {
 
 /// Units of 100 ns by Hyper-V's page.
 #[inline(always)]
-pub fn hvclock(page: &HypervPage) -> Option<u64> {
+pub(super) fn hvclock(page: &HypervPage) -> Option<u64> {
     loop {
         let sequence = page.sequence.load(Acquire); // Pairs with the hypervisor's barrier.
         if sequence == 0 {

@@ -77,7 +77,7 @@ pub const GRND_RANDOM: u32 = 2;
 pub const GRND_INSECURE: u32 = 4;
 
 /// `MAX_RW_COUNT`: the most that one call returns.
-pub const MAX_RW_COUNT: usize = i32::MAX as usize & !(crate::layout::PAGE_SIZE - 1);
+pub const MAX_RW_COUNT: usize = i32::MAX as usize & !(crate::image::layout::PAGE_SIZE - 1);
 
 const _: () = {
     assert!(size_of::<State>() == 144);

@@ -72,5 +72,5 @@ pub const DATA_SIZE: usize = DATA_PAGES.len() * PAGE_SIZE;
 const _: () = {
     assert!(SLOTS.is_multiple_of(PAGE_SIZE) && TEXT.is_multiple_of(PAGE_SIZE));
     assert!(TEXT < LIBRARY && LIBRARY < SLOTS && SLOTS - TEXT == PAGE_SIZE);
-    assert!(LIBRARY < FIXUPS && fixup_slot(crate::export::FIXUPS.len()) <= SLOTS);
+    assert!(LIBRARY < FIXUPS && fixup_slot(crate::image::export::FIXUPS.len()) <= SLOTS);
 };

@@ -226,7 +226,7 @@ pub const SEALS: u32 = 16;
 
 /// The end of the addresses that a process may have: `TASK_SIZE_MAX` of `arch/x86/include/asm/page_64.h`, with five
 /// levels of page tables. All addresses in an area are below it, and so leave room for the kind.
-pub const USER_END: u64 = (1 << KIND_SHIFT) - crate::layout::PAGE_SIZE as u64;
+pub const USER_END: u64 = (1 << KIND_SHIFT) - crate::image::layout::PAGE_SIZE as u64;
 
 /// Index in `export::PRIVATE` of `fixup_attach(area, size)`.
 pub const PRIVATE_ATTACH: u32 = 0;

@@ -1,0 +1,5 @@
+//! The pages that the kernel keeps below the image: a module for each kernel line, because the layout is no ABI.
+
+pub mod v6_12;
+
+pub use v6_12::*;
