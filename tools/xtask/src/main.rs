@@ -12,6 +12,7 @@ mod client;
 mod command;
 mod exception;
 mod fixup_header;
+mod identity;
 mod image;
 mod legacy;
 mod lock;
