@@ -5,9 +5,11 @@
 //! 1. A file at its final path is whole: it is written beside it and renamed.
 //! 2. The bytes depend on the sources and the tools alone, not on where the workspace is, who builds, or when: paths are
 //!    remapped, and no date goes in.
-//! 3. What is linked is the image's own object and nothing else; an undefined symbol is an error.
+//! 3. Equal bytes have equal build-ids, wherever their sources stand: see [`identity`].
+//! 4. What is linked is the image's own object and nothing else; an undefined symbol is an error.
 
 use crate::exception;
+use crate::identity;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::image::export::SONAME;
 use liblinux_abi::image::layout::{
@@ -60,6 +62,7 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
     link(workspace, library, &new)?;
     exception::sort(&new)?;
     strip(&new, &new_stripped)?;
+    identity::stamp(&new, &new_stripped)?;
     fs::rename(&new, linked).context("cannot move the linked image into place")?;
     fs::rename(&new_stripped, stripped).context("cannot move the stripped image into place")
 }
@@ -80,7 +83,9 @@ fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf
 fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     let mut ld = Command::new("ld");
     ld.args(["-m", "elf_x86_64", "-shared", "-Bsymbolic", "--no-undefined", "--orphan-handling=error"]);
-    ld.args(["-soname", SONAME, "--hash-style=both", "--build-id=sha1", "--eh-frame-hdr"]);
+    ld.args(["-soname", SONAME, "--hash-style=both", "--eh-frame-hdr"]);
+    // Room for the id, which is known when the bytes are.
+    ld.arg(format!("--build-id=0x{}", "00".repeat(identity::SIZE)));
     ld.args(["-z", "noexecstack", "-z"]).arg(format!("max-page-size={PAGE_SIZE}"));
     // The linker script takes the layout from the table.
     for (name, value) in [

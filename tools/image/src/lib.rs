@@ -14,5 +14,6 @@ pub mod build;
 pub mod checked;
 pub mod embed;
 mod exception;
+mod identity;
 pub mod lock;
 pub mod stub;

@@ -15,7 +15,7 @@ const BUILD_ID: u32 = 3;
 /// `NT_GNU_PROPERTY_TYPE_0`.
 const PROPERTY: u32 = 5;
 
-/// Bytes of a SHA-1 build-id, what GNU ld makes by default and what tools print.
+/// Bytes of a build-id, as many as GNU ld makes by default and tools print.
 const BUILD_ID_SIZE: usize = 20;
 
 pub(super) const RULES: &[Rule] = &[
