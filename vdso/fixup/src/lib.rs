@@ -29,8 +29,9 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod area;
-pub mod context;
+
 pub mod error;
 pub mod generation;
 pub mod kernel;
@@ -41,6 +42,7 @@ pub mod state;
 pub mod table;
 pub mod witness;
 
+pub use arch::context;
 pub use error::Error;
 pub use kernel::Kernel;
 pub use memory::{Fault, Memory};

@@ -1,0 +1,3 @@
+//! x86-64: the context of a signal.
+
+pub mod context;
