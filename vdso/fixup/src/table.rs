@@ -63,7 +63,7 @@ impl Fixup {
 /// What an offset, which is at `field`, leads to.
 #[inline(always)]
 const fn relative(field: u64, offset: u32) -> u64 {
-    field.wrapping_add_signed(offset.cast_signed() as i64)
+    field.wrapping_add_signed(offset as i32 as i64)
 }
 
 /// Finds the entry for an address of the text. At most 33 entries are looked at.

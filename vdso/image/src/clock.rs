@@ -18,8 +18,7 @@
 
 use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
-use crate::timekeeping::{Instant, coarse, high_resolution, try_high_resolution};
-use core::hint::cold_path;
+use crate::timekeeping::{Instant, coarse, cold_path, high_resolution, try_high_resolution};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
 use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
@@ -41,7 +40,7 @@ const NSEC_PER_USEC: u32 = 1000;
 #[cold]
 #[inline(never)]
 pub extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
-    let id = clock.cast_unsigned() as usize;
+    let id = clock as u32 as usize;
     let now = if is_in(HIGH_RESOLUTION, id) {
         high_resolution(|page| &page.hres_coarse, id)
     } else if is_in(COARSE, id) {
@@ -61,10 +60,10 @@ pub extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.gettimeofday")]
 pub extern "C" fn __vdso_gettimeofday(time: *mut Pair, zone: *mut Timezone) -> isize {
-    if !time.is_null()
-        && let Some(now) = try_high_resolution(arch::process_clock::<HRES_COARSE>(), REALTIME)
-    {
-        return stored(store_pair(time, timeval(now)).and_then(|()| store_zone(zone)));
+    if !time.is_null() {
+        if let Some(now) = try_high_resolution(arch::process_clock::<HRES_COARSE>(), REALTIME) {
+            return stored(store_pair(time, timeval(now)).and_then(|()| store_zone(zone)));
+        }
     }
     gettimeofday_cold(time, zone)
 }
@@ -95,8 +94,8 @@ fn store_zone(zone: *mut Timezone) -> Result<(), Fault> {
         return Ok(());
     }
     let data = &system_data().hres_coarse;
-    let west = data.tz_minuteswest.load(Relaxed).cast_unsigned();
-    let daylight_saving = data.tz_dsttime.load(Relaxed).cast_unsigned();
+    let west = data.tz_minuteswest.load(Relaxed) as u32;
+    let daylight_saving = data.tz_dsttime.load(Relaxed) as u32;
     store_u64(zone, u64::from(daylight_saving) << 32 | u64::from(west))
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn done(outcome: Result<(), Error>) -> isize {
 /// Bytes of an area for so many DSOs.
 pub extern "C" fn area_size(capacity: u64) -> isize {
     match fixup::area_size(capacity) {
-        Some(size) => size.cast_signed() as isize,
+        Some(size) => size as isize,
         None => -EINVAL,
     }
 }

@@ -144,7 +144,7 @@ pub extern "C" fn __vdso_getrandom(
         return generate_cold(buffer, len, flags, state, ATTEMPTS - 1);
     }
     match user.set_in_use(false) {
-        Ok(()) => len.cast_signed(),
+        Ok(()) => len as isize,
         Err(Fault) => -EFAULT,
     }
 }
@@ -197,7 +197,7 @@ extern "C" fn generate_cold(
     let allowed = len.min(MAX_RW_COUNT);
     match generate(buffer, allowed, user, attempts) {
         Ok(generated) => match user.set_in_use(false) {
-            Ok(()) if generated => allowed.cast_signed(),
+            Ok(()) if generated => allowed as isize,
             Ok(()) => fallback::getrandom(buffer.cast::<c_void>(), len, flags),
             Err(Fault) => -EFAULT,
         },
@@ -241,7 +241,7 @@ fn reseed(user: UserState, random: &RandomData) -> Result<bool, Fault> {
     // Keeps the kernel from choosing before the generation was read. Pairs with the `smp_store_release` of the
     // generation in `crng_reseed`: without it the key could be older than its generation says.
     fence(Acquire);
-    if fallback::getrandom(user.field(offset_of!(State, key)), KEY_SIZE, 0) != KEY_SIZE.cast_signed() {
+    if fallback::getrandom(user.field(offset_of!(State, key)), KEY_SIZE, 0) != KEY_SIZE as isize {
         user.set_generation(0)?;
         return Ok(false);
     }

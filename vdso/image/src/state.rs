@@ -7,7 +7,7 @@ use liblinux_fixup::state;
 /// Writes the state to `len` bytes at `buffer`; how many it has.
 pub extern "C" fn save(buffer: u64, len: u64) -> isize {
     match state::save(&User, buffer, len) {
-        Ok(size) => size.cast_signed() as isize,
+        Ok(size) => size as isize,
         Err(error) => error.code(),
     }
 }

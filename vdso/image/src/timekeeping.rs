@@ -14,7 +14,7 @@
 #![expect(unsafe_code, reason = "reads pages that are not always there")]
 
 use crate::arch;
-use core::hint::{cold_path, spin_loop};
+use core::hint::spin_loop;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, ClockData, DataPage, Timestamp};
@@ -80,6 +80,12 @@ pub fn try_high_resolution(data: &ClockData, id: usize) -> Option<Instant> {
     }
     Some(Instant { sec, nsec })
 }
+
+/// Tells the compiler that the branch with a call of this is rarely taken. (`core::hint::cold_path` is younger than the
+/// least compiler that a kernel build takes.)
+#[cold]
+#[inline]
+pub fn cold_path() {}
 
 /// A sequence that the data does not have later if it is odd now, which saves asking.
 #[inline(always)]

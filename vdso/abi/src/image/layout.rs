@@ -70,7 +70,7 @@ pub const DATA_PAGES: [&str; 4] = ["vvar_page", "pvclock_page", "hvclock_page", 
 pub const DATA_SIZE: usize = DATA_PAGES.len() * PAGE_SIZE;
 
 const _: () = {
-    assert!(SLOTS.is_multiple_of(PAGE_SIZE) && TEXT.is_multiple_of(PAGE_SIZE));
+    assert!(SLOTS % PAGE_SIZE == 0 && TEXT % PAGE_SIZE == 0);
     assert!(TEXT < LIBRARY && LIBRARY < SLOTS && SLOTS - TEXT == PAGE_SIZE);
     assert!(LIBRARY < FIXUPS && fixup_slot(crate::image::export::FIXUPS.len()) <= SLOTS);
 };

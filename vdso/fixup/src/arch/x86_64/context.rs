@@ -79,7 +79,7 @@ pub fn dispatch<M: Memory>(
 fn is_exception<M: Memory>(memory: &M, siginfo: u64) -> Result<bool, Fault> {
     let signal = memory.load_half(siginfo)?;
     let code = memory.load_half(siginfo.wrapping_add(SI_CODE as u64))?;
-    Ok(code.cast_signed() > 0 && !(signal == SIGBUS && code == BUS_MCEERR_AO))
+    Ok(code as i32 > 0 && !(signal == SIGBUS && code == BUS_MCEERR_AO))
 }
 
 /// Puts what happened where the landing looks for it: trap number, error code, fault address.

@@ -41,7 +41,7 @@ const RUN: usize = 16;
 
 const _: () = assert!(ERESUME == EENTER + 1, "the two functions are a range");
 const _: () = assert!(
-    (size_of::<EnclaveRun>() - offset_of!(EnclaveRun, reserved)).is_multiple_of(8),
+    (size_of::<EnclaveRun>() - offset_of!(EnclaveRun, reserved)) % 8 == 0,
     "reserved bytes are compared in words"
 );
 
