@@ -19,3 +19,8 @@ pub mod stop;
 pub mod synthetic;
 pub mod unwinder;
 pub mod update;
+
+/// The README, whose Rust is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
