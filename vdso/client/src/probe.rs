@@ -26,17 +26,29 @@ use core::mem::MaybeUninit;
 pub struct Fault {
     /// The processor's number of the exception: 14 is a page fault, 13 a general protection fault.
     pub trap: u64,
-    /// What the processor says about it; of a page fault bit 0 is set for a page that is there, bit 1 for a write.
-    pub error_code: u64,
+    /// The processor's error code; of a page fault bit 0 is set for a page that is there, bit 1 for a write.
+    pub error_code: u32,
+    /// The number of the signal; 0 where an older image or kernel does not say.
+    signal: u32,
     /// The address that could not be accessed; 0 unless it was a page fault.
     pub address: u64,
     /// The instruction.
     pub ip: u64,
 }
 
+impl Fault {
+    /// The signal that an ordinary access would have raised (`asm/signal.h`): 7, SIGBUS, behind the end of a file and
+    /// where a page cannot be read from its device; 11, SIGSEGV, where nothing is mapped or the mapping forbids it.
+    ///
+    /// None where the image or the kernel is too old to say.
+    pub fn signal(&self) -> Option<u32> {
+        (self.signal != 0).then_some(self.signal)
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trap, error_code, address, ip } = self;
+        let Self { trap, error_code, address, ip, .. } = self;
         match trap {
             14 => {
                 write!(f, "page fault at {address:#x} (error code {error_code:#x}, instruction at {ip:#x})")

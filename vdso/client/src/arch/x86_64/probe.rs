@@ -7,7 +7,7 @@
 //!
 //! 1. A function touches the memory that it probes by the one instruction between its labels `2` and `3`.
 //! 2. At the landing `rdi`, `rsi`, `rdx` and `rcx` hold what happened (the fixups' contract), and `r8` the caller's
-//!    [`Fault`], in that order of its fields.
+//!    [`Fault`], in that order of its fields; error code and signal are the halves of `rsi`.
 
 #![expect(unsafe_code, reason = "defines functions in assembly")]
 
@@ -18,6 +18,8 @@ use core::mem::offset_of;
 
 const _: () = {
     assert!(offset_of!(Fault, trap) == 0 && offset_of!(Fault, error_code) == 8);
+    // The two halves of rsi.
+    assert!(size_of::<u32>() * 8 == liblinux_abi::fixup::SIGNAL_SHIFT as usize);
     assert!(offset_of!(Fault, address) == 16 && offset_of!(Fault, ip) == 24);
 };
 
