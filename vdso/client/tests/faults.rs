@@ -1,0 +1,31 @@
+//! What C programs do about faults by the client's headers: probes, the signal mask, and code that is made at run time.
+
+use liblinux_tests::image::Image;
+use std::path::Path;
+use std::process::Command;
+
+/// Compiles `faults.c` and runs it on the image.
+fn passes(name: &str, compiler: &str, flags: &[&str]) {
+    let client = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut command = Command::new(compiler);
+    command.args(["-Wall", "-Wextra", "-Werror"]).args(flags).arg("-I").arg(client.join("include"));
+    command.arg(client.join("tests/faults.c")).arg("-o").arg(&program);
+    let output = command.output().unwrap_or_else(|error| panic!("{compiler}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(&program).arg(Image::path()).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said == "5 tests, 0 failed\n", "{name}: {}: {said}", output.status);
+}
+
+#[test]
+fn c_programs_recover_from_faults_at_every_level_of_optimisation() {
+    passes("faults-0", "gcc", &["-O0", "-std=gnu11"]);
+    passes("faults-2", "gcc", &["-O2", "-std=gnu17"]);
+    passes("faults-static", "gcc", &["-O2", "-static"]);
+}
+
+#[test]
+fn programs_in_cxx_do_so_too() {
+    passes("faults-cxx", "g++", &["-x", "c++", "-O2", "-std=gnu++11"]);
+}
