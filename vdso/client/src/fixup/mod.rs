@@ -15,6 +15,11 @@
 //! that the loader makes unique (`STB_GNU_UNIQUE`) was not chosen, since it keeps a library from being unloaded; nor a
 //! well-known address or file, which others could take.
 //!
+//! # Signals that are blocked
+//!
+//! A kernel that consults the area does not ask for the thread's signal mask. A handler is not called for a signal that is
+//! blocked: the kernel ends the process. [`Fixups::unblock`] is for code that may run there.
+//!
 //! # Filters
 //!
 //! A seccomp filter that allows a list of calls refuses those that have no number, and what it answers is its own. Where one
@@ -31,13 +36,21 @@
 //! 1. An area, and the pages of a handler, are never unmapped: others may have found them.
 //! 2. The handler's pages are written by their maker until the handler is installed; from then on by the handler, and by a
 //!    compare-and-exchange of the area when the registry moves.
-//! 3. A registration that succeeded is one whose faults land: the kernel has marked the text, or a handler is there.
+//! 3. A registration that succeeded is one whose faults land: the kernel has marked the text, or a handler is there. Where
+//!    the kernel was asked and could not mark it, it fails with the kernel's error.
 
+mod arena;
+mod mark;
+mod mask;
 mod pages;
 mod process;
 mod registration;
 mod table;
 
-pub use liblinux_abi::fixup::{Dso, Entry, Hit};
+pub use arena::{Arena, Stubs};
+pub use liblinux_abi::entry::Unsound;
+pub use liblinux_abi::fixup::{Dso, Entry, Hit, PLAIN, SIGNAL_SHIFT};
+pub use mask::Unblocked;
 pub use process::Fixups;
 pub use registration::Registration;
+pub use table::Table;

@@ -19,7 +19,7 @@ use core::mem::offset_of;
 const _: () = {
     assert!(offset_of!(Fault, trap) == 0 && offset_of!(Fault, error_code) == 8);
     // The two halves of rsi.
-    assert!(size_of::<u32>() * 8 == liblinux_abi::fixup::SIGNAL_SHIFT as usize);
+    assert!(u32::BITS == liblinux_abi::fixup::SIGNAL_SHIFT);
     assert!(offset_of!(Fault, address) == 16 && offset_of!(Fault, ip) == 24);
 };
 
