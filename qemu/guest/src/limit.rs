@@ -19,9 +19,11 @@ const PROT_READ: u64 = 1;
 const PROT_READ_WRITE: u64 = 3;
 const MAP_PRIVATE_ANONYMOUS_NORESERVE: u64 = 0x4022;
 
-/// A text that cannot be marked is not registered, and the caller is told; where there are no marks it is.
+/// A text that cannot be marked is not registered, and the caller is told; where there are no marks
+/// it is.
 ///
-/// A mark on part of a mapping splits it, which a process cannot do that has as many mappings as it may.
+/// A mark on part of a mapping splits it, which a process cannot do that has as many mappings as it
+/// may.
 pub fn registers(vdso: &Vdso) -> Result<()> {
     let fixups = Fixups::of_process(vdso)?;
     let text = fs::read_to_string("/proc/sys/vm/max_map_count").context("how many mappings there may be")?;

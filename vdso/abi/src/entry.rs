@@ -54,8 +54,8 @@ impl fmt::Display for Unsound {
 impl core::error::Error for Unsound {}
 
 impl Entry {
-    /// The entry that is at the address `at` of a table: a fault of an instruction in `covered` lands at `landing`. Flags
-    /// are 0 or [`PLAIN`].
+    /// The entry that is at the address `at` of a table: a fault of an instruction in `covered`
+    /// lands at `landing`. Flags are 0 or [`PLAIN`].
     pub const fn new(at: u64, covered: Range<u64>, landing: u64, flags: u32) -> Result<Self, Unsound> {
         if covered.start >= covered.end {
             return Err(Unsound::Empty);

@@ -1,12 +1,13 @@
 /*
  * jit [--forget]: code that is made at run time faults, and its caller goes on.
  *
- *	cc -O2 -Ivdso/client/include vdso/client/examples/jit.c -o target/jit
- *	cargo xtask run -- target/jit
+ * 	cc -O2 -Ivdso/client/include vdso/client/examples/jit.c -o target/jit
+ * 	cargo xtask run -- target/jit
  *
- * The code is written through one mapping of a file in memory and runs in another, which is mapped on top of an arena: no
- * page can be written and executed at the same address. With --forget the program does not have that mapping covered. It
- * then ends with SIGSEGV, under every kernel: see liblinux/arena.h.
+ * The code is written through one mapping of a file in memory and runs in another, which is mapped
+ * on top of an arena: no page can be written and executed at the same address. With --forget the
+ * program does not have that mapping covered. It then ends with SIGSEGV, under every kernel: see
+ * liblinux/arena.h.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -25,7 +26,10 @@ struct trap {
 	uint64_t exception, address;
 };
 
-/* struct result enter(long argument, struct trap *trap, const void *code): 16 bytes, then the landing. */
+/*
+ * struct result enter(long argument, struct trap *trap, const void *code): 16 bytes, then the
+ * landing.
+ */
 static const unsigned char stubs[] = {
 	0x55, 0x48, 0x89, 0xe5,			/* push %rbp; mov %rsp, %rbp */
 	0x49, 0x89, 0xf0,			/* mov %rsi, %r8 */

@@ -1,11 +1,12 @@
 //! `jit [--forget]`: a compiler at run time whose code faults, and goes on.
 //!
-//! It compiles expressions in postfix notation: numbers, `x`, `+ - * /`, and `@`, which loads from an address. Nothing is
-//! checked in the compiled code: a division that cannot be done and an address where nothing is are traps, which become
-//! errors with the place in the expression.
+//! It compiles expressions in postfix notation: numbers, `x`, `+ - * /`, and `@`, which loads from
+//! an address. Nothing is checked in the compiled code: a division that cannot be done and an
+//! address where nothing is are traps, which become errors with the place in the expression.
 //!
-//! The code is in an arena, so that a program that forgets to have its memory covered finds out under every kernel. With
-//! `--forget` this one maps memory on top of its code, does not say so, and ends with SIGSEGV.
+//! The code is in an arena, so that a program that forgets to have its memory covered finds out
+//! under every kernel. With `--forget` this one maps memory on top of its code, does not say so,
+//! and ends with SIGSEGV.
 
 #![expect(unsafe_code, reason = "makes code, and calls it")]
 
@@ -24,7 +25,8 @@ const PROT_READ_EXEC: u64 = 5;
 const PROT_READ_WRITE_EXEC: u64 = 7;
 const MAP_PRIVATE_FIXED_ANONYMOUS: u64 = 0x32;
 
-/// Where code is entered, and where it lands. It is not covered, so its own faults are the program's.
+/// Where code is entered, and where it lands. It is not covered, so its own faults are the
+/// program's.
 ///
 /// `extern "C" fn(x: i64, outcome: *mut Outcome, code: usize) -> u64`
 const STUBS: [u8; 40] = [

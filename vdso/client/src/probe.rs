@@ -1,7 +1,13 @@
-//! Accesses to memory that may not be there: an error where an ordinary access would raise a signal.
+//! Accesses to memory that may not be there: an error where an ordinary access would raise a
+//! signal.
 //!
-//! They need the running DSO's fixups to be registered ([`crate::fixup::Fixups::register_own`]). Without that, a fault is
-//! an ordinary one.
+//! They need the running DSO's fixups to be registered ([`crate::fixup::Fixups::register_own`]).
+//! Without that, a fault is an ordinary one.
+//!
+//! Where a signal handler stands in for the kernel, they also need the thread not to block SIGSEGV
+//! and SIGBUS: a fault then ends the process. In a handler of SIGSEGV without `SA_NODEFER`, in one
+//! with a mask, and in a thread that blocks all signals, probe under
+//! [`Fixups::unblock`](crate::fixup::Fixups::unblock).
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,7 +32,8 @@ use core::mem::MaybeUninit;
 pub struct Fault {
     /// The processor's number of the exception: 14 is a page fault, 13 a general protection fault.
     pub trap: u64,
-    /// The processor's error code; of a page fault bit 0 is set for a page that is there, bit 1 for a write.
+    /// The processor's error code; of a page fault bit 0 is set for a page that is there, bit 1 for
+    /// a write.
     pub error_code: u32,
     /// The number of the signal; 0 where an older image or kernel does not say.
     signal: u32,
@@ -37,8 +44,9 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The signal that an ordinary access would have raised (`asm/signal.h`): 7, SIGBUS, behind the end of a file and
-    /// where a page cannot be read from its device; 11, SIGSEGV, where nothing is mapped or the mapping forbids it.
+    /// The signal that an ordinary access would have raised (`asm/signal.h`): 7, SIGBUS, behind the
+    /// end of a file and where a page cannot be read from its device; 11, SIGSEGV, where nothing is
+    /// mapped or the mapping forbids it.
     ///
     /// None where the image or the kernel is too old to say.
     pub fn signal(&self) -> Option<u32> {
@@ -60,14 +68,16 @@ impl fmt::Display for Fault {
 
 impl core::error::Error for Fault {}
 
-/// An access to memory: to where, from where, what happened, and how many bytes; not 0 if it faulted.
+/// An access to memory: to where, from where, what happened, and how many bytes; not 0 if it
+/// faulted.
 type Access = unsafe extern "C" fn(*mut u8, *const u8, *mut Fault, usize) -> usize;
 
 /// Types for which all bytes are a value: any memory may be read as one.
 ///
 /// # Safety
 ///
-/// The type must have no padding, no invalid values, no pointers that are dereferenced, and no interior mutability.
+/// The type must have no padding, no invalid values, no pointers that are dereferenced, and no
+/// interior mutability.
 pub unsafe trait Plain: Copy {}
 
 macro_rules! plain {
@@ -93,7 +103,8 @@ pub fn read<T: Plain>(from: *const T) -> Result<T, Fault> {
         8 => arch::load8,
         _ => arch::copy,
     };
-    // SAFETY: `value` has the size of the access. What `from` is does not matter: that is what the fixup is for.
+    // SAFETY: `value` has the size of the access. What `from` is does not matter: that is what the
+    // fixup is for.
     let failed = unsafe { access(to, from, &raw mut fault, size_of::<T>()) };
     // SAFETY: all bytes were read, and all bytes are a value (`Plain`).
     if failed == 0 { Ok(unsafe { value.assume_init() }) } else { Err(fault) }

@@ -1,8 +1,9 @@
 /*
- * faults IMAGE: probes, the signal mask and arenas in C, on the image in a file, with a handler in place of the kernel.
+ * faults IMAGE: probes, the signal mask and arenas in C, on the image in a file, with a handler in
+ * place of the kernel.
  *
- * Each test is a process of its own. Prints what does not hold; the exit status is the number of tests in which something
- * does not.
+ * Each test is a process of its own. Prints what does not hold; the exit status is the number of
+ * tests in which something does not.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -75,7 +76,10 @@ static int dies(void (*body)(void))
 
 #define FULL 0x1122334455667788ULL
 
-/* A size: what is there, where it ends, and where nothing is. END is a page's end, behind which nothing can be read. */
+/*
+ * A size: what is there, where it ends, and where nothing is. END is a page's end, behind which
+ * nothing can be read.
+ */
 #define PROBE(bytes, type) \
 	do { \
 		const type full = (type)FULL; \
@@ -152,7 +156,10 @@ static void handle(int number, int mask_all)
 	CHECK(!sigaction(number, &action, 0));
 }
 
-/* The client's handler comes last. It calls the one before for a fault without a fixup, with SIGSEGV blocked as ever. */
+/*
+ * The client's handler comes last. It calls the one before for a fault without a fixup, with
+ * SIGSEGV blocked as ever.
+ */
 static void in_a_handler_of_faults(void)
 {
 	struct liblinux_fixups here;

@@ -1,18 +1,21 @@
 /*
- * liblinux/arena.h - memory for code that is made at run time, with the same faults caught on every kernel.
+ * liblinux/arena.h - memory for code that is made at run time, with the same faults caught on every
+ * kernel.
  *
- * An arena is one text with one landing, in which parts come and go: code that is committed is covered, the rest is not. A
- * compiler that registers its memory as a whole and then maps on top of it (mmap with MAP_FIXED) has two outcomes without
- * this: the patched kernel takes the new mapping for a stranger's, and a handler cannot see that it is new. So the arena
- * covers nothing by itself: liblinux_arena_cover() has the kernel mark the mapping, and then covers it. What was not
- * covered is an ordinary fault, whoever looks fixups up. The guide is in vdso/fixup/README.md, an example is
- * vdso/client/examples/jit.c.
+ * An arena is one text with one landing, in which parts come and go: code that is committed is
+ * covered, the rest is not. A compiler that registers its memory as a whole and then maps on top of
+ * it (mmap with MAP_FIXED) has two outcomes without this: the patched kernel takes the new mapping
+ * for a stranger's, and a handler cannot see that it is new. So the arena covers nothing by itself:
+ * liblinux_arena_cover() has the kernel mark the mapping, and then covers it. What was not covered
+ * is an ordinary fault, whoever looks fixups up. The guide is in vdso/fixup/README.md, an example
+ * is vdso/client/examples/jit.c.
  *
- *	head, a page: stubs	body: granules of code	tail, a page of zeros	the table
+ *	head, a page: stubs | body: granules of code | tail, a page of zeros | the table
  *
- * head, body and tail are the text. Head and tail are there for as long as the arena is: the first and last bytes of a text
- * are its fingerprint. The table has one entry for each granule, whose length is 0 unless it is covered, and an entry for
- * the last byte of head and of tail each, because the first and the last entry belong to the fingerprint, too.
+ * head, body and tail are the text. Head and tail are there for as long as the arena is: the first
+ * and last bytes of a text are its fingerprint. The table has one entry for each granule, whose
+ * length is 0 unless it is covered, and an entry for the last byte of head and of tail each,
+ * because the first and the last entry belong to the fingerprint, too.
  */
 #ifndef LIBLINUX_ARENA_H
 #define LIBLINUX_ARENA_H
@@ -55,7 +58,10 @@ static inline int liblinux_arena_has(const struct liblinux_arena *arena, uint64_
 	       len <= arena->len - start;
 }
 
-/* Sets how much of each granule of a range is covered: all, or nothing. Readers see each length change at once. */
+/*
+ * Sets how much of each granule of a range is covered: all, or nothing. Readers see each length
+ * change at once.
+ */
 static inline void liblinux_arena_set(const struct liblinux_arena *arena, uint64_t start, uint64_t len, uint64_t covered)
 {
 	struct vdso_fixup_entry *entry = (struct vdso_fixup_entry *)arena->dso.table + 1 + start / arena->granule;
@@ -64,7 +70,10 @@ static inline void liblinux_arena_set(const struct liblinux_arena *arena, uint64
 		__atomic_store_n(&entry->len, (uint32_t)covered, __ATOMIC_RELEASE);
 }
 
-/* Covers what is mapped at a range of whole granules, from its first call on and after each mapping on top; 0 or -errno. */
+/*
+ * Covers whole granules, as they are mapped now; 0 or -errno. To be called after each mapping that
+ * the program itself makes on top.
+ */
 static inline long liblinux_arena_cover(const struct liblinux_arena *arena, uint64_t start, uint64_t len)
 {
 	long result;
@@ -86,7 +95,10 @@ static inline long liblinux_arena_uncover(const struct liblinux_arena *arena, ui
 	return 0;
 }
 
-/* Gives a range new memory with this protection (PROT_READ ...), and covers it; 0 or -errno. mprotect() may follow. */
+/*
+ * Gives a range new memory with this protection (PROT_READ ...), and covers it; 0 or -errno.
+ * mprotect() may follow.
+ */
 static inline long liblinux_arena_commit(const struct liblinux_arena *arena, uint64_t start, uint64_t len, int protection)
 {
 	long result = liblinux_arena_uncover(arena, start, len);
@@ -115,7 +127,10 @@ static inline long liblinux_arena_release(const struct liblinux_arena *arena)
 						     (size + LIBLINUX_ARENA_PAGE - 1) & ~(LIBLINUX_ARENA_PAGE - 1), 0, 0, 0, 0);
 }
 
-/* Fills the table of an arena that is laid out: everything is covered, since registration takes no empty entries. */
+/*
+ * Fills the table of an arena that is laid out: everything is covered, since registration takes no
+ * empty entries.
+ */
 static inline long liblinux_arena_fill(const struct liblinux_arena *arena, uint64_t landing, uint32_t flags)
 {
 	struct vdso_fixup_entry *entry = (struct vdso_fixup_entry *)arena->dso.table;
@@ -129,11 +144,12 @@ static inline long liblinux_arena_fill(const struct liblinux_arena *arena, uint6
 }
 
 /*
- * Reserves an arena for LEN bytes of code in granules of GRANULE bytes, a multiple of the page; 0 or -errno, -EINVAL for
- * sizes that do not fit each other, for stubs of 4,080 bytes and more, and for 2 GiB and more in all.
+ * Reserves an arena for LEN bytes of code in granules of GRANULE bytes, a multiple of the page; 0
+ * or -errno, -EINVAL for sizes that do not fit each other, for stubs of 4,080 bytes and more, and
+ * for 2 GiB and more in all.
  *
- * The first page gets the SIZE bytes of STUBS, which is code that runs wherever it is. A fault of covered code lands at the
- * offset LANDING in it.
+ * The first page gets the SIZE bytes of STUBS, which is code that runs wherever it is. A fault of
+ * covered code lands at the offset LANDING in it.
  */
 static inline long liblinux_arena_reserve(struct liblinux_arena *arena, const struct liblinux_fixups *fixups, uint64_t len,
 					  uint64_t granule, const void *stubs, uint64_t size, uint64_t landing, uint32_t flags)

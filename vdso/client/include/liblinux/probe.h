@@ -1,16 +1,18 @@
 /*
  * liblinux/probe.h - accesses to memory that may not be there: 0, or 1 and the fault.
  *
- * liblinux_probe_load1, load2, load4 and load8 read so many bytes by one instruction, liblinux_probe_store1 to store8 write
- * them, as probe::read and probe::write do in Rust. liblinux_probe_copy (guard.h) copies any number. A load that faults
- * leaves the value as it was; a store that faults wrote nothing, unless it straddles two pages.
+ * liblinux_probe_load1, load2, load4 and load8 read so many bytes by one instruction,
+ * liblinux_probe_store1 to store8 write them, as probe::read and probe::write do in Rust.
+ * liblinux_probe_copy (guard.h) copies any number. A load that faults leaves the value as it was; a
+ * store that faults wrote nothing, unless it straddles two pages.
  *
  * Two things have to hold, or the fault is an ordinary one and ends the process:
  *
- * - The DSO that includes this is registered: one of its files defines LIBLINUX_FIXUPS, or registers by registry.h.
- * - Where a signal handler stands in for the kernel, the thread does not block the signal. It does in a handler of SIGSEGV
- *   without SA_NODEFER, in one with a mask, and where a thread blocks all signals. liblinux_fixups_unblock() in registry.h
- *   is for there.
+ * - The DSO that includes this is registered: one of its files defines LIBLINUX_FIXUPS, or
+ *   registers by registry.h.
+ * - Where a signal handler stands in for the kernel, the thread does not block the signal. It does
+ *   in a handler of SIGSEGV without SA_NODEFER, in one with a mask, and where a thread blocks all
+ *   signals. liblinux_fixups_unblock() in registry.h is for there.
  */
 #ifndef LIBLINUX_PROBE_H
 #define LIBLINUX_PROBE_H

@@ -278,7 +278,10 @@ static inline long liblinux_fixups_enter(const struct liblinux_fixups *fixups, c
 	}
 }
 
-/* Has a handler look up a text that the kernel does not know, and that was registered in AREA; 0 or -errno. */
+/*
+ * Has a handler look up a text that the kernel does not know, and that was registered in AREA; 0 or
+ * -errno.
+ */
 static inline long liblinux_fixups_stand_in(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso,
 					    uint64_t area)
 {
@@ -297,7 +300,10 @@ static inline long liblinux_fixups_stand_in(const struct liblinux_fixups *fixups
 	return result;
 }
 
-/* Whether an answer to the question for a mark is the kernel's own, and not that of a filter in its place. */
+/*
+ * Whether an answer to the question for a mark is the kernel's own, and not that of a filter in its
+ * place.
+ */
 static inline int liblinux_is_kernels(long result)
 {
 	return result == -22 /* -EINVAL */ || result == -12 /* -ENOMEM */ || result == -4 /* -EINTR */;
@@ -306,11 +312,16 @@ static inline int liblinux_is_kernels(long result)
 /*
  * Registers a text and its table; 0 or -errno. A full registry moves to a larger area.
  *
- * If the kernel cannot mark the text, nothing is registered, and the result is its error: -EINVAL for part of a huge page
- * (hugetlbfs), -ENOMEM for a hole in the text or a process that has as many mappings as it may.
+ * Memory that the program maps upon later (MAP_FIXED) belongs in an arena (arena.h): registered
+ * here, its faults would land under a handler alone.
  *
- * Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet a signal handler, which
- * is installed for it. Where a filter refuses that as well, this fails with what it says.
+ * If the kernel cannot mark the text, nothing is registered, and the result is its error: -EINVAL
+ * for part of a huge page (hugetlbfs), -ENOMEM for a hole in the text or a process that has as many
+ * mappings as it may.
+ *
+ * Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet
+ * a signal handler, which is installed for it. Where a filter refuses that as well, this fails with
+ * what it says.
  */
 static inline long liblinux_fixups_register(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso)
 {
@@ -331,9 +342,10 @@ static inline long liblinux_fixups_register(const struct liblinux_fixups *fixups
 }
 
 /*
- * Marks part of a registered text anew; 0 or -errno. For a text in which a mapping was made on top of another (MAP_FIXED,
- * MREMAP_FIXED): the kernel takes such text for a stranger's until it is marked. Where a handler does the work there are
- * no marks, and this succeeds at once. -EINVAL if the range leaves the text.
+ * Marks part of a registered text anew; 0 or -errno. For a text in which a mapping was made on top
+ * of another (MAP_FIXED, MREMAP_FIXED): the kernel takes such text for a stranger's until it is
+ * marked. Where a handler does the work there are no marks, and this succeeds at once. -EINVAL if
+ * the range leaves the text.
  */
 static inline long liblinux_fixups_mark(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso, uint64_t start,
 					uint64_t len)
@@ -354,13 +366,14 @@ static inline long liblinux_fixups_mark(const struct liblinux_fixups *fixups, co
 }
 
 /*
- * Lets the calling thread's faults reach the handler that looks up fixups; 0 or -errno. BLOCKED becomes what was blocked of
- * SIGILL, SIGBUS, SIGFPE and SIGSEGV, for liblinux_fixups_reblock().
+ * Lets the calling thread's faults reach the handler that looks up fixups; 0 or -errno. BLOCKED
+ * becomes what was blocked of SIGILL, SIGBUS, SIGFPE and SIGSEGV, for liblinux_fixups_reblock().
  *
- * A kernel with the series does not ask for the mask. Without it a fault is a signal, and one that is blocked ends the
- * process. So code with fixups that may run where these signals are blocked, in a handler of SIGSEGV without SA_NODEFER
- * above all, runs between the two. Both are safe in a handler. A signal of the four that another process sent, and that
- * waits, is delivered by the first one.
+ * A kernel with the series does not ask for the mask. Without it a fault is a signal, and one that
+ * is blocked ends the process. So code with fixups that may run where these signals are blocked, in
+ * a handler of SIGSEGV without SA_NODEFER above all, runs between the two. Both are safe in a
+ * handler. A signal of the four that another process sent, and that waits, is delivered by the
+ * first one.
  */
 static inline long liblinux_fixups_unblock(const struct liblinux_fixups *fixups, uint64_t *blocked)
 {
@@ -382,10 +395,12 @@ static inline long liblinux_fixups_reblock(const struct liblinux_fixups *fixups,
 }
 
 /*
- * Fills an entry: a fault in [START, END) lands at LANDING. 0, -ERANGE where 32 bits do not lead from the entry to both,
- * -EINVAL for a range that is empty or for flags other than 0 and VDSO_FIXUP_PLAIN.
+ * Fills an entry: a fault in [START, END) lands at LANDING. 0, -ERANGE where 32 bits do not lead
+ * from the entry to both, -EINVAL for a range that is empty or for flags other than 0 and
+ * VDSO_FIXUP_PLAIN.
  *
- * AT is the entry's address in the table that is registered, which another mapping of the same memory may have.
+ * AT is the entry's address in the table that is registered, which another mapping of the same
+ * memory may have.
  */
 static inline long liblinux_fixup_entry(struct vdso_fixup_entry *entry, uint64_t at, uint64_t start, uint64_t end,
 					uint64_t landing, uint32_t flags)

@@ -1,25 +1,28 @@
 //! Memory for code that is made at run time, with the same faults caught on every kernel.
 //!
-//! A compiler that registers its memory as a whole and then maps on top of it (`mmap` with `MAP_FIXED`) has two outcomes:
-//! the patched kernel takes the new mapping for a stranger's and delivers the signal, and a handler cannot see that it is
-//! new, so it lands. An arena covers nothing by itself. [`Arena::cover`] has the kernel mark what is mapped, and covers it
-//! then; what was not covered is an ordinary fault, whether the kernel or a handler looks fixups up.
+//! A compiler that registers its memory as a whole and then maps on top of it (`mmap` with
+//! `MAP_FIXED`) has two outcomes: the patched kernel takes the new mapping for a stranger's and
+//! delivers the signal, and a handler cannot see that it is new, so it lands. An arena covers
+//! nothing by itself. [`Arena::cover`] has the kernel mark what is mapped, and covers it then; what
+//! was not covered is an ordinary fault, whether the kernel or a handler looks fixups up.
 //!
 //! ```text
 //! head, a page: stubs | body: granules of code | tail, a page of zeros | the table
 //! ```
 //!
-//! Head, body and tail are one text with one landing, which is in the head. The table has an entry for each granule, whose
-//! length is 0 unless the granule is covered. A registration for each piece that is committed was not chosen: a landing has
-//! to be in the text that it is for, so each piece would have to bring one, and code could not cross from piece to piece.
+//! Head, body and tail are one text with one landing, which is in the head. The table has an entry
+//! for each granule, whose length is 0 unless the granule is covered. A registration for each piece
+//! that is committed was not chosen: a landing has to be in the text that it is for, so each piece
+//! would have to bring one, and code could not cross from piece to piece.
 //!
 //! # Invariants
 //!
-//! 1. Head and tail stay as they are, and so do the table's first and last entry, which cover the last byte of head and of
-//!    tail: the fingerprint of a text is made of these.
-//! 2. Of an entry that is registered nothing changes but `len`, in one store, and no `start`: a search at the same time
-//!    finds the same entry, with one length or the other.
-//! 3. A granule is covered only while the mapping at its place is marked, as far as the arena's own functions go.
+//! 1. Head and tail stay as they are, and so do the table's first and last entry, which cover the
+//!    last byte of head and of tail: the fingerprint of a text is made of these.
+//! 2. Of an entry that is registered nothing changes but `len`, in one store, and no `start`: a
+//!    search at the same time finds the same entry, with one length or the other.
+//! 3. A granule is covered only while the mapping at its place is marked, as far as the arena's own
+//!    functions go.
 
 #![expect(unsafe_code, reason = "maps memory, and writes code and a table to it")]
 
@@ -69,15 +72,16 @@ pub struct Arena<'a> {
 }
 
 impl<'a> Arena<'a> {
-    /// Reserves addresses for `len` bytes of code, in granules of so many bytes, and registers them.
+    /// Reserves addresses for `len` bytes of code, in granules of so many bytes, and registers
+    /// them.
     ///
-    /// `EINVAL` unless `granule` is a multiple of the page, `len` one of `granule`, the stubs fit into their page, and all of
-    /// it takes less than 2 GiB. Else as [`Fixups::register`].
+    /// `EINVAL` unless `granule` is a multiple of the page, `len` one of `granule`, the stubs fit
+    /// into their page, and all of it takes less than 2 GiB. Else as [`Fixups::register`].
     ///
     /// # Safety
     ///
-    /// The landing must be where the program can go on after any exception of code in the arena. No code of the arena may
-    /// run when it is dropped.
+    /// The landing must be where the program can go on after any exception of code in the arena. No
+    /// code of the arena may run when it is dropped.
     pub unsafe fn reserve(
         fixups: Fixups<'a>,
         len: usize,
@@ -109,7 +113,8 @@ impl<'a> Arena<'a> {
         Ok(arena)
     }
 
-    /// Writes the stubs and the table, in which everything is covered: registration takes no empty entries.
+    /// Writes the stubs and the table, in which everything is covered: registration takes no empty
+    /// entries.
     fn lay_out(&self, stubs: Stubs<'_>) -> Result<(), Errno> {
         let (start, body, table) = (self.dso.text_start, self.address() as u64, self.dso.table);
         self.protect(start, PAGE_SIZE, PROT_READ_WRITE)?;
@@ -120,7 +125,8 @@ impl<'a> Arena<'a> {
         self.protect(self.dso.text().end - PAGE_SIZE as u64, PAGE_SIZE, PROT_READ)?;
         self.protect(table, self.size() - self.dso.text_len as usize, PROT_READ_WRITE)?;
         let first: *mut Entry = ptr::with_exposed_provenance_mut(table as usize);
-        // SAFETY: so many entries have room there, zeros are entries, and no other thread knows of them.
+        // SAFETY: so many entries have room there, zeros are entries, and no other thread knows of
+        // them.
         let entries = unsafe { slice::from_raw_parts_mut(first, self.dso.count as usize) };
         let mut table = Table::new(self.dso.text(), entries);
         let landing = start + stubs.landing as u64;
@@ -151,8 +157,9 @@ impl<'a> Arena<'a> {
         self.stubs() + PAGE_SIZE
     }
 
-    /// Gives whole granules new memory, zeros of the process's own, and covers them. `range` is in bytes from
-    /// [`address`](Self::address), `protection` as for `mprotect`, which may change it later.
+    /// Gives whole granules new memory, zeros of the process's own, and covers them. `range` is in
+    /// bytes from [`address`](Self::address), `protection` as for `mprotect`, which may change it
+    /// later.
     ///
     /// # Safety
     ///
@@ -164,7 +171,8 @@ impl<'a> Arena<'a> {
         self.cover(range)
     }
 
-    /// Takes the memory of whole granules away. Their addresses stay the arena's, and are not covered.
+    /// Takes the memory of whole granules away. Their addresses stay the arena's, and are not
+    /// covered.
     ///
     /// # Safety
     ///
@@ -175,11 +183,11 @@ impl<'a> Arena<'a> {
         unsafe { self.map(range, PROT_NONE, MAP_NORESERVE) }
     }
 
-    /// Covers whole granules, as they are mapped now. To be called after every mapping that the program itself makes on top
-    /// of the arena, of a file or of another view of the same code.
+    /// Covers whole granules, as they are mapped now. To be called after every mapping that the
+    /// program itself makes on top of the arena, of a file or of another view of the same code.
     ///
-    /// If the kernel cannot mark the mapping this fails with its error, as [`Fixups::register`], and the granules stay
-    /// uncovered.
+    /// If the kernel cannot mark the mapping this fails with its error, as [`Fixups::register`],
+    /// and the granules stay uncovered.
     pub fn cover(&self, range: Range<usize>) -> Result<(), Errno> {
         self.check(&range)?;
         let start = self.address() as u64;
@@ -206,10 +214,11 @@ impl<'a> Arena<'a> {
         for at in range.step_by(self.granule) {
             let entry = self.dso.table as usize + (1 + at / self.granule) * size_of::<Entry>();
             let len: *mut u32 = ptr::with_exposed_provenance_mut(entry + offset_of!(Entry, len));
-            // SAFETY: an entry of the table, which is mapped as long as the arena is; others only load it.
+            // SAFETY: an entry of the table, which is mapped as long as the arena is; others only
+            // load it.
             let len = unsafe { AtomicU32::from_ptr(len) };
-            // Release: what was mapped and marked comes first. Pairs with the loads of the kernel and of the image,
-            // which x86 keeps in order.
+            // Release: what was mapped and marked comes first. Pairs with the loads of the kernel
+            // and of the image, which x86 keeps in order.
             len.store(covered, Ordering::Release);
         }
     }

@@ -1,7 +1,7 @@
 //! The signal mask: what a handler depends on that stands in for the kernel.
 //!
-//! The probes do not do this by themselves. They have no image to call, and two system calls are a hundred times what a
-//! load costs; a walk over a stack needs them once.
+//! The probes do not do this by themselves. They have no image to call, and two system calls are a
+//! hundred times what a load costs; a walk over a stack needs them once.
 
 #![expect(unsafe_code, reason = "changes the signal mask")]
 
@@ -28,21 +28,24 @@ pub struct Unblocked<'a> {
 }
 
 impl<'a> Fixups<'a> {
-    /// Lets faults of the calling thread reach the handler that looks up fixups, until what is returned is dropped.
+    /// Lets faults of the calling thread reach the handler that looks up fixups, until what is
+    /// returned is dropped.
     ///
-    /// A kernel with the series does not ask for the mask. Without it a fault is a signal, and one that is blocked ends the
-    /// process. So code with fixups, [`probe`](crate::probe) among it, runs under this where SIGILL, SIGBUS, SIGFPE or
-    /// SIGSEGV may be blocked: in a handler of SIGSEGV without `SA_NODEFER` above all, in a handler with a mask, in a
-    /// thread that blocks everything. It costs one system call, and another at the end if one was blocked; both may be
+    /// A kernel with the series does not ask for the mask. Without it a fault is a signal, and one
+    /// that is blocked ends the process. So code with fixups, [`probe`](crate::probe) among it,
+    /// runs under this where SIGILL, SIGBUS, SIGFPE or SIGSEGV may be blocked: in a handler of
+    /// SIGSEGV without `SA_NODEFER` above all, in a handler with a mask, in a thread that blocks
+    /// everything. It costs one system call, and another at the end if one was blocked; both may be
     /// made in a handler.
     ///
-    /// It changes the mask, not handlers. Where another handler was installed over this crate's, that one is called first,
-    /// and has to pass on what is not its own. A signal of the four that another process sent, and that waits because it is
-    /// blocked, is delivered at once.
+    /// It changes the mask, not handlers. Where another handler was installed over this crate's,
+    /// that one is called first, and has to pass on what is not its own. A signal of the four that
+    /// another process sent, and that waits because it is blocked, is delivered at once.
     pub fn unblock(&self) -> Result<Unblocked<'a>, Errno> {
         let (mut faults, mut mask) = (FAULTS, 0_u64);
         let (set, old) = ((&raw mut faults).cast(), (&raw mut mask).cast());
-        // SAFETY: both are masks of 8 bytes. Faults that are let through had ended the process before.
+        // SAFETY: both are masks of 8 bytes. Faults that are let through had ended the process
+        // before.
         unsafe { self.vdso().rt_sigprocmask(SIG_UNBLOCK, set, old, size_of::<u64>()) }?;
         Ok(Unblocked { vdso: self.vdso(), blocked: mask & FAULTS, _thread: PhantomData })
     }
@@ -52,7 +55,8 @@ impl Drop for Unblocked<'_> {
     fn drop(&mut self) {
         if self.blocked != 0 {
             let set = (&raw const self.blocked).cast_mut().cast();
-            // SAFETY: a mask of 8 bytes; the signals were blocked before. With good arguments the call cannot fail.
+            // SAFETY: a mask of 8 bytes; the signals were blocked before. With good arguments the
+            // call cannot fail.
             let _ = unsafe { self.vdso.rt_sigprocmask(SIG_BLOCK, set, ptr::null_mut(), size_of::<u64>()) };
         }
     }

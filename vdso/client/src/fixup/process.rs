@@ -45,11 +45,13 @@ pub struct Fixups<'a> {
 impl<'a> Fixups<'a> {
     /// Joins the registry of this process, or begins one.
     ///
-    /// The area is attached to the kernel; where the kernel knows no areas, or a filter refuses the call, signal handlers
-    /// are installed. Fails with [`Errno::NO_ENTRY`] on an image without fixups.
+    /// The area is attached to the kernel; where the kernel knows no areas, or a filter refuses the
+    /// call, signal handlers are installed. Fails with [`Errno::NO_ENTRY`] on an image without
+    /// fixups.
     ///
-    /// These calls have no numbers that a seccomp filter could allow. One that kills for unknown numbers, or strict mode,
-    /// kills here and in [`register`](Self::register): join and register before. What is registered stays so.
+    /// These calls have no numbers that a seccomp filter could allow. One that kills for unknown
+    /// numbers, or strict mode, kills here and in [`register`](Self::register): join and register
+    /// before. What is registered stays so.
     pub fn of_process(vdso: &'a Vdso) -> Result<Self, Errno> {
         let unjoined = Self { vdso, joined: 0, pages: None };
         match unjoined.query() {
@@ -91,26 +93,34 @@ impl<'a> Fixups<'a> {
             Some(pages) => Some(pages),
             None => match self.query() {
                 Ok(attached) => return Place { area: attached.area, pages: None, is_consulted: true },
-                // A filter refuses the call since this joined. Somebody's handler may stand in already.
+                // A filter refuses the call since this joined. Somebody's handler may stand in
+                // already.
                 Err(_) => Pages::installed(self.vdso).ok().flatten(),
             },
         };
         Place { area: pages.map_or(self.joined, Pages::lead), pages, is_consulted: false }
     }
 
-    /// Registers a text and its table, until what is returned is dropped. A full registry moves to a larger area.
+    /// Registers a text and its table, until what is returned is dropped. A full registry moves to
+    /// a larger area.
     ///
-    /// If the kernel cannot mark the text, nothing is registered, and this fails with its error: `EINVAL` for part of a huge
-    /// page (hugetlbfs), `ENOMEM` for a hole in the text or a process that has as many mappings as it may.
+    /// Memory that the program maps upon later (`MAP_FIXED`) belongs in an
+    /// [`Arena`](super::Arena): registered here, its faults would land under a handler alone.
     ///
-    /// Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet a signal handler,
-    /// which is installed for it. Where a filter refuses that as well, this fails with what it says.
+    /// If the kernel cannot mark the text, nothing is registered, and this fails with its error:
+    /// `EINVAL` for part of a huge page (hugetlbfs), `ENOMEM` for a hole in the text or a process
+    /// that has as many mappings as it may.
+    ///
+    /// Faults of a text that the kernel did not mark, because a filter has come that refuses this,
+    /// meet a signal handler, which is installed for it. Where a filter refuses that as well, this
+    /// fails with what it says.
     ///
     /// # Safety
     ///
-    /// The landings of the table must be where the program can go on after the exceptions of their ranges. The table must
-    /// stay as it is, and the text must not be unmapped or written to, until the registration ends. (Text between the first
-    /// and the last 16 bytes may be written to and protected otherwise, as long as its landings stay what they are.)
+    /// The landings of the table must be where the program can go on after the exceptions of their
+    /// ranges. The table must stay as it is, and the text must not be unmapped or written to, until
+    /// the registration ends. (Text between the first and the last 16 bytes may be written to and
+    /// protected otherwise, as long as its landings stay what they are.)
     pub unsafe fn register(self, dso: &Dso) -> Result<Registration<'a>, Errno> {
         // SAFETY: the caller's contract.
         unsafe { self.enroll(dso) }?;
@@ -151,28 +161,8 @@ impl<'a> Fixups<'a> {
             })
     }
 
-    /// Has a handler look up a text that was registered in an area, and that the kernel does not.
-    ///
-    /// # Safety
-    ///
-    /// As for [`register`](Self::register).
-    pub(super) unsafe fn stand_in(&self, area: u64, dso: &Dso) -> Result<(), Errno> {
-        let pages = self.handler(|| Ok(area))?;
-        if pages.lead() == area {
-            return Ok(());
-        }
-        // A handler of another library, which could not ask the kernel for this area.
-        // SAFETY: the caller's contract.
-        match unsafe { Self { pages: Some(pages), ..*self }.enroll(dso) } {
-            // The registry moved there from this area.
-            Err(error) if error.number() == errno::EEXIST as u16 => Ok(()),
-            Ok(()) => self.call("__vdso_fixup_unregister", [area, dso.text_start, 0]).map(drop),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The pages of the handler that is installed, or of a new one that leads to this area.
-    fn handler(&self, area: impl FnOnce() -> Result<u64, Errno>) -> Result<Pages, Errno> {
+    pub(super) fn handler(&self, area: impl FnOnce() -> Result<u64, Errno>) -> Result<Pages, Errno> {
         if let Some(pages) = Pages::installed(self.vdso)? {
             return Ok(pages);
         }
@@ -190,8 +180,9 @@ impl<'a> Fixups<'a> {
         self.find(|area| self.call("__vdso_fixup_unregister", [area, text_start, 0])).map(drop)
     }
 
-    /// The outcome in the area that this joined, from which the image finds the way; where it has no such text, in the one of
-    /// new registrations. So mostly the kernel is not asked, which a filter might punish.
+    /// The outcome in the area that this joined, from which the image finds the way; where it has
+    /// no such text, in the one of new registrations. So mostly the kernel is not asked, which a
+    /// filter might punish.
     fn find(&self, mut ask: impl FnMut(u64) -> Result<usize, Errno>) -> Result<usize, Errno> {
         match ask(self.joined) {
             Err(error) if error.number() == errno::ENOENT as u16 => {
@@ -202,14 +193,16 @@ impl<'a> Fixups<'a> {
         }
     }
 
-    /// Registers the DSO that this code was linked into: a program, or a library that may be unloaded.
+    /// Registers the DSO that this code was linked into: a program, or a library that may be
+    /// unloaded.
     ///
-    /// Fails with `EEXIST` if it is registered. The registration ends with what is returned: a library holds it where its
-    /// unloading drops it; a program may [`keep`](Registration::keep) it.
+    /// Fails with `EEXIST` if it is registered. The registration ends with what is returned: a
+    /// library holds it where its unloading drops it; a program may [`keep`](Registration::keep)
+    /// it.
     pub fn register_own(self) -> Result<Registration<'a>, Errno> {
         let dso = own_dso().ok_or(Errno::NO_ENTRY)?;
-        // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their landings. The text stays for
-        // as long as code of it runs.
+        // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their
+        // landings. The text stays for as long as code of it runs.
         unsafe { self.register(&dso) }
     }
 
@@ -224,8 +217,8 @@ impl<'a> Fixups<'a> {
         }
     }
 
-    /// Moves the registry to a larger area, whose address this returns. Whoever moved it first wins: from then on the old
-    /// area leads there.
+    /// Moves the registry to a larger area, whose address this returns. Whoever moved it first
+    /// wins: from then on the old area leads there.
     fn grow(&self, place: &Place) -> Result<u64, Errno> {
         let old = place.area;
         let field = old as usize + offset_of!(fixup::Area, capacity);
@@ -289,7 +282,8 @@ impl<'a> Fixups<'a> {
         // SAFETY: the image exports a function under this name, of three integers at most.
         let function = unsafe { transmute::<usize, Function>(address) };
         let [a, b, c] = arguments;
-        // SAFETY: pointers among the arguments are to our variables and to areas; bad ones give -EFAULT.
+        // SAFETY: pointers among the arguments are to our variables and to areas; bad ones give
+        // -EFAULT.
         Errno::result(unsafe { function(a, b, c) })
     }
 }

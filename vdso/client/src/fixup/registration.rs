@@ -36,12 +36,14 @@ impl<'a> Registration<'a> {
         &self.dso
     }
 
-    /// Marks part of the text anew, by its addresses: for a text in which a mapping was made on top of another
-    /// (`MAP_FIXED`, `MREMAP_FIXED`). The kernel takes such text for a stranger's until it is marked.
+    /// Marks part of the text anew, by its addresses: for a text in which a mapping was made on top
+    /// of another (`MAP_FIXED`, `MREMAP_FIXED`). The kernel takes such text for a stranger's until
+    /// it is marked.
     ///
-    /// Where a handler does the work there are no marks, and this succeeds at once: a program that forgets the call works
-    /// there and fails on a kernel with the series. An [`Arena`](super::Arena) fails on both. `EINVAL` if the range leaves
-    /// the text; else as [`Fixups::register`].
+    /// Where a handler does the work there are no marks, and this succeeds at once: a program that
+    /// forgets the call works there and fails on a kernel with the series. An
+    /// [`Arena`](super::Arena) fails on both. `EINVAL` if the range leaves the text; else as
+    /// [`Fixups::register`].
     pub fn mark(&self, range: Range<u64>) -> Result<(), Errno> {
         self.fixups.mark(&self.dso, range)
     }
@@ -74,8 +76,8 @@ pub(super) fn own_dso() -> Option<Dso> {
     let code = (arch::probe::copy as *const ()).addr();
     let [header, table, end] = arch::own();
     let start = core::ptr::with_exposed_provenance::<u8>(header);
-    // SAFETY: the ELF header and the program headers behind it are in the first page of the DSO, which is loaded: the
-    // linker defines `__ehdr_start` only then.
+    // SAFETY: the ELF header and the program headers behind it are in the first page of the DSO,
+    // which is loaded: the linker defines `__ehdr_start` only then.
     let page = unsafe { slice::from_raw_parts(start, liblinux_abi::layout::PAGE_SIZE) };
     let word = |at: usize| Some(u64::from_le_bytes(*page.get(at..)?.first_chunk()?) as usize);
     let (headers, count) = (word(E_PHOFF)?, word(E_PHNUM)? & 0xffff);

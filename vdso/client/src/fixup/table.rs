@@ -1,8 +1,10 @@
-//! Tables: how assembly adds an entry to the one of its DSO, and how a compiler at run time makes one.
+//! Tables: how assembly adds an entry to the one of its DSO, and how a compiler at run time makes
+//! one.
 //!
-//! Entries are in the section `fixup_table`. Each is linked to the section of the code that it is for (`SHF_LINK_ORDER`):
-//! the linker puts them in the order of the code, and leaves out those whose code it leaves out. So the DSO's table is
-//! sorted as registration asks, and needs neither relocations nor code that runs at start.
+//! Entries are in the section `fixup_table`. Each is linked to the section of the code that it is
+//! for (`SHF_LINK_ORDER`): the linker puts them in the order of the code, and leaves out those
+//! whose code it leaves out. So the DSO's table is sorted as registration asks, and needs neither
+//! relocations nor code that runs at start.
 
 use core::ops::Range;
 use liblinux_abi::entry::Unsound;
@@ -33,7 +35,8 @@ pub struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// A table for the text at these addresses, without fixups yet. `entries` is where it will be registered.
+    /// A table for the text at these addresses, without fixups yet. `entries` is where it will be
+    /// registered.
     pub fn new(text: Range<u64>, entries: &'t mut [Entry]) -> Self {
         let address = entries.as_ptr().expose_provenance() as u64;
         Self { text, entries, address, count: 0 }
@@ -44,7 +47,8 @@ impl<'t> Table<'t> {
         Self { address, ..self }
     }
 
-    /// A fault of an instruction in `range` lands at `landing`. Ranges ascend; flags are 0 or [`PLAIN`](super::PLAIN).
+    /// A fault of an instruction in `range` lands at `landing`. Ranges ascend; flags are 0 or
+    /// [`PLAIN`](super::PLAIN).
     pub fn cover(&mut self, range: Range<u64>, landing: u64, flags: u32) -> Result<(), Unsound> {
         let at = self.address.wrapping_add((self.count * size_of::<Entry>()) as u64);
         let entry = Entry::new(at, range.clone(), landing, flags)?;
@@ -82,12 +86,14 @@ impl<'t> Table<'t> {
     }
 }
 
-/// A line of `asm!`, `naked_asm!` or `global_asm!`: if an instruction from one label to another faults, go on at a third.
+/// A line of `asm!`, `naked_asm!` or `global_asm!`: if an instruction from one label to another
+/// faults, go on at a third.
 ///
-/// At the landing, `rdi` is the number of the exception, `rdx` the address of a page fault (or 0), and `rcx` the address of
-/// the instruction. The lower half of `rsi` is the error code, the upper half the number of the signal that would have
-/// come. Every other register is as it was. With `plain` these four are, too. The landing must be in the same DSO, the
-/// range in the section in which the line stands.
+/// At the landing, `rdi` is the number of the exception, `rdx` the address of a page fault (or 0),
+/// and `rcx` the address of the instruction. The lower half of `rsi` is the error code, the upper
+/// half the number of the signal that would have come. Every other register is as it was. With
+/// `plain` these four are, too. The landing must be in the same DSO, the range in the section in
+/// which the line stands.
 ///
 /// ```no_run
 /// # #[cfg(target_arch = "x86_64")]
@@ -119,8 +125,8 @@ macro_rules! fixup {
         $crate::fixup!(@ $start, $end, $landing, "1")
     };
     (@ $start:literal, $end:literal, $landing:literal, $flags:literal) => {
-        // The section needs a label in the code that it is for, and the compiler may copy this code: so the label's name
-        // has a number in it, which the assembler counts up.
+        // The section needs a label in the code that it is for, and the compiler may copy this
+        // code: so the label's name has a number in it, which the assembler counts up.
         concat!(
             ".ifndef .Lliblinux_fixups\n",
             ".set .Lliblinux_fixups, 0\n",

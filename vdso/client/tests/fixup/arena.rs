@@ -65,7 +65,8 @@ fn what_is_committed_is_covered_and_nothing_else_is() {
         for place in [at(GRANULE), at(2 * GRANULE + 5), at(3 * GRANULE - LOAD.len()), at(2 * GRANULE - 4)] {
             assert_eq!(call(place), place, "it lands, and says where it was");
         }
-        // A mapping on top that the arena is not told of, as HotSpot commits: a signal, as on a kernel with marks.
+        // A mapping on top that the arena is not told of, as HotSpot commits: a signal, as on a
+        // kernel with marks.
         map_on_top(at(4 * GRANULE), GRANULE);
         dies(Signal::SIGSEGV, || {
             call(at(4 * GRANULE));

@@ -4,7 +4,7 @@
 
 use crate::label::{divide, undefined};
 use crate::{PAGE, VDSO, dies, passes, register};
-use liblinux::fixup::Fixups;
+use liblinux::fixup::{Dso, Fixups};
 use liblinux::probe;
 use nix::libc::{REG_RIP, siginfo_t, ucontext_t};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
@@ -19,7 +19,8 @@ static UNBLOCKS: AtomicBool = AtomicBool::new(false);
 /// How many probes reported a fault.
 static FAULTS: AtomicU64 = AtomicU64::new(0);
 
-/// A handler that looks at memory, as one does that walks a stack, and steps over an instruction of two bytes.
+/// A handler that looks at memory, as one does that walks a stack, and steps over an instruction of
+/// two bytes.
 extern "C" fn prober(signal: i32, _: *mut siginfo_t, context: *mut std::ffi::c_void) {
     let fixups = Fixups::of_process(&VDSO).expect("fixups");
     let before = SigSet::thread_get_mask().expect("the mask");
@@ -50,7 +51,8 @@ fn install(signal: Signal, mask: SigSet) {
     unsafe { sigaction(signal, &action) }.expect("a disposition");
 }
 
-/// A handler of SIGSEGV without `SA_NODEFER`, there before this crate's: it is called with SIGSEGV blocked.
+/// A handler of SIGSEGV without `SA_NODEFER`, there before this crate's: it is called with SIGSEGV
+/// blocked.
 fn in_a_handler_of_faults(unblocks: bool) {
     UNBLOCKS.store(unblocks, SeqCst);
     install(Signal::SIGSEGV, SigSet::empty());
@@ -94,6 +96,23 @@ fn raise_all() -> [bool; 4] {
         divide(1, 0) == Err(0),
         undefined(),
     ]
+}
+
+/// The image's own accesses to its caller's memory have fixups like any others.
+#[test]
+fn a_bad_pointer_for_the_image_needs_the_guard_too() {
+    let bad = |unblocks: bool| {
+        let fixups = Fixups::of_process(&VDSO).expect("fixups");
+        SigSet::all().thread_block().expect("all are blocked");
+        let _open = unblocks.then(|| fixups.unblock().expect("an unblocked thread"));
+        let text = register as *const () as u64;
+        let dso = Dso { text_start: text, text_len: 16, table: 16, count: 1 };
+        // SAFETY: there is no table.
+        let error = unsafe { fixups.register(&dso) }.expect_err("there is no table");
+        assert_eq!(error.name(), Some("EFAULT"));
+    };
+    passes(|| bad(true));
+    dies(Signal::SIGSEGV, || bad(false));
 }
 
 #[test]
