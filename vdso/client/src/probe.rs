@@ -23,8 +23,13 @@
 #![expect(unsafe_code, reason = "accesses memory at any address")]
 
 use crate::arch::probe as arch;
+use crate::{Errno, Vdso};
 use core::fmt;
 use core::mem::MaybeUninit;
+use liblinux_abi::errno::EFAULT;
+
+/// Part of the memory cannot be read.
+const FAULT: Errno = Errno::new(EFAULT as u16).expect("an error number");
 
 /// An exception that an access raised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +113,38 @@ pub fn read<T: Plain>(from: *const T) -> Result<T, Fault> {
     let failed = unsafe { access(to, from, &raw mut fault, size_of::<T>()) };
     // SAFETY: all bytes were read, and all bytes are a value (`Plain`).
     if failed == 0 { Ok(unsafe { value.assume_init() }) } else { Err(fault) }
+}
+
+/// Reads a value by system calls, `gettid` and `process_vm_readv`: an error where the memory cannot
+/// be read.
+///
+/// It needs no fixups and raises no signal. So it works where the others may not on a kernel without
+/// the series: in a handler of SIGSEGV that was installed over this crate's and does not pass on,
+/// as in one that reports crashes; with signals blocked; before anything is registered. It costs
+/// two system calls and is not one access. `EFAULT` for memory that is not mapped or not readable,
+/// and for a device's; what a filter says that refuses the call.
+pub fn read_by_call<T: Plain>(vdso: &Vdso, from: *const T) -> Result<T, Errno> {
+    /// `struct iovec` (`linux/uio.h`).
+    #[repr(C)]
+    struct Vector {
+        base: usize,
+        len: usize,
+    }
+    let len = size_of::<T>();
+    let mut value = MaybeUninit::<T>::uninit();
+    let mut here = Vector { base: value.as_mut_ptr().expose_provenance(), len };
+    let mut there = Vector { base: from.expose_provenance(), len };
+    // Not the process's number: that is the first thread's, which may have ended.
+    // SAFETY: has no arguments.
+    let thread = unsafe { vdso.gettid() }? as i32;
+    let (to, from) = ((&raw mut here).cast(), (&raw mut there).cast());
+    // SAFETY: writes `len` bytes to `value`, from wherever that is.
+    let read = unsafe { vdso.process_vm_readv(thread, to, 1, from, 1, 0) }?;
+    if read != len {
+        return Err(FAULT);
+    }
+    // SAFETY: all bytes were read, and all bytes are a value (`Plain`).
+    Ok(unsafe { value.assume_init() })
 }
 
 /// Writes a value, in one access if it has 1, 2, 4 or 8 bytes.

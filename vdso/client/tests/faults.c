@@ -211,6 +211,35 @@ static void earlier_tests(void)
 	CHECK(!end_of(in_a_handler_of_faults));
 }
 
+/* A handler that reports crashes: in front, without SA_NODEFER, and it passes nothing on. */
+static void reporter(int number, siginfo_t *information, void *context)
+{
+	unsigned char buffer[8];
+
+	(void)number;
+	faults += liblinux_probe_read_by_call(image, buffer, information->si_addr, 8) == -EFAULT;
+	faults += liblinux_probe_read_by_call(image, buffer, (char *)context + 1, 8) == 0;
+	faults += !memcmp(buffer, (char *)context + 1, 8);
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+}
+
+static void call_tests(void)
+{
+	unsigned char *two = pages(2, PROT_READ | PROT_WRITE), buffer[16];
+	struct sigaction action;
+
+	CHECK(!munmap(two + PAGE, PAGE));
+	CHECK(!liblinux_probe_read_by_call(image, buffer, two + PAGE - 16, 16));
+	CHECK(liblinux_probe_read_by_call(image, buffer, two + PAGE - 15, 16) == -EFAULT);
+	CHECK(liblinux_probe_read_by_call(image, buffer, (void *)(1UL << 62), 1) == -EFAULT);
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = reporter;
+	action.sa_flags = SA_SIGINFO;
+	CHECK(!sigaction(SIGSEGV, &action, 0));
+	__asm__ volatile("movb (%%rax), %%al" : : "a"(8) : "memory");
+	CHECK(faults == 3);
+}
+
 /* ---- Code that is made at run time ---- */
 
 static void entry_tests(void)
@@ -310,7 +339,7 @@ static void joined_arenas(void)
 
 int main(int count, char **arguments)
 {
-	void (*const tests[])(void) = { joined_probes, joined_masks, earlier_tests, entry_tests, joined_arenas };
+	void (*const tests[])(void) = { joined_probes, joined_masks, earlier_tests, call_tests, entry_tests, joined_arenas };
 	int file = count == 2 ? open(arguments[1], O_RDONLY) : -1, failed = 0;
 	long size = file < 0 ? -1 : lseek(file, 0, SEEK_END);
 	unsigned char *base;

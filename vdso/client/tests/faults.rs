@@ -16,7 +16,7 @@ fn passes(name: &str, compiler: &str, flags: &[&str]) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     let output = Command::new(&program).arg(Image::path()).output().expect("the program runs");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said == "5 tests, 0 failed\n", "{name}: {}: {said}", output.status);
+    assert!(output.status.success() && said == "6 tests, 0 failed\n", "{name}: {}: {said}", output.status);
 }
 
 #[test]
@@ -29,4 +29,27 @@ fn c_programs_recover_from_faults_at_every_level_of_optimisation() {
 #[test]
 fn programs_in_cxx_do_so_too() {
     passes("faults-cxx", "g++", &["-x", "c++", "-O2", "-std=gnu++11"]);
+}
+
+#[test]
+fn the_headers_compile_in_every_dialect() {
+    let dialects: [(&str, &[&str]); 5] = [
+        ("gcc", &["-x", "c", "-std=c99", "-pedantic"]),
+        ("gcc", &["-x", "c", "-std=gnu17", "-ffreestanding", "-mgeneral-regs-only"]),
+        ("gcc", &["-x", "c", "-O2", "-masm=intel"]),
+        ("g++", &["-x", "c++", "-std=c++11", "-pedantic"]),
+        ("musl-gcc", &["-x", "c", "-std=gnu11"]),
+    ];
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    for header in ["probe.h", "arena.h", "registry.h"] {
+        for (compiler, flags) in dialects {
+            let source = include.join("liblinux").join(header);
+            let mut command = Command::new(compiler);
+            command.args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only"]).args(flags);
+            command.arg("-include").arg(&source).arg("/dev/null");
+            let output = command.output().unwrap_or_else(|error| panic!("{compiler}: {error}"));
+            let complaints = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{header}, {compiler} {flags:?}: {complaints}");
+        }
+    }
 }

@@ -12,12 +12,14 @@
  *   registers by registry.h.
  * - Where a signal handler stands in for the kernel, the thread does not block the signal. It does
  *   in a handler of SIGSEGV without SA_NODEFER, in one with a mask, and where a thread blocks all
- *   signals. liblinux_fixups_unblock() in registry.h is for there.
+ *   signals. liblinux_fixups_unblock() in registry.h is for there. Where a handler of the program's
+ *   own is in front and does not pass faults on, liblinux_probe_read_by_call() works.
  */
 #ifndef LIBLINUX_PROBE_H
 #define LIBLINUX_PROBE_H
 
 #include "guard.h"
+#include "resolve.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,6 +66,37 @@ static inline int liblinux_probe_fault(struct liblinux_fault *fault, unsigned lo
 				 : [value] "r"(value) : "cc", "memory"); \
 		return faulted ? liblinux_probe_fault(fault, rdi, rsi, rdx, rcx) : 0; \
 	}
+
+/*
+ * Reads COUNT bytes by system calls, gettid and process_vm_readv; 0 or -errno. IMAGE is that of
+ * liblinux_find().
+ *
+ * It needs no fixups and raises no signal. So it works where the others may not on a kernel without
+ * the series: in a handler of SIGSEGV that was installed over the client's and does not pass on, as
+ * in one that reports crashes; with signals blocked; before anything is registered. It costs two
+ * system calls and is not one access. -EFAULT for memory that is not mapped or not readable, and
+ * for a device's; what a filter says that refuses the call, -ENOSYS of an image without it.
+ */
+static inline long liblinux_probe_read_by_call(const void *image, void *to, const void *from,
+					       unsigned long count)
+{
+	/* struct iovec */
+	uint64_t here[2] = {(uint64_t)to, count}, there[2] = {(uint64_t)from, count};
+	void *gettid = liblinux_symbol(image, "__vdso_gettid");
+	void *readv = liblinux_symbol(image, "__vdso_process_vm_readv");
+	long result;
+
+	if (!gettid || !readv)
+		return -38;
+	/* Not the process's number: that is the first thread's, which may have ended. */
+	result = ((long (*)(void))(unsigned long)gettid)();
+	if (result > 0)
+		result = ((long (*)(int, const uint64_t *, unsigned long, const uint64_t *, unsigned long, unsigned long))(
+			unsigned long)readv)((int)result, here, 1, there, 1, 0);
+	if (result < 0)
+		return result;
+	return (unsigned long)result == count ? 0 : -14;
+}
 
 LIBLINUX_PROBES(1, uint8_t, "b")
 LIBLINUX_PROBES(2, uint16_t, "w")

@@ -3,14 +3,15 @@
 #![expect(unsafe_code, reason = "installs signal handlers, and maps a file")]
 
 use crate::label::{divide, undefined};
-use crate::{PAGE, VDSO, dies, passes, register};
+use crate::{PAGE, VDSO, dies, pages, passes, register};
 use liblinux::fixup::{Dso, Fixups};
 use liblinux::probe;
 use nix::libc::{REG_RIP, siginfo_t, ucontext_t};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use std::arch::naked_asm;
 use std::num::NonZeroUsize;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 /// Whether the handler asks for faults to be let through.
@@ -96,6 +97,38 @@ fn raise_all() -> [bool; 4] {
         divide(1, 0) == Err(0),
         undefined(),
     ]
+}
+
+/// A handler that reports crashes: in front, without `SA_NODEFER`, and it passes nothing on.
+extern "C" fn reporter(_: i32, _: *mut siginfo_t, context: *mut std::ffi::c_void) {
+    let word = 42_u64;
+    assert_eq!(probe::read_by_call(&VDSO, &raw const word), Ok(42));
+    let error = probe::read_by_call(&VDSO, 8 as *const [u8; 16]).expect_err("nothing is there");
+    assert_eq!(error.name(), Some("EFAULT"));
+    FAULTS.fetch_add(1, SeqCst);
+    // SAFETY: the kernel's context, which no other code has.
+    let registers = unsafe { &mut (*context.cast::<ucontext_t>()).uc_mcontext.gregs };
+    registers[REG_RIP as usize] += 2;
+}
+
+#[test]
+fn a_reporter_of_crashes_reads_by_calls() {
+    passes(|| {
+        let _registration = register();
+        let action = SigAction::new(SigHandler::SigAction(reporter), SaFlags::SA_SIGINFO, SigSet::all());
+        // SAFETY: the handler is the one above.
+        unsafe { sigaction(Signal::SIGSEGV, &action) }.expect("a disposition");
+        fault();
+        assert_eq!(FAULTS.load(SeqCst), 1);
+        // What begins at the end of a page and goes on behind it is not read.
+        let page = pages(2, ProtFlags::PROT_READ).as_ptr();
+        let second = NonNull::new(page.wrapping_add(PAGE).cast()).expect("not null");
+        // SAFETY: no other code uses it.
+        unsafe { munmap(second, PAGE) }.expect("unmapped");
+        let last = page.wrapping_add(PAGE - 8);
+        assert_eq!(probe::read_by_call(&VDSO, last.cast::<u64>()), Ok(0));
+        assert!(probe::read_by_call(&VDSO, last.cast::<[u8; 9]>()).is_err());
+    });
 }
 
 /// The image's own accesses to its caller's memory have fixups like any others.
