@@ -54,7 +54,10 @@ pub fn registers(vdso: &Vdso) -> Result<()> {
     unsafe { vdso.munmap(large as u64, 2 * most * PAGE_SIZE) }?;
     ensure!(full.is_some_and(|error| error.name() == Some("ENOMEM")), "the limit was not met: {full:?}");
     match registered {
-        Ok(_) if !fixups.by_kernel() => ensure!(found.is_some(), "registered, and not found"),
+        Ok(registration) if !fixups.by_kernel() => {
+            ensure!(found.is_some(), "registered, and not found");
+            drop(registration);
+        }
         Err(error) if fixups.by_kernel() => {
             ensure!(error.name() == Some("ENOMEM") && found.is_none(), "{error}; found: {found:?}");
         }

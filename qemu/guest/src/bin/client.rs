@@ -161,9 +161,9 @@ fn says(folder: &Path, command: &[&str], expected: &str) -> Result<()> {
 
 /// Code in memory that was mapped on top of an arena without a word is not covered, whoever looks fixups up.
 fn forgets(folder: &Path, name: &str) -> Result<()> {
-    let status = Command::new(folder.join(name)).arg("--forget").status().context(name.to_owned())?;
-    let end = status.signal();
-    ensure!(end == Some(Signal::SIGSEGV as i32), "its fault had an end like any other: {status}");
+    let output = Command::new(folder.join(name)).arg("--forget").output().context(name.to_owned())?;
+    let end = output.status.signal();
+    ensure!(end == Some(Signal::SIGSEGV as i32), "its fault landed: {}", output.status);
     Ok(())
 }
 
