@@ -7,7 +7,8 @@
 //! Where a signal handler stands in for the kernel, they also need the thread not to block SIGSEGV
 //! and SIGBUS: a fault then ends the process. In a handler of SIGSEGV without `SA_NODEFER`, in one
 //! with a mask, and in a thread that blocks all signals, probe under
-//! [`Fixups::unblock`](crate::fixup::Fixups::unblock).
+//! [`Fixups::unblock`](crate::fixup::Fixups::unblock). Where a handler of the program's own is in
+//! front and does not pass faults on, [`read_by_call`] works.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,76 +1,9 @@
 /*
- * faults IMAGE: probes, the signal mask and arenas in C, on the image in a file, with a handler in
- * place of the kernel.
- *
- * Each test is a process of its own. Prints what does not hold; the exit status is the number of
- * tests in which something does not.
+ * faults IMAGE: probes and the signal mask in C. Prints what does not hold.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <ucontext.h>
-#include <unistd.h>
+#include "child.h"
 
-#define LIBLINUX_FIXUPS
-#define LIBLINUX_NO_LIBC
-#include "liblinux/arena.h"
-#include "liblinux/probe.h"
-
-#define PAGE 4096
-/* What is below the image: the pages that the kernel has its data in, here zeros. */
-#define DATA (64 * PAGE)
-
-static const void *image;
-static struct liblinux_fixups fixups;
 static struct vdso_fixup_dso own;
-static int failures;
-
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			printf("%s, line %d: %s\n", __func__, __LINE__, #condition); \
-			failures++; \
-		} \
-	} while (0)
-
-static unsigned char *pages(int count, int protection)
-{
-	void *memory = mmap(0, (size_t)count * PAGE, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return memory == MAP_FAILED ? (exit(2), (unsigned char *)0) : (unsigned char *)memory;
-}
-
-/* How a child ends that does this. */
-static int end_of(void (*body)(void))
-{
-	int status = -1;
-	pid_t child;
-
-	fflush(stdout);
-	child = fork();
-	if (!child) {
-		failures = 0;
-		body();
-		fflush(stdout);
-		_exit(failures != 0);
-	}
-	return child < 0 || waitpid(child, &status, 0) != child ? -1 : status;
-}
-
-static int dies(void (*body)(void))
-{
-	int status = end_of(body);
-
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
-}
 
 /* ---- Probes ---- */
 
@@ -240,119 +173,12 @@ static void call_tests(void)
 	CHECK(faults == 3);
 }
 
-/* ---- Code that is made at run time ---- */
-
-static void entry_tests(void)
-{
-	struct vdso_fixup_entry entry;
-	const uint64_t at = 0x700000000000, text = at - 0x1000;
-
-	CHECK(!liblinux_fixup_entry(&entry, at, text, text + 3, text + 8, VDSO_FIXUP_PLAIN));
-	CHECK(entry.start == -0x1000 && entry.len == 3 && entry.landing == -0x1000 && entry.flags == 1);
-	CHECK(liblinux_fixup_entry(&entry, at, text, text, text, 0) == -EINVAL);
-	CHECK(liblinux_fixup_entry(&entry, at, text + 1, text, text, 0) == -EINVAL);
-	CHECK(liblinux_fixup_entry(&entry, at, text, text + 1, text, 2) == -EINVAL);
-	CHECK(liblinux_fixup_entry(&entry, at, text, text + (1ULL << 32), text, 0) == -ERANGE);
-	CHECK(liblinux_fixup_entry(&entry, at, text - (1ULL << 31), text, text, 0) == -ERANGE);
-	CHECK(liblinux_fixup_entry(&entry, at, text, text + 1, text + (1ULL << 32), 0) == -ERANGE);
-}
-
-#define GRANULE (2 * PAGE)
-
-static struct liblinux_arena arena;
-static unsigned char *place;
-
-static void write_code(void)
-{
-	/* mov 8, %rax; ret */
-	memcpy(place, "\x48\x8b\x04\x25\x08\0\0\0\xc3", 9);
-}
-
-static void run_code(void)
-{
-	CHECK(((unsigned char *(*)(void))place)() == place);
-}
-
-static void arena_tests(void)
-{
-	/* 16 bytes of int3, then the landing: mov %rcx, %rax; ret */
-	unsigned char stubs[PAGE];
-	int all = PROT_READ | PROT_WRITE | PROT_EXEC;
-	struct vdso_fixup_hit hit;
-
-	memset(stubs, 0xcc, sizeof(stubs));
-	memcpy(stubs + 16, "\x48\x89\xc8\xc3", 4);
-	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, 64, stubs, 20, 16, 0) == -EINVAL);
-	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE + PAGE, GRANULE, stubs, 20, 16, 0) == -EINVAL);
-	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, 20, 20, 0) == -EINVAL);
-	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, PAGE - 15, 16, 0) == -EINVAL);
-	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, 20, 16, 2) == -EINVAL);
-	CHECK(liblinux_arena_reserve(&arena, &fixups, 1ULL << 31, GRANULE, stubs, 20, 16, 0) == -EINVAL);
-	CHECK(!liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, 20, 16, 0));
-	CHECK(!liblinux_arena_commit(&arena, GRANULE, 2 * GRANULE, all));
-	place = arena.body + 2 * GRANULE - 4;
-	write_code();
-	run_code();
-	/* As HotSpot commits: on top, without a word. */
-	place = arena.body + 4 * GRANULE;
-	CHECK(mmap(place, GRANULE, all, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == place);
-	write_code();
-	CHECK(dies(run_code));
-	CHECK(!liblinux_arena_cover(&arena, 4 * GRANULE, GRANULE));
-	run_code();
-	CHECK(!liblinux_arena_uncover(&arena, 4 * GRANULE, GRANULE) && dies(run_code));
-	CHECK(!liblinux_arena_cover(&arena, 4 * GRANULE, GRANULE));
-	CHECK(!liblinux_arena_decommit(&arena, 4 * GRANULE, GRANULE) && dies(run_code));
-	CHECK(liblinux_arena_cover(&arena, 0, 9 * GRANULE) == -EINVAL && liblinux_arena_cover(&arena, 0, 0) == -EINVAL);
-	CHECK(liblinux_arena_cover(&arena, PAGE, GRANULE) == -EINVAL && liblinux_arena_uncover(&arena, 0, PAGE) == -EINVAL);
-	CHECK(liblinux_fixups_mark(&fixups, &arena.dso, arena.dso.text_start - 1, 2) == -EINVAL);
-	CHECK(liblinux_fixups_mark(&fixups, &arena.dso, arena.dso.text_start, arena.dso.text_len + 1) == -EINVAL);
-	CHECK(!liblinux_fixups_mark(&fixups, &arena.dso, arena.dso.text_start, arena.dso.text_len));
-	CHECK(!liblinux_image_call(image, "__vdso_fixup_lookup", liblinux_fixups_area(&fixups), (uint64_t)arena.body + GRANULE,
-				   (uint64_t)&hit, 0, 0, 0) && hit.text_start == arena.dso.text_start);
-	CHECK(!liblinux_arena_release(&arena));
-	CHECK(liblinux_image_call(image, "__vdso_fixup_lookup", liblinux_fixups_area(&fixups), (uint64_t)arena.body + GRANULE,
-				  (uint64_t)&hit, 0, 0, 0) == -ENOENT);
-	CHECK(liblinux_arena_release(&arena) == -ENOENT);
-}
-
-static void joined(void (*body)(void))
-{
-	CHECK(!liblinux_fixups_join(&fixups, image) && fixups.pages);
-	body();
-}
-
-static void joined_probes(void)
-{
-	joined(probe_tests);
-}
-
-static void joined_masks(void)
-{
-	joined(mask_tests);
-}
-
-static void joined_arenas(void)
-{
-	joined(arena_tests);
-}
+JOINED(probe)
+JOINED(mask)
 
 int main(int count, char **arguments)
 {
-	void (*const tests[])(void) = { joined_probes, joined_masks, earlier_tests, call_tests, entry_tests, joined_arenas };
-	int file = count == 2 ? open(arguments[1], O_RDONLY) : -1, failed = 0;
-	long size = file < 0 ? -1 : lseek(file, 0, SEEK_END);
-	unsigned char *base;
-	unsigned int i;
+	void (*const tests[])(void) = { joined_probe, joined_mask, earlier_tests, call_tests };
 
-	if (size < 0)
-		return 2;
-	base = pages((int)((DATA + size + PAGE - 1) / PAGE), PROT_READ | PROT_WRITE) + DATA;
-	if (pread(file, base, (size_t)size, 0) != size || mprotect(base, (size_t)size, PROT_READ | PROT_EXEC))
-		return 2;
-	image = liblinux_find((unsigned long)base);
-	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-		failed += end_of(tests[i]) != 0;
-	printf("%u tests, %d failed\n", i, failed);
-	return failed;
+	return count == 2 ? run_tests(arguments[1], tests, 4) : 2;
 }
