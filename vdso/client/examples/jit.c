@@ -1,5 +1,5 @@
 /*
- * jit [--forget]: code that is made at run time faults, and its caller goes on.
+ * jit [--forget]: code that is made at run time faults, and its caller gets an error.
  *
  * 	cc -O2 -Ivdso/client/include vdso/client/examples/jit.c -o target/jit
  * 	cargo xtask run -- target/jit

@@ -1,4 +1,4 @@
-//! `jit [--forget]`: a compiler at run time whose code faults, and goes on.
+//! `jit [--forget]`: a compiler at run time whose code faults and recovers.
 //!
 //! It compiles expressions in postfix notation: numbers, `x`, `+ - * /`, and `@`, which loads from
 //! an address. Nothing is checked in the compiled code: a division that cannot be done and an

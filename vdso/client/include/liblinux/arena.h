@@ -7,10 +7,10 @@
  * it (mmap with MAP_FIXED) has two outcomes without this: the patched kernel takes the new mapping
  * for a stranger's, and a handler cannot see that it is new. So the arena covers nothing by itself:
  * liblinux_arena_cover() has the kernel mark the mapping, and then covers it. What was not covered
- * is an ordinary fault, whoever looks fixups up. The guide is in vdso/fixup/README.md, an example
- * is vdso/client/examples/jit.c.
+ * is an ordinary fault, under the kernel and under a handler. The guide is in vdso/fixup/README.md,
+ * an example is vdso/client/examples/jit.c.
  *
- *	head, a page: stubs | body: granules of code | tail, a page of zeros | the table
+ * 	head, a page: stubs | body: granules of code | tail, a page of zeros | the table
  *
  * head, body and tail are the text. Head and tail are there for as long as the arena is: the first
  * and last bytes of a text are its fingerprint. The table has one entry for each granule, whose

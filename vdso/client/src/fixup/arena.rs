@@ -80,8 +80,8 @@ impl<'a> Arena<'a> {
     ///
     /// # Safety
     ///
-    /// The landing must be where the program can go on after any exception of code in the arena. No
-    /// code of the arena may run when it is dropped.
+    /// The landing must be where the program can continue after any exception of code in the arena.
+    /// No code of the arena may run when it is dropped.
     pub unsafe fn reserve(
         fixups: Fixups<'a>,
         len: usize,

@@ -120,7 +120,7 @@ fn a_reporter_of_crashes_reads_by_calls() {
         unsafe { sigaction(Signal::SIGSEGV, &action) }.expect("a disposition");
         fault();
         assert_eq!(FAULTS.load(SeqCst), 1);
-        // What begins at the end of a page and goes on behind it is not read.
+        // A value that reaches behind the end of the memory is not read.
         let page = pages(2, ProtFlags::PROT_READ).as_ptr();
         let second = NonNull::new(page.wrapping_add(PAGE).cast()).expect("not null");
         // SAFETY: no other code uses it.
