@@ -5,7 +5,7 @@
 
 #![expect(unsafe_code, reason = "maps memory and sends signals")]
 
-use liblinux_abi::fixup::Dso;
+use liblinux_abi::fixup::{Dso, SIGNAL_SHIFT};
 use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_tests::fixup::handler::{self, Seen};
 use liblinux_tests::fixup::probe::{MARKS, OTHERS, Probe, Registers};
@@ -121,8 +121,8 @@ fn every_exception_lands_with_what_the_kernel_reports() {
         let landed = probe.raise(argument).unwrap_or_else(|| panic!("{place}: it did not land"));
         assert_eq!(handler::set_area(0) - handled, 1, "{place}: one signal");
         let address = if trap == PAGE_FAULT { seen.address } else { 0 };
-        let expected =
-            Registers { rdi: trap, rsi: seen.error_code, rdx: address, rcx: probe.fault, ..control };
+        let rsi = seen.error_code | (signal as u64) << SIGNAL_SHIFT;
+        let expected = Registers { rdi: trap, rsi, rdx: address, rcx: probe.fault, ..control };
         assert_eq!(landed, expected, "{place}");
         assert_eq!(landed.others, OTHERS, "{place}");
         assert_eq!(area.unregister(probe.start()), 0, "{place}");

@@ -23,6 +23,7 @@ pub mod image;
 pub mod jit;
 pub mod kept;
 pub mod ktap;
+pub mod limit;
 pub mod machine;
 pub mod namespace;
 pub mod observer;

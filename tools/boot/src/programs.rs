@@ -117,6 +117,8 @@ pub const PROGRAMS: &[Program] = &[
     program("divide", "Rust std, glibc dynamic", Build::Rust("divide")),
     program("linear_memory", "Rust std, glibc dynamic", Build::Rust("linear_memory")),
     program("peek", "Rust std, glibc dynamic", Build::Rust("peek")),
+    program("jit", "Rust std, glibc dynamic", Build::Rust("jit")),
+    program("jit-c", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "jit.c")),
     program("plugin-host", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "plugin/host.c")),
     program("plugin.so", "C, a library", Build::ClientLibrary("plugin/plugin.c")),
 ];

@@ -17,6 +17,7 @@ extern crate std;
 pub mod alternative;
 pub mod clock;
 pub mod ctype;
+pub mod entry;
 pub mod errno;
 pub mod error;
 pub mod export;

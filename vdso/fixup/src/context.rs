@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::lookup::lookup;
 use crate::memory::{Fault, Memory};
 use crate::table;
-use liblinux_abi::fixup::PLAIN;
+use liblinux_abi::fixup::{PLAIN, SIGNAL_SHIFT};
 use liblinux_abi::signal::{
     BUS_MCEERR_AO, CS, ERROR_CODE, FAULT_ADDRESS, RCX, RDI, RDX, RIP, RSI, SI_CODE, TRAP_BREAKPOINT,
     TRAP_DEBUG, TRAP_NUMBER, TRAP_PAGE_FAULT,
@@ -56,7 +56,8 @@ pub fn dispatch<M: Memory>(
     }
     if image.own.covers(ip) {
         let Some(fixup) = table::search(memory, &image.own, ip)? else { return Ok(false) };
-        report(memory, context, trap)?;
+        // As the kernel's exception table for a vDSO has it: without the signal.
+        report(memory, context, trap, 0)?;
         memory.store(context.wrapping_add(RIP as u64), fixup.landing)?;
         return Ok(true);
     }
@@ -67,7 +68,7 @@ pub fn dispatch<M: Memory>(
         Err(_) => return Ok(false),
     };
     if hit.flags & u64::from(PLAIN) == 0 {
-        report(memory, context, trap)?;
+        report(memory, context, trap, memory.load_half(siginfo)?)?;
         memory.store(context.wrapping_add(RCX as u64), ip)?;
     }
     memory.store(context.wrapping_add(RIP as u64), hit.landing)?;
@@ -82,14 +83,14 @@ fn is_exception<M: Memory>(memory: &M, siginfo: u64) -> Result<bool, Fault> {
     Ok(code.cast_signed() > 0 && !(signal == SIGBUS && code == BUS_MCEERR_AO))
 }
 
-/// Puts what happened where the landing looks for it: trap number, error code, fault address.
+/// Puts what happened where the landing looks for it: trap number, error code with the signal above it, fault address.
 #[inline(always)]
-fn report<M: Memory>(memory: &M, context: u64, trap: u64) -> Result<(), Fault> {
+fn report<M: Memory>(memory: &M, context: u64, trap: u64, signal: u32) -> Result<(), Fault> {
     let field = |offset: usize| context.wrapping_add(offset as u64);
     // Other exceptions leave the address of some page fault before.
     let address = if trap == TRAP_PAGE_FAULT { memory.load(field(FAULT_ADDRESS))? } else { 0 };
-    let error = memory.load(field(ERROR_CODE))?;
+    let error = u64::from(memory.load_half(field(ERROR_CODE))?);
     memory.store(field(RDI), trap)?;
-    memory.store(field(RSI), error)?;
+    memory.store(field(RSI), error | u64::from(signal) << SIGNAL_SHIFT)?;
     memory.store(field(RDX), address)
 }

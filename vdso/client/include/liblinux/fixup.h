@@ -11,6 +11,9 @@
 /* Flag of an entry: the landing changes rip alone. */
 #define VDSO_FIXUP_PLAIN 1
 
+/* Bits of rsi at a landing that hold the error code; above them is the number of the signal that would have come. */
+#define VDSO_FIXUP_SIGNAL_SHIFT 32
+
 /* The most DSOs that an area has room for. */
 #define VDSO_FIXUP_MAX_CAPACITY 65536
 

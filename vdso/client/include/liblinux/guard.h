@@ -6,9 +6,9 @@
  *   asm goto("1:\tdivl %[divisor]\n2:\n" LIBLINUX_FIXUP_PLAIN("1b", "2b", "%l[trapped]")
  *            : "+a"(low), "+d"(high) : [divisor] "r"(divisor) : "cc" : trapped);
  *
- * LIBLINUX_FIXUP_PLAIN changes nothing but rip. LIBLINUX_FIXUP also sets rdi to the number of the exception, rsi to its
- * error code, rdx to the address of a page fault (else 0) and rcx to the address of the instruction; the statement has to
- * say that it changes them.
+ * LIBLINUX_FIXUP_PLAIN changes nothing but rip. LIBLINUX_FIXUP also sets rdi to the number of the exception, the lower
+ * half of rsi to its error code and the upper half to the number of the signal that would have come, rdx to the address of
+ * a page fault (else 0) and rcx to the address of the instruction; the statement has to say that it changes them.
  *
  * The DSO registers its table. One of its source files defines LIBLINUX_FIXUPS before it includes this header: then the DSO
  * is registered when it is loaded and unregistered when it is unloaded, and liblinux_fixups_status is 0, or the -errno of
@@ -41,12 +41,16 @@ extern "C" {
 /* An exception that an access raised. */
 struct liblinux_fault {
 	uint64_t trap;		/* its number: 14 is a page fault, 13 a general protection fault */
-	uint64_t error_code;	/* what the processor says about it */
+	uint32_t error_code;	/* the processor's error code */
+	uint32_t signal;	/* SIGBUS behind the end of a file, SIGSEGV elsewhere; 0 of an image or a kernel that is too old */
 	uint64_t address;	/* the address of a page fault, else 0 */
 	uint64_t ip;		/* the instruction */
 };
 
-/* Copies bytes upwards, from or to where memory may not be. 0, or 1 and what happened; some may have been copied then. */
+/*
+ * Copies bytes upwards, from or to where memory may not be. 0, or 1 and what happened; some may have been copied then.
+ * probe.h has single loads and stores, and says where probes do not work without liblinux_fixups_unblock().
+ */
 static inline int liblinux_probe_copy(void *to, const void *from, unsigned long count, struct liblinux_fault *fault)
 {
 	/* The registers of the copy, and of the landing. */
@@ -59,7 +63,8 @@ static inline int liblinux_probe_copy(void *to, const void *from, unsigned long 
 	if (!faulted)
 		return 0;
 	fault->trap = rdi;
-	fault->error_code = rsi;
+	fault->error_code = (uint32_t)rsi;
+	fault->signal = (uint32_t)(rsi >> 32);
 	fault->address = rdx;
 	fault->ip = rcx;
 	return 1;

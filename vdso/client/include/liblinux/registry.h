@@ -279,32 +279,143 @@ static inline long liblinux_fixups_enter(const struct liblinux_fixups *fixups, c
 }
 
 /*
+ * Has a handler look up a text that the kernel does not know, and that was registered in AREA; 0 or
+ * -errno.
+ */
+static inline long liblinux_fixups_stand_in(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso,
+					    uint64_t area)
+{
+	struct liblinux_fixups other = *fixups;
+	struct liblinux_place unused;
+	long result = liblinux_fixups_handle(&other, area);
+
+	if (result || liblinux_pages_lead(other.pages) == area)
+		return result;
+	/* A handler of another library, which could not ask the kernel for this area. */
+	result = liblinux_fixups_enter(&other, dso, &unused);
+	if (result == -17)	/* -EEXIST: the registry moved there from AREA */
+		return 0;
+	if (!result)
+		liblinux_image_call(fixups->image, "__vdso_fixup_unregister", area, dso->text_start, 0, 0, 0, 0);
+	return result;
+}
+
+/*
+ * Whether an answer to the question for a mark is the kernel's own, and not that of a filter in its
+ * place.
+ */
+static inline int liblinux_is_kernels(long result)
+{
+	return result == -22 /* -EINVAL */ || result == -12 /* -ENOMEM */ || result == -4 /* -EINTR */;
+}
+
+/*
  * Registers a text and its table; 0 or -errno. A full registry moves to a larger area.
  *
- * Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet a signal handler, which
- * is installed for it. Where a filter refuses that as well, this fails with what it says.
+ * Memory that the program maps upon later (MAP_FIXED) belongs in an arena (arena.h): registered
+ * here, its faults would land under a handler alone.
+ *
+ * If the kernel cannot mark the text, nothing is registered, and the result is its error: -EINVAL
+ * for part of a huge page (hugetlbfs), -ENOMEM for a hole in the text or a process that has as many
+ * mappings as it may.
+ *
+ * Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet
+ * a signal handler, which is installed for it. Where a filter refuses that as well, this fails with
+ * what it says.
  */
 static inline long liblinux_fixups_register(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso)
 {
-	struct liblinux_fixups other = *fixups;
-	struct liblinux_place place, unused;
-	long result = liblinux_fixups_enter(fixups, dso, &place);
+	struct liblinux_place place;
+	long result = liblinux_fixups_enter(fixups, dso, &place), marked = -38;
 
 	if (result || fixups->pages)
 		return result;
-	/* Registering asked for the mark and dropped the answer, which is the same once more. */
-	if (place.is_consulted && !liblinux_image_call(fixups->image, "__vdso_fixup_mark", dso->text_start, dso->text_len, 0, 0, 0, 0))
+	/* Older images register and drop the answer to the mark, which is the same once more. */
+	if (place.is_consulted)
+		marked = liblinux_image_call(fixups->image, "__vdso_fixup_mark", dso->text_start, dso->text_len, 0, 0, 0, 0);
+	if (!marked)
 		return 0;
-	result = liblinux_fixups_handle(&other, place.area);
-	if (!result && liblinux_pages_lead(other.pages) == place.area)
-		return 0;
-	/* A handler of somebody who could not ask the kernel for our area. Ours may have led there: -EEXIST. */
-	if (!result)
-		result = liblinux_fixups_enter(&other, dso, &unused);
-	if (result == -17)
-		return 0;
-	liblinux_image_call(fixups->image, "__vdso_fixup_unregister", place.area, dso->text_start, 0, 0, 0, 0);
+	result = liblinux_is_kernels(marked) ? marked : liblinux_fixups_stand_in(fixups, dso, place.area);
+	if (result)
+		liblinux_image_call(fixups->image, "__vdso_fixup_unregister", place.area, dso->text_start, 0, 0, 0, 0);
 	return result;
+}
+
+/*
+ * Marks part of a registered text anew; 0 or -errno. For a text in which a mapping was made on top
+ * of another (MAP_FIXED, MREMAP_FIXED): the kernel takes such text for a stranger's until it is
+ * marked. Where a handler does the work there are no marks, and this succeeds at once. -EINVAL if
+ * the range leaves the text.
+ */
+static inline long liblinux_fixups_mark(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso, uint64_t start,
+					uint64_t len)
+{
+	long result;
+
+	if (!len || start < dso->text_start || start - dso->text_start > dso->text_len ||
+	    len > dso->text_len - (start - dso->text_start))
+		return -22;
+	if (fixups->pages)
+		return 0;
+	if (liblinux_fixups_place(fixups).is_consulted) {
+		result = liblinux_image_call(fixups->image, "__vdso_fixup_mark", start, len, 0, 0, 0, 0);
+		if (!result || liblinux_is_kernels(result))
+			return result;
+	}
+	return liblinux_fixups_stand_in(fixups, dso, fixups->joined);
+}
+
+/*
+ * Lets the calling thread's faults reach the handler that looks up fixups; 0 or -errno. BLOCKED
+ * becomes what was blocked of SIGILL, SIGBUS, SIGFPE and SIGSEGV, for liblinux_fixups_reblock().
+ *
+ * A kernel with the series does not ask for the mask. Without it a fault is a signal, and one that
+ * is blocked ends the process. So code with fixups that may run where these signals are blocked, in
+ * a handler of SIGSEGV without SA_NODEFER above all, runs between the two. Both are safe in a
+ * handler. A signal of the four that another process sent, and that waits, is delivered by the
+ * first one.
+ */
+static inline long liblinux_fixups_unblock(const struct liblinux_fixups *fixups, uint64_t *blocked)
+{
+	/* Signal n is bit n - 1. */
+	static const uint64_t faults = 1 << (4 - 1) | 1 << (7 - 1) | 1 << (8 - 1) | 1 << (11 - 1);
+	uint64_t mask = 0;
+	/* SIG_UNBLOCK */
+	long result = liblinux_image_call(fixups->image, "__vdso_rt_sigprocmask", 1, (uint64_t)&faults, (uint64_t)&mask, 8, 0, 0);
+
+	*blocked = result ? 0 : mask & faults;
+	return result;
+}
+
+/* Blocks again what liblinux_fixups_unblock() found blocked; 0 or -errno. */
+static inline long liblinux_fixups_reblock(const struct liblinux_fixups *fixups, uint64_t blocked)
+{
+	/* SIG_BLOCK */
+	return blocked ? liblinux_image_call(fixups->image, "__vdso_rt_sigprocmask", 0, (uint64_t)&blocked, 0, 8, 0, 0) : 0;
+}
+
+/*
+ * Fills an entry: a fault in [START, END) lands at LANDING. 0, -ERANGE where 32 bits do not lead
+ * from the entry to both, -EINVAL for a range that is empty or for flags other than 0 and
+ * VDSO_FIXUP_PLAIN.
+ *
+ * AT is the entry's address in the table that is registered, which another mapping of the same
+ * memory may have.
+ */
+static inline long liblinux_fixup_entry(struct vdso_fixup_entry *entry, uint64_t at, uint64_t start, uint64_t end,
+					uint64_t landing, uint32_t flags)
+{
+	int64_t to_start = (int64_t)(start - at), to_landing = (int64_t)(landing - (at + 8));
+
+	if (start >= end || flags & ~(uint32_t)VDSO_FIXUP_PLAIN)
+		return -22;
+	if (to_start != (int32_t)to_start || to_landing != (int32_t)to_landing || end - start > 0xffffffff)
+		return -34;
+	entry->start = (int32_t)to_start;
+	entry->len = (uint32_t)(end - start);
+	entry->landing = (int32_t)to_landing;
+	entry->flags = flags;
+	return 0;
 }
 
 /* Joins the registry of this process, or begins one; 0 or -errno. */

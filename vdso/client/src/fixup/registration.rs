@@ -1,9 +1,10 @@
-//! The registration of a DSO, and what a DSO knows of itself.
+//! The registration of a text, and what a DSO knows of itself.
 
 #![expect(unsafe_code, reason = "reads the ELF header of the running DSO")]
 
 use super::Fixups;
-use crate::arch;
+use crate::{Errno, arch};
+use core::ops::Range;
 use core::slice;
 use liblinux_abi::fixup::{Dso, Entry};
 
@@ -12,12 +13,12 @@ use liblinux_abi::fixup::{Dso, Entry};
 #[must_use = "the registration ends when this is dropped"]
 pub struct Registration<'a> {
     fixups: Fixups<'a>,
-    text_start: u64,
+    dso: Dso,
 }
 
 impl<'a> Registration<'a> {
-    pub(super) fn new(fixups: Fixups<'a>, text_start: u64) -> Self {
-        Self { fixups, text_start }
+    pub(super) fn new(fixups: Fixups<'a>, dso: Dso) -> Self {
+        Self { fixups, dso }
     }
 
     /// The registry that it is in.
@@ -27,14 +28,38 @@ impl<'a> Registration<'a> {
 
     /// First address of the text.
     pub fn text_start(&self) -> u64 {
-        self.text_start
+        self.dso.text_start
+    }
+
+    /// What was registered.
+    pub fn dso(&self) -> &Dso {
+        &self.dso
+    }
+
+    /// Marks part of the text anew, by its addresses: for a text in which a mapping was made on top
+    /// of another (`MAP_FIXED`, `MREMAP_FIXED`). The kernel takes such text for a stranger's until
+    /// it is marked.
+    ///
+    /// Where a handler does the work there are no marks, and this succeeds at once: a program that
+    /// forgets the call works there and fails on a kernel with the series. An
+    /// [`Arena`](super::Arena) fails on both. `EINVAL` if the range leaves the text; else as
+    /// [`Fixups::register`].
+    pub fn mark(&self, range: Range<u64>) -> Result<(), Errno> {
+        self.fixups.mark(&self.dso, range)
+    }
+
+    /// Registered for as long as the process lives. [`Fixups::unregister`] ends that.
+    pub fn keep(self) -> Dso {
+        let dso = self.dso;
+        core::mem::forget(self);
+        dso
     }
 }
 
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        // It can only be missing: then somebody else unregistered it.
-        let _ = self.fixups.unregister(self.text_start);
+        // It can only be missing: then it was unregistered by its address.
+        let _ = self.fixups.unregister(self.dso.text_start);
     }
 }
 
@@ -51,8 +76,8 @@ pub(super) fn own_dso() -> Option<Dso> {
     let code = (arch::probe::copy as *const ()).addr();
     let [header, table, end] = arch::own();
     let start = core::ptr::with_exposed_provenance::<u8>(header);
-    // SAFETY: the ELF header and the program headers behind it are in the first page of the DSO, which is loaded: the
-    // linker defines `__ehdr_start` only then.
+    // SAFETY: the ELF header and the program headers behind it are in the first page of the DSO,
+    // which is loaded: the linker defines `__ehdr_start` only then.
     let page = unsafe { slice::from_raw_parts(start, liblinux_abi::layout::PAGE_SIZE) };
     let word = |at: usize| Some(u64::from_le_bytes(*page.get(at..)?.first_chunk()?) as usize);
     let (headers, count) = (word(E_PHOFF)?, word(E_PHNUM)? & 0xffff);

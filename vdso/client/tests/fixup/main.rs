@@ -6,10 +6,13 @@
 
 #![expect(unsafe_code, reason = "forks")]
 
+mod arena;
 mod handler;
 mod label;
+mod mask;
 mod memory;
 mod registry;
+mod table;
 
 use liblinux::Vdso;
 use liblinux::fixup::{Fixups, Registration};
