@@ -19,6 +19,7 @@ pub mod clock;
 pub mod ctype;
 pub mod errno;
 pub mod error;
+pub mod exception;
 pub mod export;
 pub mod fixup;
 pub mod layout;
