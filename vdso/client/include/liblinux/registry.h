@@ -114,6 +114,20 @@ static long liblinux_sigaction(const void *image, int number, const struct libli
 	return liblinux_image_call(image, "__vdso_rt_sigaction", (uint64_t)number, (uint64_t)set, (uint64_t)get, 8, 0, 0);
 }
 
+/*
+ * Flags of a handler that takes this one's place: SA_SIGINFO, SA_RESTORER, SA_ONSTACK, SA_NODEFER. The handler itself passes on
+ * what each handler is called with; whether a call is restarted behind it (SA_RESTART) is the kernel's decision, by the flags
+ * that the kernel sees. A signal that is ignored interrupts no call.
+ */
+static inline uint64_t liblinux_flags_in_front(const struct liblinux_action *previous)
+{
+	uint64_t restart = 0x10000000;
+
+	if (previous->handler > 1 /* SIG_IGN */)
+		restart &= previous->flags;
+	return 4 | 0x04000000 | 0x08000000 | 0x40000000 | restart;
+}
+
 /* Makes the handler's pages and installs it; 0 or -errno. */
 static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area)
 {
@@ -129,7 +143,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	pages = (unsigned char *)liblinux_map(image, 8192);
 	if ((uint64_t)pages > (uint64_t)-4096)
 		return (long)pages;
-	for (i = 0; i < (unsigned long)(liblinux_handler_end - liblinux_handler_page); i++)
+	for (i = 0; i < sizeof(liblinux_handler_page); i++)
 		pages[i] = liblinux_handler_page[i];
 	data = liblinux_pages_data(pages);
 	data->area = area;
@@ -140,8 +154,6 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	data->getpid = (uint64_t)liblinux_symbol(image, "__vdso_getpid");
 	data->gettid = (uint64_t)liblinux_symbol(image, "__vdso_gettid");
 	ours.handler = (uint64_t)pages + 16;
-	/* SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER */
-	ours.flags = 4 | 0x04000000 | 0x08000000 | 0x40000000;
 	ours.restorer = (uint64_t)liblinux_symbol(image, "__vdso_rt_sigreturn");
 	ours.mask = 0;
 	if (!data->dispatch || !data->rt_sigaction || !data->rt_sigprocmask || !data->rt_tgsigqueueinfo ||
@@ -155,6 +167,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	/* PROT_READ | PROT_EXEC */
 	result = liblinux_image_call(image, "__vdso_mprotect", (uint64_t)pages, 4096, 5, 0, 0, 0);
 	for (i = 0; !result && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		ours.flags = liblinux_flags_in_front(&data->previous[numbers[i]]);
 		result = liblinux_sigaction(image, numbers[i], &ours, &replaced);
 		data->previous[numbers[i]] = replaced;
 	}

@@ -15,15 +15,18 @@ use liblinux_abi::layout::PAGE_SIZE;
 /// Bytes in front of the handler.
 const SIGNATURE: usize = 16;
 
-/// SIGILL, SIGBUS, SIGFPE, SIGSEGV (`asm/signal.h`): what exceptions become. SIGSEGV is the last to be taken over, because
-/// it is the one by which the pages are found.
-const SIGNALS: [usize; 4] = [4, 7, 8, SIGSEGV];
-const SIGSEGV: usize = 11;
+/// What exceptions become. SIGSEGV is the last to be taken over, because it is the one by which the pages are found.
+const SIGNALS: [usize; 4] = {
+    let [ill, bus, fpe, segv] = liblinux_abi::exception::SIGNALS;
+    [ill as usize, bus as usize, fpe as usize, segv as usize]
+};
+const SIGSEGV: usize = SIGNALS[3];
 
 // `asm/signal.h`.
 const SA_SIGINFO: u64 = 4;
 const SA_RESTORER: u64 = 0x0400_0000;
 const SA_ONSTACK: u64 = 0x0800_0000;
+const SA_RESTART: u64 = 0x1000_0000;
 const SA_NODEFER: u64 = 0x4000_0000;
 
 /// The kernel's `struct sigaction`.
@@ -34,6 +37,17 @@ struct Action {
     flags: u64,
     restorer: u64,
     mask: u64,
+}
+
+impl Action {
+    /// Flags of a handler that takes this one's place. The handler itself passes on what each handler is called with; whether a
+    /// call is restarted behind it is the kernel's decision, by the flags that the kernel sees. A signal that is ignored
+    /// interrupts no call.
+    fn flags_in_front(&self) -> u64 {
+        const SIG_IGN: u64 = 1;
+        let restart = if self.handler > SIG_IGN { self.flags & SA_RESTART } else { SA_RESTART };
+        SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER | restart
+    }
 }
 
 /// What is behind the code.
@@ -107,6 +121,7 @@ impl Pages {
             // SAFETY: asks for the disposition.
             unsafe { vdso.rt_sigaction(signal as i32, ptr::null(), previous, 8) }?;
         }
+        let flags = SIGNALS.map(|signal| data.previous[signal].flags_in_front());
         let size = 2 * PAGE_SIZE;
         // SAFETY: a new mapping.
         let address =
@@ -119,10 +134,9 @@ impl Pages {
         unsafe { pages.data().write(data) };
         // SAFETY: the first page, from which nobody reads yet.
         unsafe { vdso.mprotect(address as u64, PAGE_SIZE, PROT_READ_EXEC) }?;
-        let flags = SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER;
-        let ours = Action { handler: (address + SIGNATURE) as u64, flags, restorer, mask: 0 };
         let mut earlier = None;
-        for signal in SIGNALS {
+        for (signal, flags) in SIGNALS.into_iter().zip(flags) {
+            let ours = Action { handler: (address + SIGNATURE) as u64, flags, restorer, mask: 0 };
             let mut replaced = Action::default();
             let (new, old) = ((&raw const ours).cast(), (&raw mut replaced).cast());
             // SAFETY: the handler is whole, and passes on what is not for it.

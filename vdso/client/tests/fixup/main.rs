@@ -6,9 +6,11 @@
 
 #![expect(unsafe_code, reason = "forks")]
 
+mod flags;
 mod handler;
 mod label;
 mod memory;
+mod outcome;
 mod registry;
 
 use liblinux::Vdso;
