@@ -33,6 +33,7 @@
 //!    compare-and-exchange of the area when the registry moves.
 //! 3. A registration that succeeded is one whose faults land: the kernel has marked the text, or a handler is there.
 
+mod own;
 mod pages;
 mod process;
 mod registration;

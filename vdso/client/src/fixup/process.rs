@@ -2,8 +2,9 @@
 
 #![expect(unsafe_code, reason = "calls functions of the image")]
 
+use super::own;
 use super::pages::Pages;
-use super::registration::{Registration, own_dso};
+use super::registration::Registration;
 use crate::{Errno, Vdso};
 use core::mem::{offset_of, transmute};
 use liblinux_abi::fixup::{Attached, DSO_SIZE, Dso, HEADER_SIZE, Hit, area_size};
@@ -181,13 +182,17 @@ impl<'a> Fixups<'a> {
     /// Registers the DSO that this code was linked into: a program, or a library that may be unloaded.
     ///
     /// Fails with `EEXIST` if it is registered. The registration ends with what is returned: a library keeps it where its
-    /// unloading drops it; a program may forget it.
+    /// unloading drops it. A program forgets it (`mem::forget`): it is never unloaded, and other threads may fault until the
+    /// process has ended, behind the end of `main`.
     pub fn register_own(self) -> Result<Registration<'a>, Errno> {
-        let dso = own_dso().ok_or(Errno::NO_ENTRY)?;
+        let first = own::texts().next().ok_or(Errno::NO_ENTRY)?;
         // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their landings. The text stays for
         // as long as code of it runs.
-        unsafe { self.register(&dso) }?;
-        Ok(Registration::new(self, dso.text_start))
+        unsafe { self.register(&first) }?;
+        // Dropped if the rest fails.
+        let registration = Registration::new(self, first.text_start);
+        own::register_rest(&self)?;
+        Ok(registration)
     }
 
     /// What a fault of the instruction at an address would find.
