@@ -129,6 +129,28 @@ fn fixups_of_clangxx_land() {
 }
 
 #[test]
+fn fixups_of_rust_land() {
+    let folder = folder(&["rust"]);
+    for linker in LINKERS {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(client()).args([
+            "rustc",
+            "--quiet",
+            "--locked",
+            "--example",
+            "divide",
+            "--target-dir",
+        ]);
+        succeeds(cargo.arg(&folder).arg("--").arg(format!("-Clink-arg=-fuse-ld={linker}")));
+        let mut run = Command::new(env!("CARGO_BIN_EXE_liblinux-run"));
+        run.arg("--image").arg(image()).arg("--").arg(folder.join("debug/examples/divide"));
+        let output = run.output().expect("the runner runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("42 / 0 cannot be divided"), "{linker}: {output:?}");
+    }
+}
+
+#[test]
 fn several_executable_segments_are_several_texts_or_one() {
     for crosses in [false, true] {
         let flags = if crosses { "-O2 -fno-pie -DCROSSES" } else { "-O2 -fno-pie" };

@@ -16,7 +16,8 @@
  * The DSO registers its table. One of its source files defines LIBLINUX_FIXUPS before it includes this header: then the DSO
  * is registered when it is loaded and unregistered when it is unloaded, not at exit, where other threads may still need it.
  * liblinux_fixups_status is 0, or the -errno of what went wrong (-ENOSYS on an image without fixups). registry.h says who looks
- * them up, and has the functions by which a program without a libc registers itself, or a compiler at run time what it made.
+ * them up, and has the functions by which a compiler registers at run time what it made; own.h has those by which a program
+ * without a libc registers itself.
  */
 #ifndef LIBLINUX_GUARD_H
 #define LIBLINUX_GUARD_H
@@ -73,7 +74,7 @@ static inline int liblinux_probe_copy(void *to, const void *from, unsigned long 
 
 #ifdef LIBLINUX_FIXUPS
 
-#include "registry.h"
+#include "own.h"
 
 #ifndef LIBLINUX_NO_LIBC
 #include <stddef.h>

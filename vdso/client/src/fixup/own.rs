@@ -2,17 +2,25 @@
 //!
 //! Each executable segment that has fixups is a text. Where a fixup leads from one segment to another, all of them and what
 //! is between them are one text, since a text holds its landings.
+//!
+//! Some linkers lose the order of the table (gold, `ld -r`). Then a copy is sorted, in memory that its 32-bit offsets reach
+//! the code from; it stays for as long as the process lives.
 
 #![expect(unsafe_code, reason = "reads the ELF header and the table of the running DSO")]
 
 use super::Fixups;
-use crate::{Errno, arch};
+use crate::{Errno, Vdso, arch};
 use core::hint::black_box;
 use core::ops::Range;
-use core::ptr::with_exposed_provenance;
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use core::slice;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use liblinux_abi::errno::ENOMEM;
 use liblinux_abi::fixup::{Dso, Entry};
 use liblinux_abi::layout::PAGE_SIZE;
+
+/// Nothing within reach is free.
+const NO_MEMORY: Errno = Errno::new(ENOMEM as u16).expect("an error number");
 
 // `elf.h`: offsets in the ELF header and in a program header.
 const E_PHOFF: usize = 32;
@@ -78,13 +86,75 @@ fn landing(entry: &Entry) -> u64 {
     ((&raw const entry.landing).addr() as u64).wrapping_add_signed(entry.landing.into())
 }
 
-/// All entries, in the order of their code.
-fn table() -> &'static [Entry] {
+/// The table as the linker made it.
+fn linked() -> &'static [Entry] {
     // Keeps the probes, and with them the section, in the DSO.
     black_box(arch::probe::copy as *const ());
     let [_, start, end] = arch::own();
     // SAFETY: the linker put entries and nothing else between these two, in memory that is read only.
     unsafe { slice::from_raw_parts(with_exposed_provenance(start), (end - start) / size_of::<Entry>()) }
+}
+
+/// Address of the sorted copy, if there had to be one.
+static COPY: AtomicUsize = AtomicUsize::new(0);
+
+/// All entries, in the order of their code.
+fn table() -> &'static [Entry] {
+    match COPY.load(Ordering::Acquire) {
+        0 => linked(),
+        // SAFETY: `sort` wrote as many entries there before it stored the address, and nothing changes them.
+        copy => unsafe { slice::from_raw_parts(with_exposed_provenance(copy), linked().len()) },
+    }
+}
+
+/// Sees to it that [`table`] is in the order of the code.
+pub(super) fn sort(vdso: &Vdso) -> Result<(), Errno> {
+    if table().is_sorted_by_key(start) {
+        return Ok(());
+    }
+    let table = linked();
+    let size = size_of_val(table).next_multiple_of(PAGE_SIZE);
+    let address = map_near(vdso, table.as_ptr_range().end.addr(), size)?;
+    let first = with_exposed_provenance_mut::<Entry>(address);
+    // SAFETY: so many entries have room there, zeros are entries, and this is the only reference.
+    let copy = unsafe { slice::from_raw_parts_mut(first, table.len()) };
+    for (place, entry) in (0..).zip(table) {
+        // An entry that was put before this one moves up, and what is relative to it with it.
+        let to = copy[..place].partition_point(|before| start(before) <= start(entry));
+        copy.copy_within(to..place, to + 1);
+        for moved in &mut copy[to + 1..=place] {
+            moved.start -= size_of::<Entry>() as i32;
+            moved.landing -= size_of::<Entry>() as i32;
+        }
+        let at = &mut copy[to];
+        *at = *entry;
+        at.start = start(entry).wrapping_sub((&raw const at.start).addr() as u64) as i32;
+        at.landing = landing(entry).wrapping_sub((&raw const at.landing).addr() as u64) as i32;
+    }
+    // Release: pairs with the load in `table`. Of two threads one wins, and the other one's copy is left over.
+    let _ = COPY.compare_exchange(0, address, Ordering::Release, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Maps memory behind the DSO, within reach of its code.
+fn map_near(vdso: &Vdso, end: usize, size: usize) -> Result<usize, Errno> {
+    const STEP: usize = 16 << 20;
+    const PROT_READ_WRITE: u64 = 3;
+    // MAP_PRIVATE, MAP_ANONYMOUS, and MAP_FIXED_NOREPLACE, which kernels before 4.17 ignore.
+    const FLAGS: u64 = 0x0010_0022;
+    let first = (end & !(STEP - 1)) + STEP;
+    for place in (0..64).map(|index| first + index * STEP) {
+        // SAFETY: a new mapping, which replaces none.
+        match unsafe { vdso.mmap(place as u64, size as u64, PROT_READ_WRITE, FLAGS, u64::MAX, 0) } {
+            Ok(address) if address == place => return Ok(address),
+            Ok(elsewhere) => {
+                // SAFETY: mapped a moment ago.
+                let _ = unsafe { vdso.munmap(elsewhere as u64, size) };
+            }
+            Err(_) => {}
+        }
+    }
+    Err(NO_MEMORY)
 }
 
 /// The executable segments.

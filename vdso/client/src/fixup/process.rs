@@ -185,6 +185,7 @@ impl<'a> Fixups<'a> {
     /// unloading drops it. A program forgets it (`mem::forget`): it is never unloaded, and other threads may fault until the
     /// process has ended, behind the end of `main`.
     pub fn register_own(self) -> Result<Registration<'a>, Errno> {
+        own::sort(self.vdso)?;
         let first = own::texts().next().ok_or(Errno::NO_ENTRY)?;
         // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their landings. The text stays for
         // as long as code of it runs.
