@@ -152,6 +152,13 @@ fn facts_are_the_kernels() {
         "at(ucontext, uc_mcontext)" = signal::MCONTEXT;
         "at(ucontext, uc_mcontext.sp)" = signal::RSP;
         "at(ucontext, uc_mcontext.ip)" = signal::RIP;
+        "at(ucontext, uc_mcontext.flags)" = signal::FLAGS;
+        "at(ucontext, uc_mcontext.fpstate)" = signal::FPSTATE;
+        "X86_EFLAGS_RF" = signal::FLAGS_RESUME as usize;
+        "sizeof(struct _fpstate_64)" = signal::FPSTATE_SIZE;
+        "at(_fpstate_64, sw_reserved.magic1)" = signal::FPSTATE_MAGIC_AT;
+        "at(_fpstate_64, sw_reserved.extended_size)" = signal::FPSTATE_SIZE_AT;
+        "FP_XSTATE_MAGIC1" = signal::FPSTATE_MAGIC as usize;
         "at(rt_sigframe, uc)" = size_of::<usize>();
     };
     let source = Source::cached();

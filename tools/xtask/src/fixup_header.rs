@@ -21,7 +21,7 @@ fn text() -> Result<String> {
          #ifndef LIBLINUX_FIXUP_H\n#define LIBLINUX_FIXUP_H\n\n#include <stdint.h>\n",
     );
     for Constant { name, value, about } in CONSTANTS {
-        let value = if *value > DECIMAL_MAX { format!("{value:#x}ULL") } else { value.to_string() };
+        let value = if *value > DECIMAL_MAX { format!("{value:#x}UL") } else { value.to_string() };
         write!(text, "\n/*{about} */\n#define {name} {value}\n").expect("writing to a string");
     }
     for structure in STRUCTURES {

@@ -22,9 +22,12 @@ use std::time::Instant;
 
 /// What the tests need beside what the boots need.
 const PACKAGES: &[Package] = &[
+    Package { name: "clang", probe: "clang++" },
     Package { name: "g++", probe: "g++" },
     Package { name: "gdb", probe: "gdb" },
+    Package { name: "lld", probe: "ld.lld" },
     Package { name: "manpages-dev", probe: "/usr/share/man/man2/open.2.gz" },
+    Package { name: "mold", probe: "mold" },
     Package { name: "openjdk-17-jdk-headless", probe: "javac" },
     Package { name: "perl", probe: "perl" },
     Package { name: "pkgconf", probe: "pkg-config" },

@@ -20,6 +20,7 @@ pub mod ctype;
 pub mod entry;
 pub mod errno;
 pub mod error;
+pub mod exception;
 pub mod export;
 pub mod fixup;
 pub mod layout;

@@ -30,7 +30,8 @@ fn show(address: usize, length: usize, base: usize) {
 fn main() -> Result<(), Box<dyn Error>> {
     // The image that this process has, also if a tool put it there.
     let vdso = Vdso::find()?;
-    let _registration = Fixups::of_process(&vdso)?.register_own()?;
+    // For good: a program is not unloaded, and its threads may fault behind the end of `main`.
+    std::mem::forget(Fixups::of_process(&vdso)?.register_own()?);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [] => {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* First word of an area: the bytes "LLFIXUP1". */
-#define VDSO_FIXUP_MAGIC 0x3150555849464c4cULL
+#define VDSO_FIXUP_MAGIC 0x3150555849464c4cUL
 
 /* Flag of an entry: the landing changes rip alone. */
 #define VDSO_FIXUP_PLAIN 1

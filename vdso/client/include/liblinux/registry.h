@@ -114,6 +114,20 @@ static long liblinux_sigaction(const void *image, int number, const struct libli
 	return liblinux_image_call(image, "__vdso_rt_sigaction", (uint64_t)number, (uint64_t)set, (uint64_t)get, 8, 0, 0);
 }
 
+/*
+ * Flags of a handler that takes this one's place: SA_SIGINFO, SA_RESTORER, SA_ONSTACK, SA_NODEFER. The handler itself passes on
+ * what each handler is called with; whether a call is restarted behind it (SA_RESTART) is the kernel's decision, by the flags
+ * that the kernel sees. A signal that is ignored interrupts no call.
+ */
+static inline uint64_t liblinux_flags_in_front(const struct liblinux_action *previous)
+{
+	uint64_t restart = 0x10000000;
+
+	if (previous->handler > 1 /* SIG_IGN */)
+		restart &= previous->flags;
+	return 4 | 0x04000000 | 0x08000000 | 0x40000000 | restart;
+}
+
 /* Makes the handler's pages and installs it; 0 or -errno. */
 static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area)
 {
@@ -129,7 +143,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	pages = (unsigned char *)liblinux_map(image, 8192);
 	if ((uint64_t)pages > (uint64_t)-4096)
 		return (long)pages;
-	for (i = 0; i < (unsigned long)(liblinux_handler_end - liblinux_handler_page); i++)
+	for (i = 0; i < sizeof(liblinux_handler_page); i++)
 		pages[i] = liblinux_handler_page[i];
 	data = liblinux_pages_data(pages);
 	data->area = area;
@@ -140,8 +154,6 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	data->getpid = (uint64_t)liblinux_symbol(image, "__vdso_getpid");
 	data->gettid = (uint64_t)liblinux_symbol(image, "__vdso_gettid");
 	ours.handler = (uint64_t)pages + 16;
-	/* SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER */
-	ours.flags = 4 | 0x04000000 | 0x08000000 | 0x40000000;
 	ours.restorer = (uint64_t)liblinux_symbol(image, "__vdso_rt_sigreturn");
 	ours.mask = 0;
 	if (!data->dispatch || !data->rt_sigaction || !data->rt_sigprocmask || !data->rt_tgsigqueueinfo ||
@@ -155,6 +167,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	/* PROT_READ | PROT_EXEC */
 	result = liblinux_image_call(image, "__vdso_mprotect", (uint64_t)pages, 4096, 5, 0, 0, 0);
 	for (i = 0; !result && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		ours.flags = liblinux_flags_in_front(&data->previous[numbers[i]]);
 		result = liblinux_sigaction(image, numbers[i], &ours, &replaced);
 		data->previous[numbers[i]] = replaced;
 	}
@@ -231,7 +244,7 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, st
 
 	while (capacity < VDSO_FIXUP_MAX_CAPACITY) {
 		capacity *= 2;
-		size = (VDSO_FIXUP_HEADER_SIZE + capacity * VDSO_FIXUP_DSO_SIZE + 4095) & ~4095ULL;
+		size = (VDSO_FIXUP_HEADER_SIZE + capacity * VDSO_FIXUP_DSO_SIZE + 4095) & ~(uint64_t)4095;
 		area = liblinux_make_area(fixups->image, size);
 		if (area < 0)
 			return area;
@@ -453,48 +466,6 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 	if (!result)
 		fixups->joined = liblinux_pages_lead(fixups->pages);
 	return result;
-}
-
-/* The linker defines these in each DSO. */
-extern const unsigned char liblinux_ehdr[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
-extern const struct vdso_fixup_entry liblinux_table[] __asm__("__start_fixup_table") __attribute__((visibility("hidden"), weak));
-extern const struct vdso_fixup_entry liblinux_table_end[] __asm__("__stop_fixup_table") __attribute__((visibility("hidden"), weak));
-
-/* The running DSO: its executable segment, which CODE is in, and its table. 0 if it has no fixups. */
-static inline int liblinux_own_dso(struct vdso_fixup_dso *dso, uint64_t code)
-{
-	const unsigned char *header = liblinux_ehdr + *(const uint64_t *)(liblinux_ehdr + 32);
-	unsigned int count = *(const uint16_t *)(liblinux_ehdr + 56);
-	uint64_t bias = (uint64_t)liblinux_ehdr;
-
-	if (&liblinux_table[0] == &liblinux_table_end[0])
-		return 0;
-	for (; count--; header += 56) {
-		const uint32_t *words = (const uint32_t *)header;
-		const uint64_t *fields = (const uint64_t *)header;
-
-		if (words[0] != 1 /* PT_LOAD */)
-			continue;
-		/* Segments ascend; the ELF header is at offset 0 of the file. */
-		if (!fields[1])
-			bias -= fields[2];
-		dso->text_start = bias + fields[2];
-		dso->text_len = fields[5];
-		if ((words[1] & 1 /* PF_X */) && code - dso->text_start < dso->text_len) {
-			dso->table = (uint64_t)liblinux_table;
-			dso->count = (uint64_t)(liblinux_table_end - liblinux_table);
-			return 1;
-		}
-	}
-	return 0;
-}
-
-/* Registers the running DSO; 0 or -errno (-ENOENT if it has no fixups, -EEXIST if it is registered). */
-static inline long liblinux_fixups_register_own(const struct liblinux_fixups *fixups, struct vdso_fixup_dso *own)
-{
-	if (!liblinux_own_dso(own, (uint64_t)&liblinux_pages_install))
-		return -2;
-	return liblinux_fixups_register(fixups, own);
 }
 
 #ifdef __cplusplus

@@ -48,6 +48,7 @@
 mod arena;
 mod mark;
 mod mask;
+mod own;
 mod pages;
 mod process;
 mod registration;

@@ -3,8 +3,9 @@
 #![expect(unsafe_code, reason = "calls functions of the image")]
 
 use super::mark::is_kernels;
+use super::own;
 use super::pages::Pages;
-use super::registration::{Registration, own_dso};
+use super::registration::Registration;
 use crate::{Errno, Vdso};
 use core::mem::{offset_of, transmute};
 use liblinux_abi::fixup::{Attached, DSO_SIZE, Dso, HEADER_SIZE, Hit, area_size};
@@ -197,13 +198,18 @@ impl<'a> Fixups<'a> {
     /// unloaded.
     ///
     /// Fails with `EEXIST` if it is registered. The registration ends with what is returned: a
-    /// library holds it where its unloading drops it; a program may [`keep`](Registration::keep)
-    /// it.
+    /// library holds it where its unloading drops it. A program [keeps](Registration::keep) it: it
+    /// is never unloaded, and other threads may fault until the process has ended, behind the end
+    /// of `main`.
     pub fn register_own(self) -> Result<Registration<'a>, Errno> {
-        let dso = own_dso().ok_or(Errno::NO_ENTRY)?;
+        own::sort(self.vdso)?;
+        let first = own::texts().next().ok_or(Errno::NO_ENTRY)?;
         // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their
         // landings. The text stays for as long as code of it runs.
-        unsafe { self.register(&dso) }
+        let registration = unsafe { self.register(&first) }?;
+        // The registration is dropped if the rest fails.
+        own::register_rest(registration.fixups())?;
+        Ok(registration)
     }
 
     /// What a fault of the instruction at an address would find.

@@ -3,7 +3,8 @@
 //!
 //! Entries are in the section `fixup_table`. Each is linked to the section of the code that it is
 //! for (`SHF_LINK_ORDER`): the linker puts them in the order of the code, and leaves out those
-//! whose code it leaves out. So the DSO's table is sorted as registration asks, and needs neither
+//! whose code it leaves out. And each is of the same group as that section, if any, for functions
+//! that several objects have. So the DSO's table is sorted as registration asks, and needs neither
 //! relocations nor code that runs at start.
 
 use core::ops::Range;
@@ -134,7 +135,7 @@ macro_rules! fixup {
             ".set .Lliblinux_fixups, .Lliblinux_fixups + 1\n",
             ".macro liblinux_fixup number\n",
             ".Lliblinux_fixup\\number:\n",
-            ".pushsection fixup_table, \"ao\", @progbits, .Lliblinux_fixup\\number\n",
+            ".pushsection fixup_table, \"ao?\", @progbits, .Lliblinux_fixup\\number\n",
             ".balign 4\n",
             ".long ", $start, " - .\n",
             ".long ", $end, " - ", $start, "\n",

@@ -7,10 +7,12 @@
 #![expect(unsafe_code, reason = "forks")]
 
 mod arena;
+mod flags;
 mod handler;
 mod label;
 mod mask;
 mod memory;
+mod outcome;
 mod registry;
 mod table;
 
