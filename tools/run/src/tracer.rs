@@ -92,15 +92,16 @@ impl Tracer {
     }
 
     fn tell(&self, given: &Given) -> String {
-        let Given { base, kernel, redirected } = given;
-        let (size, data) = (self.image.size() >> 10, DATA_SIZE >> 10);
+        let Given { base, kernel, redirected, obstacle, size } = given;
+        let (size, data) = (size >> 10, DATA_SIZE >> 10);
         let image =
             format!("image {} at {base:#x}, {size} KiB, below it {data} KiB of zeros", self.image.build_id());
         match kernel {
             Some(kernel) => {
                 let names = redirected.iter().map(|symbol| symbol.trim_start_matches("__vdso_"));
                 let names = names.collect::<Vec<_>>().join(" ");
-                format!("{image}; to the kernel's vDSO at {kernel:#x}: {names}")
+                let obstacle = obstacle.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+                format!("{image}; by the code of the kernel's vDSO at {kernel:#x}: {names}{obstacle}")
             }
             None => format!("{image}; this kernel has no vDSO, standard functions make system calls"),
         }
