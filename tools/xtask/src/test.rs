@@ -23,8 +23,10 @@ use std::time::Instant;
 /// What the tests need beside what the boots need.
 const PACKAGES: &[Package] = &[
     Package { name: "clang", probe: "clang++" },
+    Package { name: "elfutils", probe: "eu-stack" },
     Package { name: "g++", probe: "g++" },
     Package { name: "gdb", probe: "gdb" },
+    Package { name: "libabsl-dev", probe: "/usr/include/absl/base/config.h" },
     Package { name: "lld", probe: "ld.lld" },
     Package { name: "manpages-dev", probe: "/usr/share/man/man2/open.2.gz" },
     Package { name: "mold", probe: "mold" },
