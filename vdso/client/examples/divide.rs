@@ -39,7 +39,7 @@ fn divide(dividend: i64, divisor: i64) -> Result<i64, u64> {
 fn main() -> Result<(), Box<dyn Error>> {
     let vdso = Vdso::find()?;
     // For good: a program is not unloaded, and its threads may fault behind the end of `main`.
-    std::mem::forget(Fixups::of_process(&vdso)?.register_own()?);
+    Fixups::of_process(&vdso)?.register_own()?.keep();
     for (dividend, divisor) in [(42, 6), (42, 0), (i64::MIN, -1), (-42, 5)] {
         match divide(dividend, divisor) {
             Ok(quotient) => println!("{dividend} / {divisor} = {quotient}"),

@@ -125,7 +125,7 @@ impl<'a> Memory<'a> {
 fn main() -> Result<(), Box<dyn Error>> {
     let vdso = Vdso::find()?;
     // For good: a program is not unloaded, and its threads may fault behind the end of `main`.
-    std::mem::forget(Fixups::of_process(&vdso)?.register_own()?);
+    Fixups::of_process(&vdso)?.register_own()?.keep();
     let mut memory = Memory::new(&vdso)?;
     memory.grow(1)?;
     let calls = [

@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The image that this process has, also if a tool put it there.
     let vdso = Vdso::find()?;
     // For good: a program is not unloaded, and its threads may fault behind the end of `main`.
-    std::mem::forget(Fixups::of_process(&vdso)?.register_own()?);
+    Fixups::of_process(&vdso)?.register_own()?.keep();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [] => {

@@ -15,7 +15,7 @@
 //! use liblinux::{Vdso, fixup::Fixups, probe};
 //!
 //! let vdso = Vdso::find()?;
-//! std::mem::forget(Fixups::of_process(&vdso)?.register_own()?);
+//! Fixups::of_process(&vdso)?.register_own()?.keep();
 //! assert!(probe::read::<u32>(8 as *const u32).is_err());
 //! # Ok(())
 //! # }

@@ -60,7 +60,7 @@ pub(super) fn register_rest(fixups: &Fixups<'_>) -> Result<(), Errno> {
     for text in texts().skip(1) {
         // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their landings. The text stays for
         // as long as code of it runs.
-        unsafe { fixups.clone().register(&text) }?.keep();
+        unsafe { fixups.enroll(&text) }?;
     }
     Ok(())
 }
