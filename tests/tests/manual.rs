@@ -1,5 +1,6 @@
 //! Pages and errors of `abi::manual` against the manual itself, as Debian's `manpages-dev` installs it.
 
+use liblinux_abi::error::SYNONYMS;
 use liblinux_abi::manual::{self, MANUAL};
 use liblinux_abi::syscall::SYSCALLS;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,6 @@ const FOLDER: &str = "/usr/share/man";
 /// Calls whose page is named after the libc's function.
 const NAMED_OTHERWISE: &[(&str, &str)] =
     &[("newfstatat", "stat"), ("rt_sigtimedwait", "sigtimedwait"), ("rt_tgsigqueueinfo", "rt_sigqueueinfo")];
-
-/// Other names of errors, by `errno.h`.
-const SYNONYMS: &[(&str, &str)] =
-    &[("EWOULDBLOCK", "EAGAIN"), ("EDEADLOCK", "EDEADLK"), ("ENOTSUP", "EOPNOTSUPP")];
 
 /// What pages name that no call returns.
 const INTERNAL: &[&str] = &["EPOLL", "EPOLLEXCLUSIVE", "ERESTARTNOINTR", "ERESTARTSYS"];

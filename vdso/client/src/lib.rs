@@ -15,7 +15,7 @@
 //!
 //! No allocation, no thread-local storage, and no state: a [`Vdso`] is a value that the caller keeps, with the address of
 //! every entry in it. A libc is only asked where the image is; a program that has none turns the feature `libc` off, which
-//! is on by default. The crate works on images of any age. A call that the image has no entry for (an older image, or
+//! is on by default. The feature `std` converts [`Errno`] into `std::io::Error`. The crate works on images of any age. A call that the image has no entry for (an older image, or
 //! the kernel's own, which has the standard functions alone) fails with [`Errno::NO_ENTRY`], or goes by the bare
 //! `syscall` instruction where the caller asked for that ([`Vdso::or_syscall`]).
 //!
@@ -26,6 +26,12 @@
 //! 2. Whatever bytes stand where an image is claimed to be, reading them ends, in an image or in an error.
 
 #![cfg_attr(not(test), no_std)]
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64")))]
+compile_error!("liblinux is for 64-bit x86-64 Linux: build it for x86_64-unknown-linux-gnu or -musl");
+
+#[cfg(feature = "std")]
+extern crate std;
 
 mod arch;
 pub mod auxv;
@@ -40,5 +46,6 @@ mod vdso;
 
 pub use call::Call;
 pub use elf::Unfit;
-pub use errno::Errno;
+pub use errno::{Errno, NotAnError};
+pub use liblinux_abi::signal::{Action as Sigaction, SA_RESTORER};
 pub use vdso::Vdso;

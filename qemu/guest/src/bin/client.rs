@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::fixup::Fixups;
-use liblinux::{Vdso, probe};
+use liblinux::{Errno, Vdso, probe};
 use liblinux_guest::ktap::Ktap;
 use liblinux_guest::plugin::Plugin;
 use nix::sys::signal::Signal;
@@ -113,10 +113,10 @@ fn calls() -> Result<()> {
     ensure!(missing.is_empty(), "the image has no entry for {missing:?}");
     // SAFETY: changes nothing.
     let pid = unsafe { vdso.getpid() }?;
-    ensure!(pid == std::process::id() as usize, "getpid by the image: {pid}");
+    ensure!(pid == std::process::id().cast_signed(), "getpid by the image: {pid}");
     // SAFETY: no descriptor has this number.
-    let error = unsafe { vdso.close(u32::MAX) }.err().context("closing no descriptor worked")?;
-    ensure!(error.name() == Some("EBADF"), "closing no descriptor: {error}");
+    let error = unsafe { vdso.close(-1) }.err().context("closing no descriptor worked")?;
+    ensure!(error == Errno::EBADF, "closing no descriptor: {error}");
     Ok(())
 }
 

@@ -7,9 +7,14 @@ use std::fmt::Write as _;
 use std::fs;
 
 const BEFORE: &str = "\
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* The signal handler of exception fixups, from vdso/client/src/arch/x86_64/handler.s. */
 #ifndef LIBLINUX_HANDLER_H
 #define LIBLINUX_HANDLER_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error \"liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others\"
+#else
 
 __asm__(
 \t\".pushsection .rodata.liblinux_handler, \\\"a\\\", @progbits\\n\"
@@ -23,6 +28,8 @@ const AFTER: &str = "\
 /* The signature and the code, and their end. */
 extern const unsigned char liblinux_handler_page[] __attribute__((visibility(\"hidden\")));
 extern const unsigned char liblinux_handler_end[] __attribute__((visibility(\"hidden\")));
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_HANDLER_H */
 ";

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/registry.h - the registry of exception fixups that all DSOs of a process share, whatever they are written in.
  *
@@ -8,6 +9,10 @@
  */
 #ifndef LIBLINUX_REGISTRY_H
 #define LIBLINUX_REGISTRY_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include "fixup.h"
 #include "handler.h"
@@ -389,5 +394,7 @@ static inline long liblinux_fixups_register_own(const struct liblinux_fixups *fi
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_REGISTRY_H */
