@@ -42,6 +42,7 @@ mod errno;
 pub mod fixup;
 mod origin;
 pub mod probe;
+pub mod random;
 mod vdso;
 
 pub use call::Call;
