@@ -43,6 +43,7 @@ pub mod fixup;
 mod origin;
 pub mod probe;
 pub mod random;
+pub mod thread;
 mod vdso;
 
 pub use call::Call;
