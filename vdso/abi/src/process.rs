@@ -32,6 +32,11 @@ pub struct CloneArgs {
     pub cgroup: u64,
 }
 
+/// Where the child of `clone` and `clone3` continues, for the documents of both.
+pub const CHILD: &str = "The child comes back at the call, with every register as in the parent but those that the entry \
+    changes. With a new stack there is nothing on it, so the call is made from assembly (liblinux/thread.h, liblinux::thread). \
+    With CLONE_VM and no new stack the call is as vfork.";
+
 /// `CLONE_VM`: parent and child share memory.
 pub const CLONE_VM: u32 = 0x100;
 /// `CLONE_FS`: they share the working folder.

@@ -203,8 +203,8 @@ long __vdso_rt_sigprocmask(int how, const void *nset /* sigset_t */, void *oset 
 	__SIZE_TYPE__ sigsetsize);
 
 /*
- * rt_sigreturn(2), number 15, not a plain stub: a jump target for sa_restorer, not a function: the stack
- * holds a signal frame.
+ * rt_sigreturn(2), number 15, with code of its own, as a plain stub would not do: a jump target for
+ * sa_restorer, not a function: the stack holds a signal frame.
  */
 void __vdso_rt_sigreturn(void);
 
@@ -353,9 +353,11 @@ long __vdso_setsockopt(int fd, int level, int optname, const void *optval, int o
 long __vdso_getsockopt(int fd, int level, int optname, void *optval, unsigned int *optlen);
 
 /*
- * clone(2), number 56, not a plain stub: a child on a new stack finds no return address there, one on the
- * shared stack destroys the parent's. Errors: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS
- * EOPNOTSUPP EPERM.
+ * clone(2), number 56, with code of its own, as a plain stub would not do: a child on a new stack finds no
+ * return address there, one on the shared stack destroys the parent's. Errors: EACCES EAGAIN EBUSY EEXIST
+ * EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM. The child comes back at the call, with every register as in
+ * the parent but those that the entry changes. With a new stack there is nothing on it, so the call is made
+ * from assembly (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call is as vfork.
  */
 long __vdso_clone(unsigned long clone_flags, unsigned long newsp, int *parent_tidptr, int *child_tidptr,
 	unsigned long tls);
@@ -364,8 +366,8 @@ long __vdso_clone(unsigned long clone_flags, unsigned long newsp, int *parent_ti
 long __vdso_fork(void);
 
 /*
- * vfork(2), number 58, not a plain stub: the child would overwrite our return address on the stack that it
- * shares with the parent.
+ * vfork(2), number 58, with code of its own, as a plain stub would not do: the child would overwrite our
+ * return address on the stack that it shares with the parent.
  */
 long __vdso_vfork(void) __attribute__((__returns_twice__));
 
@@ -375,7 +377,10 @@ long __vdso_vfork(void) __attribute__((__returns_twice__));
  */
 long __vdso_execve(const char *filename, const char *const *argv, const char *const *envp);
 
-/* exit(2), number 60, not a plain stub: never returns, and the stack may be gone by then. */
+/*
+ * exit(2), number 60, with code of its own, as a plain stub would not do: never returns, and the stack may be
+ * gone by then.
+ */
 long __vdso_exit(int error_code) __attribute__((__noreturn__));
 
 /* wait4(2), number 61. */
@@ -920,7 +925,10 @@ int __vdso_clock_getres(int clock, void *res /* struct __kernel_timespec */);
 long __vdso_clock_nanosleep(int which_clock, int flags, const void *rqtp /* struct __kernel_timespec */,
 	void *rmtp /* struct __kernel_timespec */);
 
-/* exit_group(2), number 231, not a plain stub: never returns, and the stack may be gone by then. */
+/*
+ * exit_group(2), number 231, with code of its own, as a plain stub would not do: never returns, and the stack
+ * may be gone by then.
+ */
 long __vdso_exit_group(int error_code) __attribute__((__noreturn__));
 
 /* epoll_wait(2), number 232, superseded, and made by epoll_pwait. Errors: EBADF EFAULT EINTR EINVAL. */
@@ -1372,9 +1380,11 @@ long __vdso_fspick(int dfd, const char *path, unsigned int flags);
 long __vdso_pidfd_open(int pid, unsigned int flags);
 
 /*
- * clone3(2), number 435, not a plain stub: a child on a new stack finds no return address there, one on the
- * shared stack destroys the parent's. Errors: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS
- * EOPNOTSUPP EPERM.
+ * clone3(2), number 435, with code of its own, as a plain stub would not do: a child on a new stack finds no
+ * return address there, one on the shared stack destroys the parent's. Errors: EACCES EAGAIN EBUSY EEXIST
+ * EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM. The child comes back at the call, with every register as in
+ * the parent but those that the entry changes. With a new stack there is nothing on it, so the call is made
+ * from assembly (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call is as vfork.
  */
 long __vdso_clone3(struct clone_args *uargs, __SIZE_TYPE__ size);
 

@@ -53,7 +53,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns it or still
-    /// uses it.
+    ///   uses it.
     close(fd: c_int as c_uint) -> usize;
     /// `stat(2)`, number 4. Superseded, and made by `newfstatat`.
     ///
@@ -120,7 +120,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     mmap(addr: c_ulong, len: c_ulong, prot: c_ulong, flags: c_ulong, fd: c_int as c_ulong, off: c_ulong) -> usize;
     /// `mprotect(2)`, number 10.
     ///
@@ -131,7 +131,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     mprotect(start: c_ulong, len: usize, prot: c_ulong) -> usize;
     /// `munmap(2)`, number 11.
     ///
@@ -142,7 +142,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     munmap(addr: c_ulong, len: usize) -> usize;
     /// `brk(2)`, number 12.
     ///
@@ -151,7 +151,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     brk(brk: c_ulong) -> usize;
     /// `rt_sigaction(2)`, number 13.
     ///
@@ -165,7 +165,7 @@ crate::call::methods! {
     /// - `oact` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - A handler does only what is safe wherever it interrupts the process, and stays in memory while it is
-    /// installed. The action has a restorer.
+    ///   installed. The action has a restorer.
     rt_sigaction(sig: c_int, act: *const Sigaction, oact: *mut Sigaction, sigsetsize: usize) -> usize;
     /// `rt_sigprocmask(2)`, number 14.
     ///
@@ -219,7 +219,7 @@ crate::call::methods! {
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     readv(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong) -> usize;
     /// `writev(2)`, number 20.
     ///
@@ -232,7 +232,7 @@ crate::call::methods! {
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     writev(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong) -> usize;
     /// `access(2)`, number 21. Superseded, and made by `faccessat`.
     ///
@@ -285,7 +285,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     mremap(addr: c_ulong, old_len: c_ulong, new_len: c_ulong, flags: c_ulong, new_addr: c_ulong) -> usize;
     /// `msync(2)`, number 26.
     ///
@@ -317,7 +317,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     madvise(start: c_ulong, len_in: usize, behavior: c_int) -> usize;
     /// `shmget(2)`, number 29.
     ///
@@ -340,7 +340,7 @@ crate::call::methods! {
     /// - `shmaddr` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     shmat(shmid: c_int, shmaddr: *const c_void, shmflg: c_int) -> usize;
     /// `shmctl(2)`, number 31.
     ///
@@ -372,7 +372,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns it or still
-    /// uses it.
+    ///   uses it.
     dup2(oldfd: c_int as c_uint, newfd: c_int as c_uint) -> c_int;
     /// `pause(2)`, number 34. Superseded, and made by `ppoll`.
     ///
@@ -515,7 +515,7 @@ crate::call::methods! {
     /// - `msg` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     sendmsg(fd: c_int, msg: *const c_void, flags: c_uint) -> usize;
     /// `recvmsg(2)`, number 47.
     ///
@@ -528,7 +528,7 @@ crate::call::methods! {
     /// - `msg` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     recvmsg(fd: c_int, msg: *mut c_void, flags: c_uint) -> usize;
     /// `shutdown(2)`, number 48.
     ///
@@ -617,9 +617,14 @@ crate::call::methods! {
     /// - `optval` and `optlen` are valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     getsockopt(fd: c_int, level: c_int, optname: c_int, optval: *mut c_void, optlen: *mut c_uint) -> usize;
-    /// `clone(2)`, number 56. Not a plain stub: a child on a new stack finds no return address there, one on the shared stack destroys the parent's.
+    /// `clone(2)`, number 56. With code of its own, as a plain stub would not do: a child on a new stack finds no
+    /// return address there, one on the shared stack destroys the parent's.
     ///
     /// `long clone(unsigned long clone_flags, unsigned long newsp, int *parent_tidptr, int *child_tidptr, unsigned long tls)`
+    ///
+    /// The child comes back at the call, with every register as in the parent but those that the entry changes. With
+    /// a new stack there is nothing on it, so the call is made from assembly (liblinux/thread.h, liblinux::thread).
+    /// With CLONE_VM and no new stack the call is as vfork.
     ///
     /// Errors of the manual: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM.
     ///
@@ -629,9 +634,9 @@ crate::call::methods! {
     /// - A null pointer is given only where the manual allows one.
     /// - An argument that is an address for some requests is valid for what this request reads and writes there.
     /// - The child has a copy of this thread alone: until it calls `execve` or ends it does only what a signal
-    /// handler may do.
+    ///   handler may do.
     /// - No new stack and no `CLONE_VM`: the child would return into compiled code on an empty stack, or on its
-    /// parent's. `liblinux::thread` starts threads.
+    ///   parent's. `liblinux::thread` starts threads.
     clone(clone_flags: c_ulong, newsp: c_ulong, parent_tidptr: *mut c_int, child_tidptr: *mut c_int, tls: c_ulong) -> c_int;
     /// `fork(2)`, number 57. Superseded, and made by `clone`.
     ///
@@ -642,7 +647,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - The child has a copy of this thread alone: until it calls `execve` or ends it does only what a signal
-    /// handler may do.
+    ///   handler may do.
     fork() -> c_int;
     /// `execve(2)`, number 59.
     ///
@@ -658,7 +663,8 @@ crate::call::methods! {
     /// - A null pointer is given only where the manual allows one.
     /// - If it works it does not return, and no destructor runs; vectors end in a null pointer.
     execve(filename: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> usize;
-    /// `exit(2)`, number 60. Not a plain stub: never returns, and the stack may be gone by then.
+    /// `exit(2)`, number 60. With code of its own, as a plain stub would not do: never returns, and the stack may be
+    /// gone by then.
     ///
     /// `long exit(int error_code)`
     ///
@@ -739,7 +745,7 @@ crate::call::methods! {
     /// - `shmaddr` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     shmdt(shmaddr: *const c_void) -> usize;
     /// `msgget(2)`, number 68.
     ///
@@ -1449,7 +1455,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     personality(personality: c_uint) -> usize;
     /// `ustat(2)`, number 136.
     ///
@@ -1650,7 +1656,7 @@ crate::call::methods! {
     /// - `ptr` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     modify_ldt(func: c_int, ptr: *mut c_void, bytecount: c_ulong) -> usize;
     /// `pivot_root(2)`, number 155.
     ///
@@ -1663,7 +1669,7 @@ crate::call::methods! {
     /// - `new_root` and `put_old` are strings that a null byte ends.
     /// - A null pointer is given only where the manual allows one.
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     pivot_root(new_root: *const c_char, put_old: *const c_char) -> usize;
     /// `prctl(2)`, number 157.
     ///
@@ -1675,7 +1681,7 @@ crate::call::methods! {
     ///
     /// - An argument that is an address for some requests is valid for what this request reads and writes there.
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     prctl(option: c_int, arg2: c_ulong, arg3: c_ulong, arg4: c_ulong, arg5: c_ulong) -> usize;
     /// `arch_prctl(2)`, number 158.
     ///
@@ -1687,7 +1693,7 @@ crate::call::methods! {
     ///
     /// - An argument that is an address for some requests is valid for what this request reads and writes there.
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     arch_prctl(option: c_int, arg2: c_ulong) -> usize;
     /// `adjtimex(2)`, number 159.
     ///
@@ -1722,7 +1728,7 @@ crate::call::methods! {
     /// - `filename` is a string that a null byte ends.
     /// - A null pointer is given only where the manual allows one.
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     chroot(filename: *const c_char) -> usize;
     /// `sync(2)`, number 162.
     ///
@@ -1846,7 +1852,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     iopl(level: c_uint) -> usize;
     /// `ioperm(2)`, number 173.
     ///
@@ -1857,7 +1863,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     ioperm(from: c_ulong, num: c_ulong, turn_on: c_int) -> usize;
     /// `init_module(2)`, number 175.
     ///
@@ -2120,7 +2126,7 @@ crate::call::methods! {
     /// - `ctxp` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     io_setup(nr_events: c_uint, ctxp: *mut c_ulong) -> usize;
     /// `io_destroy(2)`, number 207.
     ///
@@ -2154,7 +2160,7 @@ crate::call::methods! {
     /// - `iocbpp` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     io_submit(ctx_id: c_ulong, nr: c_long, iocbpp: *mut *mut c_void) -> usize;
     /// `io_cancel(2)`, number 210.
     ///
@@ -2186,7 +2192,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     remap_file_pages(start: c_ulong, size: c_ulong, prot: c_ulong, pgoff: c_ulong, flags: c_ulong) -> usize;
     /// `getdents64(2)`, number 217.
     ///
@@ -2208,7 +2214,7 @@ crate::call::methods! {
     /// - `tidptr` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     set_tid_address(tidptr: *mut c_int) -> c_int;
     /// `restart_syscall(2)`, number 219.
     ///
@@ -2339,7 +2345,8 @@ crate::call::methods! {
     /// - `rmtp` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     clock_nanosleep(which_clock: c_int, flags: c_int, rqtp: *const c_void, rmtp: *mut c_void) -> usize;
-    /// `exit_group(2)`, number 231. Not a plain stub: never returns, and the stack may be gone by then.
+    /// `exit_group(2)`, number 231. With code of its own, as a plain stub would not do: never returns, and the stack
+    /// may be gone by then.
     ///
     /// `long exit_group(int error_code)`
     ///
@@ -2798,7 +2805,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     unshare(unshare_flags: c_ulong) -> usize;
     /// `set_robust_list(2)`, number 273.
     ///
@@ -2811,7 +2818,7 @@ crate::call::methods! {
     /// - `head` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     set_robust_list(head: *mut c_void, len: usize) -> usize;
     /// `get_robust_list(2)`, number 274.
     ///
@@ -2866,7 +2873,7 @@ crate::call::methods! {
     /// - `uiov` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     vmsplice(fd: c_int, uiov: *const c_void, nr_segs: c_ulong, flags: c_uint) -> usize;
     /// `move_pages(2)`, number 279.
     ///
@@ -3020,7 +3027,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns it or still
-    /// uses it.
+    ///   uses it.
     dup3(oldfd: c_int as c_uint, newfd: c_int as c_uint, flags: c_int) -> c_int;
     /// `pipe2(2)`, number 293.
     ///
@@ -3054,7 +3061,7 @@ crate::call::methods! {
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     preadv(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong) -> usize;
     /// `pwritev(2)`, number 296.
     ///
@@ -3067,7 +3074,7 @@ crate::call::methods! {
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     pwritev(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong) -> usize;
     /// `rt_sigqueueinfo(2)`, number 297.
     ///
@@ -3104,7 +3111,7 @@ crate::call::methods! {
     /// - `mmsg` and `timeout` are valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     recvmmsg(fd: c_int, mmsg: *mut c_void, vlen: c_uint, flags: c_uint, timeout: *mut c_void) -> usize;
     /// `fanotify_init(2)`, number 300.
     ///
@@ -3193,7 +3200,7 @@ crate::call::methods! {
     /// - `mmsg` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     sendmmsg(fd: c_int, mmsg: *mut c_void, vlen: c_uint, flags: c_uint) -> usize;
     /// `setns(2)`, number 308.
     ///
@@ -3204,7 +3211,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     setns(fd: c_int, flags: c_int) -> usize;
     /// `getcpu(2)`, number 309. Answers from user space where it can.
     ///
@@ -3228,7 +3235,7 @@ crate::call::methods! {
     /// - `lvec` and `rvec` are valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     process_vm_readv(pid: c_int, lvec: *const c_void, liovcnt: c_ulong, rvec: *const c_void, riovcnt: c_ulong, flags: c_ulong) -> usize;
     /// `process_vm_writev(2)`, number 311.
     ///
@@ -3241,7 +3248,7 @@ crate::call::methods! {
     /// - `lvec` and `rvec` are valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     /// - If `pid` is this process, what the remote vectors name may be overwritten.
     process_vm_writev(pid: c_int, lvec: *const c_void, liovcnt: c_ulong, rvec: *const c_void, riovcnt: c_ulong, flags: c_ulong) -> usize;
     /// `kcmp(2)`, number 312.
@@ -3312,7 +3319,7 @@ crate::call::methods! {
     /// - A null pointer is given only where the manual allows one.
     /// - An argument that is an address for some requests is valid for what this request reads and writes there.
     /// - No code of this process relies on what the call takes away from the thread: its segments, its shared tables,
-    /// its permission to make calls.
+    ///   its permission to make calls.
     seccomp(op: c_uint, flags: c_uint, uargs: *mut c_void) -> usize;
     /// `memfd_create(2)`, number 319.
     ///
@@ -3371,7 +3378,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     userfaultfd(flags: c_int) -> c_int;
     /// `membarrier(2)`, number 324.
     ///
@@ -3415,7 +3422,7 @@ crate::call::methods! {
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     preadv2(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong, flags: c_int) -> usize;
     /// `pwritev2(2)`, number 328.
     ///
@@ -3428,7 +3435,7 @@ crate::call::methods! {
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
-    /// writes there.
+    ///   writes there.
     pwritev2(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong, flags: c_int) -> usize;
     /// `pkey_mprotect(2)`, number 329.
     ///
@@ -3439,7 +3446,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     pkey_mprotect(start: c_ulong, len: usize, prot: c_ulong, pkey: c_int) -> usize;
     /// `pkey_alloc(2)`, number 330.
     ///
@@ -3460,7 +3467,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     pkey_free(pkey: c_int) -> usize;
     /// `statx(2)`, number 332.
     ///
@@ -3493,7 +3500,7 @@ crate::call::methods! {
     /// - `rseq` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     rseq(rseq: *mut c_void, rseq_len: c_uint, flags: c_int, sig: c_uint) -> usize;
     /// `pidfd_send_signal(2)`, number 424.
     ///
@@ -3515,7 +3522,7 @@ crate::call::methods! {
     /// - `params` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     io_uring_setup(entries: c_uint, params: *mut c_void) -> c_int;
     /// `io_uring_enter`, number 426.
     ///
@@ -3526,7 +3533,7 @@ crate::call::methods! {
     /// - `argp` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     io_uring_enter(fd: c_int as c_uint, to_submit: c_uint, min_complete: c_uint, flags: c_uint, argp: *const c_void, argsz: usize) -> usize;
     /// `io_uring_register`, number 427.
     ///
@@ -3537,7 +3544,7 @@ crate::call::methods! {
     /// - `arg` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused, until the kernel
-    /// is done with it.
+    ///   is done with it.
     io_uring_register(fd: c_int as c_uint, opcode: c_uint, arg: *mut c_void, nr_args: c_uint) -> usize;
     /// `open_tree`, number 428.
     ///
@@ -3603,9 +3610,14 @@ crate::call::methods! {
     ///
     /// None: the call takes no address, and changes nothing that Rust code relies on.
     pidfd_open(pid: c_int, flags: c_uint) -> c_int;
-    /// `clone3(2)`, number 435. Not a plain stub: a child on a new stack finds no return address there, one on the shared stack destroys the parent's.
+    /// `clone3(2)`, number 435. With code of its own, as a plain stub would not do: a child on a new stack finds no
+    /// return address there, one on the shared stack destroys the parent's.
     ///
     /// `long clone3(struct clone_args *uargs, size_t size)`
+    ///
+    /// The child comes back at the call, with every register as in the parent but those that the entry changes. With
+    /// a new stack there is nothing on it, so the call is made from assembly (liblinux/thread.h, liblinux::thread).
+    /// With CLONE_VM and no new stack the call is as vfork.
     ///
     /// Errors of the manual: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM.
     ///
@@ -3614,9 +3626,9 @@ crate::call::methods! {
     /// - `uargs` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - The child has a copy of this thread alone: until it calls `execve` or ends it does only what a signal
-    /// handler may do.
+    ///   handler may do.
     /// - No new stack and no `CLONE_VM`: the child would return into compiled code on an empty stack, or on its
-    /// parent's. `liblinux::thread` starts threads.
+    ///   parent's. `liblinux::thread` starts threads.
     clone3(uargs: *mut c_void, size: usize) -> c_int;
     /// `close_range(2)`, number 436.
     ///
@@ -3627,7 +3639,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns it or still
-    /// uses it.
+    ///   uses it.
     close_range(fd: c_uint, max_fd: c_uint, flags: c_uint) -> usize;
     /// `openat2(2)`, number 437.
     ///
@@ -3674,7 +3686,7 @@ crate::call::methods! {
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     process_madvise(pidfd: c_int, vec: *const c_void, vlen: usize, behavior: c_int, flags: c_uint) -> usize;
     /// `epoll_pwait2(2)`, number 441.
     ///
@@ -3801,7 +3813,7 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     map_shadow_stack(addr: c_ulong, size: c_ulong, flags: c_uint) -> usize;
     /// `futex_wake`, number 454.
     ///
@@ -3884,6 +3896,6 @@ crate::call::methods! {
     /// # Safety
     ///
     /// - Memory that is in use stays mapped, with its contents and the access that its users rely on; so does the
-    /// image.
+    ///   image.
     mseal(start: c_ulong, len: usize, flags: c_ulong) -> usize;
 }

@@ -30,10 +30,13 @@ const TRIP: &str = "--trip";
 /// A line and how it is judged.
 type Test = (&'static str, fn(&Path) -> Result<()>);
 
-const TESTS: [Test; 11] = [
+const TESTS: [Test; 14] = [
     ("calls", |_| calls()),
     ("registry", |folder| says(folder, &["registry"], "0 14\n")),
     ("linked", |folder| says(folder, &["linked"], "getpid agrees, mseal is there\n")),
+    ("random", |folder| says(folder, &["random"], "4000 keys, 4000 of them different\n")),
+    ("random-c", |folder| says(folder, &["random-c"], "two requests differ, parent and child differ\n")),
+    ("threads", |folder| says(folder, &["threads"], "4 threads counted to 4000\n")),
     ("divide", |folder| says(folder, &["divide"], DIVIDE)),
     ("linear_memory", |folder| says(folder, &["linear_memory"], LINEAR_MEMORY)),
     ("peek", |folder| says(folder, &["peek"], PEEK)),

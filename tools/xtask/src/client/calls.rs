@@ -8,6 +8,7 @@ use super::parameter::Parameter;
 use super::safety;
 use anyhow::{Context as _, Result};
 use liblinux_abi::descriptor::{OPENS, PROCESSES, is_descriptor};
+use liblinux_abi::process::CHILD;
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 use liblinux_abi::{ctype, manual, standard};
 use std::fmt::Write as _;
@@ -46,8 +47,16 @@ fn method(text: &mut String, call: &Syscall) -> Result<()> {
     let parameters = Parameter::of(call)?;
     let page = manual::find(call.name);
     let title = page.map_or_else(|| call.name.to_owned(), |page| page.page.to_owned());
-    writeln!(text, "    /// `{title}`, number {}.{}", call.number, note(call.kind))?;
+    for line in wrapped(&format!("`{title}`, number {}.{}", call.number, note(call.kind))) {
+        writeln!(text, "    /// {line}")?;
+    }
     writeln!(text, "    ///\n    /// `{}`", declared(call))?;
+    if matches!(call.name, "clone" | "clone3") {
+        writeln!(text, "    ///")?;
+        for line in wrapped(CHILD) {
+            writeln!(text, "    /// {line}")?;
+        }
+    }
     if let Some(errors) = page.map(|page| page.errors).filter(|errors| !errors.is_empty()) {
         writeln!(text, "    ///")?;
         for line in wrapped(&format!("Errors of the manual: {errors}.")) {
@@ -55,8 +64,10 @@ fn method(text: &mut String, call: &Syscall) -> Result<()> {
         }
     }
     writeln!(text, "    ///\n    /// # Safety\n    ///")?;
-    for line in safety::sentences(call, &parameters).iter().flat_map(|sentence| wrapped(sentence)) {
-        writeln!(text, "    /// {line}")?;
+    for sentence in safety::sentences(call, &parameters) {
+        // The lines of an item stand below its first word.
+        let indent = if sentence.starts_with("- ") { "  " } else { "" };
+        writeln!(text, "    /// {}", wrapped(&sentence).join(&format!("\n    /// {indent}")))?;
     }
     let parameters: Result<Vec<_>> = parameters.iter().map(|parameter| typed(call, parameter)).collect();
     writeln!(text, "    {}({}) -> {};", call.name, parameters?.join(", "), result(call)?)?;
@@ -96,7 +107,9 @@ fn note(kind: Kind) -> String {
     match kind {
         Kind::Legacy { successors } => format!(" Superseded, and made by `{}`.", successors.join("` and `")),
         Kind::Standard => " Answers from user space where it can.".to_owned(),
-        Kind::Custom { because } => format!(" Not a plain stub: {because}."),
+        Kind::Custom { because } => {
+            format!(" With code of its own, as a plain stub would not do: {because}.")
+        }
         Kind::Stub | Kind::Absent { .. } => String::new(),
     }
 }

@@ -3,6 +3,7 @@
 use super::COMMAND;
 use super::parameter::Parameter;
 use anyhow::Result;
+use liblinux_abi::process::CHILD;
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 use liblinux_abi::{ctype, legacy, manual, standard};
 use std::collections::BTreeSet;
@@ -140,6 +141,9 @@ fn prototype(text: &mut String, call: &Syscall, parameters: &[Parameter]) -> Res
     if let Some(errors) = page.map(|page| page.errors).filter(|errors| !errors.is_empty()) {
         write!(comment, " Errors: {errors}.")?;
     }
+    if matches!(call.name, "clone" | "clone3") {
+        write!(comment, " {CHILD}")?;
+    }
     if comment.len() + "/*  */".len() <= WIDTH {
         writeln!(text, "\n/* {comment} */")?;
     } else {
@@ -157,7 +161,9 @@ fn note(kind: Kind) -> String {
     match kind {
         Kind::Stub | Kind::Absent { .. } => String::new(),
         Kind::Standard => ", a standard function".to_owned(),
-        Kind::Custom { because } => format!(", not a plain stub: {because}"),
+        Kind::Custom { because } => {
+            format!(", with code of its own, as a plain stub would not do: {because}")
+        }
         Kind::Legacy { successors } => format!(", superseded, and made by {}", successors.join(" and ")),
     }
 }
