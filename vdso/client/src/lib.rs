@@ -27,27 +27,41 @@
 
 #![cfg_attr(not(test), no_std)]
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64")))]
-compile_error!("liblinux is for 64-bit x86-64 Linux: build it for x86_64-unknown-linux-gnu or -musl");
+#[cfg(not(all(
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "android", target_os = "none")
+)))]
+compile_error!(
+    "liblinux is for 64-bit x86-64 Linux programs: build for x86_64-unknown-linux-gnu or x86_64-unknown-linux-musl"
+);
 
 #[cfg(feature = "std")]
 extern crate std;
 
-mod arch;
-pub mod auxv;
-mod call;
-mod calls;
-mod elf;
-mod errno;
-pub mod fixup;
-mod origin;
-pub mod probe;
-pub mod random;
-pub mod thread;
-mod vdso;
+/// All of the crate. For another target it is left out, so that the error above is the only one.
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+#[path = ""]
+mod library {
+    pub(crate) mod arch;
+    pub mod auxv;
+    pub(crate) mod call;
+    mod calls;
+    mod elf;
+    mod errno;
+    pub mod fixup;
+    mod origin;
+    pub mod probe;
+    pub mod random;
+    pub mod thread;
+    mod vdso;
 
-pub use call::Call;
-pub use elf::Unfit;
-pub use errno::{Errno, NotAnError};
-pub use liblinux_abi::signal::{Action as Sigaction, SA_RESTORER};
-pub use vdso::Vdso;
+    pub use call::Call;
+    pub use elf::Unfit;
+    pub use errno::{Errno, NotAnError};
+    pub use liblinux_abi::signal::{Action as Sigaction, SA_RESTORER};
+    pub use vdso::Vdso;
+}
+
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+pub use library::*;
