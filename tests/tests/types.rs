@@ -36,7 +36,8 @@ fn types_are_the_kernels() {
     // An enumeration is as wide as the `int` that stands for it; the other types are the same.
     let facts: Vec<Fact> = TYPES
         .iter()
-        .filter(|row| !row.c.starts_with("void"))
+        // What is another type for programs, layout tests compare.
+        .filter(|row| !row.c.starts_with("void") && !row.c.starts_with("struct "))
         .map(|row| match row.name {
             name if name.starts_with("enum ") => fact(format!("sizeof({name}) == sizeof({})", row.c), 1),
             name => fact(format!("__builtin_types_compatible_p({name}, {})", row.c), 1),

@@ -1,14 +1,15 @@
 //! File descriptors and processes among parameters and results.
 //!
-//! The kernel declares descriptors as `int`, `unsigned int` and `unsigned long`, and every call returns a `long`. For a
-//! Rust program a descriptor is an `int` wherever it occurs, and so is the number of a process.
+//! The kernel declares descriptors as `int`, `unsigned int` and `unsigned long`, and every call
+//! returns a `long`. For a Rust program a descriptor is an `int` wherever it occurs, and so is the
+//! number of a process.
 //!
 //! # Invariants
 //!
 //! 1. Rows are calls of the table, each in one list.
 
-/// Calls that return a new descriptor. `fcntl`, `seccomp`, `bpf`, `keyctl` and `prctl` do so for some requests only, so
-/// they are not here.
+/// Calls that return a new descriptor. `fcntl`, `seccomp`, `bpf`, `keyctl` and `prctl` do so for
+/// some requests only, so they are not here.
 pub const OPENS: &[&str] = &[
     "open",
     "dup",
@@ -65,7 +66,8 @@ pub const PROCESSES: &[&str] = &[
 
 /// Whether an integer parameter is a descriptor, by its name.
 ///
-/// The two ends of `close_range` are not: they need not be open, and the last one is often all ones.
+/// The two ends of `close_range` are not: they need not be open, and the last one is often all
+/// ones.
 pub fn is_descriptor(call: &str, parameter: &str) -> bool {
     let is_named = parameter == "fildes"
         || parameter.ends_with("fd")

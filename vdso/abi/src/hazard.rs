@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! 1. Rows are calls of the table; a call may have several hazards.
-//! 2. A call that is in no list touches the caller's memory only through its pointers, during the call.
+//! 2. A call that is in no list touches the caller's memory only through its pointers, during the
+//!    call.
 
 /// A way in which a call can break what Rust code relies on.
 #[derive(Clone, Copy, Debug)]

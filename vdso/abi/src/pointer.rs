@@ -1,15 +1,17 @@
 //! Parameters that a program has in another type than the kernel's source declares.
 //!
-//! The kernel declares pointers for itself: data is `char *`, `const` is left out where the kernel only reads, and lengths of
-//! addresses are `int`. A program has the types of its libc: `void *`, `const struct sockaddr *`, `socklen_t *`. With the
-//! kernel's own declarations right programs are warned at in C and refused in C++. So the C header and the Rust calls take
-//! what stands here. The registers are the same.
+//! The kernel declares pointers for itself: data is `char *`, `const` is left out where the kernel
+//! only reads, and lengths of addresses are `int`. A program has the types of its libc: `void *`,
+//! `const struct sockaddr *`, `socklen_t *`. With the kernel's own declarations right programs are
+//! warned at in C and refused in C++. So the C header and the Rust calls take what stands here. The
+//! registers are the same.
 //!
 //! A test gives a C++ compiler the libc's function of each name, and our declaration its arguments.
 //!
 //! # Invariants
 //!
-//! 1. Rows are in the order of [`SYSCALLS`](crate::syscall::SYSCALLS), and each is of a parameter with that name.
+//! 1. Rows are in the order of [`SYSCALLS`](crate::syscall::SYSCALLS), and each is of a parameter
+//!    with that name.
 //! 2. A `const` stands only where the kernel writes nothing.
 
 use crate::syscall::Syscall;

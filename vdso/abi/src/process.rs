@@ -1,4 +1,5 @@
-//! How a new process or thread is asked for, and what decides whether it shares its parent's memory and stack.
+//! How a new process or thread is asked for, and what decides whether it shares its parent's memory
+//! and stack.
 //!
 //! Source: `include/uapi/linux/sched.h` of Linux 6.12.
 
@@ -53,7 +54,8 @@ pub const CLONE_SYSVSEM: u32 = 0x4_0000;
 pub const CLONE_SETTLS: u32 = 0x8_0000;
 /// `CLONE_PARENT_SETTID`: the kernel writes the child's number into the parent's memory.
 pub const CLONE_PARENT_SETTID: u32 = 0x10_0000;
-/// `CLONE_CHILD_CLEARTID`: the kernel clears the number at the child's end and wakes who waits for it.
+/// `CLONE_CHILD_CLEARTID`: the kernel clears the number at the child's end and wakes who waits for
+/// it.
 pub const CLONE_CHILD_CLEARTID: u32 = 0x20_0000;
 
 /// What a thread shares with its process, and that its number is written and cleared.

@@ -1,16 +1,18 @@
 //! The C types of the standard functions.
 //!
-//! A standard function is the vDSO's, not the system call of the same name: it may take other arguments and return another
-//! type. `getrandom` takes five arguments where the system call takes three, and a caller who gives three leaves the
-//! other two to chance. Four functions return `int`, so that the upper half of `rax` means nothing. The C header and the Rust
-//! calls are generated from these types, never from the system call's.
+//! A standard function is the vDSO's, not the system call of the same name: it may take other
+//! arguments and return another type. `getrandom` takes five arguments where the system call takes
+//! three, and a caller who gives three leaves the other two to chance. Four functions return `int`,
+//! so that the upper half of `rax` means nothing. The C header and the Rust calls are generated
+//! from these types, never from the system call's.
 //!
-//! Source: `include/vdso/gettime.h`, `include/vdso/getrandom.h`, `arch/x86/include/asm/vdso/processor.h` of Linux 6.12. A
-//! test gives the compiler both.
+//! Source: `include/vdso/gettime.h`, `include/vdso/getrandom.h`,
+//! `arch/x86/include/asm/vdso/processor.h` of Linux 6.12. A test gives the compiler both.
 //!
 //! # Invariants
 //!
-//! 1. Rows are exactly the standard functions, in the order of [`SYSCALLS`](crate::syscall::SYSCALLS).
+//! 1. Rows are exactly the standard functions, in the order of
+//!    [`SYSCALLS`](crate::syscall::SYSCALLS).
 
 use crate::syscall::Syscall;
 

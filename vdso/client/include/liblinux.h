@@ -10,8 +10,9 @@
  *   look it up (musl, static,     const void *image = liblinux_find(getauxval(AT_SYSINFO_EHDR));
  *   no libc at all):              long fd = LIBLINUX(image, openat)(AT_FDCWD, path, O_RDONLY, 0);
  *
- * LIBLINUX(image, call) has the type of a pointer to the entry, and is a null pointer if the image has no such entry.
- * A linked program that shall also start on an older image declares the entry weak before it uses it, and tests it:
+ * LIBLINUX(image, call) has the type of a pointer to the entry, and is a null pointer if the image
+ * has no such entry. A linked program that shall also start on an older image declares the entry
+ * weak before it uses it, and tests it:
  *
  *   #pragma weak __vdso_mseal
  *   if (__vdso_mseal) ...
@@ -19,27 +20,31 @@
  * What holds for every entry unless a comment says otherwise:
  *
  * - It returns what the kernel returned: a value, or -errno in [-4095, -1]. It does not set errno.
- * - It preserves every register but rax, rcx, r10 and r11, vector registers and flags that the psABI preserves included.
- *   It takes 8 bytes of stack (what is made by another call up to 64), no thread-local storage, and locks
- *   nothing: signal handlers may call it.
- * - The errors are those that the manual's page lists; where none are listed, the page has no list of its own.
- * - Standard functions (they answer from user space where they can) are ordinary C functions: they preserve what the
- *   psABI says, and a bad pointer gives -EFAULT.
+ * - It preserves every register but rax, rcx, r10 and r11, vector registers and flags that the
+ *   psABI preserves included. It takes 8 bytes of stack (what is made by another call up to
+ *   64), no thread-local storage, and locks nothing: signal handlers may call it.
+ * - The errors are those that the manual's page lists; where none are listed, the page has no list
+ *   of its own.
+ * - Standard functions (they answer from user space where they can) are ordinary C functions: they
+ *   preserve what the psABI says, and a bad pointer gives -EFAULT.
  *
- * Types are spelled without the kernel's headers and without a libc's, and clash with neither. Pointers take what a program
- * has in its libc's types, in C and in C++:
+ * Types are spelled without the kernel's headers and without a libc's, and clash with neither.
+ * Pointers take what a program has in its libc's types, in C and in C++:
  *
- * - a structure that libcs have under the kernel's name is that one (struct stat, struct pollfd, struct rusage);
- * - one that they call differently is a void pointer, with the kernel's name beside it. Its bytes are those of the libc's:
- *   struct timespec, itimerspec, timeval, itimerval, timex, rlimit, utsname, msghdr, siginfo_t. (musl's struct msghdr and
- *   cmsghdr have padding that the kernel reads: begin them with zeros.)
- * - a set of signals has 8 bytes for the kernel, which is what the argument sigsetsize says: a libc's sigset_t is larger, and
- *   its first 8 bytes are those of the kernel's.
- * - struct sigaction is another in every libc, so the one here is struct liblinux_sigaction, and a libc's is refused.
+ * - a structure that libcs have under the kernel's name is that one (struct stat, struct pollfd,
+ *   struct rusage);
+ * - one that they call differently is a void pointer, with the kernel's name beside it. Its bytes
+ *   are those of the libc's: struct timespec, itimerspec, timeval, itimerval, timex, rlimit,
+ *   utsname, msghdr, siginfo_t. (musl's struct msghdr and cmsghdr have padding that the kernel
+ *   reads: begin them with zeros.)
+ * - a set of signals has 8 bytes for the kernel, which is what the argument sigsetsize says: a
+ *   libc's sigset_t is larger, and its first 8 bytes are those of the kernel's.
+ * - struct sigaction is another in every libc, so the one here is struct liblinux_sigaction, and a
+ *   libc's is refused.
  * - a timer_t of the libc is not the kernel's, which is an int.
  *
- * liblinux/random.h has getrandom with its three arguments, and from a state that the caller keeps; liblinux/thread.h starts
- * threads without a libc.
+ * liblinux/random.h has getrandom with its three arguments, and from a state that the caller keeps;
+ * liblinux/thread.h starts threads without a libc.
  */
 #ifndef LIBLINUX_H
 #define LIBLINUX_H
@@ -57,10 +62,11 @@ extern "C" {
 #endif
 
 /*
- * The entry of a call in an image that liblinux_find() found, with its type; a null pointer if it has none.
+ * The entry of a call in an image that liblinux_find() found, with its type; a null pointer if it
+ * has none.
  *
- * Three are more than a pointer of that type. LIBLINUX(image, vfork)() is a call and nothing else, by a function that is
- * known to return twice; exit and exit_group are known not to return.
+ * Three are more than a pointer of that type. LIBLINUX(image, vfork)() is a call and nothing else,
+ * by a function that is known to return twice; exit and exit_group are known not to return.
  */
 #define LIBLINUX(image, call) \
 	LIBLINUX_EXPAND(LIBLINUX_PICK, (LIBLINUX_AS_##call, LIBLINUX_POINTER, 0))(image, __vdso_##call, "__vdso_" #call)

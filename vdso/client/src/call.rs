@@ -32,10 +32,11 @@ macro_rules! entry_type {
     };
 }
 
-/// Makes the methods of [`Vdso`](crate::Vdso) for rows such as `close(fd: c_int as c_uint) -> usize;`.
+/// Makes the methods of [`Vdso`](crate::Vdso) for rows such as `close(fd: c_int as c_uint) ->
+/// usize;`.
 ///
-/// Behind `as` is the type of the entry's parameter, behind `=>` that of its result, where these are others. A result of
-/// 32 bits says nothing about the upper half of the register.
+/// Behind `as` is the type of the entry's parameter, behind `=>` that of its result, where these
+/// are others. A result of 32 bits says nothing about the upper half of the register.
 macro_rules! methods {
     ($(
         $(#[$doc:meta])*
@@ -59,7 +60,8 @@ macro_rules! methods {
                         let made = unsafe { self.without_entry(crate::Call::$name, &arguments) };
                         return made.map(|value| value as $result);
                     };
-                    // SAFETY: the image exports a function of this type there (`Vdso`, invariant 1).
+                    // SAFETY: the image exports a function of this type there (`Vdso`, invariant
+                    // 1).
                     let entry = unsafe { core::mem::transmute::<usize, Entry>(address) };
                     // SAFETY: the caller's contract.
                     let returned = unsafe { entry($($parameter as crate::call::entry_type!($type $(, $entry)?)),*) };

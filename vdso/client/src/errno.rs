@@ -19,8 +19,9 @@ use liblinux_abi::{error, for_each_error};
 /// }
 /// ```
 ///
-/// Conversions: [`From`] into `i32` and, with the feature `std`, into `std::io::Error`; [`TryFrom`] from `i32`, from `u32`
-/// (the type of the constants of `linux-raw-sys`), and from `&std::io::Error`.
+/// Conversions: [`From`] into `i32` and, with the feature `std`, into `std::io::Error`; [`TryFrom`]
+/// from `i32`, from `u32` (the type of the constants of `linux-raw-sys`), and from
+/// `&std::io::Error`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(u16);
 
@@ -49,7 +50,8 @@ impl Errno {
         self.number() as i32
     }
 
-    /// The error with a number, as `std::io::Error::raw_os_error` has it; `None` if the kernel returns no such number.
+    /// The error with a number, as `std::io::Error::raw_os_error` has it; `None` if the kernel
+    /// returns no such number.
     pub const fn from_raw_os_error(number: i32) -> Option<Self> {
         if 1 <= number && number <= error::MAX as i32 { Self::new(number as u16) } else { None }
     }

@@ -1,8 +1,8 @@
 //! Random bytes: the call, and from user space by a state that the caller keeps.
 //!
-//! The vDSO's `getrandom` is not the system call of that name: it has two parameters more, a state and its size.
-//! [`Vdso::getrandom`] has the call's three arguments. With a state the function answers without a system call, for as long as
-//! the kernel's generator was not reseeded:
+//! The vDSO's `getrandom` is not the system call of that name: it has two parameters more, a state
+//! and its size. [`Vdso::getrandom`] has the call's three arguments. With a state the function
+//! answers without a system call, for as long as the kernel's generator was not reseeded:
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,18 +18,22 @@
 //! # }
 //! ```
 //!
-//! - **Fork.** A child finds its states empty, because the kernel zeroes such memory in it, asks the kernel for a key,
-//!   and shares no byte with its parent. So states are only ever in memory that [`Random::map`] mapped.
+//! - **Fork.** A child finds its states empty, because the kernel zeroes such memory in it, asks
+//!   the kernel for a key, and shares no byte with its parent. So states are only ever in memory
+//!   that [`Random::map`] mapped.
 //! - **Threads.** A state is one thread's at a time: it can be sent, not shared.
-//! - **Signal handlers.** A handler may use the state of the thread that it interrupts. If the function is at work on it,
-//!   the handler's bytes come from a system call, and the state is left alone.
-//! - **Handlers that do not return** (`longjmp`, a cancelled thread) leave the state marked as in use: every later request is a
-//!   system call. [`State::reset`] makes it a new one.
-//! - **Kernels before 6.11** have neither the function nor such memory; [`Random::of`] or [`Random::map`] says so.
+//! - **Signal handlers.** A handler may use the state of the thread that it interrupts. If the
+//!   function is at work on it, the handler's bytes come from a system call, and the state is left
+//!   alone.
+//! - **Handlers that do not return** (`longjmp`, a cancelled thread) leave the state marked as in
+//!   use: every later request is a system call. [`State::reset`] makes it a new one.
+//! - **Kernels before 6.11** have neither the function nor such memory; [`Random::of`] or
+//!   [`Random::map`] says so.
 //!
 //! # Invariants
 //!
-//! 1. Each state that [`States::take`] gives is another place in the mapping, and straddles no pages.
+//! 1. Each state that [`States::take`] gives is another place in the mapping, and straddles no
+//!    pages.
 //! 2. The mapping has the protection and the flags that the image named.
 
 #![expect(unsafe_code, reason = "calls the image's function, maps memory")]
@@ -66,15 +70,18 @@ impl Vdso {
         unsafe { self.getrandom_with_state(buffer, len, flags, ptr::null_mut(), 0) }
     }
 
-    /// The standard function `getrandom`, with its five arguments. [`Random`] calls it as it wants to be called.
+    /// The standard function `getrandom`, with its five arguments. [`Random`] calls it as it wants
+    /// to be called.
     ///
-    /// `ssize_t getrandom(void *buffer, size_t len, unsigned int flags, void *opaque_state, size_t opaque_len)`
+    /// `ssize_t getrandom(void *buffer, size_t len, unsigned int flags, void *opaque_state, size_t
+    /// opaque_len)`
     ///
     /// # Safety
     ///
     /// - `buffer` is valid for writes of `len` bytes.
-    /// - `opaque_state` is a state of this thread in memory that was mapped as the image asks, and `opaque_len` its size; or
-    ///   `opaque_len` is 0; or it is `usize::MAX` with all else 0, and `opaque_state` is valid for writes of [`Parameters`].
+    /// - `opaque_state` is a state of this thread in memory that was mapped as the image asks, and
+    ///   `opaque_len` its size; or `opaque_len` is 0; or it is `usize::MAX` with all else 0, and
+    ///   `opaque_state` is valid for writes of [`Parameters`].
     #[inline]
     pub unsafe fn getrandom_with_state(
         &self,
@@ -127,7 +134,8 @@ impl Random {
         &self.parameters
     }
 
-    /// Maps memory for so many states, by the image's `mmap`. A kernel before 6.11 refuses that with `EINVAL`.
+    /// Maps memory for so many states, by the image's `mmap`. A kernel before 6.11 refuses that
+    /// with `EINVAL`.
     pub fn map<'image>(&self, vdso: &'image Vdso, count: usize) -> Result<States<'image>, Errno> {
         let pages = count.div_ceil(self.states_in_a_page());
         let size = pages.checked_mul(PAGE_SIZE).filter(|size| *size != 0).ok_or(Errno::EINVAL)?;
@@ -160,7 +168,8 @@ pub struct States<'image> {
 }
 
 impl States<'_> {
-    /// A state that was not taken yet; `None` if all were. A thread that is done with its state may send it to another.
+    /// A state that was not taken yet; `None` if all were. A thread that is done with its state may
+    /// send it to another.
     pub fn take(&self) -> Option<State<'_>> {
         let next = |taken: usize| (taken < self.count).then_some(taken + 1);
         let index = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
@@ -192,20 +201,22 @@ unsafe impl Send for State<'_> {}
 impl State<'_> {
     /// Fills a buffer.
     ///
-    /// It may have to wait until the kernel's generator is ready, early at boot; a signal handler may end that with `EINTR`.
+    /// It may have to wait until the kernel's generator is ready, early at boot; a signal handler
+    /// may end that with `EINTR`.
     pub fn fill(&self, buffer: &mut [u8]) -> Result<(), Errno> {
         let mut done = 0;
         while done < buffer.len() {
             let rest = &mut buffer[done..];
-            // SAFETY: bytes of any kind are valid, and nothing that is not a byte is stored through it.
+            // SAFETY: bytes of any kind are valid, and nothing that is not a byte is stored through
+            // it.
             let rest = unsafe { &mut *(ptr::from_mut(rest) as *mut [MaybeUninit<u8>]) };
             done += self.getrandom(rest, 0)?;
         }
         Ok(())
     }
 
-    /// As `getrandom(2)`: how many bytes were written, from the start of the buffer, which for more than 256 may be fewer than
-    /// asked for.
+    /// As `getrandom(2)`: how many bytes were written, from the start of the buffer, which for more
+    /// than 256 may be fewer than asked for.
     pub fn getrandom(&self, buffer: &mut [MaybeUninit<u8>], flags: c_uint) -> Result<usize, Errno> {
         let size = self.random.parameters.size_of_opaque_state as usize;
         let (start, len) = (buffer.as_mut_ptr().cast::<c_void>(), buffer.len());
@@ -221,7 +232,8 @@ impl State<'_> {
     /// Makes it a new state: all zeros.
     pub fn reset(&mut self) {
         let size = self.random.parameters.size_of_opaque_state as usize;
-        // SAFETY: the state's own memory, on which no call is at work, as this is the only reference.
+        // SAFETY: the state's own memory, on which no call is at work, as this is the only
+        // reference.
         unsafe { self.place.cast::<u8>().write_bytes(0, size) };
     }
 }

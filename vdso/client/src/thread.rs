@@ -1,8 +1,8 @@
 //! Threads for a program without a libc, by the entry of `clone3`.
 //!
-//! With a new stack the child of `clone3` comes back at the call, on a stack that has nothing on it: no compiled function
-//! survives that. [`Thread::start`] makes the call in assembly, where nothing of the stack is needed, and calls a function
-//! there.
+//! With a new stack the child of `clone3` comes back at the call, on a stack that has nothing on
+//! it: no compiled function survives that. [`Thread::start`] makes the call in assembly, where
+//! nothing of the stack is needed, and calls a function there.
 //!
 //! ```no_run
 //! use core::ffi::{c_int, c_void};
@@ -15,8 +15,10 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let vdso = Vdso::find()?;
 //! let mut stack = [const { core::mem::MaybeUninit::<u128>::uninit() }; 4096];
-//! let thread = Thread::new(stack.as_mut_ptr().cast(), size_of_val(&stack), work, core::ptr::null_mut());
-//! // SAFETY: the stack is large enough for `work` and used by nothing else; both outlive the thread, which is waited for.
+//! let (start, size) = (stack.as_mut_ptr().cast(), size_of_val(&stack));
+//! let thread = Thread::new(start, size, work, core::ptr::null_mut());
+//! // SAFETY: the stack is large enough for `work` and used by nothing else; both outlive the
+//! // thread, which is waited for.
 //! unsafe { thread.start(&vdso) }?;
 //! thread.join(&vdso)?;
 //! # Ok(())
@@ -25,8 +27,8 @@
 //!
 //! # Invariants
 //!
-//! 1. The kernel writes the thread's number into `number` before the thread runs, and 0 when it has ended: then it uses
-//!    neither its stack nor this structure any more.
+//! 1. The kernel writes the thread's number into `number` before the thread runs, and 0 when it has
+//!    ended: then it uses neither its stack nor this structure any more.
 
 #![expect(unsafe_code, reason = "starts threads")]
 
@@ -61,7 +63,8 @@ impl Thread {
         Self { stack, stack_size, tls: ptr::null_mut(), function, argument, number: AtomicI32::new(0) }
     }
 
-    /// Gives it a base of `fs`, the anchor of thread-local storage. Without it has that of the thread which starts it.
+    /// Gives it a base of `fs`, the anchor of thread-local storage. Without it has that of the
+    /// thread which starts it.
     #[must_use]
     pub const fn with_tls(mut self, tls: *mut c_void) -> Self {
         self.tls = tls;
@@ -70,16 +73,18 @@ impl Thread {
 
     /// Starts it; its number. It shares everything with its process.
     ///
-    /// Fails with [`Errno::NO_ENTRY`] on an image without `clone3` or `exit`, whatever [`Vdso::or_syscall`] says, and with
-    /// `EINVAL` for a stack that is none.
+    /// Fails with [`Errno::NO_ENTRY`] on an image without `clone3` or `exit`, whatever
+    /// [`Vdso::or_syscall`] says, and with `EINVAL` for a stack that is none.
     ///
     /// # Safety
     ///
     /// - It has not been started before, or has ended.
-    /// - It stays in its place, and its stack mapped and otherwise unused, until it has ended ([`Thread::join`]).
-    /// - The stack is large enough for the function, and the function may be called with the argument on another thread.
-    /// - The function does not unwind, and uses no thread-local storage but what `tls` leads to. That forbids a libc's functions and
-    ///   those of std.
+    /// - It stays in its place, and its stack mapped and otherwise unused, until it has ended
+    ///   ([`Thread::join`]).
+    /// - The stack is large enough for the function, and the function may be called with the
+    ///   argument on another thread.
+    /// - The function does not unwind, and uses no thread-local storage but what `tls` leads to.
+    ///   That forbids a libc's functions and those of std.
     pub unsafe fn start(&self, vdso: &Vdso) -> Result<c_int, Errno> {
         let clone3 = vdso.entry(Call::clone3).ok_or(Errno::NO_ENTRY)?;
         let exit = vdso.entry(Call::exit).ok_or(Errno::NO_ENTRY)?;
@@ -102,10 +107,12 @@ impl Thread {
         unsafe { clone3_with(clone3, exit, &arguments, self.function, self.argument) }
     }
 
-    /// Waits until it has ended, if it was started. Fails with [`Errno::NO_ENTRY`] on an image without `futex`.
+    /// Waits until it has ended, if it was started. Fails with [`Errno::NO_ENTRY`] on an image
+    /// without `futex`.
     pub fn join(&self, vdso: &Vdso) -> Result<(), Errno> {
         loop {
-            let number = self.number.load(Ordering::Acquire); // Pairs with the kernel's store at the thread's end.
+            // Pairs with the kernel's store at the thread's end.
+            let number = self.number.load(Ordering::Acquire);
             if number == 0 {
                 return Ok(());
             }
@@ -121,12 +128,14 @@ impl Thread {
     }
 }
 
-/// Makes a `clone3` call whose child has a new stack and calls `function` there; the child's number.
+/// Makes a `clone3` call whose child has a new stack and calls `function` there; the child's
+/// number.
 ///
 /// # Safety
 ///
-/// `clone3` and `exit` are the image's entries; `arguments` ask for `CLONE_VM` and a new stack, which is the child's alone and
-/// large enough; and the child may share with this process what it shares.
+/// `clone3` and `exit` are the image's entries; `arguments` ask for `CLONE_VM` and a new stack,
+/// which is the child's alone and large enough; and the child may share with this process what it
+/// shares.
 unsafe fn clone3_with(
     clone3: usize,
     exit: usize,

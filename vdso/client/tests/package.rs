@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-/// Packs the client and what it needs, unpacks that elsewhere, and compiles it there. Nothing is fetched.
+/// Packs the client and what it needs, unpacks that elsewhere, and compiles it there. Nothing is
+/// fetched.
 #[test]
 fn the_client_and_what_it_needs_can_be_published() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

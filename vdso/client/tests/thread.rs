@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "starts threads")]
 
+#[path = "headers/compiler.rs"]
 mod compiler;
 
 use compiler::{check, print};
@@ -44,7 +45,8 @@ fn threads_run_on_their_stacks_and_end() {
             })
             .collect();
         for thread in &threads {
-            // SAFETY: the stack is the thread's alone, large enough for `work`, and outlives it: it is waited for below.
+            // SAFETY: the stack is the thread's alone, large enough for `work`, and outlives it: it
+            // is waited for below.
             assert!(unsafe { thread.start(&vdso) }.expect("a thread") > 0);
         }
         for thread in &threads {

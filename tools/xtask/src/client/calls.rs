@@ -1,7 +1,8 @@
 //! `vdso/client/src/calls.rs`: a method for each call, with the parameters' names and types.
 //!
-//! It is generated rather than expanded from the table by a macro, because the table's parameters are C declarations:
-//! a macro could at best give methods whose parameters have no names and whose types are projections.
+//! It is generated rather than expanded from the table by a macro, because the table's parameters
+//! are C declarations: a macro could at best give methods whose parameters have no names and whose
+//! types are projections.
 
 use super::COMMAND;
 use super::parameter::Parameter;
@@ -16,10 +17,11 @@ use std::fmt::Write as _;
 const ESSAY: &str = "
 //! A method of [`Vdso`](crate::Vdso) for each system call, by the table of `liblinux-abi`.
 //!
-//! Parameters have the kernel's names and, but for two things, the kernel's types. A file descriptor is a `c_int`, whatever
-//! the kernel calls it, and so is the number of a process. Pointers to structures are untyped: bring the layouts of your
-//! libc bindings or of `linux-raw-sys`, and mind that the kernel's `sigset_t` has 8 bytes. The one structure that a libc has
-//! otherwise, `struct sigaction`, has a type: [`Sigaction`].
+//! Parameters have the kernel's names and, but for two things, the kernel's types. A file
+//! descriptor is a `c_int`, whatever the kernel calls it, and so is the number of a process.
+//! Pointers to structures are untyped: bring the layouts of your libc bindings or of
+//! `linux-raw-sys`, and mind that the kernel's `sigset_t` has 8 bytes. The one structure that a
+//! libc has otherwise, `struct sigaction`, has a type: [`Sigaction`].
 
 use crate::Sigaction;
 use core::ffi::{c_char, c_int, c_long, c_longlong, c_uchar, c_uint, c_ulong, c_ulonglong, c_ushort, c_void};
@@ -29,8 +31,9 @@ use core::ffi::{c_char, c_int, c_long, c_longlong, c_uchar, c_uint, c_ulong, c_u
 /// Columns of a line of a comment.
 const WIDTH: usize = 110;
 
-/// Calls that no compiled function can make, because its caller would find another stack, or none; and `getrandom`, which
-/// the client writes by hand, because the function of that name takes two arguments more.
+/// Calls that no compiled function can make, because its caller would find another stack, or none;
+/// and `getrandom`, which the client writes by hand, because the function of that name takes two
+/// arguments more.
 const NOT_GENERATED: &[&str] = &["rt_sigreturn", "vfork", "getrandom"];
 
 /// What the file should say.

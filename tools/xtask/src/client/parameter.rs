@@ -1,4 +1,5 @@
-//! A parameter of a system call: the table has C declarations, programs need types that stand on their own.
+//! A parameter of a system call: the table has C declarations, programs need types that stand on
+//! their own.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_abi::syscall::Syscall;
@@ -43,7 +44,8 @@ impl Parameter {
         Ok(Self { name, base: base.join(" "), constant })
     }
 
-    /// As a parameter of a C function. A comment has the kernel's name of a type that C cannot have.
+    /// As a parameter of a C function. A comment has the kernel's name of a type that C cannot
+    /// have.
     pub(crate) fn c(&self) -> String {
         let is_nameless = self.base != "void" && ctype::find(&self.base).is_some_and(|row| row.c == "void");
         let comment = if is_nameless { format!(" /* {} */", self.base) } else { String::new() };

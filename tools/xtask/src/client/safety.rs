@@ -1,4 +1,5 @@
-//! The section `# Safety` of each Rust call: what its pointers must be, and what else the call can break.
+//! The section `# Safety` of each Rust call: what its pointers must be, and what else the call can
+//! break.
 
 use super::parameter::Parameter;
 use liblinux_abi::hazard;

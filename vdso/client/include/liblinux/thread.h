@@ -2,17 +2,19 @@
 /*
  * liblinux/thread.h - threads for a program without a libc, by the entry of clone3.
  *
- * With a new stack the child of clone3 comes back at the call, on a stack that has nothing on it: no compiled function
- * survives that. liblinux_thread_start() makes the call where nothing of the stack is needed, and calls a function there.
+ * With a new stack the child of clone3 comes back at the call, on a stack that has nothing on it:
+ * no compiled function survives that. liblinux_thread_start() makes the call where nothing of the
+ * stack is needed, and calls a function there.
  *
  *   static char stack[65536] __attribute__((aligned(16)));
  *   static struct liblinux_thread thread = { stack, sizeof(stack), 0, work, 0, 0 };
  *
  *   long number = liblinux_thread_start(image, &thread);           // or -errno
- *   liblinux_thread_join(image, &thread);                           // now the stack may be used again
+ *   liblinux_thread_join(image, &thread);                   // now the stack may be used again
  *
- * The thread shares everything with its process, as those of a libc do. In a program with a libc the function must not call
- * it: the thread has no thread-local storage of the libc's, or, with TLS 0, that of the thread which started it.
+ * The thread shares everything with its process, as those of a libc do. In a program with a libc
+ * the function must not call it: the thread has no thread-local storage of the libc's, or, with TLS
+ * 0, that of the thread which started it.
  */
 #ifndef LIBLINUX_THREAD_H
 #define LIBLINUX_THREAD_H
@@ -38,8 +40,8 @@ struct liblinux_thread {
 };
 
 /*
- * Makes a clone3 call whose child has a new stack, and calls a function on it. In the parent: what the call returned. The
- * child ends by the entry of exit, with what the function returned.
+ * Makes a clone3 call whose child has a new stack, and calls a function on it. In the parent: what
+ * the call returned. The child ends by the entry of exit, with what the function returned.
  */
 static __attribute__((__noinline__, __unused__)) long
 liblinux_clone3_call(void *clone3, void *leave, void *args, unsigned long size, int (*function)(void *), void *argument)
@@ -79,7 +81,10 @@ liblinux_clone3_call(void *clone3, void *leave, void *args, unsigned long size, 
 	return result;
 }
 
-/* Starts a thread: its number, or -errno. -ENOSYS (38) if the image lacks an entry, -EINVAL (22) for a stack that is none. */
+/*
+ * Starts a thread: its number, or -errno. -ENOSYS (38) if the image lacks an entry, -EINVAL (22)
+ * for a stack that is none.
+ */
 static inline long liblinux_thread_start(const void *image, struct liblinux_thread *thread)
 {
 	/* struct clone_args, without what came later. */
@@ -101,7 +106,10 @@ static inline long liblinux_thread_start(const void *image, struct liblinux_thre
 	return liblinux_clone3_call(clone3, leave, &args, sizeof(args), thread->function, thread->argument);
 }
 
-/* Waits until a thread that was started has ended: 0, or -ENOSYS (38) if the image has no entry of futex. */
+/*
+ * Waits until a thread that was started has ended: 0, or -ENOSYS (38) if the image has no entry of
+ * futex.
+ */
 static inline long liblinux_thread_join(const void *image, const struct liblinux_thread *thread)
 {
 	long (*futex)(const int *, int, unsigned int, const void *, const int *, unsigned int) =

@@ -2,9 +2,10 @@
 /*
  * liblinux/vfork.h - vfork by an entry that was looked up.
  *
- * A compiler has to know that vfork returns twice, and it knows so by the function's declaration: a call by a pointer is an
- * ordinary one, after which it expects its registers and stack slots to be as they were. So LIBLINUX(image, vfork)() is a
- * call of liblinux_vfork(), which is declared that way, and jumps to the entry.
+ * A compiler has to know that vfork returns twice, and it knows so by the function's declaration: a
+ * call by a pointer is an ordinary one, after which it expects its registers and stack slots to be
+ * as they were. So LIBLINUX(image, vfork)() is a call of liblinux_vfork(), which is declared that
+ * way, and jumps to the entry.
  */
 #ifndef LIBLINUX_VFORK_H
 #define LIBLINUX_VFORK_H
@@ -31,12 +32,15 @@ __asm__(
 	".popsection\n");
 
 /*
- * vfork(2) by its entry: 0 in the child, which runs on this stack and must call execve or exit before this function
- * returns; the child's number in the parent, or -errno.
+ * vfork(2) by its entry: 0 in the child, which runs on this stack and must call execve or exit
+ * before this function returns; the child's number in the parent, or -errno.
  */
 extern long liblinux_vfork_by(void *entry) __attribute__((__returns_twice__, __visibility__("hidden")));
 
-/* The same by an image that has the entry: a macro, because the function that calls must not return in the child. */
+/*
+ * The same by an image that has the entry: a macro, because the function that calls must not return
+ * in the child.
+ */
 #define liblinux_vfork(image) liblinux_vfork_by(liblinux_symbol((image), "__vdso_vfork"))
 
 #ifdef __cplusplus

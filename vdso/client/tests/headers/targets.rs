@@ -1,9 +1,7 @@
-//! Targets that liblinux is not for: one error that says so, from each header and from the crate. And the headers'
-//! licence, which is copied with them.
+//! Targets that liblinux is not for: one error that says so, from each header and from the crate.
+//! And the headers' licence, which is copied with them.
 
-mod compiler;
-
-use compiler::{check, folder, print, run};
+use crate::compiler::{check, folder, print, run};
 use std::path::Path;
 use std::process::Command;
 
@@ -58,8 +56,8 @@ fn every_header_has_its_licence() {
     }
 }
 
-/// The crate's own condition and error, given to the compiler for each target without the rest of the crate, so that no
-/// target's library has to be there.
+/// The crate's own condition and error, given to the compiler for each target without the rest of
+/// the crate, so that no target's library has to be there.
 #[test]
 fn the_crate_refuses_other_targets() {
     let source = std::fs::read_to_string(folder("src/lib.rs")).expect("the crate");

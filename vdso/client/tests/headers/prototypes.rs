@@ -1,8 +1,7 @@
-//! The C header's types: what a program has in its libc's types is taken, and what would go wrong is refused.
+//! The C header's types: what a program has in its libc's types is taken, and what would go wrong
+//! is refused.
 
-mod compiler;
-
-use compiler::{check, print, run};
+use crate::compiler::{check, run};
 use liblinux_abi::ctype::{ALIASES, find};
 use liblinux_abi::signal::Action;
 use liblinux_abi::syscall::SYSCALLS;
@@ -63,8 +62,8 @@ const LIBC: &str = "
 #include \"liblinux.h\"
 ";
 
-/// Whether our function can be called with the arguments of the libc's. The number makes each a type of its own, as a compiler
-/// complains about each type once.
+/// Whether our function can be called with the arguments of the libc's. The number makes each a
+/// type of its own, as a compiler complains about each type once.
 const ACCEPTS: &str = "
 #include <utility>
 template<int N, class F> struct libc_function;
@@ -76,7 +75,8 @@ template<int N, class R, class... A> struct libc_function<N, R(A..., ...)> : lib
 template<int N, class R, class... A> struct libc_function<N, R(A..., ...) noexcept> : libc_function<N, R(A...)> {};
 ";
 
-/// Calls that the libc's function of the name gives more or fewer arguments, and adds or leaves out the rest itself.
+/// Calls that the libc's function of the name gives more or fewer arguments, and adds or leaves out
+/// the rest itself.
 const OTHER_ARGUMENTS: &[&str] = &[
     "clone",
     "epoll_pwait",
@@ -124,7 +124,8 @@ const NUMBERS: &[&str] = &[
 const TIMERS: &[&str] =
     &["timer_create", "timer_delete", "timer_getoverrun", "timer_gettime", "timer_settime"];
 
-/// The calls among `names` for which the compiler complains, by whether it knows a function of that name.
+/// The calls among `names` for which the compiler complains, by whether it knows a function of that
+/// name.
 fn complaints(names: &[&'static str]) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
     let mut program = format!("{LIBC}{ACCEPTS}");
     let first = program.lines().count() + 1;
@@ -158,7 +159,8 @@ fn a_call_takes_the_arguments_of_the_libcs_function() {
     println!("{} of {} functions", known.len() - refused.len(), known.len());
 }
 
-/// The structures of calls that libcs have, too, under the name that the header uses or the one of `ALIASES`.
+/// The structures of calls that libcs have, too, under the name that the header uses or the one of
+/// `ALIASES`.
 #[test]
 fn structures_are_the_libcs_of_that_name() {
     let mut tags = BTreeSet::new();
@@ -220,7 +222,8 @@ long use(const void *image, struct timespec *time, struct timeval *old, struct m
         ("g++", &["-x", "c++", "-std=c++11"]),
         ("musl-gcc", &["-x", "c", "-std=gnu17"]),
     ] {
-        // musl has no <sys/fanotify.h> for all of the kernel's types; this program needs few of the headers.
+        // musl has no <sys/fanotify.h> for all of the kernel's types; this program needs few of the
+        // headers.
         let program = [LIBC, USE].concat();
         check(compiler, flags, &program).unwrap_or_else(|why| panic!("{compiler}:\n{why}"));
     }
@@ -257,90 +260,3 @@ fn a_libcs_sigaction_is_refused_and_ours_is_the_kernels() {
     }
     check("gcc", &["-x", "c"], &program).unwrap();
 }
-
-/// Three calls are more than a pointer of their type says: a compiler has to know.
-#[test]
-fn a_looked_up_call_keeps_what_a_compiler_has_to_know() {
-    const CALLS: &str = "
-__attribute__((noreturn)) void leave(const void *image);
-void leave(const void *image) { LIBLINUX(image, exit)(3); }
-__attribute__((noreturn)) void end(const void *image);
-void end(const void *image) { LIBLINUX(image, exit_group)(3); }
-#define select another_name
-long (*pointer(const void *image))(int, void *, void *, void *, void *);
-long (*pointer(const void *image))(int, void *, void *, void *, void *) { return LIBLINUX(image, select); }
-";
-    for (compiler, flags) in [("gcc", ["-x", "c"]), ("g++", ["-x", "c++"]), ("musl-gcc", ["-x", "c"])] {
-        check(compiler, &flags, &["#include \"liblinux.h\"\n", CALLS].concat())
-            .unwrap_or_else(|why| panic!("{compiler}:\n{why}"));
-        // A pointer to vfork would lose it.
-        let pointer =
-            "#include \"liblinux.h\"\nvoid f(const void *image) { (void)LIBLINUX(image, vfork); }\n";
-        let why = check(compiler, &[flags[0], flags[1]], pointer).unwrap_err();
-        assert!(why.contains("liblinux_vfork_has_to_be_called_here"), "{why}");
-    }
-    // A function that calls a function which returns twice keeps what it needs in memory: gcc warns of what it may clobber.
-    const TWICE: &str = "#include \"liblinux.h\"\nint get(int); void leave(int) __attribute__((noreturn));
-int use(const void *image, int from, int to);
-int use(const void *image, int from, int to)
-{
-\tint total = get(from), other = get(to);
-\tlong child;
-
-\twhile (from < to) {
-\t\ttotal += get(from++);
-\t\tother ^= total;
-\t}
-\tchild = LIBLINUX(image, vfork)();
-\tif (!child) {
-\t\ttotal = get(total) + other;
-\t\tleave(total);
-\t}
-\treturn total + other + (int)child;
-}
-";
-    let output = run("gcc", &["-x", "c", "-O2", "-S", "-o", "-", "-fdump-tree-optimized=/dev/stderr"], TWICE);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    // The abnormal edges of a call that returns twice.
-    assert!(said.contains("ABNORMAL_DISPATCHER"), "{said}");
-}
-
-/// A child that shares its parent's stack, by an entry that was looked up in the image.
-#[test]
-fn a_looked_up_vfork_returns_twice() {
-    const PROGRAM: &str = "
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include \"liblinux.h\"
-int main(int count, char **arguments)
-{
-\tconst void *image = (const void *)strtoul(arguments[count - 1], 0, 16);
-\tvolatile int seen = 0;
-\tint status = 0;
-\tlong child;
-
-\tchild = LIBLINUX(image, vfork)();
-\tif (!child) {
-\t\tseen = 1;
-\t\tLIBLINUX(image, exit_group)(7);
-\t}
-\twaitpid((int)child, &status, 0);
-\tprintf(\"%d %d\\n\", seen, WEXITSTATUS(status));
-\treturn 0;
-}
-";
-    let program =
-        PROGRAM.replace("(const void *)strtoul(arguments[count - 1], 0, 16)", "map(arguments[count - 1])");
-    let program = [MAP, &program].concat();
-    let image = liblinux_tests::image::Image::path();
-    for flags in
-        [["-x", "c", "-O2"].as_slice(), &["-x", "c", "-O0"], &["-x", "c", "-O2", "-flto", "-masm=intel"]]
-    {
-        assert_eq!(print("gcc", flags, &program, &[image.to_str().unwrap()]), "1 7\n", "{flags:?}");
-    }
-}
-
-/// Maps an image over data pages of zeros.
-const MAP: &str = include_str!("map.h");
