@@ -50,7 +50,7 @@ fn a_table_that_is_passed_on_is_not_a_state() {
 #include \"liblinux/random.h\"
 static const void *image;
 static __typeof__(__vdso_getrandom) *entry;
-__attribute__((noinline)) static long by_name(void *buffer, unsigned long len, unsigned int flags, void *table, unsigned long size)
+__attribute__((noipa)) static long by_name(void *buffer, unsigned long len, unsigned int flags, void *table, unsigned long size)
 {
 \t(void)table;
 \t(void)size;
