@@ -31,7 +31,7 @@ pub fn registers(vdso: &Vdso) -> Result<()> {
     let map = |pages: usize, protection: u64| {
         let size = (pages * PAGE_SIZE) as u64;
         // SAFETY: a new mapping.
-        unsafe { vdso.mmap(0, size, protection, MAP_PRIVATE_ANONYMOUS_NORESERVE, u64::MAX, 0) }
+        unsafe { vdso.mmap(0, size, protection, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0) }
     };
     let page = map(3, PROT_READ_WRITE)? + PAGE_SIZE;
     // SAFETY: a page of the new mapping; zeros are an entry, and no other code has it.

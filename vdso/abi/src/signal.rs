@@ -6,6 +6,25 @@
 //! Source: `struct rt_sigframe` in `arch/x86/include/asm/sigframe.h`, `struct ucontext` in
 //! `include/uapi/asm-generic/ucontext.h`, `struct sigcontext_64` in `arch/x86/include/uapi/asm/sigcontext.h`.
 
+/// The kernel's `struct sigaction`, which is not the libc's of that name.
+///
+/// Source: `include/linux/signal_types.h`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Action {
+    /// `sa_handler`: the address of the handler, or 0 (`SIG_DFL`) or 1 (`SIG_IGN`).
+    pub handler: usize,
+    /// `sa_flags`. A handler needs [`SA_RESTORER`].
+    pub flags: u64,
+    /// `sa_restorer`: where the handler returns to, such as the entry of `rt_sigreturn`.
+    pub restorer: usize,
+    /// `sa_mask`: bit n - 1 is signal n.
+    pub mask: u64,
+}
+
+/// `SA_RESTORER`: the action has a restorer (`asm/signal.h`).
+pub const SA_RESTORER: u64 = 0x0400_0000;
+
 /// Offset of `uc_mcontext` in `struct ucontext`.
 pub const MCONTEXT: usize = 40;
 

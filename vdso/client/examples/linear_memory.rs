@@ -95,7 +95,7 @@ impl<'a> Memory<'a> {
     fn new(vdso: &'a Vdso) -> Result<Self, liblinux::Errno> {
         let size = RESERVED as u64;
         // SAFETY: a new mapping.
-        let base = unsafe { vdso.mmap(0, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, u64::MAX, 0) }?;
+        let base = unsafe { vdso.mmap(0, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0) }?;
         Ok(Self { vdso, base, pages: 0 })
     }
 

@@ -36,9 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.as_slice() {
         [] => {
             // SAFETY: a new mapping.
-            let pages = unsafe {
-                vdso.mmap(0, 3 * PAGE as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0)
-            }?;
+            let pages =
+                unsafe { vdso.mmap(0, 3 * PAGE as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
             for place in (pages..pages + 3 * PAGE).step_by(8) {
                 // SAFETY: ours.
                 unsafe { probe::write(place as *mut u64, 0x0102_0304_0506_0708_u64) }?;

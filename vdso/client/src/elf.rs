@@ -15,8 +15,8 @@
 //!
 //! 1. Nothing here reads outside the given bytes or runs for longer than they are.
 
+use crate::Errno;
 use crate::arch::MACHINE;
-use crate::errno::Errno;
 use core::fmt;
 use liblinux_abi::export::{SONAME, VERSION};
 use liblinux_abi::layout::PAGE_SIZE;

@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::fixup::Fixups;
-use liblinux::{Vdso, probe};
+use liblinux::{Errno, Vdso, probe};
 use liblinux_guest::ktap::Ktap;
 use liblinux_guest::limit;
 use liblinux_guest::plugin::Plugin;
@@ -31,10 +31,13 @@ const TRIP: &str = "--trip";
 /// A line and how it is judged.
 type Test = (&'static str, fn(&Path) -> Result<()>);
 
-const TESTS: [Test; 16] = [
+const TESTS: [Test; 19] = [
     ("calls", |_| calls()),
     ("registry", |folder| says(folder, &["registry"], "0 14\n")),
     ("linked", |folder| says(folder, &["linked"], "getpid agrees, mseal is there\n")),
+    ("random", |folder| says(folder, &["random"], "4000 keys, 4000 of them different\n")),
+    ("random-c", |folder| says(folder, &["random-c"], "two requests differ, parent and child differ\n")),
+    ("threads", |folder| says(folder, &["threads"], "4 threads counted to 4000\n")),
     ("divide", |folder| says(folder, &["divide"], DIVIDE)),
     ("linear_memory", |folder| says(folder, &["linear_memory"], LINEAR_MEMORY)),
     ("peek", |folder| says(folder, &["peek"], PEEK)),
@@ -136,10 +139,10 @@ fn calls() -> Result<()> {
     ensure!(missing.is_empty(), "the image has no entry for {missing:?}");
     // SAFETY: changes nothing.
     let pid = unsafe { vdso.getpid() }?;
-    ensure!(pid == std::process::id() as usize, "getpid by the image: {pid}");
+    ensure!(pid == std::process::id().cast_signed(), "getpid by the image: {pid}");
     // SAFETY: no descriptor has this number.
-    let error = unsafe { vdso.close(u32::MAX) }.err().context("closing no descriptor worked")?;
-    ensure!(error.name() == Some("EBADF"), "closing no descriptor: {error}");
+    let error = unsafe { vdso.close(-1) }.err().context("closing no descriptor worked")?;
+    ensure!(error == Errno::EBADF, "closing no descriptor: {error}");
     Ok(())
 }
 

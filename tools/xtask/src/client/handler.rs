@@ -28,9 +28,14 @@ unsafe extern "C" {
 }
 
 const BEFORE: &str = "\
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* The signal handler of exception fixups: vdso/client/src/arch/x86_64/handler.s, assembled. */
 #ifndef LIBLINUX_HANDLER_H
 #define LIBLINUX_HANDLER_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error \"liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others\"
+#else
 
 /* The signature and the code. They refer to nothing outside, and are copied to a page of their own. */
 static const unsigned char liblinux_handler_page[] = {
@@ -38,6 +43,8 @@ static const unsigned char liblinux_handler_page[] = {
 
 const AFTER: &str = "\
 };
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_HANDLER_H */
 ";

@@ -8,6 +8,7 @@ mod calls;
 mod handler;
 mod header;
 mod parameter;
+mod safety;
 mod stub;
 
 use crate::workspace::Workspace;

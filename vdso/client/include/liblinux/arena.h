@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/arena.h - memory for code that is made at run time, with the same faults caught on every
  * kernel.
@@ -19,6 +20,10 @@
  */
 #ifndef LIBLINUX_ARENA_H
 #define LIBLINUX_ARENA_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include "registry.h"
 
@@ -201,5 +206,7 @@ static inline long liblinux_arena_reserve(struct liblinux_arena *arena, const st
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_ARENA_H */

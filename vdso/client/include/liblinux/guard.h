@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/guard.h - exception fixups: if an instruction of this range raises an exception, go on there.
  *
@@ -21,6 +22,10 @@
  */
 #ifndef LIBLINUX_GUARD_H
 #define LIBLINUX_GUARD_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include <stdint.h>
 
@@ -163,5 +168,7 @@ __attribute__((destructor)) static void liblinux_fixups_unload(void)
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_GUARD_H */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/own.h - what the running DSO knows of itself: its executable segments, and the table that the linker put together.
  *
@@ -6,6 +7,10 @@
  */
 #ifndef LIBLINUX_OWN_H
 #define LIBLINUX_OWN_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include "registry.h"
 
@@ -224,5 +229,7 @@ static inline long liblinux_fixups_register_own(const struct liblinux_fixups *fi
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_OWN_H */

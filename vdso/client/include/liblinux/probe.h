@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/probe.h - accesses to memory that may not be there: 0, or 1 and the fault.
  *
@@ -17,6 +18,10 @@
  */
 #ifndef LIBLINUX_PROBE_H
 #define LIBLINUX_PROBE_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include "guard.h"
 #include "resolve.h"
@@ -106,5 +111,7 @@ LIBLINUX_PROBES(8, uint64_t, "q")
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_PROBE_H */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/registry.h - the registry of exception fixups that all DSOs of a process share, whatever they are written in.
  *
@@ -8,6 +9,10 @@
  */
 #ifndef LIBLINUX_REGISTRY_H
 #define LIBLINUX_REGISTRY_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include "fixup.h"
 #include "handler.h"
@@ -471,5 +476,7 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_REGISTRY_H */

@@ -101,7 +101,7 @@ impl<'a> Arena<'a> {
         }
         let flags = MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE;
         // SAFETY: a new mapping.
-        let start = unsafe { fixups.vdso().mmap(0, size as u64, PROT_NONE, flags, u64::MAX, 0) }?;
+        let start = unsafe { fixups.vdso().mmap(0, size as u64, PROT_NONE, flags, -1, 0) }?;
         let table = (start + text_len) as u64;
         let dso = Dso { text_start: start as u64, text_len: text_len as u64, table, count: count as u64 };
         let arena = Self { fixups, dso, len, granule };
@@ -232,7 +232,7 @@ impl<'a> Arena<'a> {
         let (start, len) = ((self.address() + range.start) as u64, range.len() as u64);
         let flags = MAP_PRIVATE_ANONYMOUS | MAP_FIXED | flags;
         // SAFETY: addresses of this arena; the caller's contract.
-        unsafe { self.fixups.vdso().mmap(start, len, protection, flags, u64::MAX, 0) }.map(drop)
+        unsafe { self.fixups.vdso().mmap(start, len, protection, flags, -1, 0) }.map(drop)
     }
 
     fn protect(&self, start: u64, len: usize, protection: u64) -> Result<(), Errno> {

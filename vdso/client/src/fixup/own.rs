@@ -145,7 +145,7 @@ fn map_near(vdso: &Vdso, end: usize, size: usize) -> Result<usize, Errno> {
     let first = (end & !(STEP - 1)) + STEP;
     for place in (0..64).map(|index| first + index * STEP) {
         // SAFETY: a new mapping, which replaces none.
-        match unsafe { vdso.mmap(place as u64, size as u64, PROT_READ_WRITE, FLAGS, u64::MAX, 0) } {
+        match unsafe { vdso.mmap(place as u64, size as u64, PROT_READ_WRITE, FLAGS, -1, 0) } {
             Ok(address) if address == place => return Ok(address),
             Ok(elsewhere) => {
                 // SAFETY: mapped a moment ago.

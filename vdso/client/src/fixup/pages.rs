@@ -140,8 +140,7 @@ impl Pages {
         let flags = SIGNALS.map(|signal| data.previous[signal].flags_in_front());
         let size = 2 * PAGE_SIZE;
         // SAFETY: a new mapping.
-        let address =
-            unsafe { vdso.mmap(0, size as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0) }?;
+        let address = unsafe { vdso.mmap(0, size as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
         let pages = Self { address };
         let (code, start) = (arch::handler(), ptr::with_exposed_provenance_mut::<u8>(address));
         // SAFETY: the code is less than a page, and this one is new.

@@ -265,8 +265,7 @@ impl<'a> Fixups<'a> {
         const PROT_READ_WRITE: u64 = 3;
         const MAP_PRIVATE_ANONYMOUS: u64 = 0x22;
         // SAFETY: a new mapping.
-        let area =
-            unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0) }? as u64;
+        let area = unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }? as u64;
         let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(fixup::MAX_CAPACITY);
         self.call("__vdso_fixup_init", [area, size, capacity])?;
         Ok(area)
