@@ -155,7 +155,7 @@ fn forget(arena: &Arena<'_>) -> Result<(), Box<dyn Error>> {
     let vdso = arena.fixups().vdso();
     let flags = MAP_PRIVATE_FIXED_ANONYMOUS;
     // SAFETY: the granule, whose code does not run.
-    unsafe { vdso.mmap(function.start as u64, size, PROT_READ_WRITE_EXEC, flags, u64::MAX, 0) }?;
+    unsafe { vdso.mmap(function.start as u64, size, PROT_READ_WRITE_EXEC, flags, -1, 0) }?;
     let code = [encode("8")?, encode("@")?, vec![0xc3]].concat();
     // SAFETY: the memory is new, writable and large enough.
     unsafe { (function.start as *mut u8).copy_from_nonoverlapping(code.as_ptr(), code.len()) };
