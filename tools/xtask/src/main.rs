@@ -15,6 +15,7 @@ mod fixup_header;
 mod image;
 mod legacy;
 mod lock;
+mod product;
 mod run;
 mod test;
 mod version_script;
