@@ -43,7 +43,7 @@ impl Tracer {
         while let Ok((pid, change)) = tracee::wait(None) {
             // Invariant 1: an error here is answered by the next `wait`.
             let _ = match change {
-                Change::Gone => {
+                Change::Exiting | Change::Gone => {
                     self.gone(pid);
                     Ok(())
                 }
@@ -88,7 +88,7 @@ impl Tracer {
                  program: start it outside, or as root"
             ));
         }
-        if self.is_following { tracee::resume(pid, 0) } else { tracee::detach(pid) }
+        if self.is_following { tracee::resume(pid, 0) } else { tracee::detach(pid, 0) }
     }
 
     fn tell(&self, given: &Given) -> String {

@@ -10,6 +10,7 @@ mod inheritance;
 mod kernels;
 mod loaders;
 mod programs;
+mod reaping;
 mod refusals;
 mod shell;
 mod signals;
