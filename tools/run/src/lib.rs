@@ -33,5 +33,6 @@ mod obstacle;
 mod privileges;
 mod setup;
 mod stack;
+mod status;
 mod tracee;
 mod tracer;

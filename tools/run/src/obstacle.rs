@@ -4,8 +4,9 @@
 //!
 //! 1. A reason is given only if it was seen; otherwise the possible ones are named as such.
 
+use crate::status::Status;
 use nix::errno::Errno;
-use procfs::process::Process;
+use nix::unistd::getpid;
 use std::fs;
 
 /// Where the security module Yama has its level.
@@ -23,11 +24,12 @@ pub(crate) fn explain(error: Errno) -> String {
 
 /// Who traces this process already.
 fn tracer() -> Option<String> {
-    let tracer = Process::myself().ok()?.status().ok()?.tracerpid;
+    let tracer = Status::of(getpid()).ok()?.number("TracerPid", 0, 10)?;
     if tracer == 0 {
         return None;
     }
-    let name = fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
+    let name = fs::read(format!("/proc/{tracer}/comm")).unwrap_or_default();
+    let name = String::from_utf8_lossy(&name);
     Some(format!(
         "process {tracer} ({}) traces it already, and there can be only one: start the program without that, \
          or the debugger on a program started with --no-follow",

@@ -10,9 +10,9 @@
 
 #![expect(unsafe_code, reason = "extended attributes are read by a C function")]
 
+use crate::status::Status;
 use nix::libc;
 use nix::unistd::Pid;
-use procfs::process::Process;
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -31,18 +31,19 @@ pub(crate) fn withheld(pid: Pid) -> Option<&'static str> {
     if !sets_uid && !sets_gid && !has_capabilities(&path) {
         return None;
     }
-    let status = Process::new(pid.as_raw()).ok()?.status().ok()?;
-    if status.nonewprivs.is_some_and(|flag| flag != 0) {
+    let status = Status::of(pid).ok()?;
+    if status.number("NoNewPrivs", 0, 10).is_some_and(|flag| flag != 0) {
         // Somebody asked for that.
         return None;
     }
-    if sets_uid && status.euid != data.uid() {
+    // The second of each line is the effective one.
+    if sets_uid && status.number("Uid", 1, 10)? != data.uid().into() {
         return Some("its owner's (set-uid)");
     }
-    if sets_gid && status.egid != data.gid() {
+    if sets_gid && status.number("Gid", 1, 10)? != data.gid().into() {
         return Some("its group's (set-gid)");
     }
-    (!sets_uid && !sets_gid && status.capprm == 0).then_some("its file's (capabilities)")
+    (!sets_uid && !sets_gid && status.number("CapPrm", 0, 16)? == 0).then_some("its file's (capabilities)")
 }
 
 /// Whether the file has capabilities (`capabilities(7)`).

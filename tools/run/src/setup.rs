@@ -20,13 +20,13 @@ use crate::injection::Injection;
 use crate::kernel::Functions;
 use crate::memory::Memory;
 use crate::stack::{Edit, Stack};
+use crate::status::{Stat, Status};
 use crate::tracee;
 use anyhow::{Context as _, Result, bail};
 use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use procfs::process::Process;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
@@ -100,7 +100,7 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
         Some(address) => Functions::of(&memory, address, std::mem::take(functions))?,
         None => Functions::default(),
     };
-    let has_filter = Process::new(pid.as_raw())?.status()?.seccomp.is_none_or(|mode| mode != 0);
+    let has_filter = Status::of(pid)?.number("Seccomp", 0, 10).is_none_or(|mode| mode != 0);
     Ok((memory, Plan { stack_pointer, stack, kernel, has_filter }))
 }
 
@@ -219,23 +219,25 @@ fn tell_kernel(
     stack_pointer: u64,
     edit: &Edit,
 ) -> Result<()> {
-    let stat = Process::new(pid.as_raw())?.stat()?;
-    let place = |place: Option<u64>| place.context("the kernel does not say where the program's parts are");
-    let start_brk = place(stat.start_brk)?;
+    let stat = Stat::of(pid)?;
+    // By their numbers in `proc_pid_stat(5)`.
+    let place =
+        |field: usize| stat.number(field).context("the kernel does not say where the program's parts are");
+    let start_brk = place(47)?;
     let (auxv, auxv_size) = edit.auxv;
     // `struct prctl_mm_map`: all as it is, but for the vector. No program file, a descriptor, is given.
     let words = [
-        stat.startcode,
-        stat.endcode,
-        place(stat.start_data)?,
-        place(stat.end_data)?,
+        place(26)?,
+        place(27)?,
+        place(45)?,
+        place(46)?,
         start_brk,
         start_brk,
-        stat.startstack,
-        place(stat.arg_start)?,
-        place(stat.arg_end)?,
-        place(stat.env_start)?,
-        place(stat.env_end)?,
+        place(28)?,
+        place(48)?,
+        place(49)?,
+        place(50)?,
+        place(51)?,
         stack_pointer + auxv,
         auxv_size | u64::from(u32::MAX) << 32,
     ];

@@ -9,6 +9,7 @@ mod image;
 mod inheritance;
 mod kernels;
 mod loaders;
+mod names;
 mod programs;
 mod reaping;
 mod refusals;
