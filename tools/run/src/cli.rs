@@ -5,6 +5,7 @@
 //! 1. The exit status is the program's own; otherwise, as with `env(1)`, [`FAILURE`] if we failed, [`NOT_EXECUTABLE`] if
 //!    the program was found and cannot be run, [`NOT_FOUND`] if it was not found.
 
+use crate::ground::{self, Work};
 use crate::image::Image;
 use crate::launch::Launch;
 use anyhow::{Context as _, Result};
@@ -42,8 +43,9 @@ struct Arguments {
     /// The image, in place of the one that is part of this program
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Give the image to PROGRAM alone and then let go of it: it can be traced by others, and what it starts has the
-    /// kernel's vDSO
+    /// Give the image to PROGRAM alone and then let go of it: it can be traced by others (gdb,
+    /// strace, LeakSanitizer), its signals are as fast as ever, and what it starts has the kernel's
+    /// vDSO
     #[arg(long)]
     no_follow: bool,
     /// The program and its arguments
@@ -53,6 +55,19 @@ struct Arguments {
 
 /// Does what the command line asks for. Returns only if the program could not be run: the exit status.
 pub fn run() -> u8 {
+    ground::run::<Program>()
+}
+
+/// This program.
+struct Program;
+
+impl Work for Program {
+    fn run() -> u8 {
+        perform()
+    }
+}
+
+fn perform() -> u8 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

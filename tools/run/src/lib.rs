@@ -23,6 +23,7 @@ mod arch;
 mod change;
 pub mod cli;
 mod descriptor;
+mod ground;
 mod image;
 mod injection;
 mod kernel;
