@@ -5,10 +5,11 @@
 //! grandchild that nobody waits for, in a session of its own that no terminal's signal reaches, and the program has the
 //! process, the parent, the group and the terminal that were meant for it.
 //!
-//! A process whose parent has ended becomes the child of the namespace's first process, or of an ancestor that asks for
-//! orphans (`PR_SET_CHILD_SUBREAPER`). Where that is this process itself, the program would get a child that it did not
-//! make, and a program that waits until it has no children would wait for the tracer, which waits for the program. There
-//! the tracer stays this process's child, and of the kind that `wait` does not see without `__WCLONE` or `__WALL`: one
+//! A process whose parent has ended becomes the child of the namespace's first process, or of an
+//! ancestor that asks for orphans (`PR_SET_CHILD_SUBREAPER`). Where that is this process itself,
+//! the program would get a child that it did not make, and a program that waits until it has no
+//! children would wait for the tracer, which waits for the program. There the tracer stays this
+//! process's child, and of the kind that `wait` does not see without `__WCLONE` or `__WALL`: one
 //! that sends no signal at its end.
 //!
 //! ```text
@@ -23,12 +24,13 @@
 //! # Invariants
 //!
 //! 1. No program runs unless the tracer has attached; if the tracer dies, the kernel kills what it traced.
-//! 2. The program inherits nothing of ours: no descriptor, no child that `wait` sees, no pending signal, no changed signal
-//!    handling.
+//! 2. The program inherits nothing of ours: no descriptor, no child that `wait` sees, no pending
+//!    signal, no changed signal handling, no changed limit.
 //! 3. There is one thread until the program runs, so a forked child may do what it likes.
 
 #![expect(unsafe_code, reason = "processes are made by the bare call")]
 
+use crate::allowance::Allowance;
 use crate::descriptor;
 use crate::image::Image;
 use crate::messages::Messages;
@@ -70,7 +72,8 @@ impl Launch {
         let is_reaper = is_reaper();
         let Some(child) = fork().context("cannot create a process")? else {
             if !is_reaper && !matches!(fork(), Ok(None)) {
-                // Its end lets go of the tracer; if there is none, the program's side sees the end of the conversation.
+                // Its end lets go of the tracer; if there is none, the program's side sees the end
+                // of the conversation.
                 exit();
             }
             self.trace(program, theirs);
@@ -107,8 +110,8 @@ impl Launch {
         let answer = attached.err().map_or(0, |error| error as i32);
         if conversation.write_all(&answer.to_ne_bytes()).is_ok() && answer == 0 {
             drop(conversation);
-            let messages = Messages::new(self.is_verbose);
-            Tracer::new(self.image, program, self.is_following, messages).serve();
+            let messages = Messages::new(self.is_verbose, program);
+            Tracer::new(self.image, self.is_following, messages, Allowance::take()).serve();
         }
         exit()
     }

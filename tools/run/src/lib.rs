@@ -19,6 +19,7 @@
 //! 3. After the setup a program executes no instruction more than without us, unless it calls a standard function by its
 //!    offset instead of its name, where a jump is.
 
+mod allowance;
 mod arch;
 mod change;
 pub mod cli;
@@ -35,5 +36,6 @@ mod privileges;
 mod setup;
 mod stack;
 mod status;
+mod storm;
 mod tracee;
 mod tracer;

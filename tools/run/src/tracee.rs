@@ -3,8 +3,9 @@
 //! Signals are numbers here because those without a name pass through as well; the wrappers of the nix crate know only
 //! named ones.
 //!
-//! A process that begins to exit is let go at once. Were it traced to its end, it would be the tracer's to reap first: its
-//! parent would see from a pidfd that it has ended, and wait for it in vain (`waitid` with `WNOHANG` finds nothing).
+//! A process that begins to exit is let go at once. Were it traced to its end, it would be the
+//! tracer's to reap first: its parent would see from a pidfd that it has ended, and wait for it in
+//! vain (`waitid` with `WNOHANG` finds nothing).
 //!
 //! # Invariants
 //!
@@ -32,7 +33,8 @@ pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
     ptrace::seize(pid, follow | report | Options::PTRACE_O_EXITKILL)
 }
 
-/// Waits until something happens to `pid`, or to any traced process. One that begins to exit is let go and told as gone.
+/// Waits until something happens to `pid`, or to any traced process. One that begins to exit is let
+/// go and told as gone.
 pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     let mut status = 0;
     // SAFETY: the kernel writes an int to `status`.
@@ -71,6 +73,11 @@ pub(crate) fn listen(pid: Pid) -> nix::Result<()> {
 /// Traces it no more, with `signal` delivered unless that is 0.
 pub(crate) fn detach(pid: Pid, signal: i32) -> nix::Result<()> {
     request(libc::PTRACE_DETACH, pid, null_mut(), signal as usize as *mut c_void)
+}
+
+/// Stops it as soon as it can be stopped, without a signal.
+pub(crate) fn interrupt(pid: Pid) -> nix::Result<()> {
+    request(libc::PTRACE_INTERRUPT, pid, null_mut(), null_mut())
 }
 
 /// The signals that it blocks, a bit each.

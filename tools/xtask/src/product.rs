@@ -1,7 +1,8 @@
 //! Files that commands make: each is written only if it differs from what is there.
 //!
-//! Cargo, `make` and the linker go by a file's time. A file that is written anew with the same content makes each of them
-//! do its work again: one image with a new time, and the runner that has the image inside is compiled once more.
+//! Cargo, `make` and the linker go by a file's time. A file that is written anew with the same
+//! content makes each of them do its work again: one image with a new time, and the runner that has
+//! the image inside is compiled once more.
 //!
 //! # Invariants
 //!
@@ -17,7 +18,8 @@ use std::path::Path;
 /// The access that a file which is written gets.
 const MODE: u32 = 0o644;
 
-/// Moves the file `new` to `place` unless the same bytes are there; then `new` is left for its owner to remove.
+/// Moves the file `new` to `place` unless the same bytes are there; then `new` is left for its
+/// owner to remove.
 pub(crate) fn install(new: &Path, place: &Path) -> Result<()> {
     let bytes = fs::read(new).with_context(|| format!("cannot read {}", new.display()))?;
     if holds(place, &bytes) {

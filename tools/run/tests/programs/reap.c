@@ -1,5 +1,6 @@
-// Makes children that end by themselves in each way there is, and waits for each by its pidfd, as event loops do: when
-// that is readable, `waitid` with WNOHANG must find the child. Prints how often it did not, for each way.
+// Makes children that end by themselves in each way there is, and waits for each by its pidfd, as
+// event loops do: when that is readable, `waitid` with WNOHANG must find the child. Prints how
+// often it did not, for each way.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
