@@ -18,12 +18,14 @@
 //! 1. A program either has the image wholly or what the kernel gave it, which is said; it never runs with half of it.
 //! 2. Nothing is between a program and whoever started it: process, parent, terminal and exit status are its own.
 //! 3. After the setup a program executes no instruction more than without us, but for one jump in a standard function.
+//! 4. Nothing is written to a process that was not proven to be the traced one ([`folder`]).
 
 mod arch;
 mod change;
 pub mod cli;
 mod descriptor;
 mod extension;
+mod folder;
 mod frames;
 mod image;
 mod injection;

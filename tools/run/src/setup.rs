@@ -3,7 +3,7 @@
 //! Two mappings are made: pages of zeros for the kernel's data, and in their upper part, once the kernel has said where
 //! they lie, the image's copy for that place, readable and executable. They are asked for beside the kernel's vDSO, whose
 //! data the copy has to reach. The copy is in a file in memory, so that `/proc/PID/maps` has a name for it; where no such
-//! file can be had (a `seccomp` filter, a limit), it is anonymous. Its first page is
+//! file can be had (a `seccomp` filter, a limit, a `/proc` of another PID namespace), it is anonymous. Its first page is
 //! written to once more: the kernel puts the whole of a mapping into a core file only if some page of it is private. Then
 //! `AT_SYSINFO_EHDR` is made to point at the image: on the stack, where programs look, and in the kernel's copy of the
 //! auxiliary vector, where debuggers do, if it lets us.
@@ -17,6 +17,7 @@
 
 use crate::arch;
 use crate::cli::FAILURE;
+use crate::folder::{Folder, SCRATCH};
 use crate::image::{Copy, Image};
 use crate::injection::Injection;
 use crate::kernel::Functions;
@@ -25,11 +26,10 @@ use crate::stack::{Edit, Stack};
 use crate::tracee;
 use anyhow::{Context as _, Result, bail};
 use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use procfs::process::Process;
-use std::fs::OpenOptions;
 use std::io::Write as _;
 
 /// What the mapping is called.
@@ -40,9 +40,6 @@ const KERNEL_DATA_MAX: u64 = 1 << 16;
 
 /// How near to the kernel's vDSO the image has to be: well within what an instruction reaches.
 const NEAR: u64 = 1 << 30;
-
-/// How far below the stack pointer arguments of calls are put; there is nothing there yet.
-const SCRATCH: u64 = 512;
 
 /// The most of a stack that is searched for the auxiliary vector: more than the kernel lets arguments take.
 const STACK_MAX: usize = 64 << 20;
@@ -77,7 +74,6 @@ pub(crate) struct Given {
 
 /// What is known of a process before anything is changed.
 struct Plan {
-    pid: Pid,
     stack_pointer: u64,
     stack: Stack,
     kernel: Option<u64>,
@@ -100,9 +96,7 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
     if !arch::is_native(&registers) {
         bail!(NOT_NATIVE);
     }
-    let memory = Memory::open(pid).context(
-        "its memory is closed to us (the program's file is not readable, it runs as another user, or /proc is not there)",
-    )?;
+    let memory = Memory::open(pid)?;
     let stack_pointer = arch::stack_pointer(&registers);
     let stack = read_stack(&memory, stack_pointer)?;
     if !stack.is_native() {
@@ -113,8 +107,10 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
         Some(address) => Functions::of(&memory, address, std::mem::take(functions))?,
         None => Functions::default(),
     };
-    let has_filter = Process::new(pid.as_raw())?.status()?.seccomp.is_none_or(|mode| mode != 0);
-    Ok((memory, Plan { pid, stack_pointer, stack, kernel, has_filter }))
+    // Where nothing says that there is no filter, there may be one.
+    let mode = memory.folder().and_then(|folder| folder.status("Seccomp").ok()?);
+    let has_filter = mode.is_none_or(|mode| mode != b"0");
+    Ok((memory, Plan { stack_pointer, stack, kernel, has_filter }))
 }
 
 fn read_stack(memory: &Memory, stack_pointer: u64) -> Result<Stack> {
@@ -198,7 +194,7 @@ fn map(
         .context("its auxiliary vector cannot be written")?;
     if !plan.has_filter {
         // Refused by kernels without checkpointing; then debuggers see the kernel's vDSO, and nothing else is missing.
-        let _ = tell_kernel(injection, plan.pid, memory, stack_pointer, &edit);
+        let _ = tell_kernel(injection, memory, stack_pointer, &edit);
     }
     let Copy { redirected, obstacle, .. } = copy;
     Ok((Given { base, kernel: plan.kernel, redirected, obstacle, size }, stack_pointer))
@@ -251,8 +247,8 @@ fn create_file(
         injection.call("memfd_create", [name, libc::MFD_CLOEXEC.into()])
     });
     let Ok(file) = created else { return Ok(None) };
-    let opened = OpenOptions::new().write(true).open(format!("/proc/{}/fd/{file}", plan.pid));
-    if opened.and_then(|mut opened| opened.write_all(bytes)).is_err() {
+    let opened = memory.folder().map(|folder| folder.open(&format!("fd/{file}"), OFlag::O_WRONLY));
+    if opened.is_none_or(|opened| opened.and_then(|mut opened| opened.write_all(bytes)).is_err()) {
         injection.call("close", [file])?;
         return Ok(None);
     }
@@ -262,32 +258,18 @@ fn create_file(
 /// Has the kernel take the auxiliary vector that is on the stack now for the process's (`PR_SET_MM_MAP`).
 fn tell_kernel(
     injection: &mut Injection<'_>,
-    pid: Pid,
     memory: &Memory,
     stack_pointer: u64,
     edit: &Edit,
 ) -> Result<()> {
-    let stat = Process::new(pid.as_raw())?.stat()?;
-    let place = |place: Option<u64>| place.context("the kernel does not say where the program's parts are");
-    let start_brk = place(stat.start_brk)?;
+    let stat = memory.folder().map(Folder::stat).context("there is no /proc")??;
+    // Start and end of code, data, heap (twice its start), stack (its start), arguments and environment.
+    let parts = [26, 27, 45, 46, 47, 47, 28, 48, 49, 50, 51];
+    let parts = parts.map(|field| stat.address(field)).into_iter().collect::<Result<Vec<_>>>()?;
     let (auxv, auxv_size) = edit.auxv;
     // `struct prctl_mm_map`: all as it is, but for the vector. No program file, a descriptor, is given.
-    let words = [
-        stat.startcode,
-        stat.endcode,
-        place(stat.start_data)?,
-        place(stat.end_data)?,
-        start_brk,
-        start_brk,
-        stat.startstack,
-        place(stat.arg_start)?,
-        place(stat.arg_end)?,
-        place(stat.env_start)?,
-        place(stat.env_end)?,
-        stack_pointer + auxv,
-        auxv_size | u64::from(u32::MAX) << 32,
-    ];
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let vector = [stack_pointer + auxv, auxv_size | u64::from(u32::MAX) << 32];
+    let bytes: Vec<u8> = parts.iter().chain(&vector).flat_map(|word| word.to_ne_bytes()).collect();
     with_scratch(memory, stack_pointer, &bytes, |map| {
         let (option, what) = (libc::PR_SET_MM as u64, libc::PR_SET_MM_MAP as u64);
         injection.call("prctl", [option, what, map, bytes.len() as u64, 0])

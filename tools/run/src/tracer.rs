@@ -11,6 +11,7 @@
 //! 2. The tracer remembers nothing about processes: what a stop says is all that is needed to answer it.
 //! 3. Once the first program is gone, nothing of the user's is open here: whoever reads its standard error sees the end.
 
+use crate::folder::Folder;
 use crate::image::Image;
 use crate::kernel::Functions;
 use crate::messages::Messages;
@@ -19,7 +20,6 @@ use crate::tracee;
 use crate::{change::Change, privileges};
 use liblinux_abi::layout::DATA_SIZE;
 use nix::unistd::Pid;
-use std::fs;
 
 /// The tracer.
 #[derive(Debug)]
@@ -64,8 +64,9 @@ impl Tracer {
     /// Gives the image to a process that has become another program.
     fn exec(&mut self, pid: Pid) -> nix::Result<()> {
         let outcome = setup::give(pid, &self.image, &mut self.functions);
-        let program = fs::read_link(format!("/proc/{pid}/exe"));
-        let program = program.map_or_else(|_| "?".to_owned(), |path| path.display().to_string());
+        let folder = Folder::of(pid).ok();
+        let program = folder.as_ref().and_then(|folder| folder.program().ok());
+        let program = program.map_or_else(|| "?".to_owned(), |path| path.display().to_string());
         match outcome {
             Outcome::Given(given) => {
                 self.messages.detail(|| format!("{pid} {program}: {}", self.tell(&given)))
@@ -82,7 +83,7 @@ impl Tracer {
                 return Ok(());
             }
         }
-        if let Some(privileges) = privileges::withheld(pid) {
+        if let Some(privileges) = folder.as_ref().and_then(privileges::withheld) {
             self.messages.say(&format!(
                 "{pid} {program}: runs without {privileges} privileges, which the kernel gives to no traced \
                  program: start it outside, or as root"

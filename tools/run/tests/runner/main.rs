@@ -9,6 +9,7 @@ mod image;
 mod inheritance;
 mod kernels;
 mod loaders;
+mod namespaces;
 mod origin;
 mod parsers;
 mod programs;
