@@ -8,6 +8,7 @@
 use crate::ground::{self, Work};
 use crate::image::Image;
 use crate::launch::Launch;
+use crate::messages::printable;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use nix::errno::Errno;
@@ -117,5 +118,5 @@ fn explain(program: &Path, error: Errno) -> (String, u8) {
         ),
         other => (other.desc().to_owned(), NOT_EXECUTABLE),
     };
-    (format!("cannot run {}: {why}", program.display()), status)
+    (format!("cannot run {}: {why}", printable(program.as_os_str())), status)
 }

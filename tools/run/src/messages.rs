@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A message is one write, so that lines of several writers do not mix.
+//! 1. A message is one line and one write, so that those of several writers do not mix.
 //! 2. A message that cannot be written is lost: the programs matter more.
 //! 3. A message goes to the file that was standard error at the start and to no other, whatever a
 //!    program has opened or redirected since.
@@ -20,6 +20,7 @@ use nix::errno::Errno;
 use nix::libc::{self, STDERR_FILENO, c_int, c_long};
 use nix::sys::stat::fstat;
 use nix::unistd::Pid;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
@@ -97,6 +98,21 @@ impl Messages {
     }
 }
 
+/// A name as it can be part of a line: what is not text, or would move the cursor, is escaped.
+pub(crate) fn printable(name: &OsStr) -> String {
+    name.as_encoded_bytes()
+        .utf8_chunks()
+        .flat_map(|chunk| {
+            let valid = chunk.valid().chars().map(|letter| match letter.is_control() {
+                true => letter.escape_default().to_string(),
+                false => letter.to_string(),
+            });
+            let invalid = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
+            valid.chain(invalid).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 /// Copies of the descriptors by which a process has a file.
 fn lent(lender: Pid, wanted: Identity) -> impl Iterator<Item = File> {
     let process = open(libc::SYS_pidfd_open, lender.as_raw(), 0);
@@ -116,4 +132,23 @@ fn open(call: c_long, first: c_int, second: c_int) -> Option<OwnedFd> {
 
 fn identity(file: &File) -> Option<Identity> {
     fstat(file).ok().map(|data| (data.st_dev, data.st_ino, data.st_rdev))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    #[test]
+    fn names_are_printable() {
+        for (name, printed) in [
+            ("программа".as_bytes(), "программа"),
+            (b"a b", "a b"),
+            (b"\x1b[2J\n", "\\u{1b}[2J\\n"),
+            (b"\xd0x\xff", "\\xd0x\\xff"),
+            (b"", ""),
+        ] {
+            assert_eq!(printable(OsStr::from_bytes(name)), printed);
+        }
+    }
 }

@@ -14,9 +14,10 @@
 //!    sees the end ([`crate::messages`]).
 
 use crate::allowance::Allowance;
+use crate::folder::Folder;
 use crate::image::Image;
 use crate::kernel::Functions;
-use crate::messages::Messages;
+use crate::messages::{Messages, printable};
 use crate::setup::{self, Given, Outcome};
 use crate::storm::Storm;
 use crate::tracee;
@@ -24,7 +25,6 @@ use crate::{change::Change, privileges};
 use liblinux_abi::layout::DATA_SIZE;
 use nix::unistd::Pid;
 use std::collections::HashSet;
-use std::fs;
 
 /// The tracer.
 #[derive(Debug)]
@@ -113,8 +113,9 @@ impl Tracer {
     /// Gives the image to a process that has become another program.
     fn exec(&mut self, pid: Pid) -> nix::Result<()> {
         let outcome = setup::give(pid, &self.image, &mut self.functions);
-        let program = fs::read_link(format!("/proc/{pid}/exe"));
-        let program = program.map_or_else(|_| "?".to_owned(), |path| path.display().to_string());
+        let folder = Folder::of(pid).ok();
+        let program = folder.as_ref().and_then(|folder| folder.program().ok());
+        let program = program.map_or_else(|| "?".to_owned(), |path| printable(&path));
         match outcome {
             Outcome::Given(given) => {
                 self.messages.detail(pid, || format!("{pid} {program}: {}", self.tell(&given)))
@@ -131,7 +132,7 @@ impl Tracer {
                 return Ok(());
             }
         }
-        if let Some(privileges) = privileges::withheld(pid) {
+        if let Some(privileges) = folder.as_ref().and_then(privileges::withheld) {
             self.messages.say(pid, &format!(
                 "{pid} {program}: runs without {privileges} privileges, which the kernel gives to no traced \
                  program: start it outside, or as root"
@@ -142,15 +143,16 @@ impl Tracer {
     }
 
     fn tell(&self, given: &Given) -> String {
-        let Given { base, kernel, redirected } = given;
-        let (size, data) = (self.image.size() >> 10, DATA_SIZE >> 10);
+        let Given { base, kernel, redirected, obstacle, size } = given;
+        let (size, data) = (size >> 10, DATA_SIZE >> 10);
         let image =
             format!("image {} at {base:#x}, {size} KiB, below it {data} KiB of zeros", self.image.build_id());
         match kernel {
             Some(kernel) => {
                 let names = redirected.iter().map(|symbol| symbol.trim_start_matches("__vdso_"));
                 let names = names.collect::<Vec<_>>().join(" ");
-                format!("{image}; to the kernel's vDSO at {kernel:#x}: {names}")
+                let obstacle = obstacle.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+                format!("{image}; by the code of the kernel's vDSO at {kernel:#x}: {names}{obstacle}")
             }
             None => format!("{image}; this kernel has no vDSO, standard functions make system calls"),
         }

@@ -22,8 +22,10 @@ use std::time::Instant;
 
 /// What the tests need beside what the boots need.
 const PACKAGES: &[Package] = &[
+    Package { name: "elfutils", probe: "eu-stack" },
     Package { name: "g++", probe: "g++" },
     Package { name: "gdb", probe: "gdb" },
+    Package { name: "libabsl-dev", probe: "/usr/include/absl/base/config.h" },
     Package { name: "manpages-dev", probe: "/usr/share/man/man2/open.2.gz" },
     Package { name: "openjdk-17-jdk-headless", probe: "javac" },
     Package { name: "perl", probe: "perl" },

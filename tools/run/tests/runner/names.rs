@@ -38,6 +38,7 @@ fn a_program_of_any_name_has_the_image() {
         shell.arg("--verbose").args(["sh", "-c", "\"$0\"; exec \"$0\""]).arg(&program).current_dir(&folder);
         let (status, output, errors) = end(&mut shell);
         assert_eq!((status, output, errors.matches(": image ").count()), (0, NAME.repeat(2), 3), "{errors}");
+        assert_eq!(errors.lines().count(), 3, "a name breaks a line: {errors}");
     }
 }
 
