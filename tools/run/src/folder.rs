@@ -125,7 +125,7 @@ impl Fields {
 }
 
 /// The value of the line of that name.
-fn line<'a>(status: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(crate) fn line<'a>(status: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let lines = status.split(|byte| *byte == b'\n');
     let mut values = lines.filter_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b":"));
     values.next().map(<[u8]>::trim_ascii)

@@ -20,6 +20,7 @@
 //! 3. After the setup a program executes no instruction more than without us, but for one jump in a standard function.
 //! 4. Nothing is written to a process that was not proven to be the traced one ([`folder`]).
 
+mod allowance;
 mod arch;
 mod change;
 pub mod cli;
@@ -27,6 +28,7 @@ mod descriptor;
 mod extension;
 mod folder;
 mod frames;
+mod ground;
 mod image;
 mod injection;
 mod kernel;
@@ -37,5 +39,6 @@ mod obstacle;
 mod privileges;
 mod setup;
 mod stack;
+mod storm;
 mod tracee;
 mod tracer;

@@ -4,6 +4,7 @@
 //!
 //! 1. The checked-in file is what this module makes of the tables; the build refuses a stale one.
 
+use crate::product;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_abi::fixup::{CONSTANTS, Constant, Field, STRUCTURES, Structure};
@@ -85,10 +86,7 @@ pub(crate) fn require_fresh(workspace: &Workspace) -> Result<()> {
 
 /// Writes the file.
 pub(crate) fn write(workspace: &Workspace) -> Result<()> {
-    let path = workspace.fixup_header();
-    let folder = path.parent().context("the header has a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    fs::write(&path, text()?).with_context(|| format!("cannot write {}", path.display()))
+    product::write(&workspace.fixup_header(), text()?)
 }
 
 #[cfg(test)]

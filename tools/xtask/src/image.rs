@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A file at its final path is whole: it is written beside it and renamed.
+//! 1. A file at its final path is whole, and keeps its time if nothing has changed ([`product`]).
 //! 2. The bytes depend on the sources and the tools alone, not on where the workspace is, who builds, or when: paths are
 //!    remapped, and no date goes in.
 //! 3. Equal bytes have equal build-ids, wherever their sources stand: see [`identity`].
@@ -13,6 +13,7 @@ use crate::exception;
 use crate::fixup_header;
 use crate::identity;
 use crate::legacy;
+use crate::product;
 use crate::version_script;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
@@ -66,8 +67,8 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
     exception::sort(&new)?;
     strip(&new, &new_stripped)?;
     identity::stamp(&new, &new_stripped)?;
-    fs::rename(&new, linked).context("cannot move the linked image into place")?;
-    fs::rename(&new_stripped, stripped).context("cannot move the stripped image into place")
+    product::install(&new, linked)?;
+    product::install(&new_stripped, stripped)
 }
 
 /// Compiles the image's crate into `target/FOLDER` and returns its library, an archive of one object.

@@ -16,6 +16,7 @@ mod identity;
 mod image;
 mod legacy;
 mod lock;
+mod product;
 mod run;
 mod test;
 mod version_script;

@@ -126,8 +126,10 @@ fn crates(workspace: &Workspace) -> Result<Tally> {
     let mut child = test.spawn().context("cannot run cargo")?;
     let output = child.stdout.take().context("cargo's output is a pipe")?;
     let mut tally = Tally::default();
-    for line in BufReader::new(output).lines() {
+    // A test may print what is not text.
+    for line in BufReader::new(output).split(b'\n') {
         let line = line.context("cannot read cargo's output")?;
+        let line = String::from_utf8_lossy(&line);
         println!("{line}");
         if let Some(counts) = line.strip_prefix("test result: ") {
             tally.passed += count(counts, "passed");

@@ -42,6 +42,18 @@ pub(crate) fn is_native(registers: &Registers) -> bool {
     registers.cs == USER_CODE_SEGMENT
 }
 
+/// Whether a process was stopped in a system call: its number is `orig_rax`, which is negative
+/// elsewhere.
+pub(crate) fn is_in_call(registers: &Registers) -> bool {
+    !registers.orig_rax.cast_signed().is_negative()
+}
+
+/// Where a process is, and what changes in any loop: if this is the same again, it has most likely
+/// not run.
+pub(crate) fn place(registers: &Registers) -> [u64; 4] {
+    [registers.rip, registers.rsp, registers.rax, registers.eflags]
+}
+
 /// `rsp`
 pub(crate) fn stack_pointer(registers: &Registers) -> u64 {
     registers.rsp
