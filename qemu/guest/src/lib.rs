@@ -30,6 +30,7 @@ pub mod plugin;
 pub mod query;
 pub mod relay;
 pub mod selftest;
+pub mod session;
 pub mod sweep;
 pub mod verdict;
 pub mod words;
