@@ -233,6 +233,91 @@ mod tests {
         assert_eq!(missing_security(&format!("{MAIN}bookworm-security http://c/debian-security/\n")), None);
     }
 
+    /// An archive in a folder, as apt reads it: of each package a name, a version and what it depends on.
+    fn archive(folder: &Path, codename: &str, packages: &[(&str, &str, &str)]) {
+        fs::create_dir_all(folder).unwrap();
+        let record = |(name, version, depends): &(&str, &str, &str)| {
+            format!(
+                "Package: {name}\nVersion: {version}\nArchitecture: all\nDepends: {depends}\nFilename: ./{name}.deb\n\
+                 Size: 1\nSHA256: {}\n\n",
+                "0".repeat(64)
+            )
+        };
+        let index: String = packages.iter().map(record).collect();
+        fs::write(folder.join("Packages"), &index).unwrap();
+        let hash = crate::cache::hash_file(&folder.join("Packages")).unwrap();
+        let release =
+            format!("Codename: {codename}\nSuite: {codename}\nSHA256:\n {hash} {} Packages\n", index.len());
+        fs::write(folder.join("Release"), release).unwrap();
+    }
+
+    /// What apt would install, by its own word, for a machine that lists `sources` and has nothing installed.
+    fn simulate(root: &Path, pins: &str, names: &[&str]) -> Option<String> {
+        for folder in ["lists/partial", "cache/archives/partial", "parts"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        fs::write(root.join("status"), "").unwrap();
+        fs::write(root.join("preferences"), pins).unwrap();
+        let sources = ["main", "security"]
+            .map(|name| format!("deb [trusted=yes] file:{} ./\n", root.join(name).display()));
+        fs::write(root.join("sources.list"), sources.concat()).unwrap();
+        let mut options = vec!["-oAPT::Sandbox::User=root".to_owned(), "-oDebug::NoLocking=1".to_owned()];
+        for (key, name) in [
+            ("Dir::Etc::SourceList", "sources.list"),
+            ("Dir::Etc::SourceParts", "parts"),
+            ("Dir::Etc::Preferences", "preferences"),
+            ("Dir::Etc::PreferencesParts", "parts"),
+            ("Dir::State", ""),
+            ("Dir::State::status", "status"),
+            ("Dir::Cache", "cache"),
+        ] {
+            options.push(format!("-o{key}={}", root.join(name).display()));
+        }
+        let run = |words: &[&str]| {
+            Command::new("apt-get").args(&options).args(words).env("LC_ALL", "C").output().unwrap()
+        };
+        let updated = run(&["update"]);
+        assert!(updated.status.success(), "{}", String::from_utf8_lossy(&updated.stderr));
+        let simulated = run(&[&["install", "--simulate"], names].concat());
+        simulated.status.success().then(|| String::from_utf8(simulated.stdout).unwrap())
+    }
+
+    #[test]
+    fn apt_takes_the_kernels_source_alone_from_the_security_archive() {
+        if !present("apt-get", &std::env::var_os("PATH").unwrap()) {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        archive(
+            &root.join("security"),
+            SECURITY,
+            &[
+                ("linux-source-6.12", "6.12.117-1", "xz-utils"),
+                ("python", "9", "python-halves (= 9)"),
+                ("python-halves", "9", "python"),
+            ],
+        );
+        archive(
+            &root.join("main"),
+            "bookworm",
+            &[
+                ("criu", "1", "python"),
+                ("python", "8", "python-halves (= 8)"),
+                ("python-halves", "8", "python"),
+                ("gdb", "1", "python (= 8)"),
+                ("xz-utils", "5", "python"),
+            ],
+        );
+        let pinned = simulate(root, &pins(), &["linux-source-6.12", "criu"]).expect("apt finds a way");
+        assert!(pinned.contains("Inst linux-source-6.12 (6.12.117-1"), "{pinned}");
+        assert!(pinned.contains("Inst python (8 ") && pinned.contains("Inst python-halves (8 "), "{pinned}");
+        assert!(simulate(root, &pins(), &["linux-source-6.12", "criu", "gdb"]).is_some());
+        // Without the pin the newest versions come, beside which the main archive's gdb cannot be.
+        let open = simulate(root, "", &["linux-source-6.12", "criu"]).expect("apt finds a way");
+        assert!(open.contains("Inst python (9 "), "{open}");
+    }
+
     #[test]
     fn the_lines_to_type_name_every_package_and_the_archive() {
         let lines = by_hand(&["flex", "bison"], None);
