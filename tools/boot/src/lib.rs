@@ -6,7 +6,7 @@
 //! ([`programs`], [`workshop`]) into a file system ([`initramfs`]), runs QEMU ([`qemu`]) for each case ([`case`],
 //! [`cases`]), reads the KTAP that comes back ([`ktap`]) and holds it against what the case demands ([`verdict`],
 //! [`report`]). The kernel's own selftests ([`selftests`]) are held against a second guest with the kernel's image
-//! ([`control`]).
+//! ([`control`]). A guest may also be there for one program of the user's ([`session`]).
 //!
 //! # Invariants
 //!
@@ -15,6 +15,7 @@
 //!    the same as in the case's control.
 
 pub mod apt;
+pub mod archives;
 pub mod cache;
 pub mod case;
 pub mod cases;
@@ -26,6 +27,7 @@ pub mod initramfs;
 pub mod job;
 pub mod kernel;
 pub mod ktap;
+pub mod library;
 pub mod log;
 pub mod luggage;
 pub mod packages;
@@ -33,9 +35,11 @@ pub mod programs;
 pub mod progress;
 pub mod qemu;
 pub mod report;
+pub mod schedule;
 pub mod selftests;
 pub mod session;
 pub mod source;
+pub mod stream;
 pub mod subject;
 pub mod verdict;
 pub mod workshop;
@@ -43,7 +47,6 @@ pub mod workshop;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -102,7 +105,7 @@ pub fn boot(options: &Options) -> Result<Summary> {
         let verdict = run_case(case, &files, &kernel.bz_image, &folder.join(&case.name), build_id);
         verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")))
     };
-    let verdicts = in_parallel(&cases, run);
+    let verdicts = schedule::in_parallel(&cases, run);
     let comparisons = compare(&cases, &verdicts, &folder)?;
     let summary = Summary { verdicts, comparisons };
 
@@ -298,31 +301,4 @@ fn run_case(case: &Case, files: &Files, bz_image: &Path, folder: &Path, build_id
     let mut verdict = verdict::judge(case, &report, build_id);
     verdict.problems.extend(log::problems(&qemu::console(folder), &case.log_says));
     Ok(verdict)
-}
-
-/// Runs `work` on every case, as many at once as there are CPUs, and a case that follows another behind that one; the
-/// results in the cases' order.
-fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Verdict + Sync) -> Vec<Verdict> {
-    let numbered = || cases.iter().enumerate();
-    let next = Mutex::new(numbered().filter(|(_, case)| case.follows.is_none()));
-    let results = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    // A panic in `work` ends the scope; the locks are never held across it.
-                    let Some(first) = next.lock().expect("never poisoned").next() else { break };
-                    let behind = numbered().filter(|(_, case)| case.follows.as_ref() == Some(&first.1.name));
-                    for (index, case) in [first].into_iter().chain(behind) {
-                        let verdict = work(case);
-                        results.lock().expect("never poisoned").push((index, verdict));
-                    }
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().expect("never poisoned");
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, verdict)| verdict).collect()
 }

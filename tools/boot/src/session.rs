@@ -9,8 +9,8 @@
 //! 2. Nothing but the program's output is written to standard output.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +21,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cache::Cache;
 use crate::luggage::Luggage;
 use crate::qemu::{self, Guest, Limits};
+use crate::stream::Stream;
 use crate::workshop::{self, Workshop};
 use crate::{config, elf, packages, subject};
 
@@ -251,38 +252,6 @@ fn shell(luggage: &mut Luggage) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A file that grows, and where its bytes go.
-struct Stream {
-    path: PathBuf,
-    file: Option<File>,
-    out: Box<dyn Write>,
-}
-
-impl Stream {
-    fn new(path: PathBuf, out: Box<dyn Write>) -> Self {
-        Self { path, file: None, out }
-    }
-
-    /// Passes on what came since the last time.
-    fn pass_on(&mut self) -> Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            empty => empty.insert(
-                File::open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?,
-            ),
-        };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).context("cannot read the program's output")?;
-        if !bytes.is_empty() {
-            self.out
-                .write_all(&bytes)
-                .and_then(|()| self.out.flush())
-                .context("cannot pass the output on")?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
