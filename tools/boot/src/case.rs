@@ -55,6 +55,9 @@ pub struct Case {
     /// Seconds until the guest must have printed the first line of its verdict.
     #[serde(default = "boot_s")]
     pub boot_s: u32,
+    /// Seconds for which its verdict may stay as it is, once it has begun.
+    #[serde(default = "quiet_s")]
+    pub quiet_s: u32,
     /// What the kernel must have said in its log, for a kernel that is there for what it says.
     #[serde(default)]
     pub log_says: Vec<String>,
@@ -88,7 +91,7 @@ pub struct CaseProgram {
     pub name: String,
     /// How the guest judges it.
     pub check: Check,
-    /// Seconds after which it is killed. It must print something each minute all the same.
+    /// Seconds after which it is killed. It must print something each [`Case::quiet_s`] all the same.
     #[serde(default = "limit_s")]
     pub limit_s: u32,
     /// Its arguments.
@@ -177,7 +180,8 @@ impl Case {
         let seconds = |count: u32| Duration::from_secs(count.into());
         Limits {
             first_line: seconds(self.boot_s),
-            ..Limits::of(seconds(programs) + seconds(self.boot_s.max(BOOT_AND_END_S)))
+            each_line: seconds(self.quiet_s),
+            overall: seconds(programs) + seconds(self.boot_s.max(BOOT_AND_END_S)),
         }
     }
 
@@ -212,6 +216,10 @@ fn one() -> u32 {
 
 fn boot_s() -> u32 {
     20
+}
+
+fn quiet_s() -> u32 {
+    60
 }
 
 fn limit_s() -> u32 {

@@ -71,13 +71,6 @@ pub struct Limits {
     pub overall: Duration,
 }
 
-impl Limits {
-    /// The limits of a guest that may run so long.
-    pub fn of(overall: Duration) -> Self {
-        Self { first_line: Duration::from_secs(20), each_line: Duration::from_secs(60), overall }
-    }
-}
-
 /// Runs `guest` to its end; the text of its verdict.
 pub fn run(guest: &Guest, limits: Limits) -> Result<String> {
     run_watched(guest, limits, &mut || Ok(()))
@@ -215,7 +208,7 @@ mod tests {
     #[test]
     fn the_watchdogs() {
         let s = Duration::from_secs;
-        let limits = Limits::of(s(300));
+        let limits = Limits { first_line: s(20), each_line: s(60), overall: s(300) };
         assert_eq!(overdue(limits, false, s(19), s(19)), None);
         assert!(overdue(limits, false, s(20), s(20)).unwrap().contains("no verdict within 20 s"));
         assert_eq!(overdue(limits, true, s(100), s(59)), None);
