@@ -37,7 +37,7 @@ pub fn install(names: &[&str]) -> Result<()> {
         bail!(
             "only root can install packages, and sudo asks for a password or is not there; run this, then try \
              again:\n{}",
-            by_hand(names, None)
+            by_hand(names, View::of_machine()?.security.as_deref())
         );
     };
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
@@ -76,20 +76,19 @@ pub fn install(names: &[&str]) -> Result<()> {
     )
 }
 
-/// The lines that a reader can type instead.
+/// The lines that a reader can type instead; `security` is an archive that is still to be listed.
 fn by_hand(names: &[&str], security: Option<&str>) -> String {
-    let archive = security.unwrap_or("http://deb.debian.org/debian-security");
     let names = names.join(" ");
-    let mut lines = format!(
-        "    sudo apt-get update\n    sudo apt-get install --yes --no-install-recommends --reinstall {names}"
-    );
-    if names.contains("linux-source") {
+    let mut lines = String::new();
+    if let Some(archive) = security.filter(|_| names.contains("linux-source")) {
         lines += &format!(
-            "\nlinux-source-6.12 is in {SECURITY}; if apt does not find it, list that archive first:\n    \
-             echo 'deb {archive} {SECURITY} main' | sudo tee /etc/apt/sources.list.d/{SECURITY}.list"
+            "    echo 'deb {archive} {SECURITY} main' | sudo tee /etc/apt/sources.list.d/{SECURITY}.list\n"
         );
     }
     lines
+        + &format!(
+            "    sudo apt-get update\n    sudo apt-get install --yes --no-install-recommends --reinstall {names}"
+        )
 }
 
 fn apt(prefix: &[&str], options: &[String], words: &[&str], label: &'static str, log: &Path) -> Result<bool> {
