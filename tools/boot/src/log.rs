@@ -75,7 +75,10 @@ pub fn problems(console: &str, says: &[String]) -> Vec<String> {
     if let Some(at) = lines.iter().position(|line| begins(line)) {
         let shown: Vec<String> =
             lines[at..].iter().take(SHOWN_LINES).map(|line| format!("    {line}")).collect();
-        problems.push(format!("the kernel reported a fault ({count} lines of such):\n{}", shown.join("\n")));
+        problems.push(format!(
+            "the kernel's log has what a sound one never has ({count} lines of such):\n{}",
+            shown.join("\n")
+        ));
     }
     problems
 }
