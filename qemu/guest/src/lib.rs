@@ -31,6 +31,7 @@ pub mod plugin;
 pub mod query;
 pub mod relay;
 pub mod selftest;
+pub mod session;
 pub mod sweep;
 pub mod verdict;
 pub mod words;
