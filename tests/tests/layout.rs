@@ -2,12 +2,14 @@
 
 use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PvclockPage};
 use liblinux_abi::arch::x86_64::sgx::EnclaveRun;
+use liblinux_abi::arch::x86_64::signal::Action;
 use liblinux_abi::arch::x86_64::{alternative, hypervisor, segment, sgx, signal};
 use liblinux_abi::image::layout;
+use liblinux_abi::kernel::clone::CloneArgs;
 use liblinux_abi::kernel::datapage::{ClockData, DataPage, RandomData, Timestamp};
 use liblinux_abi::kernel::random::{Parameters, State};
 use liblinux_abi::kernel::{clock, clone, datapage, errno, random};
-use liblinux_abi::legacy;
+use liblinux_abi::syscall::legacy;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 use std::mem::{offset_of, size_of};
@@ -124,8 +126,23 @@ fn facts_are_the_kernels() {
         "GRND_INSECURE" = random::GRND_INSECURE;
         "MAX_RW_COUNT" = random::MAX_RW_COUNT;
         "CLONE_VM" = clone::CLONE_VM;
+        "CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID"
+            = clone::THREAD_FLAGS;
+        "CLONE_SETTLS" = clone::CLONE_SETTLS;
+        "sizeof(struct clone_args)" = size_of::<CloneArgs>();
         "at(clone_args, flags)" = clone::CLONE_ARGS_FLAGS;
+        "at(clone_args, child_tid)" = offset_of!(CloneArgs, child_tid);
+        "at(clone_args, parent_tid)" = offset_of!(CloneArgs, parent_tid);
         "at(clone_args, stack)" = clone::CLONE_ARGS_STACK;
+        "at(clone_args, stack_size)" = offset_of!(CloneArgs, stack_size);
+        "at(clone_args, tls)" = offset_of!(CloneArgs, tls);
+        "at(clone_args, cgroup)" = offset_of!(CloneArgs, cgroup);
+        "sizeof(struct sigaction)" = size_of::<Action>();
+        "at(sigaction, sa_handler)" = offset_of!(Action, handler);
+        "at(sigaction, sa_flags)" = offset_of!(Action, flags);
+        "at(sigaction, sa_restorer)" = offset_of!(Action, restorer);
+        "at(sigaction, sa_mask)" = offset_of!(Action, mask);
+        "SA_RESTORER" = signal::SA_RESTORER;
         "CLONE_ARGS_SIZE_VER0" = clone::CLONE_ARGS_SIZE_VER0;
         "-AT_FDCWD" = -legacy::AT_FDCWD;
         "AT_SYMLINK_NOFOLLOW" = legacy::AT_SYMLINK_NOFOLLOW;
@@ -154,6 +171,13 @@ fn facts_are_the_kernels() {
         "at(ucontext, uc_mcontext)" = signal::MCONTEXT;
         "at(ucontext, uc_mcontext.sp)" = signal::RSP;
         "at(ucontext, uc_mcontext.ip)" = signal::RIP;
+        "at(ucontext, uc_mcontext.flags)" = signal::FLAGS;
+        "at(ucontext, uc_mcontext.fpstate)" = signal::FPSTATE;
+        "X86_EFLAGS_RF" = signal::FLAGS_RESUME as usize;
+        "sizeof(struct _fpstate_64)" = signal::FPSTATE_SIZE;
+        "at(_fpstate_64, sw_reserved.magic1)" = signal::FPSTATE_MAGIC_AT;
+        "at(_fpstate_64, sw_reserved.extended_size)" = signal::FPSTATE_SIZE_AT;
+        "FP_XSTATE_MAGIC1" = signal::FPSTATE_MAGIC as usize;
         "at(rt_sigframe, uc)" = size_of::<usize>();
     };
     let source = Source::cached();

@@ -1,6 +1,6 @@
 //! The table of `liblinux-abi` against the kernel's own, row by row.
 
-use liblinux_abi::legacy::KEPT;
+use liblinux_abi::syscall::legacy::KEPT;
 use liblinux_abi::syscall::{SYSCALLS, find};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::definition::{definitions, normalise};

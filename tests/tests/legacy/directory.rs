@@ -2,7 +2,7 @@
 
 use crate::Function;
 use liblinux_abi::image::layout::PAGE_SIZE;
-use liblinux_abi::legacy::DIRENT_RECLEN;
+use liblinux_abi::syscall::legacy::DIRENT_RECLEN;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use std::fs::File;
 use std::num::NonZeroUsize;

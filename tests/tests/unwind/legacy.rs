@@ -2,8 +2,8 @@
 
 use crate::walk::{REFUSED, Walk};
 use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
-use liblinux_abi::legacy::{DIRENT_MIN, DIRENT_RECLEN, MICROSECONDS, STACK};
 use liblinux_abi::syscall::SYSCALLS;
+use liblinux_abi::syscall::legacy::{DIRENT_MIN, DIRENT_RECLEN, MICROSECONDS, STACK};
 use liblinux_tests::stepper::Stepper;
 
 const ONES: [u64; 6] = [u64::MAX; 6];

@@ -13,17 +13,21 @@ const DECIMAL_MAX: u64 = 1 << 20;
 pub(crate) fn text(_: &Workspace) -> Result<String> {
     let mut text = format!(
         "/* {HEADER} */\n\
+         /* SPDX-License-Identifier: GPL-2.0-only OR MIT */\n\
          /* Areas and tables of exception fixups: see vdso/abi/src/fixup.rs, or the kernel's <asm/vdso_fixup.h>. */\n\
-         #ifndef LIBLINUX_FIXUP_H\n#define LIBLINUX_FIXUP_H\n\n#include <stdint.h>\n",
+         #ifndef LIBLINUX_FIXUP_H\n#define LIBLINUX_FIXUP_H\n\n\
+         #if !defined(__x86_64__) || !defined(__LP64__)\n\
+         #error \"liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for \
+         others\"\n#else\n\n#include <stdint.h>\n",
     );
     for Constant { name, value, about } in CONSTANTS {
-        let value = if *value > DECIMAL_MAX { format!("{value:#x}ULL") } else { value.to_string() };
+        let value = if *value > DECIMAL_MAX { format!("{value:#x}UL") } else { value.to_string() };
         write!(text, "\n/*{about} */\n#define {name} {value}\n")?;
     }
     for structure in STRUCTURES {
         text.push_str(&declaration(structure)?);
     }
-    text.push_str("\n#endif\n");
+    text.push_str("\n#endif /* x86-64 */\n\n#endif /* LIBLINUX_FIXUP_H */\n");
     Ok(text)
 }
 

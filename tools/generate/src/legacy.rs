@@ -2,7 +2,7 @@
 
 use crate::HEADER;
 use anyhow::Result;
-use liblinux_abi::legacy::{CHANGES_FLAGS, KEPT, STACK, find_note};
+use liblinux_abi::syscall::legacy::{CHANGES_FLAGS, KEPT, STACK, find_note};
 use liblinux_abi::syscall::{SYSCALLS, Syscall, number};
 use liblinux_workspace::Workspace;
 use std::fmt::Write as _;

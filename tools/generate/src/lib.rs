@@ -7,15 +7,13 @@
 //!
 //! 1. Each checked-in file of [`OUTPUTS`] is what its row makes of the tables; every build of the image demands that.
 
-#![forbid(unsafe_code)]
-
 mod client;
 mod fixup_header;
 mod legacy;
 mod version_script;
 
-use anyhow::{Context as _, Result, ensure};
-use liblinux_workspace::Workspace;
+use anyhow::{Result, ensure};
+use liblinux_workspace::{Workspace, product};
 use std::fs;
 
 /// What the first line of each file says, inside a comment of the file's language.
@@ -43,13 +41,7 @@ const OUTPUTS: &[Output] = &[
 /// Writes every file that is not what it should be.
 pub fn write(workspace: &Workspace) -> Result<()> {
     for output in OUTPUTS {
-        let (path, text) = (workspace.root().join(output.path), (output.text)(workspace)?);
-        if fs::read_to_string(&path).is_ok_and(|found| found == text) {
-            continue;
-        }
-        let folder = path.parent().context("a generated file has a folder")?;
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        product::write(&workspace.root().join(output.path), (output.text)(workspace)?)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A file at its final path is whole: it is written beside it and renamed.
+//! 1. A file at its final path is whole, and keeps its time if nothing has changed ([`product`]).
 //! 2. The bytes depend on the sources and the tools alone, not on where the workspace is, who builds, or when: paths are
 //!    remapped, and no date goes in.
 //! 3. Equal bytes have equal build-ids, wherever their sources stand: see [`identity`].
@@ -17,6 +17,7 @@ use liblinux_abi::image::layout::{
 };
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{cargo, output, run};
+use liblinux_workspace::product;
 use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,8 +64,8 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
     exception::sort(&new)?;
     strip(&new, &new_stripped)?;
     identity::stamp(&new, &new_stripped)?;
-    fs::rename(&new, linked).context("cannot move the linked image into place")?;
-    fs::rename(&new_stripped, stripped).context("cannot move the stripped image into place")
+    product::install(&new, linked)?;
+    product::install(&new_stripped, stripped)
 }
 
 /// Compiles the image's crate into `target/FOLDER` and returns its library, an archive of one object.

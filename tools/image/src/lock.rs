@@ -8,7 +8,7 @@ use crate::build;
 use anyhow::{Context as _, Result, anyhow};
 use liblinux_check::Lock;
 use liblinux_check::image::Image;
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, product};
 use std::fs;
 
 /// The checked-in lock.
@@ -33,6 +33,5 @@ pub fn bless(workspace: &Workspace) -> Result<()> {
         let change = liblinux_check::lock::bless(&read(workspace)?, &new).map_err(|error| anyhow!(error))?;
         println!("{change}");
     }
-    fs::write(workspace.lock(), new.to_string())
-        .with_context(|| format!("cannot write {}", workspace.lock().display()))
+    product::write(&workspace.lock(), new.to_string())
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::{Binding, SONAME, VERSION, exports};
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::run;
+use liblinux_workspace::product;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,9 +38,9 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let scratch = tempfile::tempdir_in(&folder).context("cannot create a scratch folder for the stub")?;
     let library = scratch.path().join("liblinux.so");
     link(scratch.path(), &library)?;
-    fs::rename(&library, folder.join("liblinux.so")).context("cannot move the stub into place")?;
+    product::install(&library, &folder.join("liblinux.so"))?;
     let text = PKG_CONFIG.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
-    fs::write(folder.join("liblinux.pc"), text).context("cannot write liblinux.pc")?;
+    product::write(&folder.join("liblinux.pc"), text)?;
     copy(&workspace.client().join("include"), &folder.join("include"))?;
     Ok(folder)
 }
@@ -65,14 +66,15 @@ fn link(scratch: &Path, library: &Path) -> Result<()> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
         } else {
-            fs::copy(entry.path(), &target).with_context(|| format!("cannot write {}", target.display()))?;
+            let bytes =
+                fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            product::write(&target, bytes)?;
         }
     }
     Ok(())

@@ -12,6 +12,7 @@
 pub mod command;
 pub mod line;
 mod paths;
+pub mod product;
 
 pub use line::Line;
 pub use paths::Workspace;

@@ -3,15 +3,18 @@
 //! # Invariants
 //!
 //! 1. Exit status 0 means done; 1 that the work failed or an image was refused; 2 that the command line or a file could
-//!    not be understood. `run` ends as its program does, or as `liblinux-run` would.
+//!    not be understood. `run` and `boot --run` end as their program does, or as `env` would.
 
 mod bench;
 mod boot;
+#[cfg(test)]
+mod idle;
 mod run;
 mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use liblinux_boot::session::Request;
 use liblinux_check::cli;
 use liblinux_mkimage::{build, checked, lock, stub};
 use liblinux_workspace::Workspace;
@@ -27,6 +30,44 @@ struct Arguments {
     task: Task,
 }
 
+/// A program of the user's in the guest.
+#[derive(Debug, clap::Args)]
+struct Own {
+    /// Run this program in the guest, with its libraries and the files among ARGS, and end as it does; all words
+    /// behind --run are its own
+    #[arg(long, value_names = ["PROGRAM", "ARGS"], num_args = 1.., allow_hyphen_values = true,
+        conflicts_with_all = ["cases", "list"])]
+    run: Vec<OsString>,
+    /// Take this file or folder along; may be given several times
+    #[arg(long, value_name = "PATH", requires = "run")]
+    take: Vec<PathBuf>,
+    /// Kill the program after so many seconds, with exit status 124
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "run")]
+    limit: u32,
+    /// Virtual processors of the guest
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "run")]
+    cpus: u32,
+    /// Memory of the guest in MiB, if what its files need is not enough
+    #[arg(long, value_name = "MIB", requires = "run")]
+    memory: Option<u32>,
+    /// Words for the kernel's command line, such as `legacy_syscalls=off` or `vdso64_image=c`
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true, requires = "run")]
+    append: String,
+}
+
+impl Own {
+    fn request(self) -> Request {
+        Request {
+            words: self.run,
+            take: self.take,
+            limit_s: self.limit,
+            cpus: self.cpus,
+            memory_mib: self.memory,
+            append: self.append,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Build and check the image, build the patched kernel (cached), boot it in QEMU, and show what programs saw
@@ -40,7 +81,11 @@ enum Task {
         /// The kernel version
         #[arg(long, value_name = "VERSION", default_value = boot::KERNEL)]
         kernel: String,
+        #[command(flatten)]
+        own: Own,
     },
+    /// Install the Debian packages that `boot` and `test` lack
+    Packages,
     /// Run every test, boots included, but for the cases that take long
     Test,
     /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg
@@ -94,6 +139,10 @@ fn perform(task: Task) -> Result<ExitCode> {
                 println!("{:width$} {}", case.name, case.about);
             }
         }
+        Task::Boot { kernel, own, .. } if !own.run.is_empty() => {
+            return Ok(boot::program(&workspace, &kernel, own.request()));
+        }
+        Task::Packages => test::packages()?,
         Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, &kernel, &cases)?),
         Task::Test => {
             return test::all(&workspace)

@@ -15,9 +15,6 @@
 extern crate std;
 
 pub mod arch;
-pub mod ctype;
 pub mod image;
 pub mod kernel;
-pub mod legacy;
-pub mod manual;
 pub mod syscall;

@@ -11,7 +11,7 @@ use std::ffi::CStr;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use liblinux_abi::legacy::AT_FDCWD;
+use liblinux_abi::syscall::legacy::AT_FDCWD;
 
 use super::child::BUFFER;
 use super::descriptors::{EPOLL, FILE, FOLDER, PIPE_READER, PIPE_WRITER, SOCKET, TIMER};

@@ -31,7 +31,7 @@ use std::io;
 use std::path::Path;
 
 use liblinux_abi::kernel::errno::ENOSYS;
-use liblinux_abi::legacy::CHANGES_FLAGS;
+use liblinux_abi::syscall::legacy::CHANGES_FLAGS;
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 
 use crate::arch::STATUS_FLAGS;

@@ -11,8 +11,10 @@
 use std::mem::size_of_val;
 
 use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
-use liblinux_abi::legacy::{AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, SIGCHLD};
 use liblinux_abi::syscall::Syscall;
+use liblinux_abi::syscall::legacy::{
+    AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, SIGCHLD,
+};
 
 use super::arguments::HERE;
 use crate::arch;

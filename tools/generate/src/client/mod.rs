@@ -4,3 +4,4 @@ pub(crate) mod calls;
 pub(crate) mod handler;
 pub(crate) mod header;
 mod parameter;
+mod safety;

@@ -4,5 +4,4 @@ pub mod clock;
 pub mod clone;
 pub mod datapage;
 pub mod errno;
-pub mod error;
 pub mod random;

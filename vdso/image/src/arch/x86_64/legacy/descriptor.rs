@@ -11,7 +11,7 @@
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
 use core::arch::global_asm;
-use liblinux_abi::legacy::{F_GETFD, FD_CLOEXEC};
+use liblinux_abi::syscall::legacy::{F_GETFD, FD_CLOEXEC};
 use liblinux_abi::syscall::number;
 
 const _: () = assert!(FD_CLOEXEC == 1, "`dup2` knows the two results of F_GETFD");

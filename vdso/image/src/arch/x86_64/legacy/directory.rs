@@ -13,7 +13,7 @@
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
 use core::arch::global_asm;
-use liblinux_abi::legacy::{DIRENT_MIN, DIRENT_RECLEN};
+use liblinux_abi::syscall::legacy::{DIRENT_MIN, DIRENT_RECLEN};
 use liblinux_abi::syscall::number;
 
 /// Where the caller's buffer is kept, from `rsp`: above the end of all entries and `rdx`.

@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
 use core::arch::global_asm;
-use liblinux_abi::legacy::{AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE};
+use liblinux_abi::syscall::legacy::{AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE};
 use liblinux_abi::syscall::number;
 
 global_asm!(

@@ -12,7 +12,7 @@
 
 use core::arch::global_asm;
 use liblinux_abi::kernel::errno::EINVAL;
-use liblinux_abi::legacy::{AT_FDCWD, MICROSECONDS, NANOSECONDS};
+use liblinux_abi::syscall::legacy::{AT_FDCWD, MICROSECONDS, NANOSECONDS};
 use liblinux_abi::syscall::number;
 
 global_asm!(

@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! 1. Rows are in the order of [`SYSCALLS`](crate::syscall::SYSCALLS), and each is of an exported call.
-//! 2. Errors are in the order of the page, each once, and have rows in [`ERRORS`](crate::kernel::error::ERRORS).
+//! 2. Errors are in the order of the page, each once, and have rows in [`ERRORS`](crate::kernel::errno::ERRORS).
 
 /// A call's place in the manual.
 #[derive(Clone, Copy, Debug)]
@@ -366,7 +366,7 @@ pub const MANUAL: &[Page] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::error::ERRORS;
+    use crate::kernel::errno::ERRORS;
     use crate::syscall::SYSCALLS;
     use std::collections::BTreeSet;
 

@@ -15,6 +15,14 @@
 //!    `sys_ni_syscall` (a test compares with the kernel source).
 //! 3. A row never changes its number, and so never its slot: see [`crate::image::layout::slot`].
 
+pub mod ctype;
+pub mod descriptor;
+pub mod hazard;
+pub mod legacy;
+pub mod manual;
+pub mod pointer;
+pub mod standard;
+
 /// How the image provides a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -27,7 +35,7 @@ pub enum Kind {
     },
     /// A standard vDSO function: it answers from user space and falls back on the plain stub in the call's slot.
     Standard,
-    /// Superseded by newer calls that can do all of its work: its entry is a function over them. See [`crate::legacy`].
+    /// Superseded by newer calls that can do all of its work: its entry is a function over them. See [`crate::syscall::legacy`].
     Legacy {
         /// The calls that the function makes, the one that supersedes it first.
         successors: &'static [&'static str],
