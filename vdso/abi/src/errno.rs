@@ -8,6 +8,9 @@ pub const ENOENT: isize = 2;
 /// `EAGAIN`: try again.
 pub const EAGAIN: isize = 11;
 
+/// `ENOMEM`: no memory, or no memory there.
+pub const ENOMEM: isize = 12;
+
 /// `EFAULT`: bad address.
 pub const EFAULT: isize = 14;
 
