@@ -55,11 +55,6 @@ impl Workspace {
         self.root.join("linker/vdso.map")
     }
 
-    /// The numbers of the legacy calls, as the kernel patch has them.
-    pub(crate) fn legacy_list(&self) -> PathBuf {
-        self.root.join("kernel-patch/legacy_syscalls.h")
-    }
-
     /// Which calls are legacy, and why, for people.
     pub(crate) fn legacy_document(&self) -> PathBuf {
         self.root.join("vdso/abi/legacy.md")
