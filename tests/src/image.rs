@@ -61,6 +61,14 @@ impl Image {
         read(&Self::debug_path())
     }
 
+    /// What a section of the image with its symbols has, which need not be mapped.
+    pub fn debug_section(name: &str) -> Vec<u8> {
+        let debug = Self::read_debug();
+        let elf = object::File::parse(debug.as_slice()).expect("an ELF image");
+        let section = elf.section_by_name(name).unwrap_or_else(|| panic!("the image has no section {name}"));
+        section.data().expect("contents").to_vec()
+    }
+
     /// Maps the image in a file's bytes, over data pages of zeros.
     pub fn map(file: Vec<u8>) -> Self {
         let size = file.len().next_multiple_of(PAGE_SIZE);

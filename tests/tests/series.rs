@@ -1,6 +1,8 @@
-//! The kernel series against the kernel's own style checker.
+//! The kernel series: against the kernel's own style checker, and what it expects of the image.
 
+use liblinux_abi::image::export::{BODY, PRIVATE};
 use liblinux_abi::syscall::SYSCALLS;
+use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,22 +18,35 @@ fn series() -> Vec<PathBuf> {
     patches
 }
 
+/// The kernel refuses what the image lists (`legacy_syscalls=off`), and has no list of its own.
 #[test]
-fn the_kernel_refuses_the_legacy_calls_of_the_table() {
-    let start = "+static const u16 legacy_numbers[] __initconst = {\n";
-    let texts = series().into_iter().map(|path| std::fs::read_to_string(path).expect("a patch"));
-    let lists: Vec<String> = texts
-        .filter_map(|text| Some(text.split_once(start)?.1.split_once("+};")?.0.replace("\n+", "\n")))
+fn the_image_lists_the_legacy_calls_of_the_table() {
+    let listed = Image::debug_section(".legacy_syscalls");
+    let listed: Vec<u32> = listed
+        .chunks(2)
+        .map(|bytes| u32::from(u16::from_le_bytes(bytes.try_into().expect("16 bits"))))
         .collect();
-    let [list] = lists.as_slice() else { panic!("{} patches have a list", lists.len()) };
-    let list = list.strip_prefix('+').expect("an added line");
-    let generated = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-patch/legacy_syscalls.h");
-    let generated = std::fs::read_to_string(generated).expect("the list; run `cargo xtask bless`");
-    assert_eq!(list, generated, "put the lines of kernel-patch/legacy_syscalls.h into the patch");
     let legacy = SYSCALLS.iter().filter(|call| !call.successors().is_empty());
-    let names: Vec<String> = legacy.map(|call| format!("\t__NR_{},", call.name)).collect();
-    assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), names);
-    println!("{} calls that the kernel need not carry", names.len());
+    assert_eq!(listed, legacy.map(|call| call.number).collect::<Vec<_>>());
+    assert!(!listed.is_empty(), "the kernel could refuse nothing");
+    for path in series() {
+        let text = std::fs::read_to_string(&path).expect("a patch");
+        assert!(!text.contains("+\t__NR_open,"), "{} has a list of its own", path.display());
+    }
+    println!("{} calls that the kernel need not carry", listed.len());
+}
+
+/// What the kernel takes a private call from: `vdso2c` finds the sites by these names.
+#[test]
+fn each_private_call_has_one_site() {
+    let image = Image::load();
+    for name in PRIVATE {
+        let site = image.internal(&format!("{}_site", name.strip_prefix("__").expect("a name")));
+        let body = image.internal(&format!("{name}{BODY}"));
+        let code = &image.file()[body - image.base()..site - image.base()];
+        assert!(code.ends_with(&[0x0f, 0x05]), "{name} does not return to {site:#x}");
+        assert_eq!(code.windows(2).filter(|bytes| *bytes == [0x0f, 0x05]).count(), 1, "{name}");
+    }
 }
 
 #[test]

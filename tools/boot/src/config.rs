@@ -46,8 +46,7 @@ fn option(line: &str) -> Option<&str> {
     unset(line).or_else(|| line.starts_with("CONFIG_").then(|| line.split_once('=').map(|(name, _)| name))?)
 }
 
-/// The option that the series adds for our image, and the option with the image's path.
-const PREBUILT: &str = "CONFIG_X86_VDSO64_PREBUILT";
+/// The option that the series adds for our image: its path.
 const PREBUILT_IMAGE: &str = "CONFIG_X86_VDSO64_PREBUILT_IMAGE";
 
 /// What make names when the kernel's own checks refuse our image.
@@ -59,9 +58,6 @@ pub const USUAL_OBJECTS: u64 = 1750;
 /// The fragment with our image asked for, in the build folder unless the fragment says where.
 pub fn with_image(fragment: &str) -> String {
     let mut text = fragment.trim_end().to_owned() + "\n";
-    if !fragment.lines().any(|line| line.starts_with(&format!("{PREBUILT}="))) {
-        text += &format!("{PREBUILT}=y\n");
-    }
     if image(fragment).is_none() {
         text += &format!("{PREBUILT_IMAGE}=\"vdso64-rust.so.dbg\"\n");
     }
@@ -146,7 +142,7 @@ mod tests {
         let text = with_image("CONFIG_A=y");
         assert_eq!(image(&text), Some("vdso64-rust.so.dbg"));
         assert_eq!(with_image(&text), text);
-        let named = format!("{PREBUILT}=y\n{PREBUILT_IMAGE}=\"/tmp/x\"\n");
+        let named = format!("{PREBUILT_IMAGE}=\"/tmp/x\"\n");
         assert_eq!(with_image(&named), named);
     }
 }

@@ -89,6 +89,7 @@ pub const PROGRAMS: &[Program] = &[
     program("exceptions", FIXUP, Build::Fixup("exceptions.c")),
     program("landings", FIXUP, Build::Fixup("landings.c")),
     program("private", FIXUP, Build::Fixup("private.c")),
+    program("reused", FIXUP, Build::Fixup("reused.c")),
     program("hostile", FIXUP, Build::Fixup("hostile.c")),
     program("mappings", FIXUP, Build::Fixup("mappings.c")),
     program("state", FIXUP, Build::Fixup("state.c")),

@@ -85,7 +85,9 @@ pub const SELFTESTS: &[Selftest] = &[
         &["-nostdlib", "-fno-asynchronous-unwind-tables", "-fno-stack-protector"],
     ),
     with("vDSO/vdso_test_mremap", PARSER, &[]),
+    selftest("vDSO/vdso_test_unmap"),
     with("vDSO/vdso_test_fixup", &["parse_vdso.c", "vdso_test_fixup_probes.S"], &[]),
+    with("vDSO/vdso_test_fixup_marks", PARSER, &[]),
     selftest("vDSO/vdso_test_correctness"),
     with(
         "vDSO/vdso_test_getrandom",

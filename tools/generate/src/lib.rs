@@ -30,8 +30,7 @@ struct Output {
 /// Every generated file but the ABI lock, which is made of a built image.
 const OUTPUTS: &[Output] = &[
     Output { path: "linker/x86_64/vdso.map", text: version_script::text },
-    Output { path: "kernel-patch/6.12/legacy_syscalls.h", text: legacy::list },
-    Output { path: "vdso/abi/legacy.md", text: legacy::document },
+    Output { path: "vdso/abi/legacy.md", text: legacy::text },
     Output { path: "vdso/client/include/liblinux/fixup.h", text: fixup_header::text },
     Output { path: "vdso/client/include/liblinux.h", text: client::header::text },
     Output { path: "vdso/client/include/liblinux/handler.h", text: client::handler::text },

@@ -114,7 +114,8 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
 /// Strips as the kernel's build does, and fills the last page: what is mapped is whole pages.
 fn strip(linked: &Path, stripped: &Path) -> Result<()> {
     let mut objcopy = Command::new("objcopy");
-    objcopy.args(["-S", "--remove-section", "__ex_table"]).arg(linked).arg(stripped);
+    objcopy.args(["-S", "--remove-section", "__ex_table", "--remove-section", ".legacy_syscalls"]);
+    objcopy.arg(linked).arg(stripped);
     run(&mut objcopy).context("the image cannot be stripped")?;
     let mut bytes = fs::read(stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
     // The program headers are those of the linked image, which the kernel's exception table makes longer.

@@ -44,6 +44,12 @@ impl Row {
         self.sizes & 0xffff_ffff
     }
 
+    /// The first address behind the text; anything where the row was overwritten meanwhile.
+    #[inline(always)]
+    pub const fn end(&self) -> u64 {
+        self.text_start.wrapping_add(self.text_len())
+    }
+
     /// Entries of the table.
     #[inline(always)]
     pub const fn count(&self) -> u64 {

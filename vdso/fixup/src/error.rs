@@ -2,7 +2,7 @@
 
 use crate::memory::Fault;
 use core::num::NonZero;
-use liblinux_abi::kernel::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS, ERANGE};
+use liblinux_abi::kernel::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOSYS, ERANGE};
 
 /// An error number. Not an enumeration, so that returning one needs no table; not zero, so that a result without a value
 /// is one word.
@@ -24,6 +24,8 @@ impl Error {
     pub const OVERTAKEN: Self = Self::number(EAGAIN);
     /// What is given has no room for the result.
     pub const SHORT: Self = Self::number(ERANGE);
+    /// The kernel had no memory for a mark, or the process may have no more mappings.
+    pub const NO_MEMORY: Self = Self::number(ENOMEM);
     /// The kernel knows nothing of fixups.
     pub const UNKNOWN: Self = Self::number(ENOSYS);
 

@@ -13,6 +13,10 @@ pub trait Kernel {
     /// Has the kernel consult another area, none if both are 0; what it said, `-errno` or 0.
     fn attach(&self, area: u64, size: u64) -> isize;
 
-    /// Marks the text as what it is now: its marks are lost when it is unmapped or replaced.
-    fn mark(&self, start: u64, len: u64);
+    /// Marks the pages of a text as what they are now: a mark is lost when its page is unmapped or replaced. What the
+    /// kernel said, `-errno` or 0.
+    fn mark(&self, start: u64, len: u64) -> isize;
+
+    /// Whether all pages of a text are marked; none if the kernel could not be asked, or knows nothing of marks.
+    fn marked(&self, start: u64, len: u64) -> Option<bool>;
 }

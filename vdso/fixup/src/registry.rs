@@ -5,6 +5,10 @@
 //! 1. An answer holds for one generation: what it was decided on was read while that was the current one.
 //! 2. A writer that comes to a sealed area first has the kernel follow, then does itself: a registration that succeeded
 //!    is one that the kernel sees, unless a filter refuses. Then the kernel stays with the old area.
+//! 3. The kernel's marks are of pages, registrations of bytes. A row whose page was unmapped or replaced has no mark, and
+//!    the mark for a new text of that page would bring it back. So rows that share a page with a new text and have no
+//!    mark are removed before it is marked. Rows are read first and marks are asked for then: a row is added after its
+//!    text was marked, so one that was read and has no mark has lost it.
 
 use crate::area::{Area, Row, check_place, stamp};
 use crate::error::Error;
@@ -17,11 +21,15 @@ use liblinux_abi::image::fixup::{
     ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
     MAX_CAPACITY, MOVE, SEALS, START, USER_END, area_size, sizes,
 };
+use liblinux_abi::image::layout::PAGE_SIZE;
+
+/// Bytes of a page.
+pub(crate) const PAGE: u64 = PAGE_SIZE as u64;
 
 /// An area where no operation is pending.
 pub(crate) struct Settled<'m, M> {
-    area: Area<'m, M>,
-    generation: u64,
+    pub(crate) area: Area<'m, M>,
+    pub(crate) generation: u64,
     /// The operation's first cell.
     seen: Stamped,
 }
@@ -40,27 +48,33 @@ pub fn init<M: Memory>(memory: &M, address: u64, size: u64, capacity: u64) -> Re
 /// Adds a DSO.
 ///
 /// `INVALID` for a text, a table or an area that is not well formed, `EXISTS` if part of the text is registered and is
-/// still what it was, `FULL` if the area is, `FAULT` if any of the memory is not accessible.
+/// still what it was, `FULL` if the area is, `FAULT` if any of the memory is not accessible. What the kernel says if it
+/// cannot mark the text: `INVALID` for a mapping that grows, as a stack does, or whose pages are huge and in which the text
+/// has a part of one, `NO_MEMORY` for a text that is not mapped, or if the process may have no more mappings.
 #[inline]
 pub fn register<M: Memory + Kernel>(memory: &M, area: u64, dso: Dso) -> Result<(), Error> {
     let row = judge(memory, dso)?;
-    // Before it can be found, so that it is never found without.
-    memory.mark(row.text_start, row.text_len());
+    let mut is_marked = false;
     let mut place = area;
     loop {
         let settled = settle(memory, &mut place)?;
         let (area, generation) = (&settled.area, settled.generation);
         let count = area.count(generation);
-        let collision = count.and_then(|count| collision(area, generation, count, &row));
+        let obstacle = count.and_then(|count| obstacle(area, generation, count, &row));
         if area.current()? != generation {
             continue;
         }
-        let stale = collision?;
+        let stale = obstacle?;
         let operation = match stale {
             Some(start) => Operation::Unregister(start),
             None if count? == area.capacity => return Err(Error::FULL),
             None => Operation::Register(row),
         };
+        if stale.is_none() && !is_marked {
+            // Before it can be found, so that it is never found without.
+            mark(memory, &row)?;
+            is_marked = true;
+        }
         if perform(area, generation, settled.seen, &operation)? == Outcome::Done && stale.is_none() {
             return Ok(());
         }
@@ -200,31 +214,90 @@ fn judge<M: Memory>(memory: &M, dso: Dso) -> Result<Row, Error> {
     Ok(row)
 }
 
-/// The start of a text that is in the way of a new one and is not what it was when it was registered; `EXISTS` if
-/// something is in the way that is.
+/// Has the kernel mark a text.
+///
+/// What a kernel says that has no marks, or a filter in its place, is not an error: such a text is for a signal handler.
 #[inline(always)]
-fn collision<M: Memory>(
+pub(crate) fn mark<M: Kernel>(memory: &M, text: &Row) -> Result<(), Error> {
+    match Error::check(memory.mark(text.text_start, text.text_len())) {
+        Err(error @ (Error::INVALID | Error::NO_MEMORY)) => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The start of a text that has to be removed before a new one is marked and added, because it is not what it was when it
+/// was registered; `EXISTS` if something is in the way that is.
+#[inline(always)]
+fn obstacle<M: Memory + Kernel>(
     area: &Area<'_, M>,
     generation: u64,
     count: u64,
     new: &Row,
 ) -> Result<Option<u64>, Error> {
-    // Only the last text that starts before the new one ends can reach into it, as texts are disjoint; the others that
-    // might are found when it is gone.
-    let rank = rank(area, generation, count, new.text_start + (new.text_len() - 1))?;
-    if rank == 0 {
-        return Ok(None);
-    }
-    let row = area.row(generation, rank - 1)?;
-    if row.text_start.wrapping_add(row.text_len()) <= new.text_start {
-        return Ok(None);
-    }
-    match witness::witness(area.memory, &row) {
-        Ok(witness) if witness == row.witness => Err(Error::EXISTS),
+    let start = new.text_start;
+    let last = start + (new.text_len() - 1);
+    // Texts are disjoint, so if any reaches into the new one, or is in front of it in its first page, then this does.
+    // Others that do are found when it is gone.
+    let before = nearest(area, generation, count, last)?;
+    // The same for those behind it in its last page.
+    let behind = nearest(area, generation, count, last | (PAGE - 1))?;
+    let stale = if let Some(row) = before
+        && row.end() > start
+    {
+        is_stale(area.memory, &row, new)?.then_some(row.text_start)
+    } else if let Some(row) = behind
+        && row.text_start > last
+        && is_unmarked(area.memory, last)
+    {
+        Some(row.text_start)
+    } else if let Some(row) = before
+        && row.end() > start & !(PAGE - 1)
+        && is_unmarked(area.memory, start)
+    {
+        Some(row.text_start)
+    } else {
+        None
+    };
+    match stale {
         // In an area that is out of order it would not be found to be removed, over and over.
-        _ if !has(area, generation, count, row.text_start)? => Err(Error::INVALID),
-        Ok(_) | Err(Fault) => Ok(Some(row.text_start)),
+        Some(start) if !has(area, generation, count, start)? => Err(Error::INVALID),
+        _ => Ok(stale),
     }
+}
+
+/// The last of the texts that start at `address` or below.
+#[inline(always)]
+fn nearest<M: Memory>(
+    area: &Area<'_, M>,
+    generation: u64,
+    count: u64,
+    address: u64,
+) -> Result<Option<Row>, Error> {
+    match rank(area, generation, count, address)? {
+        0 => Ok(None),
+        rank => Ok(Some(area.row(generation, rank - 1)?)),
+    }
+}
+
+/// Whether a text that shares addresses with a new one is gone; `EXISTS` if it is not.
+#[inline(always)]
+fn is_stale<M: Memory + Kernel>(memory: &M, old: &Row, new: &Row) -> Result<bool, Error> {
+    let start = old.text_start.max(new.text_start);
+    let end = old.end().min(new.end());
+    // Of a row that was overwritten meanwhile this is no range, and the answer will not be used.
+    if memory.marked(start, end.wrapping_sub(start)) == Some(false) {
+        return Ok(true);
+    }
+    match witness::witness(memory, old) {
+        Ok(witness) if witness == old.witness => Err(Error::EXISTS),
+        Ok(_) | Err(Fault) => Ok(true),
+    }
+}
+
+/// Whether the page of an address is known to have no mark.
+#[inline(always)]
+fn is_unmarked<M: Kernel>(memory: &M, address: u64) -> bool {
+    memory.marked(address, 1) == Some(false)
 }
 
 /// Whether a text that starts here is registered.

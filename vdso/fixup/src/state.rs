@@ -1,7 +1,8 @@
 //! What the kernel holds for a process, saved and restored: see `liblinux_abi::image::state`.
 //!
 //! The area itself is memory, which whoever restores a process restores anyway. Marks on texts are not, and are made
-//! anew from the registry, where it is by now: of texts that are what was registered, as their witnesses tell.
+//! anew from the registry, where it is by now: of texts that are what was registered, as their witnesses tell. Texts that
+//! are not, and have a page in common with one that is, are taken out of the registry: marks are of pages.
 //!
 //! # Invariants
 //!
@@ -15,7 +16,7 @@ use crate::area::Area;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::memory::Memory;
-use crate::registry::settle;
+use crate::registry::{PAGE, mark, settle, unregister};
 use crate::witness;
 use core::mem::offset_of;
 use liblinux_abi::image::fixup::TRIES;
@@ -50,7 +51,7 @@ pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64
 /// Has the kernel hold again what it held when the `len` bytes at `buffer` were saved.
 ///
 /// `INVALID` if they are no state, `FAULT` if they are not accessible, `OVERTAKEN` if writers did not leave the time to
-/// mark the texts; otherwise what the kernel says to the area: `-EBUSY` if another one is attached, `-ENOSYS` if it knows
+/// mark the texts, what `register` says of a text that cannot be marked; otherwise what the kernel says to the area: `-EBUSY` if another one is attached, `-ENOSYS` if it knows
 /// of none, and what a filter says that refuses to ask it. After an error the area that was attached still is; texts that
 /// an area has registered may be marked, which means nothing without that area.
 #[inline]
@@ -71,9 +72,8 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
         return if detached == -ENOSYS { Ok(()) } else { Error::check(detached) };
     }
     let mut place = area;
-    settle(memory, &mut place)?;
+    mark_all(memory, &mut place)?;
     let found = Area::open(memory, place)?;
-    mark(&found)?;
     let area_size = if place == area { area_size } else { found.size() };
     Error::check(memory.attach(place, area_size))?;
     // It may have moved on before the kernel had it. Whatever else became of it, it is attached.
@@ -82,19 +82,61 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
     if memory.attached() == Err(Error::UNKNOWN) { Err(Error::UNKNOWN) } else { Ok(()) }
 }
 
-/// Marks the texts of all DSOs in an area.
+/// Marks the texts of all DSOs in the area in which the registry is by now; `place` becomes its address.
 #[inline]
-fn mark<M: Memory + Kernel>(area: &Area<'_, M>) -> Result<(), Error> {
-    for _ in 0..TRIES {
-        let generation = area.current()?;
+fn mark_all<M: Memory + Kernel>(memory: &M, place: &mut u64) -> Result<(), Error> {
+    let mut tries = TRIES;
+    while tries > 0 {
+        let settled = settle(memory, place)?;
+        let (area, generation) = (&settled.area, settled.generation);
         let count = area.count(generation);
-        let marked = count.and_then(|count| mark_rows(area, generation, count));
+        let stale = count.and_then(|count| stale_neighbour(area, generation, count));
+        let marked = match (count, stale) {
+            (Ok(count), Ok(None)) => mark_rows(area, generation, count),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+            (Ok(_), Ok(Some(_))) => Ok(()),
+        };
         // Pairs with the exchange that commits a generation: as in `lookup`.
-        if area.current()? == generation {
-            return marked;
+        if area.current()? != generation {
+            tries -= 1;
+            continue;
+        }
+        marked?;
+        let Some(start) = stale? else { return Ok(()) };
+        match unregister(memory, *place, start) {
+            // Another writer was quicker, or the area is out of order.
+            Err(Error::ABSENT) => tries -= 1,
+            removed => removed?,
         }
     }
     Err(Error::OVERTAKEN)
+}
+
+/// The start of a text that is not what was registered and has a page in common with one that is: the mark of that page
+/// would be its mark, too.
+#[inline]
+fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<Option<u64>, Error> {
+    let page = |address: u64| address & !(PAGE - 1);
+    // The last page of the last text that is what it was, and the last text behind that, which is not.
+    let (mut good, mut stale) = (None, None);
+    for row in 0..count {
+        let row = area.row(generation, row)?;
+        let (first, last) = (page(row.text_start), page(row.end().wrapping_sub(1)));
+        if witness::witness(area.memory, &row) != Ok(row.witness) {
+            if good == Some(first) {
+                return Ok(Some(row.text_start));
+            }
+            stale = Some((row.text_start, last));
+            continue;
+        }
+        if let Some((start, end)) = stale
+            && end == first
+        {
+            return Ok(Some(start));
+        }
+        (good, stale) = (Some(last), None);
+    }
+    Ok(None)
 }
 
 /// Marks the texts of a generation that are still what was registered. A row that was overwritten meanwhile has another
@@ -104,7 +146,7 @@ fn mark_rows<M: Memory + Kernel>(area: &Area<'_, M>, generation: u64, count: u64
     for row in 0..count {
         let row = area.row(generation, row)?;
         if witness::witness(area.memory, &row) == Ok(row.witness) {
-            area.memory.mark(row.text_start, row.text_len());
+            mark(area.memory, &row)?;
         }
     }
     Ok(())

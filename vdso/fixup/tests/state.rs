@@ -3,14 +3,20 @@
 #[path = "arena/mod.rs"]
 mod arena;
 
-use arena::{Arena, Free, TEXT_LEN};
-use liblinux_abi::image::fixup::area_size;
+use arena::{Arena, Free, PAGE, pages};
+use liblinux_abi::image::fixup::{Dso, area_size};
 use liblinux_abi::image::state::{MAGIC, SIZE};
 use liblinux_abi::kernel::errno::EBUSY;
 use liblinux_fixup::{Error, registry, state};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const BUFFER: u64 = SIZE;
+
+/// The pages of these texts.
+fn marks_of(dsos: &[Dso]) -> BTreeSet<u64> {
+    dsos.iter().flat_map(|dso| pages(dso.text_start, dso.text_len)).collect()
+}
 
 #[test]
 fn a_restored_process_has_its_area_and_its_marks() {
@@ -22,7 +28,7 @@ fn a_restored_process_has_its_area_and_its_marks() {
         registry::register(&thread, area, dso).expect("room");
     }
     let marks = arena.marks();
-    assert_eq!(marks, dsos.map(|dso| (dso.text_start, TEXT_LEN)).into());
+    assert_eq!(marks, marks_of(&dsos));
     let buffer = arena.take(BUFFER);
     assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
 
@@ -80,7 +86,7 @@ fn a_registry_that_has_moved_is_found() {
     arena.forget();
     assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()));
     assert_eq!(arena.attached(), new);
-    assert_eq!(arena.marks(), [first, second].map(|dso| (dso.text_start, TEXT_LEN)).into());
+    assert_eq!(arena.marks(), marks_of(&[first, second]));
     assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()), "it leads to what is attached");
     assert_eq!(arena.attached(), new);
 }
@@ -90,7 +96,9 @@ fn a_text_that_was_replaced_is_not_marked() {
     let arena = Arena::new(1 << 16);
     let thread = arena.thread(Free);
     let area = arena.area(4);
-    let [kept, replaced] = [arena.dso(1), arena.dso(2)];
+    let kept = arena.dso(1);
+    arena.take(PAGE);
+    let replaced = arena.dso(2);
     for dso in [kept, replaced] {
         registry::register(&thread, area, dso).expect("room");
     }
@@ -99,7 +107,31 @@ fn a_text_that_was_replaced_is_not_marked() {
     arena.set(replaced.text_start, 3);
     arena.forget();
     assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()));
-    assert_eq!((arena.attached(), arena.marks()), (area, [(kept.text_start, TEXT_LEN)].into()));
+    assert_eq!((arena.attached(), arena.marks()), (area, marks_of(&[kept])));
+    assert_eq!(arena.starts(area, &[kept, replaced]), [kept, replaced].map(|dso| dso.text_start));
+}
+
+/// The mark of a page would be theirs, too.
+#[test]
+fn texts_that_were_replaced_beside_one_that_was_not_are_removed() {
+    let arena = Arena::new(1 << 16);
+    let thread = arena.thread(Free);
+    let area = arena.area(8);
+    let dsos = [1, 2, 3, 4, 5].map(|mark| arena.dso(mark));
+    let marks = marks_of(&dsos);
+    assert_eq!(marks.len(), 1, "one page");
+    for dso in dsos {
+        registry::register(&thread, area, dso).expect("room");
+    }
+    let buffer = arena.take(BUFFER);
+    assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
+    for replaced in [0, 1, 3, 4] {
+        arena.set(dsos[replaced].text_start, 9);
+    }
+    arena.forget();
+    assert_eq!(state::restore(&thread, buffer, BUFFER), Ok(()));
+    assert_eq!((arena.attached(), arena.marks()), (area, marks));
+    assert_eq!(arena.starts(area, &dsos), [dsos[2].text_start]);
 }
 
 #[test]
@@ -163,10 +195,10 @@ proptest! {
         if outcome.is_ok() && place != 0 {
             prop_assert!(magic == MAGIC && size == SIZE);
             prop_assert_eq!(arena.attached(), area);
-            prop_assert_eq!(arena.marks(), [(dso.text_start, TEXT_LEN)].into());
+            prop_assert_eq!(arena.marks(), marks_of(&[dso]));
         } else {
             prop_assert_eq!(arena.attached(), 0);
-            prop_assert!(arena.marks().is_subset(&[(dso.text_start, TEXT_LEN)].into()));
+            prop_assert!(arena.marks().is_subset(&marks_of(&[dso])));
         }
     }
 }

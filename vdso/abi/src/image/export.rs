@@ -27,7 +27,7 @@ pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
 
 /// The functions of exception fixups, and of the state that a process has with them, in the order of their slots
 /// (`layout::fixup_slot`), which grows at its end.
-pub const FIXUPS: [&str; 12] = [
+pub const FIXUPS: [&str; 13] = [
     "__vdso_fixup_area_size",
     "__vdso_fixup_init",
     "__vdso_fixup_register",
@@ -40,11 +40,14 @@ pub const FIXUPS: [&str; 12] = [
     "__vdso_fixup_dispatch",
     "__vdso_state_save",
     "__vdso_state_restore",
+    "__vdso_fixup_marked",
 ];
 
 /// The private calls, in the order of their numbers: the first one's is at `layout::PRIVATE`, once a kernel wrote it.
-/// The body of each is a local function, named by [`BODY`].
-pub const PRIVATE: [&str; 3] = ["__vdso_fixup_attach", "__vdso_fixup_query", "__vdso_fixup_mark"];
+/// The body of each is a local function, named by [`BODY`], with one `syscall`: the only place from which the kernel takes
+/// the call.
+pub const PRIVATE: [&str; 4] =
+    ["__vdso_fixup_attach", "__vdso_fixup_query", "__vdso_fixup_mark", "__vdso_fixup_marked"];
 
 /// How the name of the body of a hand-written entry ends: the entry's own name is in front of it.
 pub const BODY: &str = ".body";

@@ -203,6 +203,10 @@ constants! {
     MOVE: u64 = 3, "VDSO_FIXUP_MOVE";
     /// How often a reader starts again when writers overtake it.
     TRIES: u32 = 4, "VDSO_FIXUP_TRIES";
+    /// Answer of fixup_marked: all pages are marked. Not 0 and not an error, which a filter may answer.
+    MARKED: isize = 1, "VDSO_FIXUP_MARKED";
+    /// Answer of fixup_marked: a page is not.
+    UNMARKED: isize = 2, "VDSO_FIXUP_UNMARKED";
 }
 
 /// Cells of a row: start, table, sizes, witness; each has a column of its own.
@@ -236,6 +240,8 @@ pub const PRIVATE_ATTACH: u32 = 0;
 pub const PRIVATE_QUERY: u32 = 1;
 /// Index in `export::PRIVATE` of `fixup_mark(start, len)`.
 pub const PRIVATE_MARK: u32 = 2;
+/// Index in `export::PRIVATE` of `fixup_marked(start, len)`.
+pub const PRIVATE_MARKED: u32 = 3;
 
 /// Bytes of an area for so many DSOs; none if no area can have as many.
 pub const fn area_size(capacity: u64) -> Option<u64> {

@@ -29,7 +29,7 @@ pub const TICK: usize = TEXT - 8;
 /// Offset of the number of the first private call: 32 bits, 0 where there are none.
 ///
 /// Private calls are system calls without an `__NR_`: the kernel picks their numbers at boot, writes the first one
-/// here, and takes them from the image's text alone.
+/// here, and takes each from its own place in the image's text alone.
 pub const PRIVATE: usize = TICK - 4;
 
 /// Offset of the entries in the hot page's tail that are functions of the image itself.

@@ -46,6 +46,12 @@
 /* How often a reader starts again when writers overtake it. */
 #define VDSO_FIXUP_TRIES 4
 
+/* Answer of fixup_marked: all pages are marked. Not 0 and not an error, which a filter may answer. */
+#define VDSO_FIXUP_MARKED 1
+
+/* Answer of fixup_marked: a page is not. */
+#define VDSO_FIXUP_UNMARKED 2
+
 /* A value, and the generation that it was written for. */
 struct vdso_fixup_cell {
 	uint64_t value; /* The value. */

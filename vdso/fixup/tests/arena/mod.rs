@@ -10,10 +10,12 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 use liblinux_abi::image::fixup::{Dso, PLAIN, SIZES, START, TABLE, area_size, cell};
+use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::errno::{EBUSY, EFAULT, EINVAL};
 use liblinux_fixup::memory::Stamped;
 use liblinux_fixup::{Error, Fault, Kernel, Memory, lookup, registry};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -21,19 +23,29 @@ use std::sync::{Arc, Mutex};
 /// Where the memory starts.
 pub(crate) const BASE: u64 = 0x10_0000;
 
+/// Bytes of a page.
+pub(crate) const PAGE: u64 = PAGE_SIZE as u64;
+
 /// Bytes of a DSO's text.
 pub(crate) const TEXT_LEN: u64 = 64;
 
 /// Bytes for a DSO: text and a table of two entries.
 const DSO_LEN: u64 = TEXT_LEN + 32;
 
+/// The numbers of the pages that have a byte of these.
+pub(crate) fn pages(start: u64, len: u64) -> RangeInclusive<u64> {
+    start / PAGE..=(start + len - 1) / PAGE
+}
+
 /// The memory, and what the kernel knows.
 #[derive(Debug)]
 pub(crate) struct Arena {
     words: Vec<AtomicU64>,
     attached: AtomicU64,
-    /// Start and length of each text that is marked.
-    marks: Mutex<BTreeSet<(u64, u64)>>,
+    /// The pages that are marked, by their numbers.
+    marks: Mutex<BTreeSet<u64>>,
+    /// What the kernel says if it is to mark a text.
+    unmarkable: Mutex<Option<Error>>,
     /// What a filter says in the kernel's place.
     refusal: Mutex<Option<Error>>,
     /// How many bytes are taken, from the start.
@@ -47,6 +59,7 @@ impl Arena {
             words,
             attached: AtomicU64::new(0),
             marks: Mutex::default(),
+            unmarkable: Mutex::default(),
             refusal: Mutex::default(),
             taken: AtomicU64::new(0),
         })
@@ -57,8 +70,10 @@ impl Arena {
         let copy = |word: &AtomicU64| AtomicU64::new(word.load(Relaxed));
         let words = self.words.iter().map(copy).collect();
         let marks = Mutex::new(self.marks());
+        let unmarkable = Mutex::new(*self.unmarkable.lock().expect("never poisoned"));
         let refusal = Mutex::new(*self.refusal.lock().expect("never poisoned"));
-        Arc::new(Self { words, attached: copy(&self.attached), marks, refusal, taken: copy(&self.taken) })
+        let (attached, taken) = (copy(&self.attached), copy(&self.taken));
+        Arc::new(Self { words, attached, marks, unmarkable, refusal, taken })
     }
 
     /// Memory that nobody has, aligned for an area.
@@ -83,9 +98,19 @@ impl Arena {
         self.attached.load(Relaxed)
     }
 
-    /// The marked texts.
-    pub(crate) fn marks(&self) -> BTreeSet<(u64, u64)> {
+    /// The marked pages.
+    pub(crate) fn marks(&self) -> BTreeSet<u64> {
         self.marks.lock().expect("never poisoned").clone()
+    }
+
+    /// Maps anew the pages that have a byte of these: what is in them stays, and their marks are lost.
+    pub(crate) fn map_anew(&self, start: u64, len: u64) {
+        self.marks.lock().expect("never poisoned").retain(|page| !pages(start, len).contains(page));
+    }
+
+    /// Has the kernel fail to mark texts from now on.
+    pub(crate) fn fail_marks(&self, error: Error) {
+        *self.unmarkable.lock().expect("never poisoned") = Some(error);
     }
 
     /// What is left of the process when only its memory is restored.
@@ -296,7 +321,19 @@ impl<H: Hook> Kernel for Thread<H> {
         0
     }
 
-    fn mark(&self, start: u64, len: u64) {
-        self.arena.marks.lock().expect("never poisoned").insert((start, len));
+    fn mark(&self, start: u64, len: u64) -> isize {
+        let failure = self.arena.refusal().err().or(*self.arena.unmarkable.lock().expect("never poisoned"));
+        if let Some(error) = failure {
+            return error.code();
+        }
+        self.arena.marks.lock().expect("never poisoned").extend(pages(start, len));
+        0
+    }
+
+    fn marked(&self, start: u64, len: u64) -> Option<bool> {
+        self.arena.refusal().ok()?;
+        start.checked_add(len)?;
+        let marks = self.arena.marks.lock().expect("never poisoned");
+        Some(pages(start, len).all(|page| marks.contains(&page)))
     }
 }

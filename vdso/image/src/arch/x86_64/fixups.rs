@@ -37,6 +37,7 @@ global_asm!(
     "fixup_slot fixup_dispatch, {dispatch}",
     "fixup_slot state_save, {state_save}",
     "fixup_slot state_restore, {state_restore}",
+    "fixup_slot fixup_marked, __vdso_fixup_marked.body",
     ".popsection",
     ".purgem fixup_slot",
     slot_size = const SLOT_SIZE,

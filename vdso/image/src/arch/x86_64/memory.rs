@@ -14,6 +14,7 @@ use super::private;
 use super::user::{load, store_u64};
 use core::arch::asm;
 use core::hint::spin_loop;
+use liblinux_abi::image::fixup::{MARKED, UNMARKED};
 use liblinux_fixup::memory::Stamped;
 use liblinux_fixup::{Error, Fault, Kernel, Memory};
 
@@ -119,8 +120,16 @@ impl Kernel for User {
     }
 
     #[inline(always)]
-    fn mark(&self, start: u64, len: u64) {
-        // What the kernel does not mark, it does not look up; the caller's registry is in order either way.
-        let _ = private::mark(start, len);
+    fn mark(&self, start: u64, len: u64) -> isize {
+        private::mark(start, len)
+    }
+
+    #[inline(always)]
+    fn marked(&self, start: u64, len: u64) -> Option<bool> {
+        match private::marked(start, len) {
+            MARKED => Some(true),
+            UNMARKED => Some(false),
+            _ => None,
+        }
     }
 }

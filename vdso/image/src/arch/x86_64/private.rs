@@ -1,26 +1,29 @@
 //! Private calls: system calls without a number of their own.
 //!
-//! The kernel picks their numbers at boot, writes the first one into the image, and takes them from the image's text
-//! alone. Where it wrote none there are none, and an entry answers without asking. seccomp, ptrace and audit see a number
-//! that they do not know; the kernel that is asked from elsewhere says `-ENOSYS`, as for any unknown number.
+//! The kernel picks their numbers at boot and writes the first one into the image. Where it wrote none there are none,
+//! and an entry answers without asking. Each call has one *site*, the `syscall` in its body: the kernel takes the call's
+//! number from there alone, and says `-ENOSYS` everywhere else, also to `__vdso_syscall`. The kernel's `vdso2c` finds a
+//! site by the local symbol `vdso_NAME_site`, which is the address behind the instruction. seccomp, ptrace and audit see a
+//! number that they do not know.
 //!
 //! # Invariants
 //!
 //! 1. As a plain stub, a private call changes `rax`, `rcx`, `r10` and `r11` and no other register, and its `syscall` can
 //!    be executed again with the registers as they are.
+//! 2. The body of a call is the one place in the image that makes it (the checker compares).
 
 #![expect(unsafe_code, reason = "defines functions in assembly and calls them")]
 
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
-use liblinux_abi::image::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_QUERY};
+use liblinux_abi::image::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_MARKED, PRIVATE_QUERY};
 use liblinux_abi::image::layout::BODY_ALIGN;
 use liblinux_abi::kernel::errno::ENOSYS;
 use liblinux_fixup::Error;
 
 global_asm!(
-    ".macro private_call name, index",
-    "    .pushsection .text.body.\\name, \"ax\", @progbits",
+    ".macro private_call name, index, section=body",
+    "    .pushsection .text.\\section\\().\\name, \"ax\", @progbits",
     "    .balign {body_align}",
     "    .type __vdso_\\name\\().body, @function",
     "    __vdso_\\name\\().body:",
@@ -31,6 +34,8 @@ global_asm!(
     "    add eax, \\index",
     "    mov r10, rcx",
     "    syscall",
+    "    .local vdso_\\name\\()_site",
+    "    vdso_\\name\\()_site:",
     "    ret",
     "    2: mov rax, -{enosys}",
     "    ret",
@@ -41,12 +46,14 @@ global_asm!(
     "private_call fixup_attach, {attach}",
     "private_call fixup_query, {query}",
     "private_call fixup_mark, {mark}",
+    "private_call fixup_marked, {marked}, later",
     ".purgem private_call",
     body_align = const BODY_ALIGN,
     enosys = const ENOSYS,
     attach = const PRIVATE_ATTACH,
     query = const PRIVATE_QUERY,
     mark = const PRIVATE_MARK,
+    marked = const PRIVATE_MARKED,
 );
 
 macro_rules! private {
@@ -82,6 +89,10 @@ private! {
 private! {
     /// Marks text as what is registered.
     mark = "fixup_mark"(start = "rdi", len = "rsi")
+}
+private! {
+    /// Whether text is marked: one of the answers of `abi::fixup`.
+    marked = "fixup_marked"(start = "rdi", len = "rsi")
 }
 
 /// Which area the kernel consults for this process, with its size.

@@ -41,7 +41,11 @@ global_asm!(
     ".macro slot_stub name, number",
     "    slot_plain \\name, \\number, __vdso_\\name, .globl",
     ".endm",
+    // The kernel's `vdso2c` reads from the list which calls it need not carry (`legacy_syscalls=off`).
     ".macro slot_legacy name, number",
+    "    .pushsection .legacy_syscalls, \"\", @progbits",
+    "    .2byte \\number",
+    "    .popsection",
     "    legacy_\\name \\number",
     ".endm",
     ".macro slot_standard name, number",
