@@ -19,15 +19,15 @@ use crate::alternatives;
 use crate::image::Image;
 use crate::kernel::Source;
 use liblinux_mkimage::embed::set_tick;
-use std::path::{Path, PathBuf};
+use liblinux_workspace::Workspace;
+use std::path::PathBuf;
 
 /// The variable that holds the path of another C image than that of the kernel that `cargo xtask boot` built.
 pub const C_IMAGE: &str = "LIBLINUX_C_IMAGE";
 
 /// The file of the kernel's C image, or what to do to have one.
 pub fn c_image() -> Result<PathBuf, String> {
-    let built =
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kernel/build/arch/x86/entry/vdso/vdso64.so");
+    let built = || Workspace::current().kernel().join("build/arch/x86/entry/vdso/vdso64.so");
     let path = std::env::var_os(C_IMAGE).map_or_else(built, PathBuf::from);
     if !path.is_file() {
         return Err(format!(

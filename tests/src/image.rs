@@ -10,6 +10,7 @@
 use crate::alternatives;
 use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
 use liblinux_abi::kernel::datapage::DataPage;
+use liblinux_workspace::Workspace;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 use std::num::NonZeroUsize;
@@ -31,7 +32,7 @@ unsafe impl Sync for Image {}
 impl Image {
     /// Where `cargo xtask image` puts the image.
     pub fn path() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vdso/x86_64/vdso64.so")
+        Workspace::current().image()
     }
 
     /// Maps the image that `cargo xtask image` built. Its data pages are zero: no clock can be read.
@@ -53,7 +54,7 @@ impl Image {
 
     /// Where `cargo xtask image` puts the image with its symbols.
     pub fn debug_path() -> PathBuf {
-        Self::path().with_extension("so.dbg")
+        Workspace::current().debug_image()
     }
 
     /// The bytes of the image with its symbols.

@@ -13,6 +13,7 @@ pub mod header;
 pub mod hyperv;
 pub mod table;
 
+use liblinux_workspace::Workspace;
 use std::path::{Path, PathBuf};
 
 /// A kernel source tree, configured.
@@ -25,7 +26,7 @@ pub struct Source {
 impl Source {
     /// The tree that `cargo xtask boot` built the kernel from.
     pub fn cached() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kernel");
+        let folder = Workspace::current().kernel();
         let source = Self { root: folder.join("source"), build: folder.join("build") };
         assert!(
             source.root.is_dir() && source.build.is_dir(),

@@ -11,6 +11,7 @@ use liblinux_tests::alternatives;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::random::{BATCH_SIZE, GENERATION, KEY, block, seeded};
+use liblinux_workspace::Workspace;
 use std::arch::asm;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -35,7 +36,7 @@ fn selftest(folder: &Path, image: &[u8]) -> Output {
     std::fs::write(&copy, image).expect("a copy of the image");
     let source = Source::cached();
     let origin = Origin {
-        root: &Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
+        root: &Workspace::current().root().to_owned(),
         tree: source.root(),
         image_debug: &Image::debug_path(),
         c_image_debug: &source.build().join("arch/x86/entry/vdso/vdso64.so.dbg"),

@@ -1,16 +1,13 @@
 //! The C headers of exception fixups against `liblinux_abi::image::fixup`, by a C compiler.
 
 use liblinux_abi::image::fixup::{CONSTANTS, Constant, Field, STRUCTURES};
+use liblinux_workspace::{Workspace, line};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Where the kernel's header is in its tree.
 const KERNEL_HEADER: &str = "arch/x86/include/uapi/asm/vdso_fixup.h";
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// A program that is an error wherever the header and the tables differ, and how many things it compares: all, or those
 /// that the header has.
@@ -56,7 +53,7 @@ fn compile(header: &Path, all: bool) -> Result<usize, String> {
 
 #[test]
 fn the_clients_header_is_the_tables() {
-    let header = workspace().join("vdso/client/include/liblinux/fixup.h").canonicalize().expect("the header");
+    let header = Workspace::current().client().join("include/liblinux/fixup.h");
     compile(&header, true).unwrap_or_else(|complaints| panic!("{}:\n{complaints}", header.display()));
     // The comparison can fail.
     let text = std::fs::read_to_string(&header).expect("the header");
@@ -80,7 +77,7 @@ fn added(patches: &str) -> Option<String> {
 
 #[test]
 fn the_kernels_header_is_the_tables() {
-    let folder = workspace().join("kernel-patch");
+    let folder = Workspace::current().series(line::DEFAULT);
     let series = std::fs::read_to_string(folder.join("series")).expect("the series");
     let patches = series.lines().filter(|line| !line.is_empty());
     let patches: String =

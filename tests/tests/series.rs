@@ -4,12 +4,13 @@ use liblinux_abi::image::export::{BODY, PRIVATE};
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
+use liblinux_workspace::{Workspace, line};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The patches, in order.
 fn series() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-patch");
+    let folder = Workspace::current().series(line::DEFAULT);
     let folder = folder.canonicalize().expect("the series' folder");
     let series = std::fs::read_to_string(folder.join("series")).expect("the series");
     let patches: Vec<_> =

@@ -14,14 +14,13 @@
 //!
 //! 1. With the pin nothing but the kernel's source comes from an archive that the machine does not list.
 
+use liblinux_workspace::line;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
-
-use crate::source;
 
 /// The archive that has the kernel's source.
 pub(crate) const SECURITY: &str = "bookworm-security";
@@ -93,7 +92,7 @@ fn source_line(archive: &str) -> String {
 
 /// Apt's preferences by which the security archive has the kernels' sources alone.
 fn pins() -> String {
-    let sources: Vec<String> = source::KERNELS.iter().map(|kernel| source::package(kernel)).collect();
+    let sources: Vec<&str> = line::LINES.iter().map(|line| line.package).collect();
     let pin = |packages: &str, priority: &str| {
         format!("Package: {packages}\nPin: release n={SECURITY}\nPin-Priority: {priority}\n")
     };

@@ -7,6 +7,7 @@
 //! 3. A case that takes long is brought along by none that does not.
 //! 4. A case and its control differ in the image alone: one kernel, the same clocks and timers, processors and memory.
 
+use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use crate::case::Case;
 
 /// Reads every case of the workspace at `root`, in the order of their names.
 pub fn all(root: &Path) -> Result<Vec<Case>> {
-    let folder = root.join("qemu/cases");
+    let folder = Workspace::at(root).cases();
     let mut cases = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_cases_of_the_workspace_parse() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = Workspace::current().root().to_owned();
         let cases = all(&root).unwrap();
         assert!(cases.iter().any(|case| case.default && case.image == Image::Rust));
         assert!(cases.iter().any(|case| case.default && case.image == Image::C), "no control");

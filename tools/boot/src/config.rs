@@ -19,10 +19,10 @@ use anyhow::{Context, Result};
 /// The fragment that every kernel is made from.
 pub const SMALLEST: &str = "smoke";
 
-/// The text of the fragment `name` of the workspace at `root`, behind that of the smallest one.
-pub fn fragment(root: &Path, name: &str) -> Result<String> {
+/// The text of the fragment `name` in `folder`, behind that of the smallest one.
+pub fn fragment(folder: &Path, name: &str) -> Result<String> {
     let read = |name: &str| {
-        let path = root.join(format!("qemu/config/{name}.config"));
+        let path = folder.join(format!("{name}.config"));
         fs::read_to_string(&path).with_context(|| format!("cannot read the configuration {}", path.display()))
     };
     let smallest = read(SMALLEST)?;

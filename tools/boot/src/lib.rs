@@ -61,6 +61,7 @@ use crate::qemu::Guest;
 pub use crate::report::Summary;
 use crate::verdict::Verdict;
 use crate::workshop::Workshop;
+use liblinux_workspace::{Line, Workspace};
 
 /// Where the kernel looks for the next of several archives (`init/initramfs.c`).
 const ARCHIVE_ALIGNMENT: usize = 4;
@@ -76,8 +77,8 @@ pub struct Options {
     pub image_debug: PathBuf,
     /// An update of it, with symbols.
     pub updated_image: PathBuf,
-    /// One of [`source::KERNELS`].
-    pub kernel: String,
+    /// The kernel line.
+    pub line: &'static Line,
     /// Names of cases; the default ones if there are none.
     pub cases: Vec<String>,
 }
@@ -86,10 +87,9 @@ pub struct Options {
 pub fn boot(options: &Options) -> Result<Summary> {
     let started = Instant::now();
     let cases = cases::choose(cases::all(&options.root)?, &options.cases)?;
-    require_kernel(&options.kernel)?;
     packages::require(packages::BOOT)?;
     let build_id = image_of(&options.image, &options.image_debug)?;
-    let folder = options.root.join("target/boot");
+    let folder = Workspace::at(&options.root).boot();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _lock = cache::lock(&folder.join("lock"), "target/boot")?;
     let Built { files, kernels } = Built::build(options, &folder, &cases)?;
@@ -124,25 +124,16 @@ pub fn boot(options: &Options) -> Result<Summary> {
 pub fn kernel(options: &Options) -> Result<Kernel> {
     let cache = Cache::open()?;
     let _lock = cache.lock()?;
-    kernel_in(&cache, &options.root, &options.kernel, config::SMALLEST, &options.image_debug)
+    kernel_in(&cache, &options.root, options.line, config::SMALLEST, &options.image_debug)
 }
 
 /// The same with a configuration and an image, in a cache whose lock the caller holds.
-fn kernel_in(cache: &Cache, root: &Path, version: &str, configuration: &str, image: &Path) -> Result<Kernel> {
-    let fragment = config::fragment(root, configuration)?;
-    let patches = source::series(root)?;
-    let tarball = source::find(version, cache)?;
+fn kernel_in(cache: &Cache, root: &Path, line: &Line, configuration: &str, image: &Path) -> Result<Kernel> {
+    let workspace = Workspace::at(root);
+    let fragment = config::fragment(&workspace.kernel_config(line), configuration)?;
+    let patches = source::series(&workspace.series(line))?;
+    let tarball = source::find(line, cache)?;
     Tree::new(cache, Recipe { tarball, fragment, patches })?.build(image)
-}
-
-/// Fails unless there is such a kernel.
-fn require_kernel(version: &str) -> Result<()> {
-    ensure!(
-        source::KERNELS.contains(&version),
-        "there is no kernel `{version}`; the kernels are: {}",
-        source::KERNELS.join(", ")
-    );
-    Ok(())
 }
 
 /// The build-id of an image of which there are these two files.
@@ -194,7 +185,7 @@ impl Built {
                 Image::Rust | Image::C => &options.image_debug,
                 Image::Update => &options.updated_image,
             };
-            let kernel = kernel_in(&cache, &options.root, &options.kernel, &case.config, image)
+            let kernel = kernel_in(&cache, &options.root, options.line, &case.config, image)
                 .with_context(|| format!("case `{}` has no kernel", case.name))?;
             let bz_image = folder.join(format!("bzImage-{key}"));
             fs::copy(&kernel.bz_image, &bz_image)

@@ -12,6 +12,7 @@
 //! 1. Nothing is installed that was there, and nothing is removed.
 //! 2. After `Ok`, every probe of every package of the set is there.
 
+use liblinux_workspace::line;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -44,7 +45,7 @@ pub const BOOT: &[Package] = &[
     package("golang-go", "go"),
     package("libc6-dev", "/usr/include/stdio.h"),
     package("libelf-dev", "/usr/include/libelf.h"),
-    package("linux-source-6.12", "/usr/src/linux-source-6.12.tar.xz"),
+    package(line::DEFAULT.package, line::DEFAULT.tarball),
     package("make", "make"),
     package("musl-tools", "musl-gcc"),
     package("patch", "patch"),

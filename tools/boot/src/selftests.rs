@@ -205,6 +205,7 @@ impl Selftest {
 mod tests {
     use super::*;
     use crate::cases;
+    use liblinux_workspace::Workspace;
 
     fn origin() -> Origin<'static> {
         let [root, tree, none] = ["/w", "/k", "/none"].map(Path::new);
@@ -262,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_selftest_is_in_a_case() {
-        let cases = cases::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+        let cases = cases::all(Workspace::current().root()).unwrap();
         for test in SELFTESTS {
             let mut programs = cases.iter().flat_map(|case| &case.programs);
             assert!(programs.any(|program| program.name == test.name), "no case runs {}", test.name);

@@ -8,6 +8,7 @@
 //! 1. The program's own exit status is returned only of a guest that said which image it has, and said the end.
 //! 2. Nothing but the program's output is written to standard output.
 
+use liblinux_workspace::{Line, Workspace};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -75,8 +76,8 @@ pub struct Machine {
     pub image: PathBuf,
     /// The image with its symbols.
     pub image_debug: PathBuf,
-    /// One of [`crate::source::KERNELS`].
-    pub kernel: String,
+    /// The kernel line.
+    pub line: &'static Line,
 }
 
 /// A request whose program and files are there.
@@ -109,10 +110,9 @@ impl Session {
 
     /// Boots the guest and passes the program's output on; the exit status.
     pub fn run(mut self, machine: &Machine) -> Result<u8> {
-        crate::require_kernel(&machine.kernel)?;
         packages::require(packages::BOOT)?;
         shell(&mut self.luggage)?;
-        let boots = machine.root.join("target/boot");
+        let boots = Workspace::at(&machine.root).boot();
         fs::create_dir_all(&boots).with_context(|| format!("cannot create {}", boots.display()))?;
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&boots);
         let folder = folder.with_context(|| format!("cannot create a folder in {}", boots.display()))?;
@@ -148,7 +148,7 @@ impl Session {
         let cache = Cache::open()?;
         let _cache_lock = cache.lock()?;
         let kernel =
-            crate::kernel_in(&cache, &machine.root, &machine.kernel, config::SMALLEST, &machine.image_debug)?;
+            crate::kernel_in(&cache, &machine.root, machine.line, config::SMALLEST, &machine.image_debug)?;
         let bz_image = folder.join("bzImage");
         fs::copy(&kernel.bz_image, &bz_image)
             .with_context(|| format!("cannot write {}", bz_image.display()))?;

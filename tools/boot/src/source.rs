@@ -19,12 +19,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use liblinux_workspace::Line;
+
 use crate::cache::{self, Cache};
 use crate::progress::Progress;
 use crate::{job, packages};
-
-/// Kernels that there is a source package, a configuration and a series for.
-pub const KERNELS: &[&str] = &["6.12"];
 
 /// Parts of the tree that are not unpacked.
 const EXCLUDED: &[&str] = &[
@@ -41,10 +40,10 @@ pub struct Tarball {
     pub identity: String,
 }
 
-/// Finds the installed source package of `kernel` and checks that it is whole, installing it again if it is not.
-pub fn find(kernel: &str, cache: &Cache) -> Result<Tarball> {
-    let package = package(kernel);
-    let path = PathBuf::from(format!("/usr/src/{package}.tar.xz"));
+/// Finds the installed source package of a kernel line and checks that it is whole, installing it again if it is not.
+pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
+    let package = line.package;
+    let path = PathBuf::from(line.tarball);
     let memo = cache.root().join(format!("{package}.checked"));
     let before = stat(&path)?;
     // Checking reads 150 MB twice; the same file, by size and times, was the same bytes.
@@ -54,25 +53,20 @@ pub fn find(kernel: &str, cache: &Cache) -> Result<Tarball> {
         return Ok(Tarball { path, identity: identity.trim().to_owned() });
     }
     eprintln!("checking {}", path.display());
-    if !intact(&package)? {
+    if !intact(package)? {
         eprintln!("{} differs from what its package brought: installing it again", path.display());
-        packages::reinstall(&package)?;
+        packages::reinstall(package)?;
         ensure!(
-            intact(&package)?,
+            intact(package)?,
             "{} still differs from its package's checksum; run `apt-get clean`, then `apt-get install --reinstall \
              {package}`, and check the disk",
             path.display()
         );
     }
-    let version = output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", &package]))?;
+    let version = output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))?;
     let identity = format!("{package} {version} {}", cache::hash_file(&path)?);
     cache::write_whole(&memo, &format!("{}{identity}\n", stat(&path)?))?;
     Ok(Tarball { path, identity })
-}
-
-/// The Debian package with the source of `kernel`.
-pub fn package(kernel: &str) -> String {
-    format!("linux-source-{kernel}")
 }
 
 /// Makes `folder/source`, unpacked from `tarball` with `patches` applied in order.
@@ -105,9 +99,8 @@ pub fn unpack(tarball: &Tarball, patches: &[PathBuf], folder: &Path) -> Result<(
     fs::rename(&partial, &whole).with_context(|| format!("cannot create {}", whole.display()))
 }
 
-/// The patches that `kernel-patch/series` names, in order.
-pub fn series(root: &Path) -> Result<Vec<PathBuf>> {
-    let folder = root.join("kernel-patch");
+/// The patches that the file `series` in `folder` names, in order.
+pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
     let path = folder.join("series");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let names = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
@@ -138,7 +131,7 @@ fn apply(patch: &Path, tree: &Path) -> Result<()> {
         rejects.extend(text.lines().take(30).map(|line| format!("    {line}\n")));
     }
     bail!(
-        "{} does not apply to the kernel's source (with the patches before it in kernel-patch/series); patch says\n\
+        "{} does not apply to the kernel's source (with the patches before it in the series); patch says\n\
          {}\nand rejects\n{rejects}rebase it on Debian's linux-source and run again",
         patch.display(),
         said.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"),
@@ -189,15 +182,14 @@ mod tests {
 
     #[test]
     fn a_series_names_patches_that_exist() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("kernel-patch");
-        fs::create_dir(&folder).unwrap();
-        assert!(format!("{:#}", series(root.path()).unwrap_err()).contains("cannot read"));
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        assert!(format!("{:#}", series(folder).unwrap_err()).contains("cannot read"));
         fs::write(folder.join("series"), "# none\n\n").unwrap();
-        assert!(series(root.path()).unwrap_err().to_string().contains("names no patch"));
+        assert!(series(folder).unwrap_err().to_string().contains("names no patch"));
         fs::write(folder.join("series"), "# first\na.patch # why\n").unwrap();
-        assert!(series(root.path()).unwrap_err().to_string().contains("a.patch"));
+        assert!(series(folder).unwrap_err().to_string().contains("a.patch"));
         fs::write(folder.join("a.patch"), PATCH).unwrap();
-        assert_eq!(series(root.path()).unwrap(), [folder.join("a.patch")]);
+        assert_eq!(series(folder).unwrap(), [folder.join("a.patch")]);
     }
 }

@@ -1,5 +1,6 @@
 //! Every program that the sources start by name is one that a fresh machine has, too.
 
+use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ fn program(text: &str) -> Option<&str> {
 
 #[test]
 fn every_program_that_the_sources_name_is_declared() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Workspace::current().root().to_owned();
     let target = tempfile::tempdir().unwrap();
     let path = std::env::var_os("PATH").unwrap();
     // Without dpkg packages have other names.

@@ -3,6 +3,7 @@
 //! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written
 //! here, so that the crate's guest can change without changing what is tested.
 
+use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,7 +48,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     assert!(gcc.arg("-static").arg("-o").arg(&init).arg(&source).status().unwrap().success());
     let mut archive = Initramfs::new();
     archive.program("/init", &init).unwrap();
-    let bz_image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot/bzImage-smoke");
+    let bz_image = Workspace::current().boot().join("bzImage-smoke");
     assert!(bz_image.is_file(), "no kernel at {}: run `cargo xtask boot` first", bz_image.display());
     let guest = Guest {
         folder: folder.path().to_owned(),
@@ -123,7 +124,7 @@ fn stops_in_the_middle() {
 #[test]
 fn the_kernels_own_parser_reads_every_verdict() {
     let kunit = newest_source().join("tools/testing/kunit/kunit.py");
-    let boots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot");
+    let boots = Workspace::current().boot();
     let mut read = 0;
     for entry in fs::read_dir(&boots).unwrap().flatten() {
         let verdict = entry.path().join("verdict.ktap");

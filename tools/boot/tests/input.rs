@@ -1,19 +1,20 @@
 //! What `boot` says to bad input, before it starts anything long.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use liblinux_boot::{Options, boot, list_cases};
+use liblinux_workspace::{Workspace, line};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Workspace::current().root().to_owned()
 }
 
 fn options() -> Options {
     let image = PathBuf::from("/nonexistent/vdso64.so");
     let updated_image = image.clone();
-    let kernel = "6.12".into();
-    Options { root: root(), image_debug: image.clone(), image, updated_image, kernel, cases: Vec::new() }
+    let line = line::DEFAULT;
+    Options { root: root(), image_debug: image.clone(), image, updated_image, line, cases: Vec::new() }
 }
 
 fn refusal(options: &Options) -> String {
@@ -27,12 +28,6 @@ fn an_unknown_case_lists_the_valid_ones() {
     for case in list_cases(&root()).unwrap() {
         assert!(error.contains(&case.name), "{error}");
     }
-}
-
-#[test]
-fn an_unknown_kernel_lists_the_valid_ones() {
-    let error = refusal(&Options { kernel: "2.6".into(), ..options() });
-    assert!(error.contains("no kernel `2.6`") && error.contains("6.12"), "{error}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "the calls that are timed are C's")]
 
 use comfy_table::{Table, presets};
+use liblinux_workspace::Workspace;
 use nix::libc::{self, c_void};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -134,7 +135,7 @@ fn main() {
         return child();
     }
     let this = std::env::current_exe().expect("this program");
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vdso/x86_64/vdso64.so");
+    let image = Workspace::current().image();
     let runner = PathBuf::from(env!("CARGO_BIN_EXE_liblinux-run"));
     // `env` does the same as the runner, but for what is measured: it becomes the program.
     let plain = || Command::new("/usr/bin/env");

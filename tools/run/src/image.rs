@@ -190,7 +190,7 @@ mod tests {
     use crate::kernel::own;
 
     fn image() -> Image {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vdso/x86_64/vdso64.so");
+        let file = liblinux_workspace::Workspace::current().image();
         Image::from_file(&file).unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! Programs and libraries in C that register themselves: what their exit and their unloading end, with each libc.
 
+use liblinux_workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -8,7 +9,7 @@ fn build(compiler: &str, name: &str, arguments: &[&str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guard");
     std::fs::create_dir_all(&folder).expect("a folder");
     let product = folder.join(name);
-    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vdso/client");
+    let client = Workspace::current().client();
     let mut command = Command::new(compiler);
     command.args([
         "-O2",
@@ -28,7 +29,7 @@ fn build(compiler: &str, name: &str, arguments: &[&str]) -> PathBuf {
 
 /// What `cargo xtask image` made.
 fn image() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vdso/x86_64/vdso64.so")
+    Workspace::current().image()
 }
 
 /// Runs a program with the image.

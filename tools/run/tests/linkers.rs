@@ -1,6 +1,7 @@
 //! Fixups in C and C++ by every compiler and linker, in the modes that people use: they compile without a warning, link, and
 //! land.
 
+use liblinux_workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -23,11 +24,11 @@ const OPTIMISED: [(&str, &str); 5] =
 
 /// What `cargo xtask image` made.
 fn image() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vdso/x86_64/vdso64.so")
+    Workspace::current().image()
 }
 
 fn client() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vdso/client")
+    Workspace::current().client()
 }
 
 /// The oldest and the strictest dialect of a compiler's language, and the option that says which language it is.

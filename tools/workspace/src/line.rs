@@ -6,6 +6,8 @@
 //!
 //! 1. Versions are unique, and the first line is the default of every command.
 
+use anyhow::{Context as _, Result};
+
 /// A kernel line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -31,8 +33,12 @@ pub const LINES: &[Line] = &[Line {
 pub const DEFAULT: &Line = &LINES[0];
 
 /// The line of that version.
-pub fn find(version: &str) -> Option<&'static Line> {
-    LINES.iter().find(|line| line.version == version)
+pub fn find(version: &str) -> Result<&'static Line> {
+    let line = LINES.iter().find(|line| line.version == version);
+    line.with_context(|| {
+        let known: Vec<&str> = LINES.iter().map(|line| line.version).collect();
+        format!("there is no kernel `{version}`; the kernels are: {}", known.join(", "))
+    })
 }
 
 #[cfg(test)]
@@ -43,9 +49,14 @@ mod tests {
     fn versions_are_unique() {
         for line in LINES {
             assert_eq!(LINES.iter().filter(|other| other.version == line.version).count(), 1);
-            assert_eq!(find(line.version), Some(line));
+            assert_eq!(find(line.version).unwrap(), line);
             assert!(line.tarball.contains(line.package), "{line:?}");
         }
-        assert_eq!(find("2.6"), None);
+    }
+
+    #[test]
+    fn an_unknown_kernel_lists_the_valid_ones() {
+        let error = find("2.6").unwrap_err().to_string();
+        assert!(error.contains("no kernel `2.6`") && error.contains(DEFAULT.version), "{error}");
     }
 }

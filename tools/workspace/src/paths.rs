@@ -81,6 +81,16 @@ impl Workspace {
         self.root.join("qemu/cases")
     }
 
+    /// What the boots make, and leave for tests and people: kernels, programs, consoles, verdicts.
+    pub fn boot(&self) -> PathBuf {
+        self.root.join("target/boot")
+    }
+
+    /// The sources of the guest's programs in C and Go.
+    pub fn guest_programs(&self) -> PathBuf {
+        self.root.join("qemu/guest/programs")
+    }
+
     /// What C programs link with: the headers, the library and its pkg-config file.
     pub fn link_library(&self) -> PathBuf {
         self.root.join("target/client")

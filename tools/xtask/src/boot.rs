@@ -6,25 +6,22 @@ use liblinux_boot::session::{Machine, Request, Session};
 use liblinux_boot::subject::{self, Refusal};
 use liblinux_boot::{Options, Summary};
 use liblinux_mkimage::{build, checked, stub};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Line, Workspace};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::ExitCode;
 
-/// The kernel that is booted unless another is asked for.
-pub(crate) const KERNEL: &str = "6.12";
-
 /// Boots cases, the default ones if none is named.
-pub(crate) fn cases(workspace: &Workspace, kernel: &str, names: &[String]) -> Result<Summary> {
-    let options = options(workspace, kernel, names)?;
+pub(crate) fn cases(workspace: &Workspace, line: &'static Line, names: &[String]) -> Result<Summary> {
+    let options = options(workspace, line, names)?;
     let summary = liblinux_boot::boot(&options)?;
     link(workspace, &liblinux_boot::kernel(&options)?)?;
     Ok(summary)
 }
 
 /// Runs a program of the user's in a guest; the exit status. Nothing but its output is written to standard output.
-pub(crate) fn program(workspace: &Workspace, kernel: &str, request: Request) -> ExitCode {
-    match session(workspace, kernel, request) {
+pub(crate) fn program(workspace: &Workspace, line: &'static Line, request: Request) -> ExitCode {
+    match session(workspace, line, request) {
         Ok(status) => status.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -33,21 +30,17 @@ pub(crate) fn program(workspace: &Workspace, kernel: &str, request: Request) -> 
     }
 }
 
-fn session(workspace: &Workspace, kernel: &str, request: Request) -> Result<u8> {
+fn session(workspace: &Workspace, line: &'static Line, request: Request) -> Result<u8> {
     let session = Session::prepare(request)?;
     let (image, _) = checked::judged(workspace)?;
-    let machine = Machine {
-        root: workspace.root().to_owned(),
-        image,
-        image_debug: workspace.debug_image(),
-        kernel: kernel.to_owned(),
-    };
+    let machine =
+        Machine { root: workspace.root().to_owned(), image, image_debug: workspace.debug_image(), line };
     session.run(&machine)
 }
 
 /// Builds the kernel with the image in it, or finds that it is built.
-pub(crate) fn kernel(workspace: &Workspace, kernel: &str) -> Result<()> {
-    link(workspace, &liblinux_boot::kernel(&options(workspace, kernel, &[])?)?)
+pub(crate) fn kernel(workspace: &Workspace, line: &'static Line) -> Result<()> {
+    link(workspace, &liblinux_boot::kernel(&options(workspace, line, &[])?)?)
 }
 
 /// Lays the links by which tests and benches find the kernel.
@@ -67,7 +60,7 @@ fn link(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-fn options(workspace: &Workspace, kernel: &str, cases: &[String]) -> Result<Options> {
+fn options(workspace: &Workspace, line: &'static Line, cases: &[String]) -> Result<Options> {
     // A guest's program links with the stub.
     stub::build(workspace)?;
     Ok(Options {
@@ -75,7 +68,7 @@ fn options(workspace: &Workspace, kernel: &str, cases: &[String]) -> Result<Opti
         image: checked::image(workspace)?,
         image_debug: workspace.debug_image(),
         updated_image: build::build_update(workspace)?,
-        kernel: kernel.to_owned(),
+        line,
         cases: cases.to_vec(),
     })
 }

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 use liblinux_boot::session::Request;
 use liblinux_check::cli;
 use liblinux_mkimage::{build, checked, lock, stub};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Line, Workspace, line};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,8 +79,8 @@ enum Task {
         #[arg(long)]
         list: bool,
         /// The kernel version
-        #[arg(long, value_name = "VERSION", default_value = boot::KERNEL)]
-        kernel: String,
+        #[arg(long, value_name = "VERSION", default_value = line::DEFAULT.version, value_parser = line::find)]
+        kernel: &'static Line,
         #[command(flatten)]
         own: Own,
     },
@@ -140,10 +140,10 @@ fn perform(task: Task) -> Result<ExitCode> {
             }
         }
         Task::Boot { kernel, own, .. } if !own.run.is_empty() => {
-            return Ok(boot::program(&workspace, &kernel, own.request()));
+            return Ok(boot::program(&workspace, kernel, own.request()));
         }
         Task::Packages => test::packages()?,
-        Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, &kernel, &cases)?),
+        Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, kernel, &cases)?),
         Task::Test => {
             return test::all(&workspace)
                 .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });

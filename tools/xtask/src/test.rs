@@ -15,8 +15,8 @@ use crate::boot;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_boot::{declared, packages};
 use liblinux_mkimage::{build, checked};
-use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{cargo, run};
+use liblinux_workspace::{Workspace, line};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -123,14 +123,14 @@ fn boots(workspace: &Workspace) -> Result<Tally> {
     }
     println!("not run, because it takes long: .ci/quick-start");
     let names: Vec<_> = cases.into_iter().map(|case| case.name).collect();
-    let summary = boot::cases(workspace, boot::KERNEL, &names)?;
+    let summary = boot::cases(workspace, line::DEFAULT, &names)?;
     let count = summary.count();
     Ok(Tally { passed: count.passed, failed: count.failed })
 }
 
 /// The tests of all crates, by cargo's own runner.
 fn crates(workspace: &Workspace) -> Result<Tally> {
-    boot::kernel(workspace, boot::KERNEL)?;
+    boot::kernel(workspace, line::DEFAULT)?;
     let mut test = cargo(workspace);
     test.args(["test", "--quiet", "--locked", "--workspace", "--no-fail-fast"]);
     test.stdout(Stdio::piped());

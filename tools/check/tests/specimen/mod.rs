@@ -7,6 +7,7 @@
 
 use liblinux_check::image::Image;
 use liblinux_check::{Lock, Report, check};
+use liblinux_workspace::Workspace;
 use std::path::PathBuf;
 
 /// Fields of a program header, by offset.
@@ -39,8 +40,7 @@ pub(crate) mod symbol {
 
 /// The path of the stripped image.
 pub(crate) fn path() -> PathBuf {
-    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    workspace.join("target/vdso/x86_64/vdso64.so")
+    Workspace::current().image()
 }
 
 fn file(path: PathBuf) -> File {

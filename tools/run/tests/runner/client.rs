@@ -4,19 +4,20 @@ use crate::workbench::Workbench;
 use liblinux_boot::case::Case;
 use liblinux_boot::programs;
 use liblinux_boot::workshop::Workshop;
+use liblinux_workspace::Workspace;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 #[test]
 fn the_clients_examples_run_as_they_do_in_a_guest() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Workspace::current().root().to_owned();
     let root = root.canonicalize().expect("the workspace");
     let stub = root.join("target/client/liblinux.so");
     assert!(stub.is_file(), "there is no {}; run `cargo xtask client` first", stub.display());
     let text = std::fs::read_to_string(root.join("qemu/cases/client.toml")).expect("the case");
     let case = Case::parse("client", &text).expect("a case");
     let programs = case.files().map(programs::find).collect::<Result<Vec<_>, _>>().expect("programs");
-    let folder = root.join("target/boot/programs");
+    let folder = Workspace::current().boot().join("programs");
     // None of them is made from the kernel's source or from images.
     let none = Path::new("");
     let workshop =

@@ -4,6 +4,7 @@
 use crate::workbench::Workbench;
 use liblinux_boot::initramfs::Initramfs;
 use liblinux_boot::qemu::{self, Guest, Limits};
+use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -38,11 +39,11 @@ const LIMITS: Limits = Limits {
 /// What a guest printed whose kernel has these words on its command line.
 fn guest(command_line: &str) -> Vec<String> {
     let bench = Workbench::new();
-    let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/boot/bzImage-smoke");
+    let boot = Workspace::current().boot().join("bzImage-smoke");
     let bz_image = boot.canonicalize();
     let bz_image = bz_image.unwrap_or_else(|_| panic!("no {}: run `cargo xtask boot` first", boot.display()));
     let flags = ["-O2", "-static"];
-    let clocks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../qemu/guest/programs/clocks.c");
+    let clocks = Workspace::current().guest_programs().join("clocks.c");
     let init = bench.path("init");
     fs::write(&init, INIT).unwrap();
     let mut archive = Initramfs::new();

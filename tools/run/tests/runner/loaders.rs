@@ -6,6 +6,7 @@
 use crate::workbench::Workbench;
 use liblinux_guest::image::Image;
 use liblinux_guest::observer::functions_held;
+use liblinux_workspace::Workspace;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use procfs::process::{MMapPath, Process};
 use std::collections::BTreeSet;
@@ -77,7 +78,7 @@ fn kernels_vdso(process: &Process) -> Option<Image> {
 }
 
 fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../qemu/guest/programs").join(name)
+    Workspace::current().guest_programs().join(name)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A folder with a runner, an image and the programs that tests need; everybody may read it.
 
+use liblinux_workspace::Workspace;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -26,7 +27,7 @@ impl Workbench {
 
     /// The image that `cargo xtask image` built.
     pub(crate) fn image() -> PathBuf {
-        let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vdso/x86_64/vdso64.so");
+        let image = Workspace::current().image();
         assert!(image.is_file(), "there is no {}; run `cargo xtask image` first", image.display());
         image
     }
