@@ -15,9 +15,7 @@ use anyhow::{Context, Result};
 use cpio::newc;
 
 use crate::machine;
-
-/// The folder.
-pub const FOLDER: &str = "/kept";
+use liblinux_protocol::port::{KEPT, KEPT_FOLDER as FOLDER};
 
 const DIRECTORY: u32 = 0o040755;
 const REGULAR: u32 = 0o100644;
@@ -28,7 +26,7 @@ pub fn send() -> Result<()> {
         return Ok(());
     }
     let bytes = archive(Path::new(FOLDER))?;
-    let mut port = machine::open_port(machine::KEPT)?;
+    let mut port = machine::open_port(KEPT)?;
     port.write_all(&bytes).context("cannot send the kept files to the host")
 }
 

@@ -7,10 +7,8 @@
 //! 3. Text that comes from outside cannot forge a line of ours: it is cut at the first line end and follows a `#`, which
 //!    no name holds.
 
+use liblinux_protocol::report::HEADER;
 use std::io::{self, Write};
-
-/// The name of a test that did not come to its end: the host never takes two for alike.
-pub(crate) const MISSING: &str = "missing";
 
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +51,7 @@ impl<'a> Ktap<'a> {
 
     fn at(out: &'a mut dyn Write, depth: usize) -> io::Result<Self> {
         let mut ktap = Self { out, depth, tests: 0, failures: 0 };
-        ktap.line("KTAP version 1")?;
+        ktap.line(HEADER)?;
         Ok(ktap)
     }
 
@@ -123,7 +121,7 @@ pub enum Line<'a> {
 impl<'a> Line<'a> {
     /// Reads one line without its line end.
     pub fn parse(line: &'a str) -> Self {
-        if line == "KTAP version 1" || line == "TAP version 13" {
+        if line == HEADER || line == "TAP version 13" {
             return Self::Header;
         }
         if let Some(reason) = line.strip_prefix("1..0 # SKIP") {

@@ -16,7 +16,6 @@
 
 pub mod bare;
 pub mod bracket;
-pub mod case;
 pub mod criu;
 pub mod filter;
 pub mod image;

@@ -21,12 +21,6 @@ use nix::unistd::Pid;
 
 use crate::bare;
 
-/// The name that the host gives the port which takes the verdict.
-pub const VERDICT: &str = "liblinux.verdict";
-
-/// The name that the host gives the port which takes what a later guest is to find.
-pub const KEPT: &str = "liblinux.kept";
-
 /// How often something that is waited for is looked at.
 const TICK: Duration = Duration::from_millis(10);
 

@@ -43,9 +43,9 @@ use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 
 use crate::arch;
 use crate::bare::number;
-use crate::case::Program;
 use crate::image::Image;
 use crate::words;
+use liblinux_protocol::case::Program;
 
 /// How long the output of processes that outlive the program is waited for, and on a busy machine that of the program.
 const DRAIN: Duration = Duration::from_secs(10);

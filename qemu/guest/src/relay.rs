@@ -9,7 +9,8 @@
 
 use std::io;
 
-use crate::ktap::{Ktap, Line, MISSING, Outcome};
+use crate::ktap::{Ktap, Line, Outcome};
+use liblinux_protocol::report::MISSING;
 
 /// Passes the lines of one program on.
 pub struct Relay<'k, 'o> {

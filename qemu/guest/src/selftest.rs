@@ -12,11 +12,12 @@
 use std::collections::VecDeque;
 use std::io;
 
-use crate::case::Program;
-use crate::ktap::{Ktap, MISSING, Outcome};
+use crate::ktap::{Ktap, Outcome};
 use crate::observer::{self, End, Event};
 use crate::relay::Relay;
 use crate::verdict::build_id;
+use liblinux_protocol::case::Program;
+use liblinux_protocol::report::{BUILD_ID, MISSING};
 
 /// `KSFT_SKIP` of `tools/testing/selftests/kselftest.h`.
 const SKIP: i32 = 4;
@@ -28,7 +29,7 @@ const LINES: usize = 20;
 pub(crate) fn pass_on(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String>> {
     let mut relay = Relay::new(list);
     let result = observer::run_untraced(program, &mut |event| match event {
-        Event::Image(image) => relay.note(&format!("build-id: {}", build_id(image.as_ref()))),
+        Event::Image(image) => relay.note(&format!("{BUILD_ID}: {}", build_id(image.as_ref()))),
         Event::Line(line) => relay.line(&line),
     });
     relay.finish(match result {
@@ -44,7 +45,7 @@ pub(crate) fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result
     list.plan(1)?;
     let mut last = VecDeque::new();
     let result = observer::run_untraced(program, &mut |event| match event {
-        Event::Image(image) => list.note(&format!("build-id: {}", build_id(image.as_ref()))),
+        Event::Image(image) => list.note(&format!("{BUILD_ID}: {}", build_id(image.as_ref()))),
         Event::Line(line) => {
             if last.len() == LINES {
                 last.pop_front();
@@ -72,7 +73,7 @@ fn outcome(result: anyhow::Result<End>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Check;
+    use liblinux_protocol::case::Check;
     use std::time::Duration;
 
     fn run(

@@ -1,8 +1,6 @@
 //! A session: one program of the user's, whose output and end the host passes on.
 //!
-//! The file `/session` of the initramfs has fields that end with a NUL, each `KEY=VALUE`: arguments and names of files
-//! are bytes, not text. `limit` is in seconds, `folder` is where the program starts, `path` is its file, `environment`
-//! and `argument` may occur several times, the zeroth argument first.
+//! The file of a session is described in [`liblinux_protocol::session`].
 //!
 //! The program's output goes through a pipe into a virtio port, its errors through another, byte for byte. Its input is
 //! empty. The verdict has lines `KEY: VALUE`, of which `end` is the last.
@@ -29,8 +27,8 @@ use procfs::process::Process;
 use crate::image::Image;
 use crate::machine;
 use crate::verdict::build_id;
-
-const FILE: &str = "/session";
+use liblinux_protocol::port;
+use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
 
 /// How often the program is looked after.
 const TICK: Duration = Duration::from_millis(5);
@@ -67,16 +65,16 @@ impl Session {
             let at =
                 field.iter().position(|byte| *byte == b'=').context("a field of the session has no key")?;
             let value = OsString::from_vec(field[at + 1..].to_vec());
-            match &field[..at] {
-                b"limit" => {
+            match str::from_utf8(&field[..at]).unwrap_or("?") {
+                LIMIT => {
                     let seconds = value.to_str().and_then(|text| text.parse().ok()).context("no limit")?;
                     session.limit = Duration::from_secs(seconds);
                 }
-                b"folder" => session.folder = value,
-                b"path" => session.path = value,
-                b"environment" => session.environment.push(value),
-                b"argument" => session.arguments.push(value),
-                other => bail!("the session has an unknown key `{}`", String::from_utf8_lossy(other)),
+                FOLDER => session.folder = value,
+                PATH => session.path = value,
+                ENVIRONMENT => session.environment.push(value),
+                ARGUMENT => session.arguments.push(value),
+                other => bail!("the session has an unknown key `{}`", other),
             }
         }
         if session.path.is_empty() || session.arguments.is_empty() {
@@ -89,8 +87,7 @@ impl Session {
     pub fn run(&self, port: &mut dyn Write) -> Result<()> {
         let image = Process::myself().map_err(anyhow::Error::from).and_then(|process| Image::of(&process))?;
         writeln!(port, "image: {}", build_id(image.as_ref()))?;
-        let (output, errors) =
-            (machine::open_port("liblinux.stdout")?, machine::open_port("liblinux.stderr")?);
+        let (output, errors) = (machine::open_port(port::STDOUT)?, machine::open_port(port::STDERR)?);
         let end = match self.start() {
             Ok(mut child) => {
                 let output = pass_on(child.stdout.take().context("no pipe")?, output);

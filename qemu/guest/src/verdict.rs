@@ -14,13 +14,16 @@ use procfs::process::Process;
 
 use crate::bare;
 use crate::bracket::Bracket;
-use crate::case::{Case, Check, Program};
 use crate::image::Image;
 use crate::ktap::{Ktap, Outcome};
 use crate::machine;
 use crate::observer::{self, Event, Observation};
 use crate::relay::Relay;
 use crate::selftest;
+use liblinux_protocol::case::{Case, Check, Program};
+use liblinux_protocol::report::{
+    BUILD_ID, CLOCKSOURCE, IMAGE, NONE, PROCESSORS, RESOLVED, SUBTEST, TIMER_RESOLUTION,
+};
 
 /// Lines of output that are kept; a program that prints more has lost its way.
 const LINES: usize = 10_000;
@@ -30,19 +33,19 @@ const LINES: usize = 10_000;
 /// Returns whether all passed.
 pub fn run(case: &Case, out: &mut dyn Write, between: &mut dyn FnMut()) -> io::Result<bool> {
     let mut list = Ktap::begin(out)?;
-    list.note(&format!("clocksource: {}", machine::clocksource()))?;
+    list.note(&format!("{CLOCKSOURCE}: {}", machine::clocksource()))?;
     let resolution =
         machine::timer_resolution().map_or("unknown".to_owned(), |nanoseconds| nanoseconds.to_string());
-    list.note(&format!("timer resolution: {resolution} ns"))?;
-    list.note(&format!("processors: {}", available_parallelism()?))?;
+    list.note(&format!("{TIMER_RESOLUTION}: {resolution} ns"))?;
+    list.note(&format!("{PROCESSORS}: {}", available_parallelism()?))?;
     match Process::myself().map_err(anyhow::Error::from).and_then(|process| Image::of(&process)) {
-        Ok(image) => list.note(&format!("image: {}", build_id(image.as_ref())))?,
+        Ok(image) => list.note(&format!("{IMAGE}: {}", build_id(image.as_ref())))?,
         Err(error) => list.note(&format!("init: no image of its own: {error:#}"))?,
     }
     list.plan(case.programs.len())?;
     for program in &case.programs {
         let mut subtest = list.subtest()?;
-        subtest.note(&format!("Subtest: {}", program.name))?;
+        subtest.note(&format!("{SUBTEST}: {}", program.name))?;
         let wrong = match program.check {
             Check::Clocks | Check::Date => judge(program, &mut subtest)?,
             Check::Ktap => pass_on(program, &mut subtest)?,
@@ -71,12 +74,12 @@ pub fn give_up(out: &mut dyn Write, why: &str) -> io::Result<()> {
 fn pass_on(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String>> {
     let mut relay = Relay::new(list);
     let result = observer::run(program, &mut |event| match event {
-        Event::Image(image) => relay.note(&format!("build-id: {}", build_id(image.as_ref()))),
+        Event::Image(image) => relay.note(&format!("{BUILD_ID}: {}", build_id(image.as_ref()))),
         Event::Line(line) => relay.line(&line),
     });
     match result {
         Ok(observation) => {
-            relay.note(&format!("resolved: {}", resolved(&observation)))?;
+            relay.note(&format!("{RESOLVED}: {}", resolved(&observation)))?;
             let image = if has_build_id(&observation) { Ok(()) } else { Err("no build-id".to_owned()) };
             relay.finish(observation.end.check().and(image))
         }
@@ -90,7 +93,7 @@ fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String
     // `date` may read the coarse clock, which is up to a tick behind; nothing is ahead of the fine one.
     let before = bare::time();
     let result = observer::run(program, &mut |event| match event {
-        Event::Image(image) => list.note(&format!("build-id: {}", build_id(image.as_ref()))),
+        Event::Image(image) => list.note(&format!("{BUILD_ID}: {}", build_id(image.as_ref()))),
         Event::Line(line) => {
             if lines.len() < LINES {
                 lines.push(line);
@@ -107,12 +110,12 @@ fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String
             return Ok(Ok(()));
         }
     };
-    list.note(&format!("resolved: {}", resolved(&observation)))?;
+    list.note(&format!("{RESOLVED}: {}", resolved(&observation)))?;
     let image =
         if has_build_id(&observation) { Ok(()) } else { Err("no build-id at AT_SYSINFO_EHDR".to_owned()) };
     let any =
         if observation.resolved.is_empty() { Err("no function was resolved".to_owned()) } else { Ok(()) };
-    let mut tests = vec![("image".to_owned(), image), ("resolved".to_owned(), any)];
+    let mut tests = vec![(IMAGE.to_owned(), image), (RESOLVED.to_owned(), any)];
     tests.extend(match program.check {
         Check::Date => vec![("date".to_owned(), date(&lines, before, after))],
         _ => clocks(&lines),
@@ -160,12 +163,12 @@ fn has_build_id(observation: &Observation) -> bool {
 
 /// The build-id of an image, for the line that tells it.
 pub(crate) fn build_id(image: Option<&Image>) -> &str {
-    image.and_then(|image| image.build_id.as_deref()).unwrap_or("none")
+    image.and_then(|image| image.build_id.as_deref()).unwrap_or(NONE)
 }
 
 fn resolved(observation: &Observation) -> String {
     let names: Vec<&str> = observation.resolved.iter().map(String::as_str).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+    if names.is_empty() { NONE.to_owned() } else { names.join(" ") }
 }
 
 /// Runs the case file at `path` and writes the verdict to `out`.

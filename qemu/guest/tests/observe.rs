@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use liblinux_guest::case::Case;
 use liblinux_guest::verdict;
+use liblinux_protocol::case::Case;
 
 /// Builds a program.
 fn build(folder: &Path, name: &str, compiler: &str, arguments: &[&str], source: &str) -> PathBuf {

@@ -17,7 +17,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use serde::Deserialize;
+use liblinux_protocol::case::{Check, Program};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::config;
 use crate::qemu::Limits;
@@ -90,6 +92,7 @@ pub struct CaseProgram {
     /// A name that [`crate::programs`] knows how to build.
     pub name: String,
     /// How the guest judges it.
+    #[serde(deserialize_with = "check")]
     pub check: Check,
     /// Seconds after which it is killed. It must print something each [`Case::quiet_s`] all the same.
     #[serde(default = "limit_s")]
@@ -115,35 +118,6 @@ pub enum Image {
     Update,
     /// The kernel's own.
     C,
-}
-
-/// How the guest's init judges a program.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Check {
-    /// It prints each clock between two bare system-call readings.
-    Clocks,
-    /// It prints the seconds since the epoch.
-    Date,
-    /// It prints KTAP itself.
-    Ktap,
-    /// It is a selftest of the kernel's that prints TAP.
-    Tap,
-    /// It is a selftest of the kernel's whose exit status tells.
-    Status,
-}
-
-impl Check {
-    /// The word in the guest's `/case` file.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Clocks => "clocks",
-            Self::Date => "date",
-            Self::Ktap => "ktap",
-            Self::Tap => "tap",
-            Self::Status => "status",
-        }
-    }
 }
 
 impl Case {
@@ -191,19 +165,26 @@ impl Case {
         programs.chain(self.tools.iter().map(String::as_str))
     }
 
-    /// The guest's `/case` file: per program `name TAB check TAB limit TAB path TAB argument...`.
+    /// The guest's case file ([`liblinux_protocol::case`]).
     pub fn guest_file(&self, path_of: impl Fn(&str) -> Result<String>) -> Result<String> {
         let mut file = String::new();
         for program in &self.programs {
-            let path = path_of(&program.name)?;
-            let limit = program.limit_s.to_string();
-            let mut fields = vec![program.name.as_str(), program.check.word(), &limit, &path];
-            fields.extend(program.arguments.iter().map(String::as_str));
-            file += &fields.join("\t");
-            file.push('\n');
+            let program = Program {
+                name: program.name.clone(),
+                check: program.check,
+                limit: Duration::from_secs(program.limit_s.into()),
+                path: path_of(&program.name)?,
+                arguments: program.arguments.clone(),
+            };
+            file += &program.line();
         }
         Ok(file)
     }
+}
+
+/// Reads the word of a check.
+fn check<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Check, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 fn smallest() -> String {

@@ -12,8 +12,9 @@
 //! 2. A pair of which one half is not believed is never the same, nor is a pair without a test.
 //! 3. Nor is a test that came to no end in either guest: it says nothing of the image.
 
-use crate::ktap::{Count, MISSING, Outcome};
+use crate::ktap::{Count, Outcome};
 use crate::verdict::Verdict;
+use liblinux_protocol::report::MISSING;
 
 /// A case beside its control.
 #[derive(Debug)]

@@ -15,9 +15,6 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// What the guest calls a test that a program did not come to the end of (`MISSING` of `liblinux-guest`).
-pub const MISSING: &str = "missing";
-
 /// A header with what followed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {

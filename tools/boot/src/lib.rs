@@ -245,7 +245,10 @@ impl Files {
                 program.add_to(&mut archive, file)?;
             }
         }
-        archive.text("/case", &case.guest_file(|name| Ok(programs::find(name)?.guest_path()))?);
+        archive.text(
+            liblinux_protocol::case::FILE,
+            &case.guest_file(|name| Ok(programs::find(name)?.guest_path()))?,
+        );
         archive.archive()
     }
 }

@@ -10,6 +10,7 @@
 //! 2. [`run`] returns a verdict only of a guest that powered itself off; each other end is an error that shows the
 //!    console's last lines and its path.
 
+use liblinux_protocol::port;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -56,7 +57,7 @@ pub struct Guest {
     pub counts_instructions: bool,
     /// Memory, in MiB.
     pub memory_mib: u32,
-    /// Names of more ports; the guest writes to `liblinux.NAME`, which is the file NAME of the folder.
+    /// Names of more ports; each is a file of that name in the folder.
     pub streams: &'static [&'static str],
 }
 
@@ -155,16 +156,16 @@ fn start(guest: &Guest) -> Result<Running> {
         .args(["-initrd", "initramfs.cpio", "-append", command_line.trim_end()])
         .args(["-chardev", &format!("file,id=console,path={CONSOLE}"), "-serial", "chardev:console"])
         .args(["-device", "virtio-serial-pci", "-chardev", &format!("file,id=verdict,path={VERDICT}")])
-        .args(["-device", "virtserialport,chardev=verdict,name=liblinux.verdict"])
+        .args(["-device", &format!("virtserialport,chardev=verdict,name={}", port::VERDICT)])
         .args(["-chardev", &format!("file,id=kept,path={KEPT}")])
-        .args(["-device", "virtserialport,chardev=kept,name=liblinux.kept"])
+        .args(["-device", &format!("virtserialport,chardev=kept,name={}", port::KEPT)])
         .args(["-device", "virtio-rng-pci"])
         .args(if guest.counts_instructions { ["-icount", "shift=0,sleep=off"].as_slice() } else { &[] })
         .stdout(errors.try_clone().context("cannot duplicate a file")?)
         .stderr(errors);
     for name in guest.streams {
         qemu.args(["-chardev", &format!("file,id={name},path={name}")]);
-        qemu.args(["-device", &format!("virtserialport,chardev={name},name=liblinux.{name}")]);
+        qemu.args(["-device", &format!("virtserialport,chardev={name},name={name}")]);
     }
     let child = qemu.spawn().context("cannot run setpriv (Debian's util-linux) to start QEMU")?;
     Ok(Running(child))

@@ -8,6 +8,8 @@
 //! 1. The program's own exit status is returned only of a guest that said which image it has, and said the end.
 //! 2. Nothing but the program's output is written to standard output.
 
+use liblinux_protocol::port;
+use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
 use liblinux_workspace::{Line, Workspace};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -45,10 +47,10 @@ const MEMORY_MIB: u64 = 256;
 const VARIABLES: [&str; 5] = ["LANG", "LC_ALL", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "TERM"];
 
 /// Where the guest has programs.
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const SEARCH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The ports, and the files that they are.
-const STREAMS: &[&str] = &["stdout", "stderr"];
+const STREAMS: &[&str] = &[port::STDOUT, port::STDERR];
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -104,7 +106,7 @@ impl Session {
             luggage.optional(file)?;
         }
         let fields = fields(&request, &program, &folder);
-        luggage.archive().bytes("/session", &fields);
+        luggage.archive().bytes(FILE, &fields);
         Ok(Self { request, luggage })
     }
 
@@ -222,19 +224,19 @@ fn fields(request: &Request, program: &Path, folder: &Path) -> Vec<u8> {
     let mut add = |key: &str, value: &OsStr| {
         fields.extend([key.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
     };
-    add("limit", request.limit_s.to_string().as_ref());
-    add("folder", folder.as_os_str());
-    add("path", program.as_os_str());
-    add("environment", PATH.as_ref());
-    add("environment", "HOME=/".as_ref());
+    add(LIMIT, request.limit_s.to_string().as_ref());
+    add(FOLDER, folder.as_os_str());
+    add(PATH, program.as_os_str());
+    add(ENVIRONMENT, SEARCH.as_ref());
+    add(ENVIRONMENT, "HOME=/".as_ref());
     for name in VARIABLES {
         if let Some(value) = std::env::var_os(name) {
             let mut variable = OsString::from(format!("{name}="));
             variable.push(value);
-            add("environment", &variable);
+            add(ENVIRONMENT, &variable);
         }
     }
-    request.words.iter().for_each(|word| add("argument", word));
+    request.words.iter().for_each(|word| add(ARGUMENT, word));
     fields
 }
 

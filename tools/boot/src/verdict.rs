@@ -14,12 +14,9 @@
 use crate::case::{Case, CaseProgram};
 use crate::ktap::{Count, Outcome, Report, Test};
 use crate::programs;
-
-/// The diagnostic with the number of calls that need no number.
-const NOT_CARRIED: &str = "calls that this kernel need not carry";
-
-/// What the guest itself says of a program, among the program's diagnostics.
-const OBSERVED: [&str; 3] = ["Subtest: ", "build-id: ", "resolved: "];
+use liblinux_protocol::report::{
+    BUILD_ID, CLOCKSOURCE, IMAGE, NONE, NOT_CARRIED, OBSERVED, PROCESSORS, RESOLVED,
+};
 
 /// The result of a case.
 #[derive(Debug)]
@@ -77,10 +74,10 @@ pub fn judge(case: &Case, report: &Report, build_id: &str) -> Verdict {
         Some(seen) => problems.push(format!("the guest's {what} is {seen}, but must be {expected}")),
         None => problems.push(format!("the guest did not say its {what} (`# {key}: ...`)")),
     };
-    demand("image", "image", build_id);
-    demand("clock source", "clocksource", &case.clocksource);
+    demand("image", IMAGE, build_id);
+    demand("clock source", CLOCKSOURCE, &case.clocksource);
     demand("timer resolution", "timer resolution", "1 ns");
-    demand("number of processors", "processors", &case.cpus.to_string());
+    demand("number of processors", PROCESSORS, &case.cpus.to_string());
     if report.tests.len() != case.programs.len() {
         let (seen, expected) = (report.tests.len(), case.programs.len());
         problems.push(format!("the guest reported {seen} programs, but must run {expected}"));
@@ -101,20 +98,20 @@ fn judge_program(case: &Case, program: &CaseProgram, report: &Report, build_id: 
         return row;
     };
     row.count = below.count();
-    row.build_id = below.value("build-id").unwrap_or("not said").to_owned();
+    row.build_id = below.value(BUILD_ID).unwrap_or("not said").to_owned();
     if row.build_id != build_id {
         row.problems.push(format!("it saw the image {}, but must see {build_id}", row.build_id));
     }
     row.not_carried = below.value(NOT_CARRIED).map(str::to_owned);
-    let resolved = below.value("resolved").unwrap_or_default().split_whitespace();
-    row.resolved = resolved.filter(|name| *name != "none").map(str::to_owned).collect();
+    let resolved = below.value(RESOLVED).unwrap_or_default().split_whitespace();
+    row.resolved = resolved.filter(|name| *name != NONE).map(str::to_owned).collect();
     for name in program.resolves.iter().filter(|name| !row.resolved.contains(name)) {
         row.problems.push(format!("its libc did not resolve {name}"));
     }
     if program.figures {
         let diagnostics = below.tests.iter().flat_map(|test| &test.diagnostics);
         let is_figure =
-            |line: &&String| line.contains(": ") && !OBSERVED.iter().any(|key| line.starts_with(key));
+            |line: &&String| line.split_once(": ").is_some_and(|(key, _)| !OBSERVED.contains(&key));
         row.figures = diagnostics.filter(is_figure).cloned().collect();
         if row.figures.is_empty() {
             row.problems.push("it measured nothing".to_owned());

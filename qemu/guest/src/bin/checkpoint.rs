@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_guest::criu::{self, Checkpoint};
+use liblinux_guest::jit;
 use liblinux_guest::ktap::Ktap;
-use liblinux_guest::{jit, kept};
+use liblinux_protocol::port;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -79,7 +80,7 @@ fn run(words: &[&str]) -> Result<bool> {
     let mut out = io::stdout().lock();
     let mut list = Ktap::begin(&mut out)?;
     prepare()?;
-    let images = |way: &str| Path::new(kept::FOLDER).join(way);
+    let images = |way: &str| Path::new(port::KEPT_FOLDER).join(way);
     let checkpoint = |folder: &Path| Checkpoint::new(folder, Some(Path::new(SCRIPT)));
     match words {
         ["cycle", way, count] => {

@@ -37,11 +37,12 @@ fn main() -> ExitCode {
 
 /// Everything between the kernel's start of process 1 and the end of the guest.
 fn guest() {
-    let mut port = match machine::mount_all().and_then(|()| machine::open_port(machine::VERDICT)) {
-        Ok(port) => port,
-        // There is nobody else to tell; the host notices the silence.
-        Err(error) => return eprintln!("init: {error:#}"),
-    };
+    let mut port =
+        match machine::mount_all().and_then(|()| machine::open_port(liblinux_protocol::port::VERDICT)) {
+            Ok(port) => port,
+            // There is nobody else to tell; the host notices the silence.
+            Err(error) => return eprintln!("init: {error:#}"),
+        };
     let why = match catch_unwind(AssertUnwindSafe(|| tell(&mut port))) {
         Ok(Ok(())) => return,
         Ok(Err(error)) => format!("{error:#}"),
@@ -59,8 +60,8 @@ fn tell(port: &mut dyn Write) -> Result<()> {
         machine::start_processors()?;
         return session.run(port);
     }
-    let case = std::fs::read_to_string("/case").map_err(anyhow::Error::from);
-    match case.and_then(|text| liblinux_guest::case::Case::parse(&text)) {
+    let case = std::fs::read_to_string(liblinux_protocol::case::FILE).map_err(anyhow::Error::from);
+    match case.and_then(|text| liblinux_protocol::case::Case::parse(&text)) {
         Ok(case) => {
             machine::await_clocks();
             machine::start_processors()?;

@@ -18,6 +18,7 @@ use liblinux_guest::bare;
 use liblinux_guest::image::Image;
 use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::sweep::{self, Legacy, Scope};
+use liblinux_protocol::report::NOT_CARRIED;
 use procfs::process::Process;
 
 /// The word on the kernel's command line that has it refuse legacy calls.
@@ -53,7 +54,9 @@ fn run(out: &mut dyn Write) -> Result<bool> {
         return Ok(list.failures() == 0);
     }
     // A guest is recognized by our init; anything else is somebody's machine.
-    let scope = if nix::unistd::getppid().as_raw() == 1 && std::path::Path::new("/case").exists() {
+    let scope = if nix::unistd::getppid().as_raw() == 1
+        && std::path::Path::new(liblinux_protocol::case::FILE).exists()
+    {
         Scope::Guest
     } else {
         Scope::Host
@@ -70,7 +73,7 @@ fn run(out: &mut dyn Write) -> Result<bool> {
     };
     list.note(&format!("compared: {} of {}, skipped: {}", count.equal, count.comparable, count.skipped))?;
     if legacy == Legacy::Refused {
-        list.note(&format!("calls that this kernel need not carry: {}", count.refused))?;
+        list.note(&format!("{NOT_CARRIED}: {}", count.refused))?;
     }
     list.test("compared", &count.check().into())?;
     Ok(list.failures() == 0)

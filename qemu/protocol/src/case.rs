@@ -5,11 +5,16 @@
 //!
 //! # Invariants
 //!
-//! 1. A [`Case`] has at least one program.
+//! 1. A [`Case`] that was read has at least one program.
+//! 2. [`Program::line`] and reading it are inverse, for fields without tabs and line ends.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, ensure};
+
+/// The file in the guest.
+pub const FILE: &str = "/case";
 
 /// The programs of one boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +41,7 @@ pub struct Program {
 /// How a program is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// It prints lines that [`crate::bracket`] reads.
+    /// It prints each clock between two bare system-call readings.
     Clocks,
     /// It prints the seconds since the epoch.
     Date,
@@ -46,6 +51,33 @@ pub enum Check {
     Tap,
     /// Its exit status says it: 0 passed, 4 skipped; it runs untraced.
     Status,
+}
+
+impl Check {
+    const ALL: [Self; 5] = [Self::Clocks, Self::Date, Self::Ktap, Self::Tap, Self::Status];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Clocks => "clocks",
+            Self::Date => "date",
+            Self::Ktap => "ktap",
+            Self::Tap => "tap",
+            Self::Status => "status",
+        }
+    }
+}
+
+impl FromStr for Check {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|check| check.word() == word);
+        known.with_context(|| {
+            let words = Self::ALL.map(Self::word).join(", ");
+            format!("unknown check `{word}`; the checks are {words}")
+        })
+    }
 }
 
 impl Case {
@@ -65,17 +97,18 @@ impl Case {
 }
 
 impl Program {
+    /// Its line of a case file.
+    pub fn line(&self) -> String {
+        let limit = self.limit.as_secs().to_string();
+        let mut fields = vec![self.name.as_str(), self.check.word(), &limit, &self.path];
+        fields.extend(self.arguments.iter().map(String::as_str));
+        fields.join("\t") + "\n"
+    }
+
     fn parse(line: &str) -> Result<Self> {
         let mut fields = line.split('\t').map(str::to_owned);
         let name = fields.next().filter(|name| !name.is_empty()).context("no name")?;
-        let check = match fields.next().context("no check")?.as_str() {
-            "clocks" => Check::Clocks,
-            "date" => Check::Date,
-            "ktap" => Check::Ktap,
-            "tap" => Check::Tap,
-            "status" => Check::Status,
-            other => bail!("unknown check `{other}`; there are clocks, date, ktap, tap and status"),
-        };
+        let check = fields.next().context("no check")?.parse()?;
         let limit = fields.next().context("no limit")?;
         let limit = limit.parse().with_context(|| format!("`{limit}` is no limit in seconds"))?;
         let path = fields.next().filter(|path| !path.is_empty()).context("no path")?;
@@ -96,6 +129,8 @@ mod tests {
         assert_eq!(case.programs[0].arguments, ["date", "+%s"]);
         assert_eq!((case.programs[1].name.as_str(), case.programs[1].limit), ("go", Duration::from_secs(9)));
         assert!(case.programs[1].arguments.is_empty());
+        let written: String = case.programs.iter().map(Program::line).collect();
+        assert_eq!(Case::parse(&written).unwrap(), case);
     }
 
     #[test]
