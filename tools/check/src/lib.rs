@@ -17,6 +17,7 @@
 //!    the formats and their readers demand.
 
 pub mod cli;
+mod flow;
 pub mod function;
 pub mod image;
 pub mod lock;
@@ -24,6 +25,7 @@ pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod subject;
+pub mod view;
 
 pub use image::Unreadable;
 pub use lock::Lock;

@@ -7,24 +7,15 @@
 //!
 //! 1. gimli reads both sections; each query that yields no entry is a refusal.
 
+use crate::flow::{Region, SAVED, State, Value};
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
-use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Register,
-    UnwindContext, UnwindSection,
-};
-use goblin::elf::program_header::PT_GNU_EH_FRAME;
-use goblin::elf::sym::STT_FUNC;
+use crate::view::frames::{Entry, Frames, Row};
+use gimli::{CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule};
 use liblinux_abi::syscall::find;
 
 const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in vdso/image";
-
-/// The DWARF number of `rsp`.
-const RSP: Register = Register(7);
-
-type Bytes<'a> = EndianSlice<'a, LittleEndian>;
-type Entry<'a> = gimli::FrameDescriptionEntry<Bytes<'a>>;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -51,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "unwind-rows",
         rows: &[22],
-        because: "at an entry's first instruction the return address is at the top of the stack, whatever comes later",
+        because: "a profiler stops at any instruction, and takes the caller's frame and registers from where the row says",
         remedy: REMEDY,
         check: unwind_rows,
     },
@@ -63,82 +54,6 @@ pub(super) const RULES: &[Rule] = &[
         check: signal_frame,
     },
 ];
-
-/// Both sections, and what addresses in them are relative to.
-struct Frames<'a> {
-    header: EhFrameHdr<Bytes<'a>>,
-    frame: EhFrame<Bytes<'a>>,
-    bases: BaseAddresses,
-}
-
-impl<'a> Frames<'a> {
-    fn of(image: &Image<'a>) -> Result<Self, String> {
-        let headers = image.segments_of(PT_GNU_EH_FRAME)?;
-        if headers.len() != 1 {
-            return Err(format!("there are {} PT_GNU_EH_FRAME program headers, not one", headers.len()));
-        }
-        let section = image.section(".eh_frame")?;
-        let bases = BaseAddresses::default()
-            .set_eh_frame_hdr(headers[0].p_vaddr)
-            .set_eh_frame(section.header.sh_addr)
-            .set_text(image.text()?.start);
-        Ok(Self {
-            header: EhFrameHdr::new(image.at(headers[0].p_offset, headers[0].p_filesz)?, LittleEndian),
-            frame: EhFrame::new(image.contents(section)?, LittleEndian),
-            bases,
-        })
-    }
-
-    /// All entries of `.eh_frame`, ascending by address, at least one.
-    fn entries(&self) -> Result<Vec<Entry<'a>>, String> {
-        let broken = |error: gimli::Error| format!(".eh_frame cannot be read: {error}");
-        let mut found = Vec::new();
-        let mut entries = self.frame.entries(&self.bases);
-        while let Some(entry) = entries.next().map_err(broken)? {
-            if let CieOrFde::Fde(partial) = entry {
-                found.push(partial.parse(EhFrame::cie_from_offset).map_err(broken)?);
-            }
-        }
-        found.sort_by_key(Entry::initial_address);
-        if found.is_empty() { Err(".eh_frame has no entry".into()) } else { Ok(found) }
-    }
-
-    /// The search table: start of code, offset of the entry in `.eh_frame`.
-    fn table(&self) -> Result<Vec<(u64, u64)>, String> {
-        let broken = |error: gimli::Error| format!(".eh_frame_hdr cannot be read: {error}");
-        let header = self.header.parse(&self.bases, 8).map_err(broken)?;
-        let frame = header.eh_frame_ptr().direct().map_err(broken)?;
-        if Some(frame) != self.bases.eh_frame.section {
-            return Err(format!("the table's pointer leads to {frame:#x}, which is not .eh_frame"));
-        }
-        let table = header.table().ok_or("the header has no search table")?;
-        let mut found = Vec::new();
-        for row in table.iter(&self.bases) {
-            let (start, entry) = row.map_err(broken)?;
-            // gimli's own conversion overflows where the entry is in front of the section.
-            let offset = entry.direct().map_err(broken)?.checked_sub(frame);
-            let offset = offset.ok_or("the search table leads to a place in front of .eh_frame")?;
-            found.push((start.direct().map_err(broken)?, offset));
-        }
-        if found.is_empty() { Err("the search table is empty".into()) } else { Ok(found) }
-    }
-}
-
-/// Bytes of stack, the return address included, that a function has in use before the instruction at an address.
-pub(crate) fn stack_at(image: &Image<'_>, address: u64) -> Result<u64, String> {
-    let frames = Frames::of(image)?;
-    let mut context = UnwindContext::new();
-    let row = frames
-        .frame
-        .unwind_info_for_address(&frames.bases, &mut context, address, EhFrame::cie_from_offset)
-        .map_err(|error| format!("there is no call-frame information for {address:#x}: {error}"))?;
-    match row.cfa() {
-        CfaRule::RegisterAndOffset { register: RSP, offset } => {
-            u64::try_from(*offset).map_err(|_| format!("the frame at {address:#x} is below the stack"))
-        }
-        other => Err(format!("the frame at {address:#x} is not relative to rsp: {other:?}")),
-    }
-}
 
 fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
@@ -211,35 +126,88 @@ fn unwind_entries(subject: &Subject<'_>) -> Verdict {
 fn unwind_functions(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let entries = Frames::of(image)?.entries()?;
-    let functions: Vec<_> = subject.symbols()?.iter().filter(|symbol| symbol.kind == STT_FUNC).collect();
-    demand!(!functions.is_empty(), "the symbol table names no function");
+    let functions = subject.functions()?.iter().filter(|function| !function.is_replacement);
     let wrong: Vec<String> = functions
-        .iter()
-        .filter_map(|symbol| uncovered(image, &entries, symbol.name, symbol.value, symbol.end()))
+        .filter_map(|function| {
+            uncovered(image, &entries, &function.name(), function.range.start, function.range.end)
+        })
         .collect();
     none_of("functions without exact call-frame information", &wrong)
 }
 
+/// General registers by their DWARF numbers, which are not those of the processor.
+const REGISTERS: [usize; 16] = [0, 2, 1, 3, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// The DWARF number of the return address.
+const RETURN: Register = Register(16);
+
+fn number(register: Register) -> Option<usize> {
+    REGISTERS.get(usize::from(register.0)).copied()
+}
+
+/// What a row says that is not so in front of an instruction.
+fn untrue(row: &Row, state: &State) -> Option<String> {
+    let frame = match row.cfa {
+        CfaRule::RegisterAndOffset { register, offset } => {
+            number(register).map(|register| state.register(register))
+                == Some(Value::Place(Region::Frame, -offset))
+        }
+        CfaRule::Expression(_) => false,
+    };
+    if !frame {
+        return Some(format!("the frame is not at {:?}", row.cfa));
+    }
+    let rule =
+        |register: Register| row.registers.iter().find(|(found, _)| *found == register).map(|(_, rule)| rule);
+    let holds = |rule: Option<&RegisterRule<usize>>, own: Value, wanted: Value| match rule {
+        None | Some(RegisterRule::SameValue) | Some(RegisterRule::Undefined) => own == wanted,
+        Some(RegisterRule::Offset(offset)) => state.slot(*offset) == wanted,
+        Some(RegisterRule::Register(other)) => {
+            number(*other).is_some_and(|other| state.register(other) == wanted)
+        }
+        Some(_) => false,
+    };
+    if !holds(rule(RETURN), Value::Unknown, Value::Return) {
+        return Some(format!("the return address is not at {:?}", rule(RETURN)));
+    }
+    let others = row.registers.iter().map(|(register, _)| *register).filter(|register| *register != RETURN);
+    let saved = SAVED.into_iter().chain(others.filter_map(number));
+    let wrong = saved.into_iter().find(|register| {
+        let dwarf = REGISTERS.iter().position(|other| other == register).map(|place| Register(place as u16));
+        !holds(dwarf.and_then(rule), state.register(*register), Value::Caller(*register))
+    });
+    wrong.map(|register| format!("register {register} of the caller is not where the row says"))
+}
+
 fn unwind_rows(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
-    let mut context = UnwindContext::new();
-    let mut wrong = Vec::new();
-    for entry in frames.entries()? {
-        let start = entry.initial_address();
-        let mut first = None;
-        let mut walk = || -> gimli::Result<()> {
-            let mut rows = entry.rows(&frames.frame, &frames.bases, &mut context)?;
-            while let Some(row) = rows.next_row()? {
-                first.get_or_insert_with(|| row.cfa().clone());
-            }
-            Ok(())
+    let entries = frames.entries()?;
+    let mut wrong: Vec<String> = Vec::new();
+    let functions = subject.functions()?;
+    for (index, flow) in subject.flows()? {
+        let function = &functions[*index];
+        let before = entries.partition_point(|entry| entry.initial_address() <= function.range.start);
+        // The signal frame's rows are expressions over what the kernel put on the stack: `signal-frame` has them.
+        let Some(entry) = entries[..before].last().filter(|entry| !entry.is_signal_trampoline()) else {
+            continue;
         };
-        if let Err(error) = walk() {
-            wrong.push(format!("{start:#x} cannot be evaluated: {error}"));
-        } else if !entry.is_signal_trampoline()
-            && first != Some(CfaRule::RegisterAndOffset { register: RSP, offset: 8 })
-        {
-            wrong.push(format!("{start:#x} does not begin with the frame at rsp+8"));
+        let rows = match frames.rows(entry) {
+            Ok(rows) => rows,
+            Err(error) => {
+                wrong.push(error);
+                continue;
+            }
+        };
+        let starts = rows.iter().map(|row| row.addresses.start);
+        let between = starts.filter(|start| function.index_of(*start).is_none()).map(|start| {
+            format!("{}: a row begins at {start:#x}, in the midst of an instruction", function.name())
+        });
+        wrong.extend(between);
+        for (instruction, state) in function.instructions.iter().zip(&flow.states) {
+            let row = rows.iter().find(|row| row.addresses.contains(&instruction.ip()));
+            if let Some(what) = state.as_ref().zip(row).and_then(|(state, row)| untrue(row, state)) {
+                wrong.push(format!("{}: {what}", function.place(instruction)));
+            }
         }
     }
     none_of("call-frame information", &wrong)
@@ -260,6 +228,64 @@ fn signal_frame(subject: &Subject<'_>) -> Verdict {
         signal == [wanted],
         "signal frames begin at [{}], but {name} wants one, at {wanted:#x}, one byte before it",
         found.join(", ")
+    );
+    let frames = Frames::of(image)?;
+    let entry = entries.iter().find(|entry| entry.is_signal_trampoline());
+    let rows = entry.map(|entry| frames.rows(entry)).transpose()?.unwrap_or_default();
+    let [row] = &rows[..] else {
+        return Err(Fault::Wrong(format!("the signal frame has {} rows, not one", rows.len())));
+    };
+    require_context(&frames, row)
+}
+
+/// The registers of `struct sigcontext` in its order, by their DWARF numbers: from `r8` to `rip`.
+const CONTEXT: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16];
+
+/// Bytes from the start of `struct ucontext`, to which `rsp` points, to its `struct sigcontext`.
+const CONTEXT_START: i64 = 40;
+
+/// `DW_OP_breg7`: `rsp` and a distance.
+const AT_RSP: u8 = 0x77;
+
+/// `DW_OP_deref`.
+const DEREF: u8 = 0x06;
+
+/// The distance from `rsp` that an expression begins with, and what is behind it. Assemblers pad the distance.
+fn from_rsp(expression: &[u8]) -> Option<(i64, &[u8])> {
+    let (&AT_RSP, distance) = expression.split_first()? else { return None };
+    let mut reader = EndianSlice::new(distance, LittleEndian);
+    let found = reader.read_sleb128().ok()?;
+    Some((found, reader.slice()))
+}
+
+/// Refuses unless the row finds every register where the kernel puts it in front of a signal handler.
+fn require_context(frames: &Frames<'_>, row: &Row) -> Verdict {
+    let context = || CONTEXT.iter().zip((CONTEXT_START..).step_by(8));
+    let stack = context().find(|(register, _)| **register == 7).map_or(0, |(_, place)| place);
+    let CfaRule::Expression(cfa) = &row.cfa else {
+        return Err(Fault::Wrong(format!(
+            "the signal frame is at {:?}, not where the context says",
+            row.cfa
+        )));
+    };
+    let found = from_rsp(frames.expression(cfa)?);
+    demand!(
+        found == Some((stack, &[DEREF])),
+        "the signal frame is at {found:x?}, not at the rsp of the context"
+    );
+    for (register, wanted) in context() {
+        let rule = row.registers.iter().find(|(found, _)| found.0 == *register).map(|(_, rule)| rule);
+        let Some(RegisterRule::Expression(expression)) = rule else {
+            return Err(Fault::Wrong(format!("the signal frame has {rule:?} for register {register}")));
+        };
+        let found = from_rsp(frames.expression(expression)?);
+        let is_there = found == Some((wanted, &[]));
+        demand!(is_there, "register {register} of the signal frame is at {found:x?}, not {wanted:#x}");
+    }
+    demand!(
+        row.registers.len() == CONTEXT.len(),
+        "the signal frame has rules for {} registers",
+        row.registers.len()
     );
     Ok(())
 }

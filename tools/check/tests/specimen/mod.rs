@@ -14,6 +14,7 @@ pub(crate) mod segment {
     pub(crate) const TYPE: usize = 0;
     pub(crate) const FLAGS: usize = 4;
     pub(crate) const VADDR: usize = 16;
+    pub(crate) const PADDR: usize = 24;
     pub(crate) const FILESZ: usize = 32;
     pub(crate) const MEMSZ: usize = 40;
     pub(crate) const ALIGN: usize = 48;
@@ -25,6 +26,10 @@ pub(crate) mod section {
     pub(crate) const TYPE: usize = 4;
     pub(crate) const FLAGS: usize = 8;
     pub(crate) const ADDR: usize = 16;
+    pub(crate) const OFFSET: usize = 24;
+    pub(crate) const SIZE: usize = 32;
+    pub(crate) const LINK: usize = 40;
+    pub(crate) const ENTRY_SIZE: usize = 56;
 }
 
 /// Fields of a symbol, by offset.
@@ -209,6 +214,34 @@ impl File {
         let place = |at: usize| table.wrapping_add_signed(self.word(at).cast_signed() as isize);
         let found = row.into_iter().find(|row| place(*row) == address).expect("a row of the search table");
         (place(found + 4), found)
+    }
+
+    /// Puts a copy of a section's bytes behind the file, a page further, and returns where it is.
+    pub(crate) fn second_table(&mut self, name: &str) -> usize {
+        let copy =
+            self.view().section(name).and_then(|section| self.view().contents(section).map(<[u8]>::to_vec));
+        let at = self.bytes.len();
+        self.bytes.extend(copy.expect("the section's bytes"));
+        self.bytes.resize(self.bytes.len().next_multiple_of(4096), 0);
+        at
+    }
+
+    /// Where the buckets of `DT_GNU_HASH` are.
+    pub(crate) fn gnu_buckets(&self) -> usize {
+        let at = self.contents(".gnu.hash");
+        at + 16 + 8 * self.word(at + 8) as usize
+    }
+
+    /// The instruction of an entry of the image's own fixups.
+    pub(crate) fn fixup(&self, index: usize) -> usize {
+        let at = self.contents(".fixups") + 16 * index;
+        at.wrapping_add_signed(self.word(at).cast_signed() as isize)
+    }
+
+    /// Where the instruction behind the one at an address begins.
+    pub(crate) fn after(&self, address: usize) -> usize {
+        let code = &self.bytes[address..address + 16];
+        liblinux_check::function::decode(code, address as u64)[0].next_ip() as usize
     }
 
     /// Where the bytes are, between `from` and the end of the section.
