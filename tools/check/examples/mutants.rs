@@ -17,7 +17,10 @@ use std::process::ExitCode;
 type Score = (usize, usize);
 
 fn percent((refused, tried): Score) -> String {
-    if tried == 0 { "-".into() } else { format!("{refused} of {tried}, {} %", 100 * refused / tried) }
+    match (100 * refused).checked_div(tried) {
+        Some(percent) => format!("{refused} of {tried}, {percent} %"),
+        None => "-".into(),
+    }
 }
 
 /// The scores of a class in the three settings; survivors without the unstripped image go to `survivors`.

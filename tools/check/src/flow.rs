@@ -375,13 +375,12 @@ impl Walk<'_, '_> {
             }
             _ => self.outputs(instruction, state),
         }
-        if instruction.op0_kind() == OpKind::Memory && instruction.mnemonic() == Mnemonic::Mov {
-            if let Some(place) = state.place(instruction) {
-                let stored = value(state, 1);
-                state.overwrite(place, instruction.memory_size().size() as i64);
-                if instruction.memory_size() == MemorySize::UInt64 {
-                    state.slots.insert(place, stored);
-                }
+        let stores = instruction.op0_kind() == OpKind::Memory && instruction.mnemonic() == Mnemonic::Mov;
+        if let Some(place) = state.place(instruction).filter(|_| stores) {
+            let stored = value(state, 1);
+            state.overwrite(place, instruction.memory_size().size() as i64);
+            if instruction.memory_size() == MemorySize::UInt64 {
+                state.slots.insert(place, stored);
             }
         }
         if instruction.mnemonic() == Mnemonic::Syscall {

@@ -238,6 +238,15 @@ const FIXTURES: &[Fixture] = &[
         let debug = s.debug.contents(".eh_frame") + row - s.image.contents(".eh_frame");
         s.debug.bytes[debug] = 0x42;
     }),
+    fixture("frame-instructions", "a return address in r15's column", |s| { let at = s.image.find(".eh_frame", b"zR\0\x01\x78\x10"); s.image.bytes[at + 5] = 15 }),
+    fixture("frame-instructions", "a restored rcx in the padding", |s| {
+        let (at, _) = s.image.frame(s.debug.range("__vdso_pause.body").0);
+        let end = at + 4 + s.image.word(at) as usize;
+        assert_eq!(s.image.bytes[end - 1], 0, "padding");
+        s.image.bytes[end - 1] = 0xc2;
+    }),
+    fixture("frame-instructions", "an augmentation of one byte", |s| { let (at, _) = s.image.frame(s.debug.range("__vdso_pause.body").0); s.image.bytes[at + 16] = 1 }),
+    fixture("section-table", "a word without bytes", |s| section64(s, ".private", section::SIZE, 0)),
     fixture("signal-frame", "rip where rsp is", |s| { let at = s.image.find(".eh_frame", &[0x10, 16]); let end = at + 2 + s.image.bytes[at + 2] as usize; s.image.bytes[at + 4] ^= 8; assert!(end > at + 4) }),
     fixture("signal-frame", "a signal frame that begins at the entry", |s| {
         let (at, row) = s.image.frame(slot(15) - 1);

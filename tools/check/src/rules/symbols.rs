@@ -174,7 +174,7 @@ fn aliases(subject: &Subject<'_>) -> Verdict {
         subject.image.exports()?.iter().map(|symbol| (symbol.name, (symbol.value, symbol.size))).collect();
     let wrong: Vec<&str> = standard()
         .filter(|call| {
-            exports.get(call.symbol).is_none() || exports.get(call.symbol) != exports.get(call.name)
+            !exports.contains_key(call.symbol) || exports.get(call.symbol) != exports.get(call.name)
         })
         .map(|call| call.name)
         .collect();

@@ -20,6 +20,7 @@ use goblin::elf::section_header::{
     SHT_GNU_VERSYM, SHT_HASH, SHT_NOTE, SHT_PROGBITS, SHT_STRTAB,
 };
 use goblin::elf::sym::STB_LOCAL;
+use liblinux_abi::layout::{PRIVATE, TEXT, TICK};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -123,7 +124,8 @@ fn sections_agree(subject: &Subject<'_>) -> Verdict {
                 wrong.push(format!("{field} of {} is {has:#x}, loaders see {wanted:#x}", twin.name));
             }
         }
-        if section.name != twin.name || linked != twin.link {
+        let is_linked = linked == twin.link && (twin.link.is_empty() == (header.sh_link == 0));
+        if section.name != twin.name || !is_linked {
             let (name, link) = (section.name, twin.link);
             wrong.push(format!("{} is named `{name}` and links to `{linked}`, not `{link}`", twin.name));
         }
@@ -186,6 +188,16 @@ fn section_table(subject: &Subject<'_>) -> Verdict {
         }
         if flags & SHF_ALLOC == 0 && header.sh_addr != 0 {
             wrong.push(format!("{name} is not allocated, but has the address {:#x}", header.sh_addr));
+        }
+        let words = [(".private", PRIVATE, TICK), (".tick", TICK, TEXT)];
+        let word = words.iter().find(|word| word.0 == name);
+        if word.is_some_and(|(_, start, end)| {
+            (header.sh_addr, header.sh_size) != (*start as u64, (end - start) as u64)
+        }) {
+            wrong.push(format!(
+                "{name} is {:#x} bytes at {:#x}, not its word",
+                header.sh_size, header.sh_addr
+            ));
         }
         if sections.iter().filter(|other| other.name == name).count() > 1 {
             wrong.push(format!("{name} is there more than once"));

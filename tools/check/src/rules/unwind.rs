@@ -12,7 +12,7 @@ use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use crate::view::frames::{Entry, Frames, Row};
-use gimli::{CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule};
+use gimli::{CallFrameInstruction, CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule};
 use liblinux_abi::syscall::find;
 
 const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in vdso/image";
@@ -45,6 +45,13 @@ pub(super) const RULES: &[Rule] = &[
         because: "a profiler stops at any instruction, and takes the caller's frame and registers from where the row says",
         remedy: REMEDY,
         check: unwind_rows,
+    },
+    Rule {
+        name: "frame-instructions",
+        rows: &[22],
+        because: "unwinders differ in what they do with instructions that a compiler never makes, and find the caller by the column named",
+        remedy: REMEDY,
+        check: frame_instructions,
     },
     Rule {
         name: "signal-frame",
@@ -236,6 +243,65 @@ fn signal_frame(subject: &Subject<'_>) -> Verdict {
         return Err(Fault::Wrong(format!("the signal frame has {} rows, not one", rows.len())));
     };
     require_context(&frames, row)
+}
+
+/// `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: addresses of four bytes, from their own place.
+const ADDRESS_ENCODING: u8 = 0x1b;
+
+/// Bytes of an entry in front of its augmentation's length: its own length, its common entry, address and size of code.
+const ENTRY_HEADER: u64 = 16;
+
+/// What is odd about an entry's instructions.
+fn odd_instruction(found: &[CallFrameInstruction<usize>], is_signal: bool) -> Option<String> {
+    use CallFrameInstruction::{
+        AdvanceLoc, DefCfa, DefCfaExpression, DefCfaOffset, DefCfaRegister, Expression, Nop, Offset,
+        Register, RememberState, Restore, RestoreState, SameValue,
+    };
+    let is_kept = |register: gimli::Register| {
+        register == RETURN || number(register).is_some_and(|register| SAVED.contains(&register))
+    };
+    let used = found.iter().rposition(|one| *one != Nop).map_or(0, |last| last + 1);
+    found[..used].iter().find_map(|one| {
+        let is_known = match one {
+            AdvanceLoc { delta } => *delta > 0,
+            DefCfa { .. } | DefCfaRegister { .. } | DefCfaOffset { .. } | RememberState | RestoreState => {
+                true
+            }
+            Offset { register, .. } | Register { dest_register: register, .. } => is_kept(*register),
+            Restore { register } | SameValue { register } => is_kept(*register),
+            DefCfaExpression { .. } | Expression { .. } => is_signal,
+            _ => false,
+        };
+        (!is_known).then(|| format!("{one:?}"))
+    })
+}
+
+fn frame_instructions(subject: &Subject<'_>) -> Verdict {
+    let frames = Frames::of(&subject.image)?;
+    let mut wrong = Vec::new();
+    for entry in frames.entries()? {
+        let (start, cie) = (entry.initial_address(), entry.cie());
+        let factors = (cie.code_alignment_factor(), cie.data_alignment_factor());
+        let encoding = cie.fde_address_encoding().map(|encoding| encoding.0);
+        let is_plain = cie.return_address_register() == RETURN && factors == (1, -8);
+        if !is_plain || encoding != Some(ADDRESS_ENCODING) || cie.version() != 1 {
+            wrong.push(format!("{start:#x} has a common entry of another kind"));
+        }
+        if subject.image.at(frames.start + entry.offset() as u64 + ENTRY_HEADER, 1)? != [0] {
+            wrong.push(format!("{start:#x} has an augmentation, which nothing in the image needs"));
+        }
+        if let Some(what) = odd_instruction(&frames.instructions(&entry)?, entry.is_signal_trampoline()) {
+            wrong.push(format!("{start:#x} has {what}"));
+        }
+        let rows = frames.rows(&entry)?;
+        let is_empty = |row: &Row| row.addresses.start >= row.addresses.end;
+        if rows.iter().any(is_empty)
+            || rows.last().is_some_and(|row| row.addresses.end != entry.end_address())
+        {
+            wrong.push(format!("{start:#x} has a row for no code"));
+        }
+    }
+    none_of("call-frame entries", &wrong)
 }
 
 /// The registers of `struct sigcontext` in its order, by their DWARF numbers: from `r8` to `rip`.

@@ -30,8 +30,11 @@ pub struct Fixup {
     pub flags: u32,
 }
 
+/// Entries with their addresses.
+type Entries<'a> = Vec<(u64, &'a [u8])>;
+
 /// The entries of the table in that section with their addresses; none if there is no such section.
-fn entries<'a>(image: &Image<'a>, name: &str, size: usize) -> Result<Option<Vec<(u64, &'a [u8])>>, String> {
+fn entries<'a>(image: &Image<'a>, name: &str, size: usize) -> Result<Option<Entries<'a>>, String> {
     let Some(section) = image.find_section(name)? else { return Ok(None) };
     let bytes = image.contents(section)?;
     if bytes.is_empty() || !bytes.len().is_multiple_of(size) {

@@ -6,8 +6,8 @@
 
 use crate::image::Image;
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Register, RegisterRule,
-    UnwindContext, UnwindExpression, UnwindSection,
+    BaseAddresses, CallFrameInstruction, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian,
+    Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection,
 };
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
 use std::ops::Range;
@@ -132,6 +132,21 @@ impl<'a> Frames<'a> {
     pub fn expression(&self, expression: &UnwindExpression<usize>) -> Result<&'a [u8], String> {
         let broken = |error: gimli::Error| format!("an expression cannot be read: {error}");
         Ok(expression.get(&self.frame).map_err(broken)?.0.slice())
+    }
+}
+
+impl<'a> Frames<'a> {
+    /// The instructions of an entry, with the padding behind them.
+    pub fn instructions(&self, entry: &Entry<'a>) -> Result<Vec<CallFrameInstruction<usize>>, String> {
+        let mut instructions = entry.instructions(&self.frame, &self.bases);
+        let mut found = Vec::new();
+        while let Some(one) = instructions
+            .next()
+            .map_err(|error| format!("{:#x} cannot be read: {error}", entry.initial_address()))?
+        {
+            found.push(one);
+        }
+        Ok(found)
     }
 }
 

@@ -204,5 +204,28 @@ pub(crate) fn reason(good: &File, mutant: &Mutant) -> Option<&'static str> {
     if (note..note + 20).contains(&mutant.at) {
         return Some("the build-id's value: readers compare it with another file's, and any value is one");
     }
+    if covers_padding(good, mutant) {
+        return Some(
+            "an entry's end moved within the int3 behind its code, where no return address and no thread is",
+        );
+    }
     None
+}
+
+/// Whether the mutant only makes a call-frame entry end later, in padding.
+fn covers_padding(good: &File, mutant: &Mutant) -> bool {
+    let mut at = good.contents(".eh_frame");
+    loop {
+        let len = good.word(at) as usize;
+        if len == 0 || mutant.at < at {
+            return false;
+        }
+        if mutant.at == at + 12 {
+            let start = (at + 8).wrapping_add_signed(good.word(at + 8).cast_signed() as isize);
+            let end = |file: &File| start + file.word(at + 12) as usize;
+            let (old, new) = (end(good), end(&mutated(good, mutant)));
+            return good.bytes.get(old..new).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0xcc));
+        }
+        at += 4 + len;
+    }
 }
