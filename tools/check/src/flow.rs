@@ -2,7 +2,7 @@
 //!
 //! Every path through a function is followed at once, with what is known on each: which registers and stack slots still
 //! hold the caller's values, where the stack pointer is, which registers and flags have a value at all. Where two paths
-//! meet, only what both know is kept. The code is the image's own, from one compiler and a few macros, so few shapes of
+//! meet, only what both know is kept, and a register counts as set if one of them set it. The code is the image's own, from one compiler and a few macros, so few shapes of
 //! instructions need to be understood exactly; all others are taken to write what iced-x86 says that they write.
 //!
 //! Call-frame information is a claim about these same facts; `unwind-rows` compares the two.
@@ -10,7 +10,8 @@
 //! # Invariants
 //!
 //! 1. A fact is forgotten and never invented: an instruction that is not understood leaves its outputs unknown.
-//! 2. The walk ends: knowledge at an instruction only shrinks, and a stack that differs on two paths stops it.
+//! 2. The walk ends: what is known at an instruction only shrinks and what is set only grows, and a stack that differs on
+//!    two paths stops it.
 //! 3. Stores through pointers that do not come from the stack pointer do not change stack slots: no function hands out
 //!    the slots in which it keeps its caller's registers.
 
@@ -130,7 +131,7 @@ impl State {
         self.set &= !(1 << register);
     }
 
-    /// Keeps what `other` knows too; whether something was lost. None if the stack pointers differ.
+    /// Keeps what `other` knows too; whether that changed something. None if the stack pointers differ.
     fn meet(&mut self, other: &Self) -> Option<bool> {
         if self.registers[RSP] != other.registers[RSP] {
             return None;
@@ -142,8 +143,9 @@ impl State {
             }
         }
         self.slots.retain(|place, value| other.slots.get(place) == Some(value));
-        self.set &= other.set;
-        self.flags &= other.flags;
+        // A compiler leaves a register unset on a path on which it knows that nothing will ask for it.
+        self.set |= other.set;
+        self.flags |= other.flags;
         Some(*self != before)
     }
 
