@@ -1,7 +1,9 @@
 //! Numbers, offsets and sizes of `liblinux-abi` against the kernel's headers.
 
+use liblinux_abi::process::CloneArgs;
 use liblinux_abi::random::{Parameters, State};
 use liblinux_abi::sgx::EnclaveRun;
+use liblinux_abi::signal::Action;
 use liblinux_abi::vvar::{ClockData, DataPage, HypervPage, PvclockPage, RandomData, Timestamp};
 use liblinux_abi::{
     alternative, clock, errno, layout, legacy, process, processor, random, sgx, signal, vvar,
@@ -122,8 +124,23 @@ fn facts_are_the_kernels() {
         "GRND_INSECURE" = random::GRND_INSECURE;
         "MAX_RW_COUNT" = random::MAX_RW_COUNT;
         "CLONE_VM" = process::CLONE_VM;
+        "CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID"
+            = process::THREAD_FLAGS;
+        "CLONE_SETTLS" = process::CLONE_SETTLS;
+        "sizeof(struct clone_args)" = size_of::<CloneArgs>();
         "at(clone_args, flags)" = process::CLONE_ARGS_FLAGS;
+        "at(clone_args, child_tid)" = offset_of!(CloneArgs, child_tid);
+        "at(clone_args, parent_tid)" = offset_of!(CloneArgs, parent_tid);
         "at(clone_args, stack)" = process::CLONE_ARGS_STACK;
+        "at(clone_args, stack_size)" = offset_of!(CloneArgs, stack_size);
+        "at(clone_args, tls)" = offset_of!(CloneArgs, tls);
+        "at(clone_args, cgroup)" = offset_of!(CloneArgs, cgroup);
+        "sizeof(struct sigaction)" = size_of::<Action>();
+        "at(sigaction, sa_handler)" = offset_of!(Action, handler);
+        "at(sigaction, sa_flags)" = offset_of!(Action, flags);
+        "at(sigaction, sa_restorer)" = offset_of!(Action, restorer);
+        "at(sigaction, sa_mask)" = offset_of!(Action, mask);
+        "SA_RESTORER" = signal::SA_RESTORER;
         "CLONE_ARGS_SIZE_VER0" = process::CLONE_ARGS_SIZE_VER0;
         "-AT_FDCWD" = -legacy::AT_FDCWD;
         "AT_SYMLINK_NOFOLLOW" = legacy::AT_SYMLINK_NOFOLLOW;
@@ -152,6 +169,13 @@ fn facts_are_the_kernels() {
         "at(ucontext, uc_mcontext)" = signal::MCONTEXT;
         "at(ucontext, uc_mcontext.sp)" = signal::RSP;
         "at(ucontext, uc_mcontext.ip)" = signal::RIP;
+        "at(ucontext, uc_mcontext.flags)" = signal::FLAGS;
+        "at(ucontext, uc_mcontext.fpstate)" = signal::FPSTATE;
+        "X86_EFLAGS_RF" = signal::FLAGS_RESUME as usize;
+        "sizeof(struct _fpstate_64)" = signal::FPSTATE_SIZE;
+        "at(_fpstate_64, sw_reserved.magic1)" = signal::FPSTATE_MAGIC_AT;
+        "at(_fpstate_64, sw_reserved.extended_size)" = signal::FPSTATE_SIZE_AT;
+        "FP_XSTATE_MAGIC1" = signal::FPSTATE_MAGIC as usize;
         "at(rt_sigframe, uc)" = size_of::<usize>();
     };
     let source = Source::cached();

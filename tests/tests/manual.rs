@@ -1,5 +1,8 @@
-//! Pages and errors of `abi::manual` against the manual itself, as Debian's `manpages-dev` installs it.
+//! Pages and errors of `abi::manual` against the manual itself, as Debian's `manpages-dev` installs
+//! it.
 
+use liblinux_abi::descriptor::OPENS;
+use liblinux_abi::error::SYNONYMS;
 use liblinux_abi::manual::{self, MANUAL};
 use liblinux_abi::syscall::SYSCALLS;
 use std::path::{Path, PathBuf};
@@ -11,12 +14,28 @@ const FOLDER: &str = "/usr/share/man";
 const NAMED_OTHERWISE: &[(&str, &str)] =
     &[("newfstatat", "stat"), ("rt_sigtimedwait", "sigtimedwait"), ("rt_tgsigqueueinfo", "rt_sigqueueinfo")];
 
-/// Other names of errors, by `errno.h`.
-const SYNONYMS: &[(&str, &str)] =
-    &[("EWOULDBLOCK", "EAGAIN"), ("EDEADLOCK", "EDEADLK"), ("ENOTSUP", "EOPNOTSUPP")];
-
 /// What pages name that no call returns.
 const INTERNAL: &[&str] = &["EPOLL", "EPOLLEXCLUSIVE", "ERESTARTNOINTR", "ERESTARTSYS"];
+
+/// Calls whose page speaks of descriptors where it says what is returned, though they return
+/// another thing, or one for some requests only.
+const SOME_REQUESTS: &[&str] = &[
+    "poll",
+    "select",
+    "fcntl",
+    "futex",
+    "epoll_wait",
+    "inotify_add_watch",
+    "pselect6",
+    "ppoll",
+    "epoll_pwait",
+    "timerfd_settime",
+    "timerfd_gettime",
+    "name_to_handle_at",
+    "kcmp",
+    "bpf",
+    "epoll_pwait2",
+];
 
 /// A page's name, such as `open(2)`, and its text; `None` if the call has no page.
 fn page(call: &str) -> Option<(String, String)> {
@@ -82,4 +101,31 @@ fn pages_and_errors_are_the_manuals() {
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     println!("{} pages agree", MANUAL.len());
+}
+
+/// The section RETURN VALUE of a page, as one line.
+fn returns(text: &str) -> String {
+    let section = text.lines().skip_while(|line| !line.starts_with(".SH RETURN VALUE")).skip(1);
+    let lines: Vec<_> = section.take_while(|line| !line.starts_with(".SH ")).collect();
+    lines.join(" ").replace("\\-", "-")
+}
+
+/// What the manual says of calls that return descriptors. Where its page is of several calls, or
+/// returns one for some requests, it says no more than the word.
+#[test]
+fn calls_that_return_descriptors_are_the_manuals() {
+    let (mut missing, mut found) = (Vec::new(), 0);
+    for call in SYSCALLS.iter().filter(|call| call.is_exported()) {
+        let Some((name, text)) = page(call.name) else { continue };
+        let says = returns(&text).contains("descriptor");
+        if OPENS.contains(&call.name) {
+            assert!(says, "{}: {name} does not return a descriptor", call.name);
+            found += 1;
+        } else if says {
+            missing.push(call.name);
+        }
+    }
+    println!("{found} calls return descriptors; for some requests: {missing:?}");
+    assert!(found > 20, "{found} pages were read");
+    assert_eq!(missing, SOME_REQUESTS);
 }

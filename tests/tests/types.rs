@@ -2,7 +2,8 @@
 
 use liblinux_abi::ctype::TYPES;
 use liblinux_abi::error::ERRORS;
-use liblinux_abi::syscall::SYSCALLS;
+use liblinux_abi::standard::{FUNCTIONS, entry};
+use liblinux_abi::syscall::{SYSCALLS, find};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 
@@ -35,7 +36,8 @@ fn types_are_the_kernels() {
     // An enumeration is as wide as the `int` that stands for it; the other types are the same.
     let facts: Vec<Fact> = TYPES
         .iter()
-        .filter(|row| !row.c.starts_with("void"))
+        // What is another type for programs, layout tests compare.
+        .filter(|row| !row.c.starts_with("void") && !row.c.starts_with("struct "))
         .map(|row| match row.name {
             name if name.starts_with("enum ") => fact(format!("sizeof({name}) == sizeof({})", row.c), 1),
             name => fact(format!("__builtin_types_compatible_p({name}, {})", row.c), 1),
@@ -50,8 +52,36 @@ fn types_are_the_kernels() {
 #[test]
 fn every_type_is_of_some_parameter() {
     for row in TYPES {
-        let is_used =
-            SYSCALLS.iter().flat_map(|call| call.parameters).any(|parameter| parameter.contains(row.name));
-        assert!(is_used, "no parameter has type {}", row.name);
+        let parameters = SYSCALLS.iter().flat_map(|call| call.parameters);
+        let results = FUNCTIONS.iter().map(|function| &function.result);
+        let is_used = parameters.chain(results).any(|declaration| declaration.contains(row.name));
+        assert!(is_used, "no parameter and no result has type {}", row.name);
     }
+}
+
+/// A standard function is the vDSO's, whose type may not be the system call's: `getrandom` has five parameters.
+#[test]
+fn standard_functions_have_the_types_of_the_kernels_vdso() {
+    const VDSO: &str = "
+#include <linux/types.h>
+#include <vdso/gettime.h>
+#include <vdso/getrandom.h>
+#include <asm/vdso/processor.h>
+";
+    let is_type = |name: &str, result: &str, parameters: &[&str]| {
+        let parameters = parameters.join(", ");
+        let theirs = format!("__typeof__(__vdso_{name})");
+        fact(format!("__builtin_types_compatible_p({theirs}, {result} ({parameters}))"), 1)
+    };
+    let mut facts = Vec::new();
+    for function in FUNCTIONS {
+        let (result, parameters) = entry(find(function.call).expect("a row of the table"));
+        facts.push(is_type(function.call, result, parameters));
+    }
+    assert!(!facts.is_empty());
+    compare(&Source::cached(), VDSO, &facts).unwrap_or_else(|complaints| panic!("{complaints}"));
+    // The system call's own type is not it.
+    let getrandom = find("getrandom").expect("a row of the table");
+    let wrong = is_type("getrandom", "long", getrandom.parameters);
+    assert!(compare(&Source::cached(), VDSO, &[wrong]).is_err());
 }

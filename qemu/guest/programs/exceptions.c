@@ -68,7 +68,7 @@ static int same(const struct state *seen, const struct state *wanted)
 		if (i == R_DI)
 			want = wanted->trap;
 		if (i == R_SI)
-			want = wanted->error;
+			want = wanted->error | (uint64_t)wanted->signal << VDSO_FIXUP_SIGNAL_SHIFT;
 		if (i == R_DX)
 			want = wanted->trap == 14 ? wanted->address : 0;
 		if (i == R_CX)

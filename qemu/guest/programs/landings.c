@@ -132,6 +132,11 @@ static void stale_tests(void)
 	if (mremap(again, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, text) != text)
 		die("mremap");
 	test(run(text, 0, oracle) == 2, "text that was replaced by the same bytes does not");
+	test(!vdso.mark(text, 4096) && run(text, 0, &seen) == 1, "it does when it is marked");
+	again = map(4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	memcpy(again, text, 4096);
+	if (mremap(again, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, text) != text)
+		die("mremap");
 
 	/* Registered again: a new registration of the same place. */
 	test(!vdso.unregister(area, (uintptr_t)text) && !vdso.reg(area, &dso) && run(text, 0, &seen) == 1,
@@ -208,7 +213,7 @@ int main(int count, char **arguments)
 	}
 	prepare();
 	handle_all();
-	plan(2 * 5 + 3 + 4 + 2 + 7 + 4 + 2);
+	plan(2 * 5 + 3 + 4 + 2 + 8 + 4 + 2);
 	miss("uncovered text", c_uncovered, 8);
 	miss("uncovered text, not canonical", c_uncovered, 0x8000000000000000);
 	miss("execution of what is not mapped", c_jump, (uint64_t)unmapped);

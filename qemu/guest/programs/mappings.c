@@ -26,12 +26,9 @@ static void straddling(void)
 		memcpy(place, good_area, area_bytes);
 		if (vdso.attach(place, area_bytes))
 			break;
-		landed = signalled = 0;
-		fault();
-		good += landed;
+		good += fault_to_its_end() == LANDED;
 		mprotect(pages + 4096, 4096, PROT_NONE);
-		fault();
-		bad += signalled;
+		bad += fault_to_its_end() == SIGNALLED;
 		vdso.attach(NULL, 0);
 	}
 	area = old;
@@ -44,22 +41,20 @@ static void straddling(void)
 static void without_area(void)
 {
 	char *gone = map(4096, PROT_READ | PROT_WRITE);
-	unsigned long before;
+	enum outcome readable, protected, unmapped;
 
 	vdso.attach(NULL, 0);
 	memcpy(gone, good_area, area_bytes);
 	if (vdso.attach(gone, area_bytes))
 		die("attach");
-	landed = signalled = 0;
-	fault();
-	before = landed;
+	readable = fault_to_its_end();
 	mprotect(gone, 4096, PROT_NONE);
-	fault();
+	protected = fault_to_its_end();
 	munmap(gone, 4096);
-	fault();
+	unmapped = fault_to_its_end();
 	vdso.attach(NULL, 0);
 	vdso.attach(area, area_bytes);
-	test(before == 1 && landed == 1 && signalled == 2, "an area that is protected, then unmapped");
+	test(readable == LANDED && protected == SIGNALLED && unmapped == SIGNALLED, "an area that is protected, then unmapped");
 }
 
 /* ---- Others at work meanwhile ---- */
@@ -128,9 +123,7 @@ static void with_thread(const char *name, void *(*body)(void *), int may_miss)
 	/* On a busy machine a thread may rest for so long that its attempt is cut short. */
 	note("%s: %lu landed, %lu signals, %lu cut short", name, landed, signalled, cut_short);
 	restore();
-	end = landed;
-	fault();
-	test(landed == end + 1 && (may_miss || !signalled), "%s", name);
+	test(fault_to_its_end() == LANDED && (may_miss || !signalled), "%s", name);
 }
 
 static int slow;

@@ -37,6 +37,16 @@ pub fn clock_gettime(clockid: u32) -> Option<i64> {
     (result == 0).then(|| time.seconds * NANOSECONDS + time.nanoseconds)
 }
 
+/// The resolution of the clock `clockid`, in nanoseconds; `None` if the kernel has no such clock.
+pub fn clock_getres(clockid: u32) -> Option<i64> {
+    let mut time = Timespec::default();
+    let pointer = &raw mut time;
+    let arguments = [u64::from(clockid), pointer.expose_provenance() as u64, 0, 0, 0, 0];
+    // SAFETY: the kernel writes to `time` alone, which outlives the call.
+    let result = unsafe { arch::syscall(number("clock_getres"), arguments) };
+    (result == 0).then(|| time.seconds * NANOSECONDS + time.nanoseconds)
+}
+
 /// `time`: the seconds since the epoch, of the coarse clock, which can be up to a tick behind [`CLOCK_REALTIME`].
 pub fn time() -> i64 {
     // SAFETY: with a null pointer the call only returns a value.

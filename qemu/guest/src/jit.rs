@@ -9,11 +9,11 @@
 #![expect(unsafe_code, reason = "makes code, and calls it")]
 
 use std::num::NonZeroUsize;
+use std::slice;
 
 use anyhow::{Context, Result};
 use liblinux::Vdso;
-use liblinux::fixup::Fixups;
-use liblinux_abi::fixup::{Dso, Entry};
+use liblinux::fixup::{Entry, Fixups, Table};
 use liblinux_abi::layout::PAGE_SIZE;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 
@@ -30,12 +30,12 @@ const CODE: [u8; 18] = [
 ];
 
 /// Bytes of the load, at the start of the code.
-const LOAD: u32 = 8;
+const LOAD: u64 = 8;
 
-const LANDING: u32 = 14;
+const LANDING: u64 = 14;
 
 /// Where the table is in the page.
-const TABLE: u32 = 64;
+const TABLE: usize = 64;
 
 /// The function, registered.
 #[derive(Clone, Copy, Debug)]
@@ -50,31 +50,25 @@ impl Function {
         let writable = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping, at a place that the kernel chooses.
         let page = unsafe { mmap_anonymous(None, size, writable, MapFlags::MAP_PRIVATE) }?;
-        // Relative to the fields, which are at the table's start and 8 bytes behind it.
-        let entry = Entry {
-            start: -TABLE.cast_signed(),
-            len: LOAD,
-            landing: LANDING.cast_signed() - (TABLE.cast_signed() + 8),
-            flags: 0,
-        };
+        let start = page.as_ptr().expose_provenance() as u64;
+        let (end, landing) = (start + CODE.len() as u64, start + LANDING);
         let code = page.cast::<[u8; CODE.len()]>();
         // SAFETY: the page is writable, new and larger.
         unsafe { code.write(CODE) };
         // SAFETY: as above; the table is at a multiple of 4.
-        let table = unsafe { page.cast::<u8>().add(TABLE as usize) }.cast::<Entry>();
-        // SAFETY: as above.
-        unsafe { table.write(entry) };
+        let mut table = unsafe { page.cast::<u8>().add(TABLE) }.cast::<Entry>();
+        // SAFETY: as above; zeros are an entry.
+        let entries = slice::from_mut(unsafe { table.as_mut() });
+        let mut table = Table::new(start..end, entries);
+        table.cover(start..start + LOAD, landing, 0).context("cannot write the table")?;
+        let dso = table.dso().context("cannot register the table")?;
         let executable = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
         // SAFETY: nobody writes to the page from here on.
         unsafe { mprotect(page, PAGE_SIZE, executable) }?;
-        let dso = Dso {
-            text_start: page.as_ptr().expose_provenance() as u64,
-            text_len: CODE.len() as u64,
-            table: table.as_ptr().expose_provenance() as u64,
-            count: 1,
-        };
         // SAFETY: the landing returns what the load could not, and the page stays.
-        unsafe { fixups.register(&dso) }.context("cannot register code made at run time")?;
+        let registration =
+            unsafe { fixups.register(&dso) }.context("cannot register code made at run time")?;
+        registration.keep();
         // SAFETY: the code takes nothing and returns a number.
         let entry =
             unsafe { std::mem::transmute::<*mut std::ffi::c_void, extern "C" fn() -> u64>(page.as_ptr()) };

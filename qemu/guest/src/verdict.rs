@@ -31,6 +31,9 @@ const LINES: usize = 10_000;
 pub fn run(case: &Case, out: &mut dyn Write, between: &mut dyn FnMut()) -> io::Result<bool> {
     let mut list = Ktap::begin(out)?;
     list.note(&format!("clocksource: {}", machine::clocksource()))?;
+    let resolution =
+        machine::timer_resolution().map_or("unknown".to_owned(), |nanoseconds| nanoseconds.to_string());
+    list.note(&format!("timer resolution: {resolution} ns"))?;
     list.note(&format!("processors: {}", available_parallelism()?))?;
     match Process::myself().map_err(anyhow::Error::from).and_then(|process| Image::of(&process)) {
         Ok(image) => list.note(&format!("image: {}", build_id(image.as_ref())))?,

@@ -21,7 +21,7 @@ pub struct Registers {
     pub rax: u64,
     /// Trap number.
     pub rdi: u64,
-    /// Error code.
+    /// Error code, and above it the signal.
     pub rsi: u64,
     /// Fault address.
     pub rdx: u64,

@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// Trees beyond this many are removed, the least recently used first: each takes about 2 GB. Two configurations, and
+/// Trees beyond this many are removed, the least recently used first: each takes about 2 GB. Three configurations, and
 /// what they were before a change.
-const TREES_KEPT: usize = 4;
+const TREES_KEPT: usize = 6;
 
 /// The cache's folder.
 pub struct Cache {
@@ -205,16 +205,18 @@ mod tests {
     fn prunes_the_least_recently_used() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
-        for name in ["linux-a", "linux-b", "linux-c", "linux-d", "linux-e", "other"] {
+        for name in ["linux-a", "linux-b", "linux-c", "linux-d", "linux-e", "linux-f", "linux-g", "other"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        for name in ["linux-b", "linux-d", "linux-e"] {
+        for name in ["linux-b", "linux-d", "linux-e", "linux-f", "linux-g"] {
             fs::write(folder.path().join(name).join("used"), "").unwrap();
         }
         fs::write(folder.path().join("linux-file"), "").unwrap();
         cache.prune(&folder.path().join("linux-a")).unwrap();
         let left = |name: &str| folder.path().join(name).exists();
-        assert!(["linux-a", "linux-b", "linux-d", "linux-e", "other"].into_iter().all(left));
+        assert!(
+            ["linux-a", "linux-b", "linux-d", "linux-e", "linux-f", "linux-g", "other"].into_iter().all(left)
+        );
         assert!(!left("linux-c"), "the one that was never used goes");
         assert!(left("linux-file"), "only trees are removed");
     }

@@ -20,6 +20,10 @@ use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 use crate::config;
+use crate::qemu::Limits;
+
+/// What a guest may take beside its programs.
+const BOOT_AND_END_S: u32 = 60;
 
 /// One file of `qemu/cases`.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,6 +52,15 @@ pub struct Case {
     /// Memory of the guest, in MiB.
     #[serde(default = "memory_mib")]
     pub memory_mib: u32,
+    /// Seconds until the guest must have printed the first line of its verdict.
+    #[serde(default = "boot_s")]
+    pub boot_s: u32,
+    /// Seconds for which its verdict may stay as it is, once it has begun.
+    #[serde(default = "quiet_s")]
+    pub quiet_s: u32,
+    /// What the kernel must have said in its log, for a kernel that is there for what it says.
+    #[serde(default)]
+    pub log_says: Vec<String>,
     /// The kernel's configuration: a fragment of `qemu/config`, added to the smallest one.
     #[serde(default = "smallest")]
     pub config: String,
@@ -78,7 +91,7 @@ pub struct CaseProgram {
     pub name: String,
     /// How the guest judges it.
     pub check: Check,
-    /// Seconds after which it is killed. It must print something each minute all the same.
+    /// Seconds after which it is killed. It must print something each [`Case::quiet_s`] all the same.
     #[serde(default = "limit_s")]
     pub limit_s: u32,
     /// Its arguments.
@@ -161,10 +174,15 @@ impl Case {
         Ok(case)
     }
 
-    /// How long its guest may run: as long as its programs may, and a minute to boot.
-    pub fn limit(&self) -> Duration {
+    /// How long its guest may take: for its programs as long as they may, and a minute to boot and to end.
+    pub fn limits(&self) -> Limits {
         let programs: u32 = self.programs.iter().map(|program| program.limit_s).sum();
-        Duration::from_secs(u64::from(programs) + 60)
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        Limits {
+            first_line: seconds(self.boot_s),
+            each_line: seconds(self.quiet_s),
+            overall: seconds(programs) + seconds(self.boot_s.max(BOOT_AND_END_S)),
+        }
     }
 
     /// The names of all files that go into the guest.
@@ -194,6 +212,14 @@ fn smallest() -> String {
 
 fn one() -> u32 {
     1
+}
+
+fn boot_s() -> u32 {
+    20
+}
+
+fn quiet_s() -> u32 {
+    60
 }
 
 fn limit_s() -> u32 {

@@ -5,6 +5,7 @@
 //! 1. Of a case and its control, [`choose`] returns both or none; of a case that follows another, both.
 //! 2. What a case follows, follows nothing itself.
 //! 3. A case that takes long is brought along by none that does not.
+//! 4. A case and its control differ in the image alone: one kernel, the same clocks and timers, processors and memory.
 
 use std::fs;
 use std::path::Path;
@@ -70,9 +71,41 @@ fn pair(cases: &mut [Case]) -> Result<()> {
         })?;
         ensure!(cases[subject].partner.is_none(), "`{name}` has two controls");
         ensure!(cases[subject].image != cases[control].image, "`{name}` and its control run the same image");
+        alike(&cases[subject], &cases[control])?;
         cases[subject].partner = Some(cases[control].name.clone());
         cases[control].partner = Some(name);
         cases[control].programs = cases[subject].programs.clone();
+    }
+    Ok(())
+}
+
+/// The word of the kernel's command line that chooses the image.
+const IMAGE_WORD: &str = "vdso64_image=";
+
+/// Fails unless a case and its control are the same machine with the same kernel and clocks, but for the image.
+fn alike(case: &Case, control: &Case) -> Result<()> {
+    let words = |case: &Case| -> Vec<String> {
+        let words = case.command_line.split_whitespace().filter(|word| !word.starts_with(IMAGE_WORD));
+        words.map(str::to_owned).collect()
+    };
+    let facts = |case: &Case| {
+        [
+            ("command_line", words(case).join(" ")),
+            ("config", case.config.clone()),
+            ("clocksource", case.clocksource.clone()),
+            ("cpus", case.cpus.to_string()),
+            ("memory_mib", case.memory_mib.to_string()),
+            ("counts_instructions", case.counts_instructions.to_string()),
+        ]
+    };
+    for ((key, ours), (_, theirs)) in facts(case).into_iter().zip(facts(control)) {
+        ensure!(
+            ours == theirs,
+            "`{}` and its control `{}` differ in `{key}`: `{ours}` and `{theirs}`; a difference between their results \
+             would say nothing of the image",
+            case.name,
+            control.name
+        );
     }
     Ok(())
 }
@@ -149,7 +182,14 @@ mod tests {
         assert_eq!(choose(cases, &[]).unwrap().len(), 3);
 
         let same = control.replace("rust", "c");
+        let other = |line: &str| parse("a-c", &format!("{control}\n{line}"));
+        let hpet = parse("a-c", &control.replace("tsc", "hpet"));
         for (cases, because) in [
+            (vec![parse("a", SMALL), other("command_line = 'vdso64_image=c highres=off'")], "`highres=off`"),
+            (vec![parse("a", SMALL), other("config = 'debug'")], "differ in `config`"),
+            (vec![parse("a", SMALL), other("cpus = 2")], "differ in `cpus`"),
+            (vec![parse("a", SMALL), other("counts_instructions = true")], "`counts_instructions`"),
+            (vec![parse("a", SMALL), hpet], "differ in `clocksource`: `tsc` and `hpet`"),
             (vec![parse("b", SMALL), parse("b-c", control)], "no programs"),
             (vec![parse("a", SMALL), parse("a-c", &same)], "the same image"),
             (vec![parse("a", SMALL), parse("c", control), parse("d", control)], "two controls"),

@@ -4,12 +4,13 @@
 //! the fragment is compared with the result, line by line.
 //!
 //! There is one small configuration; a case whose programs need more names a fragment that is added to it, and with it
-//! a second kernel, so that the others stay quick to build.
+//! another kernel, so that the others stay quick to build. Where both speak of an option, the added fragment decides.
 //!
 //! # Invariants
 //!
 //! 1. [`dropped`] compares at least one line, or says that the fragment asks for nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -24,11 +25,25 @@ pub fn fragment(root: &Path, name: &str) -> Result<String> {
         let path = root.join(format!("qemu/config/{name}.config"));
         fs::read_to_string(&path).with_context(|| format!("cannot read the configuration {}", path.display()))
     };
-    let mut text = read(SMALLEST)?;
-    if name != SMALLEST {
-        text += &read(name)?;
+    let smallest = read(SMALLEST)?;
+    if name == SMALLEST {
+        return Ok(smallest);
     }
-    Ok(text)
+    Ok(layered(&smallest, &read(name)?))
+}
+
+/// `base` without the lines about options that `layer` speaks of, and behind it `layer`.
+fn layered(base: &str, layer: &str) -> String {
+    let spoken_of: BTreeSet<&str> = layer.lines().filter_map(option).collect();
+    let keep = |line: &&str| option(line).is_none_or(|name| !spoken_of.contains(name));
+    let kept: String = base.split_inclusive('\n').filter(keep).collect();
+    kept + layer
+}
+
+/// The option that a line sets or unsets.
+fn option(line: &str) -> Option<&str> {
+    let line = line.trim();
+    unset(line).or_else(|| line.starts_with("CONFIG_").then(|| line.split_once('=').map(|(name, _)| name))?)
 }
 
 /// The option that the series adds for our image, and the option with the image's path.
@@ -108,6 +123,14 @@ mod tests {
             ["CONFIG_A=y", "# CONFIG_C is not set", "CONFIG_D=\"x\""]
         );
         assert_eq!(dropped("# only words\n", "CONFIG_A=y\n").len(), 1);
+    }
+
+    #[test]
+    fn an_added_fragment_decides() {
+        let base = "# why\nCONFIG_A=y\nCONFIG_AB=y\n# CONFIG_C is not set\nCONFIG_D=1\n";
+        let layer = "# CONFIG_A is not set\nCONFIG_C=y\n# CONFIG_D=2 would be\n";
+        assert_eq!(layered(base, layer), format!("# why\nCONFIG_AB=y\nCONFIG_D=1\n{layer}"));
+        assert_eq!(layered(base, ""), base);
     }
 
     #[test]

@@ -27,6 +27,7 @@ const GLIBC_FOLDERS: &[&str] =
 const MUSL_FOLDERS: &[&str] = &["/lib/x86_64-linux-musl", "/usr/lib/x86_64-linux-musl", "/usr/lib/musl/lib"];
 
 const FOLDER: u32 = 0o040755;
+const REGULAR_FILE: u32 = 0o100000;
 const CHARACTER_DEVICE: u32 = 0o020600;
 
 /// The contents, by absolute path in the guest.
@@ -55,7 +56,12 @@ impl Initramfs {
 
     /// Adds a data file.
     pub fn text(&mut self, path: &str, text: &str) {
-        self.insert(path, Entry::File { bytes: text.as_bytes().to_vec(), mode: 0o100644 });
+        self.bytes(path, text.as_bytes());
+    }
+
+    /// The same of bytes.
+    pub fn bytes(&mut self, path: &str, bytes: &[u8]) {
+        self.insert(path, Entry::File { bytes: bytes.to_vec(), mode: REGULAR_FILE | 0o644 });
     }
 
     /// Adds a symbolic link.
@@ -120,10 +126,31 @@ impl Initramfs {
 
     /// Adds the host's `file`, which anybody may execute.
     pub fn file(&mut self, path: &str, file: &Path) -> Result<()> {
+        self.copy(path, file, 0o755)
+    }
+
+    /// Adds the host's `file` with these permissions.
+    pub fn copy(&mut self, path: &str, file: &Path, permissions: u32) -> Result<()> {
         let bytes =
             fs::read(file).with_context(|| format!("cannot read {} for the guest", file.display()))?;
-        self.insert(path, Entry::File { bytes, mode: 0o100755 });
+        self.insert(path, Entry::File { bytes, mode: REGULAR_FILE | permissions });
         Ok(())
+    }
+
+    /// Adds a folder.
+    pub fn folder(&mut self, path: &str) {
+        self.insert(path, Entry::Folder);
+    }
+
+    /// Whether something of that name is in it.
+    pub fn has(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
+    /// The bytes of all its files.
+    pub fn size(&self) -> u64 {
+        let size = |entry: &Entry| if let Entry::File { bytes, .. } = entry { bytes.len() as u64 } else { 0 };
+        self.entries.values().map(size).sum()
     }
 
     fn insert(&mut self, path: &str, entry: Entry) {

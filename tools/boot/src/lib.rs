@@ -6,7 +6,7 @@
 //! ([`programs`], [`workshop`]) into a file system ([`initramfs`]), runs QEMU ([`qemu`]) for each case ([`case`],
 //! [`cases`]), reads the KTAP that comes back ([`ktap`]) and holds it against what the case demands ([`verdict`],
 //! [`report`]). The kernel's own selftests ([`selftests`]) are held against a second guest with the kernel's image
-//! ([`control`]).
+//! ([`control`]). A guest may also be there for one program of the user's ([`session`]).
 //!
 //! # Invariants
 //!
@@ -14,30 +14,39 @@
 //! 2. `Ok` from [`boot`] means that each program of each case reported, saw the image it had to see, and passed or did
 //!    the same as in the case's control.
 
+pub mod apt;
+pub mod archives;
 pub mod cache;
 pub mod case;
 pub mod cases;
 pub mod config;
 pub mod control;
+pub mod declared;
 pub mod elf;
 pub mod initramfs;
 pub mod job;
 pub mod kernel;
 pub mod ktap;
+pub mod library;
+pub mod log;
+pub mod luggage;
 pub mod packages;
 pub mod programs;
 pub mod progress;
 pub mod qemu;
 pub mod report;
+pub mod schedule;
 pub mod selftests;
+pub mod session;
 pub mod source;
+pub mod stream;
+pub mod subject;
 pub mod verdict;
 pub mod workshop;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -48,7 +57,7 @@ use crate::control::Comparison;
 use crate::initramfs::Initramfs;
 use crate::kernel::{Kernel, Recipe, Tree};
 use crate::programs::Program;
-use crate::qemu::{Guest, Limits};
+use crate::qemu::Guest;
 pub use crate::report::Summary;
 use crate::verdict::Verdict;
 use crate::workshop::Workshop;
@@ -77,22 +86,9 @@ pub struct Options {
 pub fn boot(options: &Options) -> Result<Summary> {
     let started = Instant::now();
     let cases = cases::choose(cases::all(&options.root)?, &options.cases)?;
-    ensure!(
-        source::KERNELS.contains(&options.kernel.as_str()),
-        "there is no kernel `{}`; the kernels are: {}",
-        options.kernel,
-        source::KERNELS.join(", ")
-    );
+    require_kernel(&options.kernel)?;
     packages::require(packages::BOOT)?;
-    let build_id = elf::build_id(&options.image_debug)
-        .context("there is no image to boot; `cargo xtask image` makes it")?;
-    ensure!(
-        build_id == elf::build_id(&options.image)?,
-        "{} and {} are from different builds; run `cargo xtask image`",
-        options.image.display(),
-        options.image_debug.display()
-    );
-
+    let build_id = image_of(&options.image, &options.image_debug)?;
     let folder = options.root.join("target/boot");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _lock = cache::lock(&folder.join("lock"), "target/boot")?;
@@ -109,7 +105,7 @@ pub fn boot(options: &Options) -> Result<Summary> {
         let verdict = run_case(case, &files, &kernel.bz_image, &folder.join(&case.name), build_id);
         verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")))
     };
-    let verdicts = in_parallel(&cases, run);
+    let verdicts = schedule::in_parallel(&cases, run);
     let comparisons = compare(&cases, &verdicts, &folder)?;
     let summary = Summary { verdicts, comparisons };
 
@@ -128,15 +124,38 @@ pub fn boot(options: &Options) -> Result<Summary> {
 pub fn kernel(options: &Options) -> Result<Kernel> {
     let cache = Cache::open()?;
     let _lock = cache.lock()?;
-    kernel_in(&cache, options, config::SMALLEST, &options.image_debug)
+    kernel_in(&cache, &options.root, &options.kernel, config::SMALLEST, &options.image_debug)
 }
 
 /// The same with a configuration and an image, in a cache whose lock the caller holds.
-fn kernel_in(cache: &Cache, options: &Options, configuration: &str, image: &Path) -> Result<Kernel> {
-    let fragment = config::fragment(&options.root, configuration)?;
-    let patches = source::series(&options.root)?;
-    let tarball = source::find(&options.kernel, cache)?;
+fn kernel_in(cache: &Cache, root: &Path, version: &str, configuration: &str, image: &Path) -> Result<Kernel> {
+    let fragment = config::fragment(root, configuration)?;
+    let patches = source::series(root)?;
+    let tarball = source::find(version, cache)?;
     Tree::new(cache, Recipe { tarball, fragment, patches })?.build(image)
+}
+
+/// Fails unless there is such a kernel.
+fn require_kernel(version: &str) -> Result<()> {
+    ensure!(
+        source::KERNELS.contains(&version),
+        "there is no kernel `{version}`; the kernels are: {}",
+        source::KERNELS.join(", ")
+    );
+    Ok(())
+}
+
+/// The build-id of an image of which there are these two files.
+fn image_of(image: &Path, image_debug: &Path) -> Result<String> {
+    let build_id =
+        elf::build_id(image_debug).context("there is no image to boot; `cargo xtask image` makes it")?;
+    ensure!(
+        build_id == elf::build_id(image)?,
+        "{} and {} are from different builds; run `cargo xtask image`",
+        image.display(),
+        image_debug.display()
+    );
+    Ok(build_id)
 }
 
 /// The cases of the workspace at `root`, in the order of their names.
@@ -175,7 +194,7 @@ impl Built {
                 Image::Rust | Image::C => &options.image_debug,
                 Image::Update => &options.updated_image,
             };
-            let kernel = kernel_in(&cache, options, &case.config, image)
+            let kernel = kernel_in(&cache, &options.root, &options.kernel, &case.config, image)
                 .with_context(|| format!("case `{}` has no kernel", case.name))?;
             let bz_image = folder.join(format!("bzImage-{key}"));
             fs::copy(&kernel.bz_image, &bz_image)
@@ -214,6 +233,7 @@ impl Files {
                 wanted.push(programs::find(name)?);
             }
         }
+        let _lock = workshop::lock(folder)?;
         let workshop = Workshop {
             root: &options.root,
             folder: folder.join("programs"),
@@ -272,42 +292,13 @@ fn run_case(case: &Case, files: &Files, bz_image: &Path, folder: &Path, build_id
         cpus: case.cpus,
         counts_instructions: case.counts_instructions,
         memory_mib: case.memory_mib,
+        streams: &[],
     };
-    let mut limits = Limits::of(case.limit());
-    if case.counts_instructions {
-        // It executes one by one.
-        limits.first_line *= 4;
-    }
-    let text = qemu::run(&guest, limits)?;
+    let text = qemu::run(&guest, case.limits())?;
     let report = ktap::parse(&text).map_err(|error| {
         qemu::failure(folder, &format!("the guest's verdict cannot be believed: {error:#}"))
     })?;
-    Ok(verdict::judge(case, &report, build_id))
-}
-
-/// Runs `work` on every case, as many at once as there are CPUs, and a case that follows another behind that one; the
-/// results in the cases' order.
-fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Verdict + Sync) -> Vec<Verdict> {
-    let numbered = || cases.iter().enumerate();
-    let next = Mutex::new(numbered().filter(|(_, case)| case.follows.is_none()));
-    let results = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    // A panic in `work` ends the scope; the locks are never held across it.
-                    let Some(first) = next.lock().expect("never poisoned").next() else { break };
-                    let behind = numbered().filter(|(_, case)| case.follows.as_ref() == Some(&first.1.name));
-                    for (index, case) in [first].into_iter().chain(behind) {
-                        let verdict = work(case);
-                        results.lock().expect("never poisoned").push((index, verdict));
-                    }
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().expect("never poisoned");
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, verdict)| verdict).collect()
+    let mut verdict = verdict::judge(case, &report, build_id);
+    verdict.problems.extend(log::problems(&qemu::console(folder), &case.log_says));
+    Ok(verdict)
 }

@@ -58,6 +58,8 @@ pub(crate) enum Build {
 
 const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
 const C_STATIC: &[&str] = &["-O2", "-Wall", "-Werror", "-static"];
+const C_BARE: &[&str] =
+    &["-O2", "-Wall", "-Werror", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"];
 /// The stub that a program links with is in `target/client`, where `cargo xtask client` puts it.
 const C_LINKED: &[&str] = &["-O2", "-Wall", "-Werror", "-Ltarget/client", "-llinux"];
 /// The runner's program and its package.
@@ -114,9 +116,14 @@ pub const PROGRAMS: &[Program] = &[
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
     program("linked", "C, glibc dynamic, linked with the vDSO", Build::ClientC("gcc", C_LINKED, "linked.c")),
     program("registry", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "registry.c")),
+    program("random-c", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "random.c")),
+    program("threads", "C, no libc", Build::ClientC("gcc", C_BARE, "threads.c")),
+    program("random", "Rust std, glibc dynamic", Build::Rust("random")),
     program("divide", "Rust std, glibc dynamic", Build::Rust("divide")),
     program("linear_memory", "Rust std, glibc dynamic", Build::Rust("linear_memory")),
     program("peek", "Rust std, glibc dynamic", Build::Rust("peek")),
+    program("jit", "Rust std, glibc dynamic", Build::Rust("jit")),
+    program("jit-c", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "jit.c")),
     program("plugin-host", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "plugin/host.c")),
     program("plugin.so", "C, a library", Build::ClientLibrary("plugin/plugin.c")),
 ];

@@ -33,7 +33,9 @@ pub const KEPT: &str = "kept.cpio";
 ///   when it was gone from memory. So init starts the others (`maxcpus=1`).
 /// - A processor that is started then would count ticks to learn how long a loop takes, and there are none while the
 ///   first one is idle. So it is told (`lpj`, about that of 2.5 GHz): nothing in a guest waits for hardware.
-const COMMAND_LINE: &str = "console=ttyS0 panic=-1 maxcpus=1 lpj=10000000";
+/// - It would also count ticks to learn whether the timer's interrupt arrives, and panic if a busy host let them come late
+///   (`IO-APIC + timer doesn't work`). So it is told that it does (`no_timer_check`).
+const COMMAND_LINE: &str = "console=ttyS0 panic=-1 maxcpus=1 lpj=10000000 no_timer_check";
 
 const POLL: Duration = Duration::from_millis(20);
 const SHOWN_LINES: usize = 20;
@@ -54,6 +56,8 @@ pub struct Guest {
     pub counts_instructions: bool,
     /// Memory, in MiB.
     pub memory_mib: u32,
+    /// Names of more ports; the guest writes to `liblinux.NAME`, which is the file NAME of the folder.
+    pub streams: &'static [&'static str],
 }
 
 /// How long a guest may take.
@@ -67,17 +71,15 @@ pub struct Limits {
     pub overall: Duration,
 }
 
-impl Limits {
-    /// The limits of a guest that may run so long.
-    pub fn of(overall: Duration) -> Self {
-        Self { first_line: Duration::from_secs(20), each_line: Duration::from_secs(60), overall }
-    }
-}
-
 /// Runs `guest` to its end; the text of its verdict.
 pub fn run(guest: &Guest, limits: Limits) -> Result<String> {
+    run_watched(guest, limits, &mut || Ok(()))
+}
+
+/// The same, and calls `watch` all the while, and once after the end.
+pub fn run_watched(guest: &Guest, limits: Limits, watch: &mut dyn FnMut() -> Result<()>) -> Result<String> {
     let verdict = guest.folder.join(VERDICT);
-    for name in [CONSOLE, VERDICT, ERRORS, KEPT] {
+    for name in [CONSOLE, VERDICT, ERRORS, KEPT].iter().chain(guest.streams) {
         let path = guest.folder.join(name);
         File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     }
@@ -89,7 +91,9 @@ pub fn run(guest: &Guest, limits: Limits) -> Result<String> {
     let started = Instant::now();
     let (mut length, mut last_line) = (0, started);
     let status = loop {
-        if let Some(status) = running.0.try_wait().context("cannot wait for QEMU")? {
+        let ended = running.0.try_wait().context("cannot wait for QEMU")?;
+        watch()?;
+        if let Some(status) = ended {
             break status;
         }
         let now = Instant::now();
@@ -108,6 +112,11 @@ pub fn run(guest: &Guest, limits: Limits) -> Result<String> {
         return Err(failure(&guest.folder, &reason));
     }
     Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// What the guest's kernel and its processes wrote to the console.
+pub fn console(folder: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(folder.join(CONSOLE)).unwrap_or_default()).into_owned()
 }
 
 /// An error that says `reason` and shows the end of the guest's console.
@@ -153,6 +162,10 @@ fn start(guest: &Guest) -> Result<Running> {
         .args(if guest.counts_instructions { ["-icount", "shift=0,sleep=off"].as_slice() } else { &[] })
         .stdout(errors.try_clone().context("cannot duplicate a file")?)
         .stderr(errors);
+    for name in guest.streams {
+        qemu.args(["-chardev", &format!("file,id={name},path={name}")]);
+        qemu.args(["-device", &format!("virtserialport,chardev={name},name=liblinux.{name}")]);
+    }
     let child = qemu.spawn().context("cannot run setpriv (Debian's util-linux) to start QEMU")?;
     Ok(Running(child))
 }
@@ -175,9 +188,7 @@ fn overdue(limits: Limits, reported: bool, elapsed: Duration, since_line: Durati
 
 /// What was wrong with a guest that has ended, if something was.
 fn bad_end(status: ExitStatus, folder: &Path, silent: bool) -> Option<String> {
-    let console = fs::read(folder.join(CONSOLE)).unwrap_or_default();
-    let console = String::from_utf8_lossy(&console);
-    if let Some((_, panic)) = console.split_once("Kernel panic - not syncing:") {
+    if let Some((_, panic)) = console(folder).split_once("Kernel panic - not syncing:") {
         let why = panic.lines().next().unwrap_or_default().trim();
         return Some(format!("the guest's kernel panicked: {why}"));
     }
@@ -197,7 +208,7 @@ mod tests {
     #[test]
     fn the_watchdogs() {
         let s = Duration::from_secs;
-        let limits = Limits::of(s(300));
+        let limits = Limits { first_line: s(20), each_line: s(60), overall: s(300) };
         assert_eq!(overdue(limits, false, s(19), s(19)), None);
         assert!(overdue(limits, false, s(20), s(20)).unwrap().contains("no verdict within 20 s"));
         assert_eq!(overdue(limits, true, s(100), s(59)), None);

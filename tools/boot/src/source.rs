@@ -43,7 +43,7 @@ pub struct Tarball {
 
 /// Finds the installed source package of `kernel` and checks that it is whole, installing it again if it is not.
 pub fn find(kernel: &str, cache: &Cache) -> Result<Tarball> {
-    let package = format!("linux-source-{kernel}");
+    let package = package(kernel);
     let path = PathBuf::from(format!("/usr/src/{package}.tar.xz"));
     let memo = cache.root().join(format!("{package}.checked"));
     let before = stat(&path)?;
@@ -68,6 +68,11 @@ pub fn find(kernel: &str, cache: &Cache) -> Result<Tarball> {
     let identity = format!("{package} {version} {}", cache::hash_file(&path)?);
     cache::write_whole(&memo, &format!("{}{identity}\n", stat(&path)?))?;
     Ok(Tarball { path, identity })
+}
+
+/// The Debian package with the source of `kernel`.
+pub fn package(kernel: &str) -> String {
+    format!("linux-source-{kernel}")
 }
 
 /// Makes `folder/source`, unpacked from `tarball` with `patches` applied in order.

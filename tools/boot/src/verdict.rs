@@ -2,7 +2,8 @@
 //!
 //! A report is believed only after it has named the right image: the build-id that the guest found at
 //! `AT_SYSINFO_EHDR` must be the one in the file on the host. Otherwise all its results may be true, and about something
-//! else.
+//! else. Its timers must be fine ones: a kernel that gave the processor's timer up has ticks of 4 ms instead, and what
+//! sleeps ends elsewhere, so that a case and its control would differ by that.
 //!
 //! # Invariants
 //!
@@ -78,6 +79,7 @@ pub fn judge(case: &Case, report: &Report, build_id: &str) -> Verdict {
     };
     demand("image", "image", build_id);
     demand("clock source", "clocksource", &case.clocksource);
+    demand("timer resolution", "timer resolution", "1 ns");
     demand("number of processors", "processors", &case.cpus.to_string());
     if report.tests.len() != case.programs.len() {
         let (seen, expected) = (report.tests.len(), case.programs.len());
@@ -184,6 +186,7 @@ mod tests {
     const GOOD: &str = "\
 KTAP version 1
 # clocksource: tsc
+# timer resolution: 1 ns
 # processors: 1
 # image: 00ff
 1..1
@@ -209,6 +212,8 @@ ok 1 go
             ("# image: 00ff", "# image: 00fe", "image is 00fe"),
             ("# image: 00ff\n", "", "did not say its image"),
             ("tsc", "hpet", "clock source is hpet"),
+            ("resolution: 1 ns", "resolution: 4000000 ns", "timer resolution is 4000000 ns"),
+            ("# timer resolution: 1 ns\n", "", "did not say its timer resolution"),
             ("processors: 1", "processors: 2", "number of processors is 2"),
             ("build-id: 00ff", "build-id: none", "it saw the image none"),
             ("    # build-id: 00ff\n", "", "it saw the image not said"),

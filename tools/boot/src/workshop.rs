@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cache;
+use crate::cache::{self, Lock};
 use crate::programs::{Build, Program, RUNNER};
 use crate::selftests::Origin;
 
@@ -41,6 +41,11 @@ pub struct Workshop<'a> {
     pub image_debug: &'a Path,
     /// The kernel's image with its symbols.
     pub c_image_debug: &'a Path,
+}
+
+/// Waits until no other run builds programs below `folder`. A run that boots cases holds this only while it builds.
+pub fn lock(folder: &Path) -> Result<Lock> {
+    cache::lock(&folder.join("programs.lock"), "target/boot/programs")
 }
 
 impl Workshop<'_> {

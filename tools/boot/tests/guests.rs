@@ -57,6 +57,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
         cpus: 1,
         counts_instructions: false,
         memory_mib: 128,
+        streams: &[],
     };
     (folder, guest)
 }

@@ -44,7 +44,7 @@ const fn process(name: &'static str, work: fn()) -> Measure {
     Measure { name, times: 1, rows: 25, work }
 }
 
-/// What goes on as if there were no runner.
+/// Calls: a standard function is the running kernel's own behind one jump, a system call is the program's.
 const CALLS: &[Measure] = &[
     call("clock_gettime, TSC clock", || clock(libc::CLOCK_MONOTONIC)),
     call("clock_gettime, coarse clock", || clock(libc::CLOCK_MONOTONIC_COARSE)),

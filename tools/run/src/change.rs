@@ -10,8 +10,10 @@ use nix::libc;
 /// What happened to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It is gone.
+    /// It is gone, or nothing of it is left to serve.
     Gone,
+    /// It begins to exit: it is stopped before anything of it is taken down.
+    Exiting,
     /// It has become another program, and has not executed an instruction of it.
     Exec,
     /// It stands before or behind a system call that we sent it to.
@@ -35,6 +37,7 @@ impl Change {
             0 if signal == libc::SIGTRAP | 0x80 => Self::SystemCall,
             0 => Self::Signal(signal),
             libc::PTRACE_EVENT_EXEC => Self::Exec,
+            libc::PTRACE_EVENT_EXIT => Self::Exiting,
             // With SIGTRAP it only says that something about stops has changed.
             libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => Self::GroupStop,
             _ => Self::Trivial,
@@ -62,6 +65,7 @@ mod tests {
             (stop(libc::SIGSTOP, 0), Change::Signal(libc::SIGSTOP)),
             (stop(64, 0), Change::Signal(64)),
             (stop(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC), Change::Exec),
+            (stop(libc::SIGTRAP, libc::PTRACE_EVENT_EXIT), Change::Exiting),
             (stop(libc::SIGTRAP, libc::PTRACE_EVENT_STOP), Change::Trivial),
             (stop(libc::SIGTSTP, libc::PTRACE_EVENT_STOP), Change::GroupStop),
             (stop(libc::SIGTRAP, libc::PTRACE_EVENT_FORK), Change::Trivial),

@@ -5,8 +5,10 @@
 //! 1. The exit status is the program's own; otherwise, as with `env(1)`, [`FAILURE`] if we failed, [`NOT_EXECUTABLE`] if
 //!    the program was found and cannot be run, [`NOT_FOUND`] if it was not found.
 
+use crate::ground::{self, Work};
 use crate::image::Image;
 use crate::launch::Launch;
+use crate::messages::printable;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use nix::errno::Errno;
@@ -42,8 +44,9 @@ struct Arguments {
     /// The image, in place of the one that is part of this program
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Give the image to PROGRAM alone and then let go of it: it can be traced by others, and what it starts has the
-    /// kernel's vDSO
+    /// Give the image to PROGRAM alone and then let go of it: it can be traced by others (gdb,
+    /// strace, LeakSanitizer), its signals are as fast as ever, and what it starts has the kernel's
+    /// vDSO
     #[arg(long)]
     no_follow: bool,
     /// The program and its arguments
@@ -53,6 +56,19 @@ struct Arguments {
 
 /// Does what the command line asks for. Returns only if the program could not be run: the exit status.
 pub fn run() -> u8 {
+    ground::run::<Program>()
+}
+
+/// This program.
+struct Program;
+
+impl Work for Program {
+    fn run() -> u8 {
+        perform()
+    }
+}
+
+fn perform() -> u8 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -102,5 +118,5 @@ fn explain(program: &Path, error: Errno) -> (String, u8) {
         ),
         other => (other.desc().to_owned(), NOT_EXECUTABLE),
     };
-    (format!("cannot run {}: {why}", program.display()), status)
+    (format!("cannot run {}: {why}", printable(program.as_os_str())), status)
 }

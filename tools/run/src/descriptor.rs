@@ -6,9 +6,10 @@
 
 #![expect(unsafe_code, reason = "descriptors are numbers to the calls used here")]
 
+use nix::errno::Errno;
 use nix::libc::{self, c_int, c_uint};
 use std::fs::OpenOptions;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 /// The first number that is not a standard stream's.
 const FIRST: c_int = 3;
@@ -28,6 +29,14 @@ pub(crate) fn discard(descriptor: c_int) {
     }
 }
 
+/// Moves what a standard stream leads to out of its place, which is left as by [`discard`]; none if
+/// it is closed.
+pub(crate) fn take(descriptor: c_int) -> Option<OwnedFd> {
+    let moved = duplicate(descriptor).ok();
+    discard(descriptor);
+    moved
+}
+
 /// Closes every descriptor but the standard streams and `kept`.
 pub(crate) fn close_all_but(kept: &OwnedFd) {
     let kept = kept.as_raw_fd().cast_unsigned();
@@ -43,10 +52,13 @@ pub(crate) fn close_all_but(kept: &OwnedFd) {
 
 /// Moves a descriptor out of the way of the standard streams, one of which the user may have closed.
 pub(crate) fn above_streams(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
-    use std::os::fd::FromRawFd as _;
-    // SAFETY: duplicates an open descriptor.
-    let moved = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST) };
-    nix::errno::Errno::result(moved)?;
-    // SAFETY: new, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+    duplicate(descriptor.as_raw_fd())
+}
+
+/// Another descriptor for the same, above the standard streams.
+fn duplicate(descriptor: c_int) -> nix::Result<OwnedFd> {
+    // SAFETY: takes numbers; a descriptor that is not open is an error.
+    let copy = Errno::result(unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, FIRST) })?;
+    // SAFETY: new, and owned by nothing else.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

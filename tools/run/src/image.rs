@@ -1,44 +1,37 @@
 //! The image, and the copy of it that a process gets.
 //!
 //! The image's standard functions read data pages that the kernel of its own version keeps. The running kernel is
-//! another, with other pages elsewhere, so in each process's copy their names lead to the running kernel's functions of the
-//! same names, whose data pages are where those look for them: a dynamic symbol has the distance from the copy, and
-//! whoever resolves it adds that to the copy's address and calls the kernel's function as without us. Who goes by the
-//! offset, which is locked, finds a jump there. What the running kernel has not is answered by the plain stub in the
-//! call's slot. Everything else is as it was built.
+//! another, with other pages elsewhere. So in each process's copy a jump stands at the start of a standard function, to
+//! the running kernel's function of the same name, a copy of which lies behind the image ([`Extension`]). Names, offsets
+//! and sizes stay as they were built. A function that the running kernel does not have is answered by the plain stub in
+//! the call's slot.
 //!
-//! The distance may be negative: the sum is what counts, modulo 2^64. A symbol with the address itself (`SHN_ABS`) would
-//! be clearer, but loaders disagree on it: glibc takes it as it is, musl and Go add the image's address all the same.
+//! If the kernel's code cannot be copied, or the copy cannot lie near enough to the kernel's data, the stubs answer all.
 //!
 //! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone is left to them where the kernel has
 //! no function of that name: with zeros it asks the kernel for bytes, and it answers a caller's probe, which the plain
-//! stub takes for a request. (On such a kernel nobody can then allocate the state that the answer describes.) The
-//! function that enters an SGX enclave needs no data either, but an exception in an enclave is known to the kernel's own
-//! function alone, so it is redirected where there is one.
+//! stub takes for a request. (On such a kernel a caller cannot allocate the state that the answer describes.) The
+//! function that enters an SGX enclave needs no data either, but the kernel knows an exception in an enclave by the
+//! address of its own function alone. So the jump there leads to the original, wherever that is.
 //!
 //! # Invariants
 //!
 //! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, offsets are addresses, and
 //!    `.dynsym` is the table that loaders read.
-//! 2. Both names of a standard function lead to the same place.
+//! 2. A copy differs from the image in the first bytes of standard functions, and in what an [`Extension`] changes.
 
 use crate::arch::{JUMP_SIZE, SHORT_JUMP_SIZE, jump, short_jump};
+use crate::extension::Extension;
 use crate::kernel::Functions;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use liblinux_abi::export::{SGX_ENTER_ENCLAVE, standard};
 use liblinux_abi::layout::{PAGE_SIZE, slot};
-use liblinux_check::image::{Image as Elf, SYMBOL_SIZE};
+use liblinux_check::image::Image as Elf;
 use std::fs;
 use std::path::Path;
 
 /// The image that `build.rs` put in.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
-
-/// Where in a symbol its value is (`st_value` of `Elf64_Sym`).
-const SYMBOL_VALUE: usize = 8;
-
-/// Bytes of a value.
-const WORD: usize = 8;
 
 /// `__vdso_getrandom`, which can do without data.
 const GETRANDOM: &str = "__vdso_getrandom";
@@ -59,8 +52,6 @@ struct Redirection {
     /// Its name in the kernel's vDSO.
     symbol: &'static str,
     offset: usize,
-    /// Where in the file its symbol has that offset.
-    value: usize,
     /// Where to jump in the image if the kernel has no such function; none to leave it alone.
     fallback: Option<usize>,
 }
@@ -72,6 +63,8 @@ pub(crate) struct Copy {
     pub(crate) bytes: Vec<u8>,
     /// The functions that are the kernel's vDSO's.
     pub(crate) redirected: Vec<&'static str>,
+    /// Why the kernel's vDSO, if there is one, answers none of the others.
+    pub(crate) obstacle: Option<String>,
 }
 
 impl Image {
@@ -107,22 +100,14 @@ impl Image {
         let elf = Elf::read(&bytes)?;
         let error = |what: String| anyhow!(what);
         let exports = elf.exports().map_err(error)?;
-        let symbols = usize::try_from(elf.section(".dynsym").map_err(error)?.header.sh_offset)?;
         let mut redirections = Vec::new();
         let calls = standard().map(|call| (call.symbol, call.name, Some(slot(call.number))));
         for (symbol, alias, fallback) in calls.chain([(SGX_ENTER_ENCLAVE, SGX_ENTER_ENCLAVE, None)]) {
             for export in exports.iter().filter(|export| export.name == symbol || export.name == alias) {
                 let offset = usize::try_from(export.value)?;
                 ensure!(offset + JUMP_SIZE <= bytes.len(), "{} reaches beyond the file", export.name);
-                let value = symbols + export.index * SYMBOL_SIZE + SYMBOL_VALUE;
                 let fallback = fallback.filter(|_| symbol != GETRANDOM);
-                redirections.push(Redirection {
-                    name: export.name.to_owned(),
-                    symbol,
-                    offset,
-                    value,
-                    fallback,
-                });
+                redirections.push(Redirection { name: export.name.to_owned(), symbol, offset, fallback });
             }
         }
         let build_id = build_id(&elf).context("it has no build-id")?;
@@ -130,9 +115,10 @@ impl Image {
         Ok(Self { bytes, build_id, redirections })
     }
 
-    /// Bytes of a copy.
-    pub(crate) fn size(&self) -> usize {
-        self.bytes.len()
+    /// Bytes of a copy, at most, in a process whose kernel's vDSO is as given.
+    pub(crate) fn size(&self, kernel: Option<&Functions>) -> usize {
+        let extension = kernel.and_then(|functions| functions.extension(&self.bytes).ok());
+        extension.map_or(self.bytes.len(), Extension::size)
     }
 
     /// Its build-id in hexadecimal.
@@ -142,21 +128,46 @@ impl Image {
 
     /// The copy that is to lie at `base` of a process in which the kernel's vDSO is as given.
     pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Functions)>) -> Copy {
-        let mut copy = Copy { bytes: self.bytes.clone(), redirected: Vec::new() };
-        for &Redirection { ref name, symbol, offset, value, fallback } in &self.redirections {
-            let answered = kernel.and_then(|(address, functions)| Some(address + functions.offset(symbol)?));
-            if let Some(address) = answered {
-                copy.bytes[offset..offset + JUMP_SIZE].copy_from_slice(&jump(address));
-                let distance = address.wrapping_sub(base);
-                copy.bytes[value..value + WORD].copy_from_slice(&distance.to_le_bytes());
-                if name == symbol {
-                    copy.redirected.push(symbol);
+        let extended = kernel.map(|(home, functions)| {
+            let extension = functions.extension(&self.bytes)?;
+            let bytes = extension.place(base, home).ok_or("its data is more than 2 GiB from the image")?;
+            Ok((bytes, extension.kernel()))
+        });
+        let (extended, obstacle) = match extended.transpose() {
+            Ok(extended) => (extended, None),
+            Err(why) => (None, Some(str::to_owned(why))),
+        };
+        let (bytes, behind) =
+            extended.map_or_else(|| (self.bytes.clone(), None), |(bytes, at)| (bytes, Some(at)));
+        let mut copy = Copy { bytes, redirected: Vec::new(), obstacle };
+        for &Redirection { ref name, symbol, offset, fallback } in &self.redirections {
+            let function = kernel.and_then(|(home, functions)| Some((home, functions.offset(symbol)?)));
+            let is_redirected = match (function, behind) {
+                (Some((home, function)), _) if symbol == SGX_ENTER_ENCLAVE => {
+                    copy.bytes[offset..offset + JUMP_SIZE].copy_from_slice(&jump(home + function));
+                    true
                 }
-            } else if let Some(stub) = fallback {
-                copy.bytes[offset..offset + SHORT_JUMP_SIZE].copy_from_slice(&short_jump(offset, stub));
+                (Some((_, function)), Some(behind)) => {
+                    copy.lead(offset, behind + function as usize);
+                    true
+                }
+                _ => {
+                    fallback.inspect(|stub| copy.lead(offset, *stub));
+                    false
+                }
+            };
+            if is_redirected && name == symbol {
+                copy.redirected.push(symbol);
             }
         }
         copy
+    }
+}
+
+impl Copy {
+    /// Puts a jump from one place to another.
+    fn lead(&mut self, from: usize, to: usize) {
+        self.bytes[from..from + SHORT_JUMP_SIZE].copy_from_slice(&short_jump(from, to));
     }
 }
 
@@ -176,83 +187,78 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::Memory;
-    use crate::stack::AT_SYSINFO_EHDR;
-    use nix::unistd::getpid;
-    use procfs::process::Process;
+    use crate::kernel::own;
 
     fn image() -> Image {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vdso/x86_64/vdso64.so");
         Image::from_file(&file).unwrap()
     }
 
-    /// Where the copies lie, for these tests.
-    const BASE: u64 = 0x7000_0000_0000;
-
-    /// Where a function jumps to: an address, or an offset in the image.
+    /// Where a function of a copy jumps to.
     fn target(copy: &Copy, offset: usize) -> Option<u64> {
-        let code = &copy.bytes[offset..offset + JUMP_SIZE];
-        let address = u64::from_le_bytes(code[6..].try_into().unwrap());
-        if code == jump(address) {
-            return Some(address);
-        }
-        let distance = i32::from_le_bytes(code[1..SHORT_JUMP_SIZE].try_into().unwrap());
+        let code = &copy.bytes[offset..offset + SHORT_JUMP_SIZE];
+        let distance = i32::from_le_bytes(code[1..].try_into().unwrap());
         let behind = (offset + SHORT_JUMP_SIZE) as u64;
         (code[0] == 0xe9).then(|| behind.wrapping_add_signed(distance.into()))
     }
 
-    /// Where the copy's symbol of that name leads, by an independent reader.
-    fn symbol(copy: &Copy, name: &str) -> u64 {
-        let guest = liblinux_guest::image::Image::parse(&copy.bytes, BASE).unwrap();
-        BASE.wrapping_add(guest.offset(name).unwrap())
-    }
-
-    /// Names of functions with where their symbols lead and where they jump to. Nothing else of the image may differ.
-    fn leads(image: &Image, copy: &Copy) -> Vec<(String, u64, Option<u64>)> {
-        let mut rest = copy.bytes.clone();
-        let leads = image.redirections.iter().map(|Redirection { name, offset, value, .. }| {
-            for place in [*offset..offset + JUMP_SIZE, *value..value + WORD] {
-                rest[place.clone()].copy_from_slice(&image.bytes[place]);
-            }
-            (name.clone(), symbol(copy, name), target(copy, *offset))
+    /// What the names of a copy lead to, by an independent reader, must be what the image's lead to.
+    fn assert_names_stay(image: &Image, copy: &Copy) {
+        let [built, copied] = [&image.bytes, &copy.bytes].map(|bytes| {
+            let elf = Elf::read(bytes).unwrap();
+            let exports = elf.exports().unwrap();
+            exports.iter().map(|one| (one.name.to_owned(), one.value, one.size)).collect::<Vec<_>>()
         });
-        let leads: Vec<_> = leads.collect();
-        assert!(rest == image.bytes, "more than functions' symbols and first bytes differs");
+        assert_eq!(built, copied);
         // Six functions with two names each, and the one for enclaves.
-        assert_eq!(leads.len(), 13);
-        leads
+        assert_eq!(image.redirections.len(), 13);
     }
 
     #[test]
-    fn every_function_that_the_kernel_has_leads_there() {
-        let (image, process) = (image(), Process::myself().unwrap());
-        let address = *process.auxv().unwrap().get(&AT_SYSINFO_EHDR).expect("this kernel has a vDSO");
-        let memory = Memory::open(getpid()).unwrap();
-        let functions = Functions::of(&memory, address, Functions::default()).unwrap();
-        assert_eq!(Functions::of(&memory, address, functions.clone()).unwrap(), functions);
-        let copy = image.copy_for(BASE, Some((address, &functions)));
+    fn every_function_that_the_kernel_has_leads_to_its_copy() {
+        let (image, (home, functions)) = (image(), own());
+        let base = home + 0x10_0000;
+        let copy = image.copy_for(base, Some((home, &functions)));
+        assert_eq!((copy.bytes.len(), copy.obstacle.as_deref()), (image.size(Some(&functions)), None));
+        assert_names_stay(&image, &copy);
         let mut led = 0;
-        for (name, leads, target) in leads(&image, &copy) {
-            let symbol = if name.starts_with("__vdso_") { name.clone() } else { format!("__vdso_{name}") };
-            if let Some(offset) = functions.offset(&symbol) {
-                assert_eq!((leads, target), (address + offset, Some(address + offset)), "{name}");
+        for Redirection { symbol, offset, .. } in &image.redirections {
+            if let Some(function) = functions.offset(symbol).filter(|_| *symbol != SGX_ENTER_ENCLAVE) {
+                assert_eq!(target(&copy, *offset), Some(image.bytes.len() as u64 + function), "{symbol}");
                 led += 1;
             }
         }
-        assert!(led >= 8, "{led} names lead to the kernel");
+        assert!(led >= 8, "{led} names lead to the kernel's code");
     }
 
     #[test]
-    fn without_a_vdso_the_stubs_answer() {
-        let image = image();
-        let copy = image.copy_for(BASE, None);
-        assert!(copy.redirected.is_empty());
-        for (name, leads, target) in leads(&image, &copy) {
-            let redirection = image.redirections.iter().find(|redirection| redirection.name == name).unwrap();
-            assert_eq!(leads, BASE + redirection.offset as u64, "{name}");
-            let stub = standard().find(|call| call.symbol == name || call.name == name);
-            let stub = stub.filter(|call| call.symbol != GETRANDOM);
-            assert_eq!(target, stub.map(|call| slot(call.number) as u64), "{name}");
+    fn where_the_kernels_code_cannot_be_the_stubs_answer() {
+        let (image, (home, functions)) = (image(), own());
+        for (kernel, why) in [(None, None), (Some((home, &functions)), Some("more than 2 GiB"))] {
+            let copy = image.copy_for(home.wrapping_sub(1 << 32), kernel);
+            assert!(copy.redirected.iter().all(|symbol| *symbol == SGX_ENTER_ENCLAVE));
+            assert!(copy.obstacle.as_deref().is_some() == why.is_some());
+            assert!(copy.obstacle.unwrap_or_default().contains(why.unwrap_or_default()));
+            let copy = image.copy_for(home.wrapping_sub(1 << 32), kernel);
+            assert_names_stay(&image, &copy);
+            for Redirection { symbol, offset, .. } in &image.redirections {
+                let stub = standard().find(|call| call.symbol == *symbol);
+                let stub = stub.filter(|call| call.symbol != GETRANDOM);
+                assert_eq!(target(&copy, *offset), stub.map(|call| slot(call.number) as u64), "{symbol}");
+            }
+        }
+    }
+
+    /// Bytes that are no code, and code that leaves its object, are not copied.
+    #[test]
+    fn code_that_is_not_understood_is_not_copied() {
+        let (home, functions) = own();
+        let text = Elf::read(functions.bytes()).unwrap().text().unwrap();
+        let start = usize::try_from(text.start).unwrap();
+        for (code, why) in [(&[0x06][..], "no instruction"), (&[0xe9, 0, 0, 0, 0x70], "a branch out of it")] {
+            let broken = functions.patched(start, code);
+            let copy = image().copy_for(home, Some((home, &broken)));
+            assert!(copy.obstacle.as_ref().is_some_and(|said| said.contains(why)), "{:?}", copy.obstacle);
         }
     }
 }

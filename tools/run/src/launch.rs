@@ -5,9 +5,16 @@
 //! grandchild that nobody waits for, in a session of its own that no terminal's signal reaches, and the program has the
 //! process, the parent, the group and the terminal that were meant for it.
 //!
+//! A process whose parent has ended becomes the child of the namespace's first process, or of an
+//! ancestor that asks for orphans (`PR_SET_CHILD_SUBREAPER`). Where that is this process itself,
+//! the program would get a child that it did not make, and a program that waits until it has no
+//! children would wait for the tracer, which waits for the program. There the tracer stays this
+//! process's child, and of the kind that `wait` does not see without `__WCLONE` or `__WALL`: one
+//! that sends no signal at its end.
+//!
 //! ```text
 //! this process                 the tracer
-//!   forks, twice         ->
+//!   forks, mostly twice  ->
 //!   permits its tracing  <-    who it is
 //!                        ->    go on
 //!                        <-    whether it traces
@@ -17,11 +24,13 @@
 //! # Invariants
 //!
 //! 1. No program runs unless the tracer has attached; if the tracer dies, the kernel kills what it traced.
-//! 2. The program inherits nothing of ours: no descriptor, no child, no pending signal, no changed signal handling.
+//! 2. The program inherits nothing of ours: no descriptor, no child that `wait` sees, no pending
+//!    signal, no changed signal handling, no changed limit.
 //! 3. There is one thread until the program runs, so a forked child may do what it likes.
 
 #![expect(unsafe_code, reason = "processes are made by the bare call")]
 
+use crate::allowance::Allowance;
 use crate::descriptor;
 use crate::image::Image;
 use crate::messages::Messages;
@@ -30,7 +39,7 @@ use crate::tracee;
 use crate::tracer::Tracer;
 use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
-use nix::libc;
+use nix::libc::{self, c_int};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, chdir, execvp, getpid, setsid};
@@ -60,15 +69,19 @@ impl Launch {
         let (ours, theirs) = UnixStream::pair().context("cannot create a socket")?;
         let [ours, theirs] = [ours, theirs].map(OwnedFd::from).map(descriptor::above_streams);
         let (ours, theirs) = (ours?, theirs?);
+        let is_reaper = is_reaper();
         let Some(child) = fork().context("cannot create a process")? else {
-            match fork() {
-                Ok(None) => self.trace(program, theirs),
-                // The program's side sees the end of the conversation.
-                _ => exit(),
+            if !is_reaper && !matches!(fork(), Ok(None)) {
+                // Its end lets go of the tracer; if there is none, the program's side sees the end
+                // of the conversation.
+                exit();
             }
+            self.trace(program, theirs);
         };
         drop(theirs);
-        waitpid(child, Some(WaitPidFlag::__WALL)).context("cannot wait for a process")?;
+        if !is_reaper {
+            waitpid(child, Some(WaitPidFlag::__WALL)).context("cannot wait for a process")?;
+        }
         be_traced(File::from(ours))?;
         let Err(error) = execvp(&words[0], &words);
         Ok(error)
@@ -97,8 +110,8 @@ impl Launch {
         let answer = attached.err().map_or(0, |error| error as i32);
         if conversation.write_all(&answer.to_ne_bytes()).is_ok() && answer == 0 {
             drop(conversation);
-            let messages = Messages::new(self.is_verbose);
-            Tracer::new(self.image, program, self.is_following, messages).serve();
+            let messages = Messages::new(self.is_verbose, program);
+            Tracer::new(self.image, self.is_following, messages, Allowance::take()).serve();
         }
         exit()
     }
@@ -124,6 +137,14 @@ fn be_traced(mut conversation: File) -> Result<()> {
 fn permit(tracer: i32) {
     // An error means that there is no Yama. SAFETY: takes a number.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_long::from(tracer)) };
+}
+
+/// Whether orphans among this process's descendants become its children.
+fn is_reaper() -> bool {
+    let mut asks: c_int = 0;
+    // SAFETY: writes an int to `asks`.
+    let result = unsafe { libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut asks) };
+    getpid().as_raw() == 1 || (result == 0 && asks != 0)
 }
 
 /// A child of which this process gets no signal when it ends; in the child nothing.

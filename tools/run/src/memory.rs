@@ -1,44 +1,132 @@
-//! The memory of a stopped process, through `/proc/PID/mem`.
+//! The memory of a stopped process that this process traces.
 //!
-//! A tracer may write there even to what the process itself can only read, so that nothing of a process needs to be
-//! writable for our sake.
+//! It is read and written through the process's [`Folder`] in `/proc`, where that is proven to be the process's, and
+//! otherwise by `ptrace` itself, a word at a time. Both may write to what the process itself can only read, so that
+//! nothing of a process needs to be writable for the tracer's sake.
 //!
 //! # Invariants
 //!
-//! 1. The file belongs to one program: after an `execve` a new one is opened.
+//! 1. Every access reaches the process that `ptrace` knows by this number: a [`Folder`] was proven, a word needs no proof.
+//! 2. A [`Memory`] belongs to one program: after an `execve` a new one is opened.
 
+use crate::arch;
+use crate::folder::{Folder, SCRATCH};
+use crate::tracee;
+use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::libc::c_long;
+use nix::sys::ptrace;
 use nix::unistd::Pid;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::ptr::without_provenance_mut;
+
+/// Bytes that `ptrace` reads or writes at once. A word at a multiple of this lies in one page.
+const WORD: usize = size_of::<c_long>();
 
 /// A process's memory.
 #[derive(Debug)]
-pub(crate) struct Memory(File);
+pub(crate) struct Memory {
+    pid: Pid,
+    folder: Option<Folder>,
+}
 
 impl Memory {
-    /// Opens the memory of `pid`.
-    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
-        OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem")).map(Self)
+    /// The memory of `pid`, which is stopped.
+    pub(crate) fn open(pid: Pid) -> Result<Self> {
+        let place = arch::stack_pointer(&tracee::registers(pid)?) - SCRATCH;
+        peek(pid, place).context(
+            "its memory is closed to us (the program's file is not readable, or it runs as another user)",
+        )?;
+        Ok(Self { pid, folder: Folder::of(pid).ok() })
+    }
+
+    /// The process's folder in `/proc`; none if `/proc` does not have it.
+    pub(crate) fn folder(&self) -> Option<&Folder> {
+        self.folder.as_ref()
     }
 
     /// Reads `size` bytes at `address`.
     pub(crate) fn read(&self, address: u64, size: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; size];
-        self.0.read_exact_at(&mut bytes, address)?;
-        Ok(bytes)
+        let bytes = self.read_some(address, size)?;
+        if bytes.len() == size { Ok(bytes) } else { Err(Errno::EFAULT.into()) }
     }
 
     /// Reads up to `size` bytes at `address`, fewer if the mapping ends.
     pub(crate) fn read_some(&self, address: u64, size: usize) -> io::Result<Vec<u8>> {
+        let Some(folder) = &self.folder else { return Ok(read_words(self.pid, address, size)) };
         let mut bytes = vec![0; size];
-        let count = self.0.read_at(&mut bytes, address)?;
+        let mut count = 0;
+        while count < size {
+            match folder.read_at(&mut bytes[count..], address + count as u64) {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                Err(error) if count == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
         bytes.truncate(count);
         Ok(bytes)
     }
 
     /// Writes `bytes` at `address`.
     pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, address)
+        match &self.folder {
+            Some(folder) => folder.write_all_at(bytes, address),
+            None => Ok(write_words(self.pid, address, bytes)?),
+        }
+    }
+}
+
+/// Reads the word at `address`.
+pub(crate) fn peek(pid: Pid, address: u64) -> nix::Result<[u8; WORD]> {
+    Ok(ptrace::read(pid, without_provenance_mut(address as usize))?.to_ne_bytes())
+}
+
+/// Writes the word at `address`.
+pub(crate) fn poke(pid: Pid, address: u64, word: [u8; WORD]) -> nix::Result<()> {
+    ptrace::write(pid, without_provenance_mut(address as usize), c_long::from_ne_bytes(word))
+}
+
+/// Where in its word `address` is, and how many of `size` bytes the word has from there on.
+fn part(address: u64, size: usize) -> (usize, usize) {
+    let start = address as usize % WORD;
+    (start, size.min(WORD - start))
+}
+
+/// Reads up to `size` bytes, as far as they are mapped.
+fn read_words(pid: Pid, address: u64, size: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        let at = address + bytes.len() as u64;
+        let (start, count) = part(at, size - bytes.len());
+        let Ok(word) = peek(pid, at - start as u64) else { break };
+        bytes.extend(&word[start..start + count]);
+    }
+    bytes
+}
+
+fn write_words(pid: Pid, mut address: u64, mut bytes: &[u8]) -> nix::Result<()> {
+    while !bytes.is_empty() {
+        let (start, count) = part(address, bytes.len());
+        let (now, later) = bytes.split_at(count);
+        let place = address - start as u64;
+        let mut word = if count == WORD { [0; WORD] } else { peek(pid, place)? };
+        word[start..start + count].copy_from_slice(now);
+        poke(pid, place, word)?;
+        (address, bytes) = (address + count as u64, later);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_words() {
+        assert_eq!(part(16, 100), (0, 8));
+        assert_eq!(part(19, 100), (3, 5));
+        assert_eq!(part(19, 2), (3, 2));
+        assert_eq!(part(23, 9), (7, 1));
     }
 }

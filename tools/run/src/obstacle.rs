@@ -4,9 +4,12 @@
 //!
 //! 1. A reason is given only if it was seen; otherwise the possible ones are named as such.
 
+use crate::folder;
+use crate::messages::printable;
 use nix::errno::Errno;
-use procfs::process::Process;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 
 /// Where the security module Yama has its level.
 const YAMA: &str = "/proc/sys/kernel/yama/ptrace_scope";
@@ -23,15 +26,17 @@ pub(crate) fn explain(error: Errno) -> String {
 
 /// Who traces this process already.
 fn tracer() -> Option<String> {
-    let tracer = Process::myself().ok()?.status().ok()?.tracerpid;
-    if tracer == 0 {
+    let status = fs::read("/proc/self/status").ok()?;
+    let tracer = str::from_utf8(folder::line(&status, "TracerPid")?).ok()?;
+    if tracer == "0" {
         return None;
     }
-    let name = fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
+    let name = fs::read(format!("/proc/{tracer}/comm")).unwrap_or_default();
+    let name = printable(OsStr::from_bytes(name.trim_ascii_end()));
     Some(format!(
         "process {tracer} ({}) traces it already, and there can be only one: start the program without that, \
          or the debugger on a program started with --no-follow",
-        name.trim_end()
+        name
     ))
 }
 

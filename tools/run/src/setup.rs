@@ -1,8 +1,10 @@
 //! Giving the image to one process, which has just become another program and has not executed an instruction of it.
 //!
 //! Two mappings are made: pages of zeros for the kernel's data, and in their upper part, once the kernel has said where
-//! they lie, the image's copy for that place, readable and executable. The copy is in a file in memory, so that
-//! `/proc/PID/maps` has a name for it; where no such file can be had (a `seccomp` filter, a limit), it is anonymous. Then
+//! they lie, the image's copy for that place, readable and executable. They are asked for beside the kernel's vDSO, whose
+//! data the copy has to reach. The copy is in a file in memory, so that `/proc/PID/maps` has a name for it; where no such
+//! file can be had (a `seccomp` filter, a limit, a `/proc` of another PID namespace), it is anonymous. Its first page is
+//! written to once more: the kernel puts the whole of a mapping into a core file only if some page of it is private. Then
 //! `AT_SYSINFO_EHDR` is made to point at the image: on the stack, where programs look, and in the kernel's copy of the
 //! auxiliary vector, where debuggers do, if it lets us.
 //!
@@ -11,11 +13,12 @@
 //! 1. A process is left alone as it was ([`Outcome::LeftAlone`]), has the image wholly ([`Outcome::Given`]), or is made
 //!    to exit with [`FAILURE`] ([`Outcome::Ended`]).
 //! 2. Under a `seccomp` filter the process is made to map memory and nothing else: every program's loader does that,
-//!    and a filter may kill for what it does not expect.
+//!    and a filter may kill for other calls.
 
 use crate::arch;
 use crate::cli::FAILURE;
-use crate::image::Image;
+use crate::folder::{Folder, SCRATCH};
+use crate::image::{Copy, Image};
 use crate::injection::Injection;
 use crate::kernel::Functions;
 use crate::memory::Memory;
@@ -23,18 +26,20 @@ use crate::stack::{Edit, Stack};
 use crate::tracee;
 use anyhow::{Context as _, Result, bail};
 use liblinux_abi::layout::{DATA_SIZE, PAGE_SIZE};
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use procfs::process::Process;
-use std::fs::OpenOptions;
 use std::io::Write as _;
 
 /// What the mapping is called.
 const NAME: &[u8] = b"liblinux-vdso\0";
 
-/// How far below the stack pointer arguments of calls are put; there is nothing there yet.
-const SCRATCH: u64 = 512;
+/// More than the kernel's data pages, which lie directly below its vDSO, take.
+const KERNEL_DATA_MAX: u64 = 1 << 16;
+
+/// How near to the kernel's vDSO the image has to be: well within what an instruction reaches.
+const NEAR: u64 = 1 << 30;
 
 /// The most of a stack that is searched for the auxiliary vector: more than the kernel lets arguments take.
 const STACK_MAX: usize = 64 << 20;
@@ -59,8 +64,12 @@ pub(crate) struct Given {
     pub(crate) base: u64,
     /// The kernel's vDSO, if there is one.
     pub(crate) kernel: Option<u64>,
-    /// The functions that are led there.
+    /// The functions that are led to its code.
     pub(crate) redirected: Vec<&'static str>,
+    /// Why the others are not.
+    pub(crate) obstacle: Option<String>,
+    /// Bytes of the copy.
+    pub(crate) size: usize,
 }
 
 /// What is known of a process before anything is changed.
@@ -87,9 +96,7 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
     if !arch::is_native(&registers) {
         bail!(NOT_NATIVE);
     }
-    let memory = Memory::open(pid).context(
-        "its memory is closed to us (the program's file is not readable, it runs as another user, or /proc is not there)",
-    )?;
+    let memory = Memory::open(pid)?;
     let stack_pointer = arch::stack_pointer(&registers);
     let stack = read_stack(&memory, stack_pointer)?;
     if !stack.is_native() {
@@ -100,7 +107,9 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
         Some(address) => Functions::of(&memory, address, std::mem::take(functions))?,
         None => Functions::default(),
     };
-    let has_filter = Process::new(pid.as_raw())?.status()?.seccomp.is_none_or(|mode| mode != 0);
+    // Where nothing says that there is no filter, there may be one.
+    let mode = memory.folder().and_then(|folder| folder.status("Seccomp").ok()?);
+    let has_filter = mode.is_none_or(|mode| mode != b"0");
     Ok((memory, Plan { stack_pointer, stack, kernel, has_filter }))
 }
 
@@ -123,7 +132,7 @@ fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, functions: &Fu
         Ok(injection) => injection,
         Err(error) => return killed(pid, error),
     };
-    match map(&mut injection, pid, memory, plan, image, kernel) {
+    match map(&mut injection, memory, plan, image, kernel) {
         Ok((given, stack_pointer)) => match injection.finish(stack_pointer) {
             Ok(()) => Outcome::Given(given),
             Err(error) => killed(pid, error),
@@ -151,33 +160,32 @@ fn is_stopped(pid: Pid) -> bool {
 /// Maps the image and points the program at it; where the stack pointer is then.
 fn map(
     injection: &mut Injection<'_>,
-    pid: Pid,
     memory: &Memory,
     plan: &Plan,
     image: &Image,
     kernel: Option<(u64, &Functions)>,
 ) -> Result<(Given, u64)> {
     let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    let (read, execute) = (libc::PROT_READ as u64, (libc::PROT_READ | libc::PROT_EXEC) as u64);
-    let (data, size) = (DATA_SIZE as u64, image.size() as u64);
-    let below = injection
-        .call("mmap", [0, data + size, read, anonymous as u64, u64::MAX, 0])
-        .with_context(|| format!("there is no room for the image's {} KiB", (data + size) >> 10))?;
-    let base = below + data;
+    let base = find_room(injection, plan, image, kernel)?;
     let copy = image.copy_for(base, kernel);
-    let file = if plan.has_filter { None } else { create_file(injection, pid, memory, plan, &copy.bytes)? };
+    let file = if plan.has_filter { None } else { create_file(injection, memory, plan, &copy.bytes)? };
     let (flags, descriptor) = match file {
         Some(file) => (libc::MAP_PRIVATE, file),
         None => (anonymous, u64::MAX),
     };
+    let (size, execute) = (copy.bytes.len(), (libc::PROT_READ | libc::PROT_EXEC) as u64);
     let fixed = (flags | libc::MAP_FIXED) as u64;
     injection
-        .call("mmap", [base, size, execute, fixed, descriptor, 0])
+        .call("mmap", [base, size as u64, execute, fixed, descriptor, 0])
         .context("the image cannot be mapped executable")?;
-    match file {
-        Some(file) => drop(injection.call("close", [file])?),
-        None => memory.write(base, &copy.bytes).context("the image cannot be written to the process")?,
-    }
+    let missing = match file {
+        Some(file) => {
+            injection.call("close", [file])?;
+            &copy.bytes[..PAGE_SIZE]
+        }
+        None => &copy.bytes,
+    };
+    memory.write(base, missing).context("the image cannot be written to the process")?;
 
     let edit = plan.stack.point_at(base);
     let stack_pointer = plan.stack_pointer - edit.lower;
@@ -186,15 +194,51 @@ fn map(
         .context("its auxiliary vector cannot be written")?;
     if !plan.has_filter {
         // Refused by kernels without checkpointing; then debuggers see the kernel's vDSO, and nothing else is missing.
-        let _ = tell_kernel(injection, pid, memory, stack_pointer, &edit);
+        let _ = tell_kernel(injection, memory, stack_pointer, &edit);
     }
-    Ok((Given { base, kernel: plan.kernel, redirected: copy.redirected }, stack_pointer))
+    let Copy { redirected, obstacle, .. } = copy;
+    Ok((Given { base, kernel: plan.kernel, redirected, obstacle, size }, stack_pointer))
+}
+
+/// Maps pages of zeros for the image and the data below it; where the image begins.
+///
+/// The kernel's vDSO is somewhere above the stack, or among other mappings. In the first case there is room above it or
+/// below it; in the second the kernel's own choice is near enough. A place that is taken costs one more call.
+fn find_room(
+    injection: &mut Injection<'_>,
+    plan: &Plan,
+    image: &Image,
+    kernel: Option<(u64, &Functions)>,
+) -> Result<u64> {
+    let functions = kernel.map(|(_, functions)| functions);
+    let (data, read) = (DATA_SIZE as u64, libc::PROT_READ as u64);
+    let (size, flags) =
+        (data + image.size(functions) as u64, (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64);
+    let mut map = |wish: u64| {
+        let mapped = injection.call("mmap", [wish, size, read, flags, u64::MAX, 0]);
+        mapped.with_context(|| format!("there is no room for the image's {} KiB", size >> 10))
+    };
+    let Some((home, functions)) = kernel else { return Ok(map(0)? + data) };
+    let is_near = |place: u64| place.abs_diff(home) < NEAR;
+    let mut place = map(home + functions.bytes().len() as u64)?;
+    if !is_near(place) {
+        let below = home.saturating_sub(KERNEL_DATA_MAX + size) & !(PAGE_SIZE as u64 - 1);
+        if let Ok(mut other) = map(below) {
+            if is_near(other) {
+                std::mem::swap(&mut place, &mut other);
+            }
+            // A filter may not know the call. Pages of zeros that nothing uses do not harm.
+            if !plan.has_filter {
+                injection.call("munmap", [other, size])?;
+            }
+        }
+    }
+    Ok(place + data)
 }
 
 /// Has the process create a file in memory with the image in it; its descriptor, none if there can be no such file.
 fn create_file(
     injection: &mut Injection<'_>,
-    pid: Pid,
     memory: &Memory,
     plan: &Plan,
     bytes: &[u8],
@@ -203,8 +247,8 @@ fn create_file(
         injection.call("memfd_create", [name, libc::MFD_CLOEXEC.into()])
     });
     let Ok(file) = created else { return Ok(None) };
-    let opened = OpenOptions::new().write(true).open(format!("/proc/{pid}/fd/{file}"));
-    if opened.and_then(|mut opened| opened.write_all(bytes)).is_err() {
+    let opened = memory.folder().map(|folder| folder.open(&format!("fd/{file}"), OFlag::O_WRONLY));
+    if opened.is_none_or(|opened| opened.and_then(|mut opened| opened.write_all(bytes)).is_err()) {
         injection.call("close", [file])?;
         return Ok(None);
     }
@@ -214,32 +258,18 @@ fn create_file(
 /// Has the kernel take the auxiliary vector that is on the stack now for the process's (`PR_SET_MM_MAP`).
 fn tell_kernel(
     injection: &mut Injection<'_>,
-    pid: Pid,
     memory: &Memory,
     stack_pointer: u64,
     edit: &Edit,
 ) -> Result<()> {
-    let stat = Process::new(pid.as_raw())?.stat()?;
-    let place = |place: Option<u64>| place.context("the kernel does not say where the program's parts are");
-    let start_brk = place(stat.start_brk)?;
+    let stat = memory.folder().map(Folder::stat).context("there is no /proc")??;
+    // Start and end of code, data, heap (twice its start), stack (its start), arguments and environment.
+    let parts = [26, 27, 45, 46, 47, 47, 28, 48, 49, 50, 51];
+    let parts = parts.map(|field| stat.address(field)).into_iter().collect::<Result<Vec<_>>>()?;
     let (auxv, auxv_size) = edit.auxv;
     // `struct prctl_mm_map`: all as it is, but for the vector. No program file, a descriptor, is given.
-    let words = [
-        stat.startcode,
-        stat.endcode,
-        place(stat.start_data)?,
-        place(stat.end_data)?,
-        start_brk,
-        start_brk,
-        stat.startstack,
-        place(stat.arg_start)?,
-        place(stat.arg_end)?,
-        place(stat.env_start)?,
-        place(stat.env_end)?,
-        stack_pointer + auxv,
-        auxv_size | u64::from(u32::MAX) << 32,
-    ];
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let vector = [stack_pointer + auxv, auxv_size | u64::from(u32::MAX) << 32];
+    let bytes: Vec<u8> = parts.iter().chain(&vector).flat_map(|word| word.to_ne_bytes()).collect();
     with_scratch(memory, stack_pointer, &bytes, |map| {
         let (option, what) = (libc::PR_SET_MM as u64, libc::PR_SET_MM_MAP as u64);
         injection.call("prctl", [option, what, map, bytes.len() as u64, 0])

@@ -3,6 +3,10 @@
 //! Signals are numbers here because those without a name pass through as well; the wrappers of the nix crate know only
 //! named ones.
 //!
+//! A process that begins to exit is let go at once. Were it traced to its end, it would be the
+//! tracer's to reap first: its parent would see from a pidfd that it has ended, and wait for it in
+//! vain (`waitid` with `WNOHANG` finds nothing).
+//!
 //! # Invariants
 //!
 //! 1. No request makes this process's memory unsafe: the kernel writes to a pointer of ours in none of them but where
@@ -25,18 +29,29 @@ const SIGNAL_SET_SIZE: usize = 8;
 /// Begins to trace a process, and everything that it will start. If this process ends, all of them are killed.
 pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
     let follow = Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACECLONE;
-    let report = Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_TRACESYSGOOD;
+    let report = Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXIT;
     ptrace::seize(pid, follow | report | Options::PTRACE_O_EXITKILL)
 }
 
-/// Waits until something happens to `pid`, or to any traced process.
+/// Waits until something happens to `pid`, or to any traced process. One that begins to exit is let
+/// go and told as gone.
 pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     let mut status = 0;
     // SAFETY: the kernel writes an int to `status`.
     let result = unsafe { libc::waitpid(pid.map_or(-1, Pid::as_raw), &raw mut status, libc::__WALL) };
     match Errno::result(result) {
         Err(Errno::EINTR) => wait(pid),
-        result => result.map(|pid| (Pid::from_raw(pid), Change::of(status))),
+        result => result.map(|pid| {
+            let pid = Pid::from_raw(pid);
+            match Change::of(status) {
+                Change::Exiting => {
+                    // An error means that it was killed meanwhile: then its end is told next.
+                    let _ = detach(pid, 0);
+                    (pid, Change::Gone)
+                }
+                change => (pid, change),
+            }
+        }),
     }
 }
 
@@ -55,9 +70,14 @@ pub(crate) fn listen(pid: Pid) -> nix::Result<()> {
     request(libc::PTRACE_LISTEN, pid, null_mut(), null_mut())
 }
 
-/// Traces it no more.
-pub(crate) fn detach(pid: Pid) -> nix::Result<()> {
-    request(libc::PTRACE_DETACH, pid, null_mut(), null_mut())
+/// Traces it no more, with `signal` delivered unless that is 0.
+pub(crate) fn detach(pid: Pid, signal: i32) -> nix::Result<()> {
+    request(libc::PTRACE_DETACH, pid, null_mut(), signal as usize as *mut c_void)
+}
+
+/// Stops it as soon as it can be stopped, without a signal.
+pub(crate) fn interrupt(pid: Pid) -> nix::Result<()> {
+    request(libc::PTRACE_INTERRUPT, pid, null_mut(), null_mut())
 }
 
 /// The signals that it blocks, a bit each.

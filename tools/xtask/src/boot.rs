@@ -1,4 +1,4 @@
-//! `cargo xtask boot`: from the sources to a verdict.
+//! `cargo xtask boot`: from the sources to a verdict, or to the end of a program of the user's.
 
 use crate::checked;
 use crate::client;
@@ -6,9 +6,12 @@ use crate::image;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use liblinux_boot::kernel::Kernel;
+use liblinux_boot::session::{Machine, Request, Session};
+use liblinux_boot::subject::{self, Refusal};
 use liblinux_boot::{Options, Summary};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::ExitCode;
 
 /// The kernel that is booted unless another is asked for.
 pub(crate) const KERNEL: &str = "6.12";
@@ -19,6 +22,29 @@ pub(crate) fn cases(workspace: &Workspace, kernel: &str, names: &[String]) -> Re
     let summary = liblinux_boot::boot(&options)?;
     link(workspace, &liblinux_boot::kernel(&options)?)?;
     Ok(summary)
+}
+
+/// Runs a program of the user's in a guest; the exit status. Nothing but its output is written to standard output.
+pub(crate) fn program(workspace: &Workspace, kernel: &str, request: Request) -> ExitCode {
+    match session(workspace, kernel, request) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            error.downcast_ref::<Refusal>().map_or(subject::FAILED, |refusal| refusal.status).into()
+        }
+    }
+}
+
+fn session(workspace: &Workspace, kernel: &str, request: Request) -> Result<u8> {
+    let session = Session::prepare(request)?;
+    let (image, _) = checked::judged(workspace)?;
+    let machine = Machine {
+        root: workspace.root().to_owned(),
+        image,
+        image_debug: workspace.debug_image(),
+        kernel: kernel.to_owned(),
+    };
+    session.run(&machine)
 }
 
 /// Builds the kernel with the image in it, or finds that it is built.

@@ -2,15 +2,18 @@
 //!
 //! # Invariants
 //!
-//! 1. A file at its final path is whole: it is written beside it and renamed.
+//! 1. A file at its final path is whole, and keeps its time if nothing has changed ([`product`]).
 //! 2. The bytes depend on the sources and the tools alone, not on where the workspace is, who builds, or when: paths are
 //!    remapped, and no date goes in.
-//! 3. What is linked is the image's own object and nothing else; an undefined symbol is an error.
+//! 3. Equal bytes have equal build-ids, wherever their sources stand: see [`identity`].
+//! 4. What is linked is the image's own object and nothing else; an undefined symbol is an error.
 
 use crate::command::{cargo, output, run};
 use crate::exception;
 use crate::fixup_header;
+use crate::identity;
 use crate::legacy;
+use crate::product;
 use crate::version_script;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
@@ -63,8 +66,9 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
     link(workspace, library, &new)?;
     exception::sort(&new)?;
     strip(&new, &new_stripped)?;
-    fs::rename(&new, linked).context("cannot move the linked image into place")?;
-    fs::rename(&new_stripped, stripped).context("cannot move the stripped image into place")
+    identity::stamp(&new, &new_stripped)?;
+    product::install(&new, linked)?;
+    product::install(&new_stripped, stripped)
 }
 
 /// Compiles the image's crate into `target/FOLDER` and returns its library, an archive of one object.
@@ -83,7 +87,9 @@ fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf
 fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     let mut ld = Command::new("ld");
     ld.args(["-m", "elf_x86_64", "-shared", "-Bsymbolic", "--no-undefined", "--orphan-handling=error"]);
-    ld.args(["-soname", SONAME, "--hash-style=both", "--build-id=sha1", "--eh-frame-hdr"]);
+    ld.args(["-soname", SONAME, "--hash-style=both", "--eh-frame-hdr"]);
+    // Room for the id, which is known when the bytes are.
+    ld.arg(format!("--build-id=0x{}", "00".repeat(identity::SIZE)));
     ld.args(["-z", "noexecstack", "-z"]).arg(format!("max-page-size={PAGE_SIZE}"));
     // The linker script takes the layout from the table.
     for (name, value) in [

@@ -5,8 +5,9 @@
 //! 1. The checked-in files are what this module makes of the table; the build refuses stale ones. A test compares the
 //!    patch with the list.
 
+use crate::product;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use liblinux_abi::legacy::{CHANGES_FLAGS, KEPT, STACK, find_note};
 use liblinux_abi::syscall::{SYSCALLS, Syscall, number};
 use std::fmt::Write as _;
@@ -77,7 +78,7 @@ pub(crate) fn require_fresh(workspace: &Workspace) -> Result<()> {
 /// Writes the files.
 pub(crate) fn write(workspace: &Workspace) -> Result<()> {
     for (path, text) in files(workspace) {
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        product::write(&path, text)?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::client;
 use crate::fixup_header;
 use crate::image;
 use crate::legacy;
+use crate::product;
 use crate::version_script;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, anyhow};
@@ -40,6 +41,5 @@ pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
         let change = liblinux_check::lock::bless(&read(workspace)?, &new).map_err(|error| anyhow!(error))?;
         println!("{change}");
     }
-    fs::write(workspace.lock(), new.to_string())
-        .with_context(|| format!("cannot write {}", workspace.lock().display()))
+    product::write(&workspace.lock(), new.to_string())
 }

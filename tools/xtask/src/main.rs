@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! 1. Exit status 0 means done; 1 that the work failed or an image was refused; 2 that the command line or a file could
-//!    not be understood. `run` ends as its program does, or as `liblinux-run` would.
+//!    not be understood. `run` and `boot --run` end as their program does, or as `env` would.
 
 mod bench;
 mod boot;
@@ -12,9 +12,11 @@ mod client;
 mod command;
 mod exception;
 mod fixup_header;
+mod identity;
 mod image;
 mod legacy;
 mod lock;
+mod product;
 mod run;
 mod test;
 mod version_script;
@@ -22,6 +24,7 @@ mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use liblinux_boot::session::Request;
 use liblinux_check::cli;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,6 +37,44 @@ use workspace::Workspace;
 struct Arguments {
     #[command(subcommand)]
     task: Task,
+}
+
+/// A program of the user's in the guest.
+#[derive(Debug, clap::Args)]
+struct Own {
+    /// Run this program in the guest, with its libraries and the files among ARGS, and end as it does; all words
+    /// behind --run are its own
+    #[arg(long, value_names = ["PROGRAM", "ARGS"], num_args = 1.., allow_hyphen_values = true,
+        conflicts_with_all = ["cases", "list"])]
+    run: Vec<OsString>,
+    /// Take this file or folder along; may be given several times
+    #[arg(long, value_name = "PATH", requires = "run")]
+    take: Vec<PathBuf>,
+    /// Kill the program after so many seconds, with exit status 124
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "run")]
+    limit: u32,
+    /// Virtual processors of the guest
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "run")]
+    cpus: u32,
+    /// Memory of the guest in MiB, if what its files need is not enough
+    #[arg(long, value_name = "MIB", requires = "run")]
+    memory: Option<u32>,
+    /// Words for the kernel's command line, such as `legacy_syscalls=off` or `vdso64_image=c`
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true, requires = "run")]
+    append: String,
+}
+
+impl Own {
+    fn request(self) -> Request {
+        Request {
+            words: self.run,
+            take: self.take,
+            limit_s: self.limit,
+            cpus: self.cpus,
+            memory_mib: self.memory,
+            append: self.append,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +90,11 @@ enum Task {
         /// The kernel version
         #[arg(long, value_name = "VERSION", default_value = boot::KERNEL)]
         kernel: String,
+        #[command(flatten)]
+        own: Own,
     },
+    /// Install the Debian packages that `boot` and `test` lack
+    Packages,
     /// Run every test, boots included, but for the cases that take long
     Test,
     /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg
@@ -106,6 +151,10 @@ fn perform(task: Task) -> Result<ExitCode> {
                 println!("{:width$} {}", case.name, case.about);
             }
         }
+        Task::Boot { kernel, own, .. } if !own.run.is_empty() => {
+            return Ok(boot::program(&workspace, &kernel, own.request()));
+        }
+        Task::Packages => test::packages()?,
         Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, &kernel, &cases)?),
         Task::Test => {
             return test::all(&workspace)

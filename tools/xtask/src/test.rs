@@ -8,6 +8,8 @@
 //! 1. A step that fails does not keep later ones from running, and is counted.
 //! 2. The last line is `N passed, N failed`, and the exit status says whether the second N is zero.
 //! 3. A step that ran no test counts as failed.
+//! 4. Every step runs with the declared programs alone, so that one that is not declared fails here and not only on a
+//!    fresh machine.
 
 use crate::boot;
 use crate::checked;
@@ -15,21 +17,11 @@ use crate::command::{cargo, run};
 use crate::image;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_boot::packages::{self, Package};
+use liblinux_boot::{declared, packages};
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 use std::time::Instant;
-
-/// What the tests need beside what the boots need.
-const PACKAGES: &[Package] = &[
-    Package { name: "g++", probe: "g++" },
-    Package { name: "gdb", probe: "gdb" },
-    Package { name: "manpages-dev", probe: "/usr/share/man/man2/open.2.gz" },
-    Package { name: "openjdk-17-jdk-headless", probe: "javac" },
-    Package { name: "perl", probe: "perl" },
-    Package { name: "pkgconf", probe: "pkg-config" },
-    Package { name: "python3", probe: "python3" },
-];
 
 /// The example that is a workspace of its own.
 const COPYTREE: &str = "vdso/client/examples/copytree/Cargo.toml";
@@ -66,10 +58,34 @@ impl Tally {
     }
 }
 
+/// Installs the Debian packages that are missing.
+pub(crate) fn packages() -> Result<()> {
+    packages::require(packages::BOOT)?;
+    packages::require(packages::TEST)
+}
+
+/// Starts this program again with a `PATH` that has the declared programs alone, unless that is so.
+fn with_declared_programs(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.root().join("target/declared");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Cargo's own folder may be put in front on the way.
+    if std::env::split_paths(&path).last() == Some(folder.clone()) {
+        return Ok(());
+    }
+    let Some(folder) = declared::folder(&folder, &[packages::BOOT, packages::TEST], &path)? else {
+        eprintln!("there is no dpkg here: the tests run with this machine's PATH");
+        return Ok(());
+    };
+    println!("running with PATH={}: the declared programs alone", folder.display());
+    let error =
+        Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).env("PATH", folder).exec();
+    Err(error).context("cannot start this program again")
+}
+
 /// Runs every test; whether all passed.
 pub(crate) fn all(workspace: &Workspace) -> Result<bool> {
-    packages::require(packages::BOOT)?;
-    packages::require(PACKAGES)?;
+    packages()?;
+    with_declared_programs(workspace)?;
     let mut tally = Tally::default();
     tally.step(
         "sources are formatted",
@@ -106,6 +122,7 @@ fn boots(workspace: &Workspace) -> Result<Tally> {
     for case in long {
         println!("not run, because it takes long: cargo xtask boot --case {}", case.name);
     }
+    println!("not run, because it takes long: .ci/quick-start");
     let names: Vec<_> = cases.into_iter().map(|case| case.name).collect();
     let summary = boot::cases(workspace, boot::KERNEL, &names)?;
     let count = summary.count();
@@ -121,8 +138,10 @@ fn crates(workspace: &Workspace) -> Result<Tally> {
     let mut child = test.spawn().context("cannot run cargo")?;
     let output = child.stdout.take().context("cargo's output is a pipe")?;
     let mut tally = Tally::default();
-    for line in BufReader::new(output).lines() {
+    // A test may print what is not text.
+    for line in BufReader::new(output).split(b'\n') {
         let line = line.context("cannot read cargo's output")?;
+        let line = String::from_utf8_lossy(&line);
         println!("{line}");
         if let Some(counts) = line.strip_prefix("test result: ") {
             tally.passed += count(counts, "passed");

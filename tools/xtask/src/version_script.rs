@@ -4,8 +4,9 @@
 //!
 //! 1. The checked-in file is what this module makes of the table; the build refuses a stale one.
 
+use crate::product;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use liblinux_abi::export::{VERSION, exports};
 use std::fmt::Write as _;
 use std::fs;
@@ -34,6 +35,5 @@ pub(crate) fn require_fresh(workspace: &Workspace) -> Result<()> {
 
 /// Writes the file.
 pub(crate) fn write(workspace: &Workspace) -> Result<()> {
-    let path = workspace.version_script();
-    fs::write(&path, text()).with_context(|| format!("cannot write {}", path.display()))
+    product::write(&workspace.version_script(), text())
 }

@@ -5,13 +5,18 @@
 //! and are untyped in Rust.
 //!
 //! Names that a libc also has, for something of another size (`sigset_t`) or of its own making (`siginfo_t`, `fd_set`,
-//! `stack_t`), become `void`, so that any program's pointer fits.
+//! `stack_t`), become `void`, so that any program's pointer fits. So do structures that the kernel and libcs call
+//! differently, though their bytes are the same ([`ALIASES`]).
+//!
+//! The one structure that a libc has under the kernel's name with other bytes is `struct sigaction`. It gets a name of its
+//! own, so that a compiler refuses the libc's.
 //!
 //! Source: `include/linux/types.h`, `include/uapi/asm-generic/posix_types.h` and `int-ll64.h` of Linux 6.12.
 //!
 //! # Invariants
 //!
 //! 1. Every type name in the table that is not plain C has a row here.
+//! 2. A structure that has no row is the libc's of the same name, if there is one; a test compares their sizes.
 
 /// A type name of the kernel.
 #[derive(Clone, Copy, Debug)]
@@ -49,15 +54,39 @@ pub const TYPES: &[Type] = &[
     row("pid_t", "int", "c_int"),
     row("qid_t", "unsigned int", "c_uint"),
     row("rwf_t", "int", "c_int"),
+    row("struct __kernel_itimerspec", "void", "c_void"),
+    row("struct __kernel_old_itimerval", "void", "c_void"),
+    row("struct __kernel_old_timeval", "void", "c_void"),
+    row("struct __kernel_timespec", "void", "c_void"),
+    row("struct __kernel_timex", "void", "c_void"),
+    row("struct new_utsname", "void", "c_void"),
+    row("struct rlimit64", "void", "c_void"),
+    row("struct sigaction", "struct liblinux_sigaction", "Sigaction"),
+    row("struct siginfo", "void", "c_void"),
+    row("struct user_msghdr", "void", "c_void"),
     row("siginfo_t", "void", "c_void"),
     row("sigset_t", "void", "c_void"),
     row("size_t", "__SIZE_TYPE__", "usize"),
+    row("ssize_t", "long", "isize"),
     row("stack_t", "void", "c_void"),
     row("timer_t", "int", "c_int"),
     row("u32", "unsigned int", "c_uint"),
     row("u64", "unsigned long long", "c_ulonglong"),
     row("uid_t", "unsigned int", "c_uint"),
     row("umode_t", "unsigned short", "c_ushort"),
+];
+
+/// Structures that the kernel and libcs call differently: the kernel's name, and the libcs'.
+pub const ALIASES: &[(&str, &str)] = &[
+    ("struct __kernel_itimerspec", "struct itimerspec"),
+    ("struct __kernel_old_itimerval", "struct itimerval"),
+    ("struct __kernel_old_timeval", "struct timeval"),
+    ("struct __kernel_timespec", "struct timespec"),
+    ("struct __kernel_timex", "struct timex"),
+    ("struct new_utsname", "struct utsname"),
+    ("struct rlimit64", "struct rlimit"),
+    ("struct siginfo", "siginfo_t"),
+    ("struct user_msghdr", "struct msghdr"),
 ];
 
 /// The row of a type name.

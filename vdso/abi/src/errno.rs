@@ -1,12 +1,18 @@
-//! Error numbers that the image returns itself.
+//! Error numbers that the image returns itself, and those by which the client knows the kernel's answer from a filter's.
 //!
 //! Source: `include/uapi/asm-generic/errno-base.h` and `errno.h` of Linux 6.12.
 
 /// `ENOENT`: no such thing.
 pub const ENOENT: isize = 2;
 
+/// `EINTR`: interrupted.
+pub const EINTR: isize = 4;
+
 /// `EAGAIN`: try again.
 pub const EAGAIN: isize = 11;
+
+/// `ENOMEM`: no memory, or not mapped.
+pub const ENOMEM: isize = 12;
 
 /// `EFAULT`: bad address.
 pub const EFAULT: isize = 14;

@@ -183,6 +183,8 @@ constants! {
     MAGIC: u64 = u64::from_le_bytes(*b"LLFIXUP1"), "VDSO_FIXUP_MAGIC";
     /// Flag of an entry: the landing changes rip alone.
     PLAIN: u32 = 1, "VDSO_FIXUP_PLAIN";
+    /// Bits of rsi at a landing that hold the error code; above them is the number of the signal that would have come.
+    SIGNAL_SHIFT: u32 = 32, "VDSO_FIXUP_SIGNAL_SHIFT";
     /// The most DSOs that an area has room for.
     MAX_CAPACITY: u64 = 65536, "VDSO_FIXUP_MAX_CAPACITY";
     /// Alignment of an area in bytes.

@@ -6,6 +6,25 @@
 //! Source: `struct rt_sigframe` in `arch/x86/include/asm/sigframe.h`, `struct ucontext` in
 //! `include/uapi/asm-generic/ucontext.h`, `struct sigcontext_64` in `arch/x86/include/uapi/asm/sigcontext.h`.
 
+/// The kernel's `struct sigaction`, which is not the libc's of that name.
+///
+/// Source: `include/linux/signal_types.h`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Action {
+    /// `sa_handler`: the address of the handler, or 0 (`SIG_DFL`) or 1 (`SIG_IGN`).
+    pub handler: usize,
+    /// `sa_flags`. A handler needs [`SA_RESTORER`].
+    pub flags: u64,
+    /// `sa_restorer`: where the handler returns to, such as the entry of `rt_sigreturn`.
+    pub restorer: usize,
+    /// `sa_mask`: bit n - 1 is signal n.
+    pub mask: u64,
+}
+
+/// `SA_RESTORER`: the action has a restorer (`asm/signal.h`).
+pub const SA_RESTORER: u64 = 0x0400_0000;
+
 /// Offset of `uc_mcontext` in `struct ucontext`.
 pub const MCONTEXT: usize = 40;
 
@@ -21,9 +40,6 @@ pub const REGISTERS: [u8; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0,
 /// Offset of `si_code` in `siginfo_t`.
 pub const SI_CODE: usize = 8;
 
-/// `BUS_MCEERR_AO`: a memory error was found, but not by the thread that is told.
-pub const BUS_MCEERR_AO: u32 = 5;
-
 /// Offsets in `struct ucontext` of registers that an exception fixup sets.
 pub const RDI: usize = MCONTEXT + 8 * 8;
 /// See [`RDI`].
@@ -32,6 +48,24 @@ pub const RSI: usize = MCONTEXT + 9 * 8;
 pub const RDX: usize = MCONTEXT + 12 * 8;
 /// See [`RDI`].
 pub const RCX: usize = MCONTEXT + 14 * 8;
+
+/// Offset in `struct ucontext` of the flags.
+pub const FLAGS: usize = MCONTEXT + 17 * 8;
+/// `X86_EFLAGS_RF`: the resume flag, which a processor sets in what it saves of a fault (`asm/processor-flags.h`).
+pub const FLAGS_RESUME: u64 = 1 << 16;
+/// Offset in `struct ucontext` of the address of the x87, SSE and extended state.
+pub const FPSTATE: usize = MCONTEXT + 23 * 8;
+/// Bytes of that state where it is not extended, `sizeof(struct _fpstate_64)`.
+pub const FPSTATE_SIZE: usize = 512;
+/// Offset in that state of `sw_reserved.magic1`.
+pub const FPSTATE_MAGIC_AT: usize = 464;
+/// `FP_XSTATE_MAGIC1`: the state is extended.
+pub const FPSTATE_MAGIC: u32 = 0x4650_5853;
+/// Offset in that state of `sw_reserved.extended_size`: how many bytes it has with what is extended.
+pub const FPSTATE_SIZE_AT: usize = 468;
+
+/// Bytes below the stack pointer that are the interrupted function's (psABI, 3.2.2).
+pub const RED_ZONE: usize = 128;
 
 /// Offset in `struct ucontext` of the code segment, 16 bits.
 pub const CS: usize = MCONTEXT + 18 * 8;
@@ -42,9 +76,5 @@ pub const TRAP_NUMBER: usize = MCONTEXT + 20 * 8;
 /// Offset in `struct ucontext` of the address of the last page fault.
 pub const FAULT_ADDRESS: usize = MCONTEXT + 22 * 8;
 
-/// `X86_TRAP_DB`: the debug exception (`arch/x86/include/asm/trapnr.h`).
-pub const TRAP_DEBUG: u64 = 1;
-/// `X86_TRAP_BP`: the breakpoint.
-pub const TRAP_BREAKPOINT: u64 = 3;
-/// `X86_TRAP_PF`: the page fault.
+/// `X86_TRAP_PF`: the page fault (`arch/x86/include/asm/trapnr.h`).
 pub const TRAP_PAGE_FAULT: u64 = 14;

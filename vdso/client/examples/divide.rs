@@ -38,7 +38,8 @@ fn divide(dividend: i64, divisor: i64) -> Result<i64, u64> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let vdso = Vdso::find()?;
-    let _registration = Fixups::of_process(&vdso)?.register_own()?;
+    // For good: a program is not unloaded, and its threads may fault behind the end of `main`.
+    Fixups::of_process(&vdso)?.register_own()?.keep();
     for (dividend, divisor) in [(42, 6), (42, 0), (i64::MIN, -1), (-42, 5)] {
         match divide(dividend, divisor) {
             Ok(quotient) => println!("{dividend} / {divisor} = {quotient}"),

@@ -95,7 +95,7 @@ impl<'a> Memory<'a> {
     fn new(vdso: &'a Vdso) -> Result<Self, liblinux::Errno> {
         let size = RESERVED as u64;
         // SAFETY: a new mapping.
-        let base = unsafe { vdso.mmap(0, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, u64::MAX, 0) }?;
+        let base = unsafe { vdso.mmap(0, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0) }?;
         Ok(Self { vdso, base, pages: 0 })
     }
 
@@ -124,7 +124,8 @@ impl<'a> Memory<'a> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let vdso = Vdso::find()?;
-    let _registration = Fixups::of_process(&vdso)?.register_own()?;
+    // For good: a program is not unloaded, and its threads may fault behind the end of `main`.
+    Fixups::of_process(&vdso)?.register_own()?.keep();
     let mut memory = Memory::new(&vdso)?;
     memory.grow(1)?;
     let calls = [

@@ -30,14 +30,14 @@ fn show(address: usize, length: usize, base: usize) {
 fn main() -> Result<(), Box<dyn Error>> {
     // The image that this process has, also if a tool put it there.
     let vdso = Vdso::find()?;
-    let _registration = Fixups::of_process(&vdso)?.register_own()?;
+    // For good: a program is not unloaded, and its threads may fault behind the end of `main`.
+    Fixups::of_process(&vdso)?.register_own()?.keep();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [] => {
             // SAFETY: a new mapping.
-            let pages = unsafe {
-                vdso.mmap(0, 3 * PAGE as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0)
-            }?;
+            let pages =
+                unsafe { vdso.mmap(0, 3 * PAGE as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
             for place in (pages..pages + 3 * PAGE).step_by(8) {
                 // SAFETY: ours.
                 unsafe { probe::write(place as *mut u64, 0x0102_0304_0506_0708_u64) }?;

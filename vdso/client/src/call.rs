@@ -22,36 +22,57 @@ macro_rules! calls {
 
 for_each_syscall!(calls);
 
-/// Makes the methods of [`Vdso`](crate::Vdso) for rows such as `close(fd: c_uint);`.
+/// The type that an entry takes: the method's, or the one behind `as`.
+macro_rules! entry_type {
+    ($method:ty) => {
+        $method
+    };
+    ($method:ty, $entry:ty) => {
+        $entry
+    };
+}
+
+/// Makes the methods of [`Vdso`](crate::Vdso) for rows such as `close(fd: c_int as c_uint) ->
+/// usize;`.
+///
+/// Behind `as` is the type of the entry's parameter, behind `=>` that of its result, where these
+/// are others. A result of 32 bits says nothing about the upper half of the register.
 macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident($($parameter:ident: $type:ty),*);)*) => {
-        /// The system calls. Each is unsafe, because only the caller knows what it does to memory, descriptors, signals and
-        /// threads of the process.
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($($parameter:ident: $type:ty $(as $entry:ty)?),*) -> $result:ty $(=> $returned:ty)?;
+    )*) => {
+        /// The system calls.
+        ///
+        /// Each is unsafe, and its section *Safety* says what the caller has to see to.
         #[expect(unsafe_code, reason = "calls entries of the image")]
         impl crate::Vdso {
             $(
                 $(#[$doc])*
-                ///
-                /// # Safety
-                ///
-                /// The call must leave this process in a state that Rust can live with.
                 #[inline]
-                pub unsafe fn $name(&self, $($parameter: $type),*) -> Result<usize, crate::Errno> {
+                pub unsafe fn $name(&self, $($parameter: $type),*) -> Result<$result, crate::Errno> {
+                    type Entry =
+                        unsafe extern "C" fn($(crate::call::entry_type!($type $(, $entry)?)),*)
+                            -> crate::call::entry_type!(isize $(, $returned)?);
                     let Some(address) = self.entry(crate::Call::$name) else {
+                        let arguments = [$($parameter as crate::call::entry_type!($type $(, $entry)?) as usize),*];
                         // SAFETY: the caller's contract.
-                        return unsafe { self.without_entry(crate::Call::$name, &[$($parameter as usize),*]) };
+                        let made = unsafe { self.without_entry(crate::Call::$name, &arguments) };
+                        return made.map(|value| value as $result);
                     };
-                    type Entry = unsafe extern "C" fn($($type),*) -> isize;
-                    // SAFETY: the image exports a function of this type there (`Vdso`, invariant 1).
+                    // SAFETY: the image exports a function of this type there (`Vdso`, invariant
+                    // 1).
                     let entry = unsafe { core::mem::transmute::<usize, Entry>(address) };
                     // SAFETY: the caller's contract.
-                    crate::Errno::result(unsafe { entry($($parameter),*) })
+                    let returned = unsafe { entry($($parameter as crate::call::entry_type!($type $(, $entry)?)),*) };
+                    crate::Errno::result(returned as isize).map(|value| value as $result)
                 }
             )*
         }
     };
 }
 
+pub(crate) use entry_type;
 pub(crate) use methods;
 
 impl Call {

@@ -7,16 +7,16 @@
 //! Both hash tables are read, the GNU one first, because either can be missing: linkers drop one or the other. There is
 //! no linear search for an image with neither; nobody could tell how many symbols it has.
 //!
-//! A symbol's value is added to the image's address, as every loader does, and may lead out of the image: the runner, which
-//! stands in for a kernel, leads the standard functions to the running kernel's own. Whether there is code, inside or
-//! outside, no look at the image can tell. So what is refused is only what no function can have ([`lead`]).
+//! A symbol's value is added to the image's address, as every loader does, and may lead out of the image: a tool that
+//! puts an image in place can lead a name to the kernel's own function. Whether there is code, inside or outside, no look
+//! at the image can tell. So what is refused is only what no function can have ([`lead`]).
 //!
 //! # Invariants
 //!
 //! 1. Nothing here reads outside the given bytes or runs for longer than they are.
 
+use crate::Errno;
 use crate::arch::MACHINE;
-use crate::errno::Errno;
 use core::fmt;
 use liblinux_abi::export::{SONAME, VERSION};
 use liblinux_abi::layout::PAGE_SIZE;

@@ -15,7 +15,7 @@
 //!
 //! No allocation, no thread-local storage, and no state: a [`Vdso`] is a value that the caller keeps, with the address of
 //! every entry in it. A libc is only asked where the image is; a program that has none turns the feature `libc` off, which
-//! is on by default. The crate works on images of any age. A call that the image has no entry for (an older image, or
+//! is on by default. The feature `std` converts [`Errno`] into `std::io::Error`. The crate works on images of any age. A call that the image has no entry for (an older image, or
 //! the kernel's own, which has the standard functions alone) fails with [`Errno::NO_ENTRY`], or goes by the bare
 //! `syscall` instruction where the caller asked for that ([`Vdso::or_syscall`]).
 //!
@@ -27,18 +27,41 @@
 
 #![cfg_attr(not(test), no_std)]
 
-mod arch;
-pub mod auxv;
-mod call;
-mod calls;
-mod elf;
-mod errno;
-pub mod fixup;
-mod origin;
-pub mod probe;
-mod vdso;
+#[cfg(not(all(
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "android", target_os = "none")
+)))]
+compile_error!(
+    "liblinux is for 64-bit x86-64 Linux programs: build for x86_64-unknown-linux-gnu or x86_64-unknown-linux-musl"
+);
 
-pub use call::Call;
-pub use elf::Unfit;
-pub use errno::Errno;
-pub use vdso::Vdso;
+#[cfg(feature = "std")]
+extern crate std;
+
+/// All of the crate. For another target it is left out, so that the error above is the only one.
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+#[path = ""]
+mod library {
+    pub(crate) mod arch;
+    pub mod auxv;
+    pub(crate) mod call;
+    mod calls;
+    mod elf;
+    mod errno;
+    pub mod fixup;
+    mod origin;
+    pub mod probe;
+    pub mod random;
+    pub mod thread;
+    mod vdso;
+
+    pub use call::Call;
+    pub use elf::Unfit;
+    pub use errno::{Errno, NotAnError};
+    pub use liblinux_abi::signal::{Action as Sigaction, SA_RESTORER};
+    pub use vdso::Vdso;
+}
+
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+pub use library::*;

@@ -8,7 +8,7 @@
 
 #![expect(unsafe_code, reason = "reads an image at an address, and calls into it")]
 
-use crate::elf::{Tables, Unfit, extent, lead};
+use super::elf::{Tables, Unfit, extent, lead};
 use crate::{Call, Errno, arch, auxv};
 use core::slice;
 use liblinux_abi::layout::PAGE_SIZE;

@@ -65,6 +65,17 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
                 .unwrap_or_else(|complaints| panic!("{compiler} {flags:?}:\n{program}\n{complaints}"));
         }
     }
+    // The fixups alone, in dialects that the table of calls is not for.
+    for (compiler, flags) in [
+        ("g++", &["-x", "c++", "-std=c++98", "-pedantic"][..]),
+        ("clang++", &["-x", "c++", "-std=c++98", "-pedantic"]),
+        ("clang", &["-x", "c", "-std=c99", "-pedantic"]),
+    ] {
+        for program in [GUARD.to_owned(), ["#define LIBLINUX_NO_LIBC\n", GUARD].concat()] {
+            compile(compiler, flags, &program)
+                .unwrap_or_else(|complaints| panic!("{compiler} {flags:?}:\n{program}\n{complaints}"));
+        }
+    }
     // A call that is not as its prototype says is refused.
     let wrong = [OURS, "long f(const void *image) { return LIBLINUX(image, close)(\"x\", 2); }\n"].concat();
     assert!(compile("gcc", &["-x", "c"], &wrong).is_err());

@@ -41,7 +41,7 @@ fn use_files(vdso: &Vdso) {
     std::io::Write::write_all(&mut file, b"liblinux").unwrap();
     let path = std::ffi::CString::new(file.path().to_str().unwrap()).unwrap();
     // SAFETY: the path is a C string, and the descriptor is new.
-    let descriptor = unsafe { vdso.openat(-100, path.as_ptr(), 0, 0) }.unwrap() as u32;
+    let descriptor = unsafe { vdso.openat(-100, path.as_ptr(), 0, 0) }.unwrap();
     let mut bytes = [0_u8; 16];
     // SAFETY: the buffer has this size.
     let read = unsafe { vdso.read(descriptor, bytes.as_mut_ptr().cast(), bytes.len()) };
@@ -50,10 +50,10 @@ fn use_files(vdso: &Vdso) {
     assert_eq!(unsafe { vdso.close(descriptor) }, Ok(0));
     // SAFETY: as for the first path.
     let error = unsafe { vdso.openat(-100, c"/nonesuch".as_ptr(), 0, 0) }.unwrap_err();
-    assert_eq!(error.name(), Some("ENOENT"));
+    assert_eq!(error, Errno::ENOENT);
     // SAFETY: the kernel looks at the pointer before it writes.
-    let error = unsafe { vdso.fstat(file.as_raw_fd() as u32, 8 as *mut _) }.unwrap_err();
-    assert_eq!(error.name(), Some("EFAULT"));
+    let error = unsafe { vdso.fstat(file.as_raw_fd(), 8 as *mut _) }.unwrap_err();
+    assert_eq!(error, Errno::EFAULT);
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn calls_by_our_image() {
     let (_image, vdso) = ours();
     use_files(&vdso);
     // SAFETY: changes nothing.
-    assert_eq!(unsafe { vdso.getpid() }, Ok(std::process::id() as usize));
+    assert_eq!(unsafe { vdso.getpid() }, Ok(std::process::id().cast_signed()));
     // The slot of a legacy call, and one with six parameters.
     let page = liblinux_abi::layout::PAGE_SIZE;
     // SAFETY: a new private mapping at a place that the kernel chooses (PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS).
-    let mapping = unsafe { vdso.mmap(0, page as u64, 1, 0x22, u64::MAX, 0) }.unwrap();
+    let mapping = unsafe { vdso.mmap(0, page as u64, 1, 0x22, -1, 0) }.unwrap();
     assert!(mapping.is_multiple_of(page));
     // SAFETY: nobody uses the mapping.
     assert_eq!(unsafe { vdso.munmap(mapping as u64, page) }, Ok(0));

@@ -97,9 +97,9 @@ fn signal_handlers_return_by_the_image() {
         let set = unsafe { vdso.rt_sigaction(SIGUSR1, (&raw const action).cast(), std::ptr::null_mut(), 8) };
         // SAFETY: changes nothing.
         let pid = unsafe { vdso.getpid() };
-        let Ok(pid) = set.and(pid) else { return 2 };
+        let (Ok(_), Ok(pid)) = (set, pid) else { return 2 };
         // SAFETY: this process has a handler for it.
-        let sent = unsafe { vdso.kill(pid as i32, SIGUSR1) };
+        let sent = unsafe { vdso.kill(pid, SIGUSR1) };
         if sent.is_ok() && HANDLED.load(SeqCst) == 1 { 7 } else { 3 }
     });
     assert_exited(status, 7);

@@ -7,8 +7,9 @@
 //!
 //! # Invariants
 //!
-//! 1. A signal that no exception of this thread raised is not ours: its code is not positive (`kill`, `sigqueue`, timers,
-//!    asynchronous input and output), or it reports a memory error that somebody else met.
+//! 1. A fixup is applied only for an exception that the kernel gives to fixups. The signal, its code and the exception's
+//!    number have to fit together ([`raises`]): the number alone says nothing, because the context of any other signal has
+//!    that of the thread's last exception, however long ago that was.
 //! 2. The context is written only when there is a fixup, `rip` last.
 
 use crate::area::Row;
@@ -16,14 +17,13 @@ use crate::error::Error;
 use crate::lookup::lookup;
 use crate::memory::{Fault, Memory};
 use crate::table;
-use liblinux_abi::fixup::PLAIN;
+use liblinux_abi::exception::{SI_KERNEL, raises};
+use liblinux_abi::fixup::{PLAIN, SIGNAL_SHIFT};
 use liblinux_abi::signal::{
-    BUS_MCEERR_AO, CS, ERROR_CODE, FAULT_ADDRESS, RCX, RDI, RDX, RIP, RSI, SI_CODE, TRAP_BREAKPOINT,
-    TRAP_DEBUG, TRAP_NUMBER, TRAP_PAGE_FAULT,
+    CS, ERROR_CODE, FAULT_ADDRESS, FLAGS, FLAGS_RESUME, FPSTATE, FPSTATE_MAGIC, FPSTATE_MAGIC_AT,
+    FPSTATE_SIZE, FPSTATE_SIZE_AT, RCX, RDI, RDX, RED_ZONE, RIP, RSI, RSP, SI_CODE, TRAP_NUMBER,
+    TRAP_PAGE_FAULT,
 };
-
-/// `SIGBUS`, the signal that reports memory errors.
-const SIGBUS: u32 = 7;
 
 /// What the handler's thread runs in: its code segment, 64-bit, and the text and table of the image itself.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ pub fn dispatch<M: Memory>(
 ) -> Result<bool, Error> {
     let register = |offset: usize| memory.load(context.wrapping_add(offset as u64));
     let trap = register(TRAP_NUMBER)?;
-    if !is_exception(memory, siginfo)? || trap == TRAP_DEBUG || trap == TRAP_BREAKPOINT {
+    if !is_exception(memory, siginfo, context, trap)? {
         return Ok(false);
     }
     let ip = register(RIP)?;
@@ -56,7 +56,8 @@ pub fn dispatch<M: Memory>(
     }
     if image.own.covers(ip) {
         let Some(fixup) = table::search(memory, &image.own, ip)? else { return Ok(false) };
-        report(memory, context, trap)?;
+        // As the kernel's exception table for a vDSO has it: without the signal.
+        report(memory, context, trap, 0)?;
         memory.store(context.wrapping_add(RIP as u64), fixup.landing)?;
         return Ok(true);
     }
@@ -67,7 +68,7 @@ pub fn dispatch<M: Memory>(
         Err(_) => return Ok(false),
     };
     if hit.flags & u64::from(PLAIN) == 0 {
-        report(memory, context, trap)?;
+        report(memory, context, trap, memory.load_half(siginfo)?)?;
         memory.store(context.wrapping_add(RCX as u64), ip)?;
     }
     memory.store(context.wrapping_add(RIP as u64), hit.landing)?;
@@ -75,21 +76,44 @@ pub fn dispatch<M: Memory>(
 }
 
 /// Whether a signal was raised by an exception of the thread that it was delivered to.
+///
+/// The kernel raises SIGSEGV with `SI_KERNEL` for a general protection fault, and also where it cannot write the frame of
+/// another signal. Of the latter the context has the number of an exception before, which may have been a general
+/// protection fault as well. The resume flag tells them apart: processors set it as they report a fault, not as they
+/// report an interrupt or return from a call. Emulators may leave it clear, so a thread whose stack has room for the frame
+/// is believed, too.
 #[inline(always)]
-fn is_exception<M: Memory>(memory: &M, siginfo: u64) -> Result<bool, Fault> {
+fn is_exception<M: Memory>(memory: &M, siginfo: u64, context: u64, trap: u64) -> Result<bool, Fault> {
     let signal = memory.load_half(siginfo)?;
     let code = memory.load_half(siginfo.wrapping_add(SI_CODE as u64))?;
-    Ok(code.cast_signed() > 0 && !(signal == SIGBUS && code == BUS_MCEERR_AO))
+    if !raises(signal, code, trap) {
+        return Ok(false);
+    }
+    let flags = memory.load(context.wrapping_add(FLAGS as u64))?;
+    Ok(code != SI_KERNEL || flags & FLAGS_RESUME != 0 || has_room(memory, context).is_ok())
 }
 
-/// Puts what happened where the landing looks for it: trap number, error code, fault address.
+/// Fails if the interrupted stack has no room for a frame like the one that this context is in.
 #[inline(always)]
-fn report<M: Memory>(memory: &M, context: u64, trap: u64) -> Result<(), Fault> {
+fn has_room<M: Memory>(memory: &M, context: u64) -> Result<(), Fault> {
+    let fpstate = memory.load(context.wrapping_add(FPSTATE as u64))?;
+    let magic = memory.load_half(fpstate.wrapping_add(FPSTATE_MAGIC_AT as u64))?;
+    let extended = memory.load_half(fpstate.wrapping_add(FPSTATE_SIZE_AT as u64))?;
+    let size = if magic == FPSTATE_MAGIC { u64::from(extended) } else { FPSTATE_SIZE as u64 };
+    let top = memory.load(context.wrapping_add(RSP as u64))?.wrapping_sub(RED_ZONE as u64 + 8);
+    let frame = fpstate.wrapping_add(size).wrapping_sub(context);
+    memory.load(top)?;
+    memory.load(top.wrapping_sub(frame)).map(drop)
+}
+
+/// Puts what happened where the landing looks for it: trap number, error code with the signal above it, fault address.
+#[inline(always)]
+fn report<M: Memory>(memory: &M, context: u64, trap: u64, signal: u32) -> Result<(), Fault> {
     let field = |offset: usize| context.wrapping_add(offset as u64);
     // Other exceptions leave the address of some page fault before.
     let address = if trap == TRAP_PAGE_FAULT { memory.load(field(FAULT_ADDRESS))? } else { 0 };
-    let error = memory.load(field(ERROR_CODE))?;
+    let error = u64::from(memory.load_half(field(ERROR_CODE))?);
     memory.store(field(RDI), trap)?;
-    memory.store(field(RSI), error)?;
+    memory.store(field(RSI), error | u64::from(signal) << SIGNAL_SHIFT)?;
     memory.store(field(RDX), address)
 }

@@ -1,4 +1,5 @@
-//! Process 1 of the guest: runs the programs of `/case`, tells the host what it saw, powers off.
+//! Process 1 of the guest: runs the programs of `/case`, tells the host what it saw, powers off. A guest that was made for
+//! one program of the user's has `/session` instead.
 //!
 //! As any other process it runs the programs of a case file that is its only argument, and prints the verdict: the way
 //! to try a case on one's own machine.
@@ -12,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use liblinux_guest::{kept, machine, namespace, verdict};
+use liblinux_guest::{kept, machine, namespace, session, verdict};
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
@@ -51,12 +52,17 @@ fn guest() {
     let _ = port.write_all(format!("Bail out! init: {}\n", why.replace('\n', " ")).as_bytes());
 }
 
-/// Runs the case; a case that cannot be read becomes a verdict that says so.
+/// Runs the session, if there is one, or the case; a case that cannot be read becomes a verdict that says so.
 fn tell(port: &mut dyn Write) -> Result<()> {
+    if let Some(session) = session::read()? {
+        machine::await_clocks();
+        machine::start_processors()?;
+        return session.run(port);
+    }
     let case = std::fs::read_to_string("/case").map_err(anyhow::Error::from);
     match case.and_then(|text| liblinux_guest::case::Case::parse(&text)) {
         Ok(case) => {
-            machine::await_clocksource();
+            machine::await_clocks();
             machine::start_processors()?;
             namespace::enter_if_asked()?;
             verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?;

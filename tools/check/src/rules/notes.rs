@@ -9,7 +9,7 @@ use crate::subject::Subject;
 use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, notes};
 use goblin::elf::program_header::{PT_GNU_PROPERTY, PT_NOTE};
 
-/// Bytes of a SHA-1 build-id, what GNU ld makes by default and what tools print.
+/// Bytes of a build-id, as many as GNU ld makes by default and tools print.
 const BUILD_ID_SIZE: usize = 20;
 
 pub(super) const RULES: &[Rule] = &[

@@ -4,6 +4,6 @@
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{
-    JUMP_SIZE, Registers, SHORT_JUMP_SIZE, SYSTEM_CALL, instruction_pointer, is_native, jump, prepare_call,
-    result, set_stack_pointer, short_jump, stack_pointer,
+    JUMP_SIZE, Registers, SHORT_JUMP_SIZE, SYSTEM_CALL, instruction_pointer, is_in_call, is_native, jump,
+    place, prepare_call, result, set_stack_pointer, short_jump, stack_pointer,
 };

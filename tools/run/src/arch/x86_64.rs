@@ -23,9 +23,7 @@ const USER_CODE_SEGMENT: u64 = 0x33;
 
 /// `jmp [rip]`, and behind it the address that it loads.
 ///
-/// A jump relative to itself reaches 2 GiB, and nobody promises that the kernel's vDSO is so near. The address costs a
-/// load, which is ready before anything waits for it: beside reading the counter it cannot be measured, while a function
-/// that only loads and stores takes one cycle more than with a relative jump.
+/// A jump relative to itself reaches 2 GiB, and the kernel's vDSO may be farther away.
 pub(crate) fn jump(target: u64) -> [u8; JUMP_SIZE] {
     let mut code = [0xff, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     code[6..].copy_from_slice(&target.to_le_bytes());
@@ -42,6 +40,18 @@ pub(crate) fn short_jump(from: usize, to: usize) -> [u8; SHORT_JUMP_SIZE] {
 /// Whether these are the registers of a 64-bit program.
 pub(crate) fn is_native(registers: &Registers) -> bool {
     registers.cs == USER_CODE_SEGMENT
+}
+
+/// Whether a process was stopped in a system call: its number is `orig_rax`, which is negative
+/// elsewhere.
+pub(crate) fn is_in_call(registers: &Registers) -> bool {
+    !registers.orig_rax.cast_signed().is_negative()
+}
+
+/// Where a process is, and what changes in any loop: if this is the same again, it has most likely
+/// not run.
+pub(crate) fn place(registers: &Registers) -> [u64; 4] {
+    [registers.rip, registers.rsp, registers.rax, registers.eflags]
 }
 
 /// `rsp`

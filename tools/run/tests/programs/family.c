@@ -58,6 +58,10 @@ int main(int argc, char **argv)
 			become(NULL);
 	} else if (!strcmp(how, "clone")) {
 		pid = clone(become, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+	} else if (!strcmp(how, "untraced")) {
+		pid = syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, NULL, NULL, NULL, NULL);
+		if (!pid)
+			become(NULL);
 	} else if (!strcmp(how, "thread")) {
 		/* The thread's process becomes the program. */
 		pthread_create(&id, NULL, thread, NULL);

@@ -106,6 +106,21 @@ fn nobody_waits_for_a_daemon_that_let_go_of_its_streams() {
 }
 
 #[test]
+fn a_child_that_wants_no_tracer_has_the_kernels_vdso() {
+    let bench = Workbench::new();
+    let whereabouts = bench.whereabouts();
+    let family = bench.build("family", "family.c", "gcc", &["-O2", "-Wall", "-Werror", "-pthread"]);
+    // And so has what it starts, as the guide says.
+    for words in [&["untraced"][..], &["untraced", "fork"], &["fork", "untraced", "vfork"]] {
+        let mut command = bench.runner();
+        for how in words {
+            command.arg(&family).arg(how);
+        }
+        assert_eq!(end(command.arg(&whereabouts)), (1, "[vdso]\n".into(), String::new()), "{words:?}");
+    }
+}
+
+#[test]
 fn no_follow_lets_go() {
     let bench = Workbench::new();
     let whereabouts = bench.whereabouts().display().to_string();

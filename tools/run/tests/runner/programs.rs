@@ -2,6 +2,7 @@
 
 use crate::workbench::{Workbench, end, sh, succeed};
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn bash_pipelines() {
@@ -95,6 +96,27 @@ int main()
         let program = bench.compile("many", &source, "g++", link);
         assert_eq!(succeed(bench.runner().arg(&program)), "20\n");
     }
+}
+
+/// The leak sanitizer traces its own process at the end, which only one tracer can.
+#[test]
+fn sanitizers() {
+    let bench = Workbench::new();
+    let source = bench.path("leak.c");
+    let text = "#include <stdlib.h>\nint main(void) { volatile char *p = malloc(9); p[1] = 7; p = NULL; return 0; }\n";
+    fs::write(&source, text).unwrap();
+    let program = bench.compile("leak", &source, "gcc", &["-O0", "-fsanitize=address,undefined"]);
+    let run = |mut command: Command, options: &str| end(command.arg(&program).env("ASAN_OPTIONS", options));
+    let found = |(status, _, errors): (i32, String, String)| {
+        assert!(status == 23 && errors.contains("LeakSanitizer: detected memory leaks"), "{status} {errors}");
+    };
+    found(run(Command::new("env"), "exitcode=23"));
+    let mut let_go = bench.runner();
+    let_go.arg("--no-follow");
+    found(run(let_go, "exitcode=23"));
+    assert_eq!(run(bench.runner(), "detect_leaks=0"), (0, String::new(), String::new()));
+    let (status, _, errors) = run(bench.runner(), "exitcode=23");
+    assert!(status != 0 && errors.contains("LeakSanitizer does not work under ptrace"), "{status} {errors}");
 }
 
 #[test]

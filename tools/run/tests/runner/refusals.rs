@@ -247,7 +247,7 @@ fn strace_traces_a_program_that_was_let_go() {
     assert!(errors.contains("attached") && errors.contains("+++ killed by SIGKILL +++"), "{errors}");
 }
 
-/// gdb reads the image's own symbols, and of a function that is led to the kernel where that one is.
+/// gdb reads the image's own symbols.
 #[test]
 fn gdb_shows_the_symbols_of_a_program_that_was_let_go() {
     let bench = Workbench::new();
@@ -275,6 +275,7 @@ fn gdb_shows_the_symbols_of_a_program_that_was_let_go() {
         });
         mappings.next().unwrap_or_else(|| panic!("{symbol} at {address:#x} is nowhere:\n{maps}"))
     };
-    let (ours, kernels) = (mapping("__vdso_openat"), mapping("__vdso_clock_gettime"));
-    assert!(ours.contains("liblinux-vdso") && kernels.ends_with("[vdso]"), "{ours}\n{kernels}");
+    for symbol in ["__vdso_openat", "__vdso_clock_gettime"] {
+        assert!(mapping(symbol).contains("liblinux-vdso"), "{symbol}: {}", mapping(symbol));
+    }
 }

@@ -94,6 +94,17 @@ print([int(number) for number in seen])";
 }
 
 #[test]
+fn signals_that_leave_no_time_are_said() {
+    let bench = Workbench::new();
+    let timer = bench.build("timer", "timer.c", "gcc", &["-O2", "-Wall", "-Wextra", "-Werror"]);
+    let (status, _, errors) = end(bench.runner().arg(&timer).arg("1000"));
+    assert!(errors.contains("signal 34 comes again") && errors.contains("--no-follow"), "{status} {errors}");
+    assert_eq!((status, errors.lines().count()), (128 + 14, 1), "{errors}");
+    let slow = end(bench.runner().arg(&timer).arg("10000000"));
+    assert_eq!(slow, (128 + 14, String::new(), String::new()));
+}
+
+#[test]
 fn if_the_tracer_dies_so_do_the_programs() {
     let bench = Workbench::new();
     let mut command = sh(bench.runner(), "grep TracerPid /proc/$$/status; sleep 100; true");

@@ -1,28 +1,50 @@
 //! `vdso/client/include/liblinux/handler.h`: the signal handler of `handler.s` for C.
+//!
+//! It is assembled here, and written as bytes: the compilers that read it differ in their dialects of assembly, some are told
+//! to read the other one (`-masm=intel`), and symbols of assembly are lost between the parts of a link-time optimisation.
+
+#![expect(unsafe_code, reason = "names code in assembly")]
 
 use super::COMMAND;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use std::arch::global_asm;
 use std::fmt::Write as _;
-use std::fs;
+use std::{fs, slice};
+
+const SOURCE: &str = include_str!("../../../../vdso/client/src/arch/x86_64/handler.s");
+
+global_asm!(
+    ".pushsection .rodata.liblinux_handler, \"a\", @progbits",
+    ".globl liblinux_handler_page",
+    ".globl liblinux_handler_end",
+    include_str!("../../../../vdso/client/src/arch/x86_64/handler.s"),
+    ".popsection",
+);
+
+unsafe extern "C" {
+    static liblinux_handler_page: u8;
+    static liblinux_handler_end: u8;
+}
 
 const BEFORE: &str = "\
-/* The signal handler of exception fixups, from vdso/client/src/arch/x86_64/handler.s. */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* The signal handler of exception fixups: vdso/client/src/arch/x86_64/handler.s, assembled. */
 #ifndef LIBLINUX_HANDLER_H
 #define LIBLINUX_HANDLER_H
 
-__asm__(
-\t\".pushsection .rodata.liblinux_handler, \\\"a\\\", @progbits\\n\"
-\t\".intel_syntax noprefix\\n\"
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error \"liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others\"
+#else
+
+/* The signature and the code. They refer to nothing outside, and are copied to a page of their own. */
+static const unsigned char liblinux_handler_page[] = {
 ";
 
 const AFTER: &str = "\
-\t\".att_syntax prefix\\n\"
-\t\".popsection\\n\");
+};
 
-/* The signature and the code, and their end. */
-extern const unsigned char liblinux_handler_page[] __attribute__((visibility(\"hidden\")));
-extern const unsigned char liblinux_handler_end[] __attribute__((visibility(\"hidden\")));
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_HANDLER_H */
 ";
@@ -31,13 +53,14 @@ extern const unsigned char liblinux_handler_end[] __attribute__((visibility(\"hi
 pub(crate) fn text(workspace: &Workspace) -> Result<String> {
     let path = workspace.client().join("src/arch/x86_64/handler.s");
     let source = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(source == SOURCE, "{} is newer than this program: run the command again", path.display());
+    let (start, end) = (&raw const liblinux_handler_page, &raw const liblinux_handler_end);
+    // SAFETY: both are in one section, which is never written.
+    let code = unsafe { slice::from_raw_parts(start, end.addr() - start.addr()) };
     let mut text = format!("/* {COMMAND} */\n{BEFORE}");
-    for line in source.lines() {
-        let code = line.split('#').next().unwrap_or_default().trim_end();
-        if !code.is_empty() {
-            let escaped = code.trim_start().replace('\\', "\\\\").replace('"', "\\\"").replace('\t', " ");
-            writeln!(text, "\t\"{escaped}\\n\"")?;
-        }
+    for line in code.chunks(16) {
+        let bytes: Vec<_> = line.iter().map(|byte| format!("{byte:#04x},")).collect();
+        writeln!(text, "\t{}", bytes.join(" "))?;
     }
     Ok(text + AFTER)
 }

@@ -8,11 +8,12 @@ mod calls;
 mod handler;
 mod header;
 mod parameter;
+mod safety;
 mod stub;
 
+use crate::product;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result};
-use std::fs;
+use anyhow::Result;
 use std::path::PathBuf;
 
 pub(crate) use stub::build;
@@ -33,7 +34,7 @@ fn generated(workspace: &Workspace) -> Result<[(PathBuf, String); 3]> {
 /// Writes the generated files.
 pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
     for (path, text) in generated(workspace)? {
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        product::write(&path, text)?;
     }
     Ok(())
 }
@@ -41,6 +42,7 @@ pub(crate) fn bless(workspace: &Workspace) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn generated_files_are_fresh() {

@@ -1,7 +1,9 @@
-//! A parameter of a system call: the table has C declarations, programs need types that stand on their own.
+//! A parameter of a system call: the table has C declarations, programs need types that stand on
+//! their own.
 
-use anyhow::{Context as _, Result, ensure};
-use liblinux_abi::ctype;
+use anyhow::{Context as _, Result, bail, ensure};
+use liblinux_abi::syscall::Syscall;
+use liblinux_abi::{ctype, pointer, standard};
 
 /// A parameter, as the kernel declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,14 @@ pub(crate) struct Parameter {
 }
 
 impl Parameter {
+    /// The parameters of a call's entry, as programs have them.
+    pub(crate) fn of(call: &Syscall) -> Result<Vec<Self>> {
+        let (_, parameters) = standard::entry(call);
+        let declared = parameters.iter().map(|parameter| pointer::declared(call, parameter));
+        let parsed: Result<Vec<_>> = declared.map(Self::parse).collect();
+        parsed.with_context(|| format!("system call {}", call.name))
+    }
+
     /// Reads a declaration such as `const char *const *argv`.
     pub(crate) fn parse(declaration: &str) -> Result<Self> {
         let wrong = || format!("`{declaration}` is not a parameter that is understood");
@@ -34,8 +44,11 @@ impl Parameter {
         Ok(Self { name, base: base.join(" "), constant })
     }
 
-    /// As a parameter of a C function.
+    /// As a parameter of a C function. A comment has the kernel's name of a type that C cannot
+    /// have.
     pub(crate) fn c(&self) -> String {
+        let is_nameless = self.base != "void" && ctype::find(&self.base).is_some_and(|row| row.c == "void");
+        let comment = if is_nameless { format!(" /* {} */", self.base) } else { String::new() };
         let mut text = String::new();
         // A `const` on the parameter itself means nothing to the caller.
         let pointers = self.constant.len() - 1;
@@ -52,11 +65,21 @@ impl Parameter {
         if text.ends_with("* ") {
             text.pop();
         }
-        text + &self.name
+        text + &self.name + &comment
     }
 
     /// As a parameter of a Rust function.
     pub(crate) fn rust(&self) -> Result<String> {
+        Ok(format!("{}: {}", self.rust_name(), self.rust_type()?))
+    }
+
+    /// Its name in Rust.
+    pub(crate) fn rust_name(&self) -> &str {
+        if self.name == "type" { "r#type" } else { &self.name }
+    }
+
+    /// Its type in Rust.
+    pub(crate) fn rust_type(&self) -> Result<String> {
         let plain = match self.base.as_str() {
             "char" => "c_char",
             "unsigned char" => "c_uchar",
@@ -65,23 +88,41 @@ impl Parameter {
             "long" => "c_long",
             "unsigned long" => "c_ulong",
             "void" => "c_void",
-            base if base.starts_with("struct ") || base.starts_with("union ") => "c_void",
-            base => ctype::find(base)
-                .map(|row| row.rust)
-                .with_context(|| format!("`{base}` has no row in vdso/abi"))?,
+            base => match ctype::find(base) {
+                Some(row) => row.rust,
+                None if self.is_structure() => "c_void",
+                None => bail!("`{base}` has no row in vdso/abi"),
+            },
         };
         let mut text = plain.to_owned();
         for constant in &self.constant[..self.constant.len() - 1] {
             text = format!("*{} {text}", if *constant { "const" } else { "mut" });
         }
-        let name = if self.name == "type" { "r#type" } else { &self.name };
-        Ok(format!("{name}: {text}"))
+        Ok(text)
     }
 
-    /// The structure that it points at, as C calls it.
+    /// Whether it is an address.
+    pub(crate) fn is_pointer(&self) -> bool {
+        self.constant.len() > 1 || ctype::find(&self.base).is_some_and(|row| row.c.ends_with('*'))
+    }
+
+    /// Whether the kernel only reads what it points at.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.constant[0]
+    }
+
+    /// Whether it is a string that a null byte ends.
+    pub(crate) fn is_string(&self) -> bool {
+        self.base == "char" && self.constant.len() == 2 && self.is_read_only()
+    }
+
+    /// The structure that it points at, as the C header calls it.
     pub(crate) fn structure(&self) -> Option<&str> {
-        let is_structure = self.base.starts_with("struct ") || self.base.starts_with("union ");
-        is_structure.then_some(self.base.as_str())
+        (self.is_structure() && ctype::find(&self.base).is_none()).then_some(self.base.as_str())
+    }
+
+    fn is_structure(&self) -> bool {
+        self.base.starts_with("struct ") || self.base.starts_with("union ")
     }
 }
 
@@ -104,7 +145,9 @@ mod tests {
             ("const void **pages", "const void **pages", "pages: *mut *const c_void"),
             ("const void *const rule", "const void *rule", "rule: *const c_void"),
             ("const size_t size", "__SIZE_TYPE__ size", "size: usize"),
-            ("const sigset_t *mask", "const void *mask", "mask: *const c_void"),
+            ("const sigset_t *mask", "const void *mask /* sigset_t */", "mask: *const c_void"),
+            ("struct siginfo *info", "void *info /* struct siginfo */", "info: *mut c_void"),
+            ("struct sigaction *act", "struct liblinux_sigaction *act", "act: *mut Sigaction"),
             ("cap_user_header_t header", "void *header", "header: *mut c_void"),
             ("struct stat *statbuf", "struct stat *statbuf", "statbuf: *mut c_void"),
             ("char *type", "char *type", "r#type: *mut c_char"),

@@ -10,6 +10,7 @@
 //! 1. The stub exports what the table says the image exports, but for the weak names; a test compares them.
 
 use crate::command::run;
+use crate::product;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use liblinux_abi::export::{Binding, SONAME, VERSION, exports};
@@ -37,9 +38,9 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let scratch = tempfile::tempdir_in(&folder).context("cannot create a scratch folder for the stub")?;
     let library = scratch.path().join("liblinux.so");
     link(scratch.path(), &library)?;
-    fs::rename(&library, folder.join("liblinux.so")).context("cannot move the stub into place")?;
+    product::install(&library, &folder.join("liblinux.so"))?;
     let text = PKG_CONFIG.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
-    fs::write(folder.join("liblinux.pc"), text).context("cannot write liblinux.pc")?;
+    product::write(&folder.join("liblinux.pc"), text)?;
     copy(&workspace.client().join("include"), &folder.join("include"))?;
     Ok(folder)
 }
@@ -65,14 +66,15 @@ fn link(scratch: &Path, library: &Path) -> Result<()> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
         } else {
-            fs::copy(entry.path(), &target).with_context(|| format!("cannot write {}", target.display()))?;
+            let bytes =
+                fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            product::write(&target, bytes)?;
         }
     }
     Ok(())

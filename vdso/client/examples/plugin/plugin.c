@@ -33,7 +33,7 @@ long plugin_divide(unsigned int dividend, unsigned int divisor)
 {
 	unsigned int low = dividend, high = 0;
 
-	__asm__ goto("1:\tdivl %[divisor]\n2:\n" LIBLINUX_FIXUP_PLAIN("1b", "2b", "%l[trapped]")
+	__asm__ volatile goto("1:\tdivl %[divisor]\n2:\n" LIBLINUX_FIXUP_PLAIN("1b", "2b", "%l[trapped]")
 		     : "+a"(low), "+d"(high) : [divisor] "r"(divisor) : "cc" : trapped);
 	return low;
 trapped:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/origin.h - pins the origin of system calls: the calling thread's come from the image, or not at all.
  *
@@ -7,6 +8,10 @@
  */
 #ifndef LIBLINUX_ORIGIN_H
 #define LIBLINUX_ORIGIN_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include "resolve.h"
 
@@ -25,5 +30,7 @@ static inline long liblinux_pin_origin(const void *image)
 	/* PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON */
 	return vdso_prctl(59, 1, (unsigned long)image, tables.size, 0);
 }
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_ORIGIN_H */

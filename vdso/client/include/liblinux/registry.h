@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/registry.h - the registry of exception fixups that all DSOs of a process share, whatever they are written in.
  *
@@ -8,6 +9,10 @@
  */
 #ifndef LIBLINUX_REGISTRY_H
 #define LIBLINUX_REGISTRY_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #include "fixup.h"
 #include "handler.h"
@@ -114,6 +119,20 @@ static long liblinux_sigaction(const void *image, int number, const struct libli
 	return liblinux_image_call(image, "__vdso_rt_sigaction", (uint64_t)number, (uint64_t)set, (uint64_t)get, 8, 0, 0);
 }
 
+/*
+ * Flags of a handler that takes this one's place: SA_SIGINFO, SA_RESTORER, SA_ONSTACK, SA_NODEFER. The handler itself passes on
+ * what each handler is called with; whether a call is restarted behind it (SA_RESTART) is the kernel's decision, by the flags
+ * that the kernel sees. A signal that is ignored interrupts no call.
+ */
+static inline uint64_t liblinux_flags_in_front(const struct liblinux_action *previous)
+{
+	uint64_t restart = 0x10000000;
+
+	if (previous->handler > 1 /* SIG_IGN */)
+		restart &= previous->flags;
+	return 4 | 0x04000000 | 0x08000000 | 0x40000000 | restart;
+}
+
 /* Makes the handler's pages and installs it; 0 or -errno. */
 static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area)
 {
@@ -129,7 +148,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	pages = (unsigned char *)liblinux_map(image, 8192);
 	if ((uint64_t)pages > (uint64_t)-4096)
 		return (long)pages;
-	for (i = 0; i < (unsigned long)(liblinux_handler_end - liblinux_handler_page); i++)
+	for (i = 0; i < sizeof(liblinux_handler_page); i++)
 		pages[i] = liblinux_handler_page[i];
 	data = liblinux_pages_data(pages);
 	data->area = area;
@@ -140,8 +159,6 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	data->getpid = (uint64_t)liblinux_symbol(image, "__vdso_getpid");
 	data->gettid = (uint64_t)liblinux_symbol(image, "__vdso_gettid");
 	ours.handler = (uint64_t)pages + 16;
-	/* SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER */
-	ours.flags = 4 | 0x04000000 | 0x08000000 | 0x40000000;
 	ours.restorer = (uint64_t)liblinux_symbol(image, "__vdso_rt_sigreturn");
 	ours.mask = 0;
 	if (!data->dispatch || !data->rt_sigaction || !data->rt_sigprocmask || !data->rt_tgsigqueueinfo ||
@@ -155,6 +172,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	/* PROT_READ | PROT_EXEC */
 	result = liblinux_image_call(image, "__vdso_mprotect", (uint64_t)pages, 4096, 5, 0, 0, 0);
 	for (i = 0; !result && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		ours.flags = liblinux_flags_in_front(&data->previous[numbers[i]]);
 		result = liblinux_sigaction(image, numbers[i], &ours, &replaced);
 		data->previous[numbers[i]] = replaced;
 	}
@@ -231,7 +249,7 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, st
 
 	while (capacity < VDSO_FIXUP_MAX_CAPACITY) {
 		capacity *= 2;
-		size = (VDSO_FIXUP_HEADER_SIZE + capacity * VDSO_FIXUP_DSO_SIZE + 4095) & ~4095ULL;
+		size = (VDSO_FIXUP_HEADER_SIZE + capacity * VDSO_FIXUP_DSO_SIZE + 4095) & ~(uint64_t)4095;
 		area = liblinux_make_area(fixups->image, size);
 		if (area < 0)
 			return area;
@@ -279,32 +297,143 @@ static inline long liblinux_fixups_enter(const struct liblinux_fixups *fixups, c
 }
 
 /*
+ * Has a handler look up a text that the kernel does not know, and that was registered in AREA; 0 or
+ * -errno.
+ */
+static inline long liblinux_fixups_stand_in(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso,
+					    uint64_t area)
+{
+	struct liblinux_fixups other = *fixups;
+	struct liblinux_place unused;
+	long result = liblinux_fixups_handle(&other, area);
+
+	if (result || liblinux_pages_lead(other.pages) == area)
+		return result;
+	/* A handler of another library, which could not ask the kernel for this area. */
+	result = liblinux_fixups_enter(&other, dso, &unused);
+	if (result == -17)	/* -EEXIST: the registry moved there from AREA */
+		return 0;
+	if (!result)
+		liblinux_image_call(fixups->image, "__vdso_fixup_unregister", area, dso->text_start, 0, 0, 0, 0);
+	return result;
+}
+
+/*
+ * Whether an answer to the question for a mark is the kernel's own, and not that of a filter in its
+ * place.
+ */
+static inline int liblinux_is_kernels(long result)
+{
+	return result == -22 /* -EINVAL */ || result == -12 /* -ENOMEM */ || result == -4 /* -EINTR */;
+}
+
+/*
  * Registers a text and its table; 0 or -errno. A full registry moves to a larger area.
  *
- * Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet a signal handler, which
- * is installed for it. Where a filter refuses that as well, this fails with what it says.
+ * Memory that the program maps upon later (MAP_FIXED) belongs in an arena (arena.h): registered
+ * here, its faults would land under a handler alone.
+ *
+ * If the kernel cannot mark the text, nothing is registered, and the result is its error: -EINVAL
+ * for part of a huge page (hugetlbfs), -ENOMEM for a hole in the text or a process that has as many
+ * mappings as it may.
+ *
+ * Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet
+ * a signal handler, which is installed for it. Where a filter refuses that as well, this fails with
+ * what it says.
  */
 static inline long liblinux_fixups_register(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso)
 {
-	struct liblinux_fixups other = *fixups;
-	struct liblinux_place place, unused;
-	long result = liblinux_fixups_enter(fixups, dso, &place);
+	struct liblinux_place place;
+	long result = liblinux_fixups_enter(fixups, dso, &place), marked = -38;
 
 	if (result || fixups->pages)
 		return result;
-	/* Registering asked for the mark and dropped the answer, which is the same once more. */
-	if (place.is_consulted && !liblinux_image_call(fixups->image, "__vdso_fixup_mark", dso->text_start, dso->text_len, 0, 0, 0, 0))
+	/* Older images register and drop the answer to the mark, which is the same once more. */
+	if (place.is_consulted)
+		marked = liblinux_image_call(fixups->image, "__vdso_fixup_mark", dso->text_start, dso->text_len, 0, 0, 0, 0);
+	if (!marked)
 		return 0;
-	result = liblinux_fixups_handle(&other, place.area);
-	if (!result && liblinux_pages_lead(other.pages) == place.area)
-		return 0;
-	/* A handler of somebody who could not ask the kernel for our area. Ours may have led there: -EEXIST. */
-	if (!result)
-		result = liblinux_fixups_enter(&other, dso, &unused);
-	if (result == -17)
-		return 0;
-	liblinux_image_call(fixups->image, "__vdso_fixup_unregister", place.area, dso->text_start, 0, 0, 0, 0);
+	result = liblinux_is_kernels(marked) ? marked : liblinux_fixups_stand_in(fixups, dso, place.area);
+	if (result)
+		liblinux_image_call(fixups->image, "__vdso_fixup_unregister", place.area, dso->text_start, 0, 0, 0, 0);
 	return result;
+}
+
+/*
+ * Marks part of a registered text anew; 0 or -errno. For a text in which a mapping was made on top
+ * of another (MAP_FIXED, MREMAP_FIXED): the kernel takes such text for a stranger's until it is
+ * marked. Where a handler does the work there are no marks, and this succeeds at once. -EINVAL if
+ * the range leaves the text.
+ */
+static inline long liblinux_fixups_mark(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso, uint64_t start,
+					uint64_t len)
+{
+	long result;
+
+	if (!len || start < dso->text_start || start - dso->text_start > dso->text_len ||
+	    len > dso->text_len - (start - dso->text_start))
+		return -22;
+	if (fixups->pages)
+		return 0;
+	if (liblinux_fixups_place(fixups).is_consulted) {
+		result = liblinux_image_call(fixups->image, "__vdso_fixup_mark", start, len, 0, 0, 0, 0);
+		if (!result || liblinux_is_kernels(result))
+			return result;
+	}
+	return liblinux_fixups_stand_in(fixups, dso, fixups->joined);
+}
+
+/*
+ * Lets the calling thread's faults reach the handler that looks up fixups; 0 or -errno. BLOCKED
+ * becomes what was blocked of SIGILL, SIGBUS, SIGFPE and SIGSEGV, for liblinux_fixups_reblock().
+ *
+ * A kernel with the series does not ask for the mask. Without it a fault is a signal, and one that
+ * is blocked ends the process. So code with fixups that may run where these signals are blocked, in
+ * a handler of SIGSEGV without SA_NODEFER above all, runs between the two. Both are safe in a
+ * handler. A signal of the four that another process sent, and that waits, is delivered by the
+ * first one.
+ */
+static inline long liblinux_fixups_unblock(const struct liblinux_fixups *fixups, uint64_t *blocked)
+{
+	/* Signal n is bit n - 1. */
+	static const uint64_t faults = 1 << (4 - 1) | 1 << (7 - 1) | 1 << (8 - 1) | 1 << (11 - 1);
+	uint64_t mask = 0;
+	/* SIG_UNBLOCK */
+	long result = liblinux_image_call(fixups->image, "__vdso_rt_sigprocmask", 1, (uint64_t)&faults, (uint64_t)&mask, 8, 0, 0);
+
+	*blocked = result ? 0 : mask & faults;
+	return result;
+}
+
+/* Blocks again what liblinux_fixups_unblock() found blocked; 0 or -errno. */
+static inline long liblinux_fixups_reblock(const struct liblinux_fixups *fixups, uint64_t blocked)
+{
+	/* SIG_BLOCK */
+	return blocked ? liblinux_image_call(fixups->image, "__vdso_rt_sigprocmask", 0, (uint64_t)&blocked, 0, 8, 0, 0) : 0;
+}
+
+/*
+ * Fills an entry: a fault in [START, END) lands at LANDING. 0, -ERANGE where 32 bits do not lead
+ * from the entry to both, -EINVAL for a range that is empty or for flags other than 0 and
+ * VDSO_FIXUP_PLAIN.
+ *
+ * AT is the entry's address in the table that is registered, which another mapping of the same
+ * memory may have.
+ */
+static inline long liblinux_fixup_entry(struct vdso_fixup_entry *entry, uint64_t at, uint64_t start, uint64_t end,
+					uint64_t landing, uint32_t flags)
+{
+	int64_t to_start = (int64_t)(start - at), to_landing = (int64_t)(landing - (at + 8));
+
+	if (start >= end || flags & ~(uint32_t)VDSO_FIXUP_PLAIN)
+		return -22;
+	if (to_start != (int32_t)to_start || to_landing != (int32_t)to_landing || end - start > 0xffffffff)
+		return -34;
+	entry->start = (int32_t)to_start;
+	entry->len = (uint32_t)(end - start);
+	entry->landing = (int32_t)to_landing;
+	entry->flags = flags;
+	return 0;
 }
 
 /* Joins the registry of this process, or begins one; 0 or -errno. */
@@ -344,50 +473,10 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 	return result;
 }
 
-/* The linker defines these in each DSO. */
-extern const unsigned char liblinux_ehdr[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
-extern const struct vdso_fixup_entry liblinux_table[] __asm__("__start_fixup_table") __attribute__((visibility("hidden"), weak));
-extern const struct vdso_fixup_entry liblinux_table_end[] __asm__("__stop_fixup_table") __attribute__((visibility("hidden"), weak));
-
-/* The running DSO: its executable segment, which CODE is in, and its table. 0 if it has no fixups. */
-static inline int liblinux_own_dso(struct vdso_fixup_dso *dso, uint64_t code)
-{
-	const unsigned char *header = liblinux_ehdr + *(const uint64_t *)(liblinux_ehdr + 32);
-	unsigned int count = *(const uint16_t *)(liblinux_ehdr + 56);
-	uint64_t bias = (uint64_t)liblinux_ehdr;
-
-	if (&liblinux_table[0] == &liblinux_table_end[0])
-		return 0;
-	for (; count--; header += 56) {
-		const uint32_t *words = (const uint32_t *)header;
-		const uint64_t *fields = (const uint64_t *)header;
-
-		if (words[0] != 1 /* PT_LOAD */)
-			continue;
-		/* Segments ascend; the ELF header is at offset 0 of the file. */
-		if (!fields[1])
-			bias -= fields[2];
-		dso->text_start = bias + fields[2];
-		dso->text_len = fields[5];
-		if ((words[1] & 1 /* PF_X */) && code - dso->text_start < dso->text_len) {
-			dso->table = (uint64_t)liblinux_table;
-			dso->count = (uint64_t)(liblinux_table_end - liblinux_table);
-			return 1;
-		}
-	}
-	return 0;
-}
-
-/* Registers the running DSO; 0 or -errno (-ENOENT if it has no fixups, -EEXIST if it is registered). */
-static inline long liblinux_fixups_register_own(const struct liblinux_fixups *fixups, struct vdso_fixup_dso *own)
-{
-	if (!liblinux_own_dso(own, (uint64_t)&liblinux_pages_install))
-		return -2;
-	return liblinux_fixups_register(fixups, own);
-}
-
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_REGISTRY_H */

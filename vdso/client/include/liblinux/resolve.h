@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * liblinux/resolve.h - finds functions in the vDSO of this process, without a dynamic loader.
  *
@@ -15,6 +16,10 @@
  */
 #ifndef LIBLINUX_RESOLVE_H
 #define LIBLINUX_RESOLVE_H
+
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
 
 #ifdef __cplusplus
 extern "C" {
@@ -246,5 +251,7 @@ static inline void *liblinux_symbol(const void *image, const char *name)
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* x86-64 */
 
 #endif /* LIBLINUX_RESOLVE_H */

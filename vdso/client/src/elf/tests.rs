@@ -53,7 +53,7 @@ fn led(base: usize, value: u64) -> Option<usize> {
     lead(base, offset?)
 }
 
-/// Out of the image to either side, as the runner leads to the kernel's functions, but not to where there can be none.
+/// Out of the image to either side, as a tool may lead to the kernel's functions, but not to where there can be none.
 #[test]
 fn a_symbol_leads_where_a_function_can_be() {
     const BASE: usize = 0x7fff_0000_0000;

@@ -1,5 +1,21 @@
 //! The pages of a signal handler: its code, and behind it the data that it works with.
 //!
+//! # The handler that was there before
+//!
+//! It sees what it would see if the kernel called it. By its flags:
+//!
+//! | Flag | How |
+//! |---|---|
+//! | `SA_ONSTACK` | this handler has it; without it the frame is copied to the interrupted stack |
+//! | `SA_NODEFER`, its mask | blocked before the jump; this handler itself blocks nothing, since `dispatch` may fault |
+//! | `SA_RESETHAND` | the entry of the data becomes SIG_DFL, in one exchange; this handler stays |
+//! | `SA_RESTART` | this handler has it if that one had |
+//! | `SA_SIGINFO` | the arguments are always there, as from the kernel |
+//! | `SA_RESTORER` | not: it returns by the image, as a thread has to whose calls are pinned to the image |
+//!
+//! What differs beside the last: `sigaction` finds this handler, and a signal that is ignored still interrupts the calls that
+//! the kernel never restarts behind a handler (`poll`, `nanosleep`).
+//!
 //! # Invariants
 //!
 //! 1. The layout of the data is that of `handler.s`, and part of the signature: libraries of different age share pages.
@@ -15,15 +31,18 @@ use liblinux_abi::layout::PAGE_SIZE;
 /// Bytes in front of the handler.
 const SIGNATURE: usize = 16;
 
-/// SIGILL, SIGBUS, SIGFPE, SIGSEGV (`asm/signal.h`): what exceptions become. SIGSEGV is the last to be taken over, because
-/// it is the one by which the pages are found.
-const SIGNALS: [usize; 4] = [4, 7, 8, SIGSEGV];
-const SIGSEGV: usize = 11;
+/// What exceptions become. SIGSEGV is the last to be taken over, because it is the one by which the pages are found.
+const SIGNALS: [usize; 4] = {
+    let [ill, bus, fpe, segv] = liblinux_abi::exception::SIGNALS;
+    [ill as usize, bus as usize, fpe as usize, segv as usize]
+};
+const SIGSEGV: usize = SIGNALS[3];
 
 // `asm/signal.h`.
 const SA_SIGINFO: u64 = 4;
 const SA_RESTORER: u64 = 0x0400_0000;
 const SA_ONSTACK: u64 = 0x0800_0000;
+const SA_RESTART: u64 = 0x1000_0000;
 const SA_NODEFER: u64 = 0x4000_0000;
 
 /// The kernel's `struct sigaction`.
@@ -34,6 +53,17 @@ struct Action {
     flags: u64,
     restorer: u64,
     mask: u64,
+}
+
+impl Action {
+    /// Flags of a handler that takes this one's place. The handler itself passes on what each handler is called with; whether a
+    /// call is restarted behind it is the kernel's decision, by the flags that the kernel sees. A signal that is ignored
+    /// interrupts no call.
+    fn flags_in_front(&self) -> u64 {
+        const SIG_IGN: u64 = 1;
+        let restart = if self.handler > SIG_IGN { self.flags & SA_RESTART } else { SA_RESTART };
+        SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER | restart
+    }
 }
 
 /// What is behind the code.
@@ -107,10 +137,10 @@ impl Pages {
             // SAFETY: asks for the disposition.
             unsafe { vdso.rt_sigaction(signal as i32, ptr::null(), previous, 8) }?;
         }
+        let flags = SIGNALS.map(|signal| data.previous[signal].flags_in_front());
         let size = 2 * PAGE_SIZE;
         // SAFETY: a new mapping.
-        let address =
-            unsafe { vdso.mmap(0, size as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0) }?;
+        let address = unsafe { vdso.mmap(0, size as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
         let pages = Self { address };
         let (code, start) = (arch::handler(), ptr::with_exposed_provenance_mut::<u8>(address));
         // SAFETY: the code is less than a page, and this one is new.
@@ -119,10 +149,9 @@ impl Pages {
         unsafe { pages.data().write(data) };
         // SAFETY: the first page, from which nobody reads yet.
         unsafe { vdso.mprotect(address as u64, PAGE_SIZE, PROT_READ_EXEC) }?;
-        let flags = SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER;
-        let ours = Action { handler: (address + SIGNATURE) as u64, flags, restorer, mask: 0 };
         let mut earlier = None;
-        for signal in SIGNALS {
+        for (signal, flags) in SIGNALS.into_iter().zip(flags) {
+            let ours = Action { handler: (address + SIGNATURE) as u64, flags, restorer, mask: 0 };
             let mut replaced = Action::default();
             let (new, old) = ((&raw const ours).cast(), (&raw mut replaced).cast());
             // SAFETY: the handler is whole, and passes on what is not for it.

@@ -2,8 +2,10 @@
 
 #![expect(unsafe_code, reason = "calls functions of the image")]
 
+use super::mark::is_kernels;
+use super::own;
 use super::pages::Pages;
-use super::registration::{Registration, own_dso};
+use super::registration::Registration;
 use crate::{Errno, Vdso};
 use core::mem::{offset_of, transmute};
 use liblinux_abi::fixup::{Attached, DSO_SIZE, Dso, HEADER_SIZE, Hit, area_size};
@@ -23,12 +25,12 @@ const FULL: Errno = Errno::new(errno::ENOSPC as u16).expect("an error number");
 type Function = unsafe extern "C" fn(u64, u64, u64) -> isize;
 
 /// Where new registrations go.
-struct Place {
+pub(super) struct Place {
     area: u64,
     /// The handler that leads there, if one does.
     pages: Option<Pages>,
     /// Whether the kernel consults it.
-    is_consulted: bool,
+    pub(super) is_consulted: bool,
 }
 
 /// The exception fixups of this process: the area that its DSOs share, and who consults it.
@@ -36,19 +38,21 @@ struct Place {
 pub struct Fixups<'a> {
     vdso: &'a Vdso,
     /// The area when this joined. Where the registry moved from there, the image finds the way.
-    joined: u64,
+    pub(super) joined: u64,
     /// The handler's pages; none where the kernel consulted the area when this joined.
-    pages: Option<Pages>,
+    pub(super) pages: Option<Pages>,
 }
 
 impl<'a> Fixups<'a> {
     /// Joins the registry of this process, or begins one.
     ///
-    /// The area is attached to the kernel; where the kernel knows no areas, or a filter refuses the call, signal handlers
-    /// are installed. Fails with [`Errno::NO_ENTRY`] on an image without fixups.
+    /// The area is attached to the kernel; where the kernel knows no areas, or a filter refuses the
+    /// call, signal handlers are installed. Fails with [`Errno::NO_ENTRY`] on an image without
+    /// fixups.
     ///
-    /// These calls have no numbers that a seccomp filter could allow. One that kills for unknown numbers, or strict mode,
-    /// kills here and in [`register`](Self::register): join and register before. What is registered stays so.
+    /// These calls have no numbers that a seccomp filter could allow. One that kills for unknown
+    /// numbers, or strict mode, kills here and in [`register`](Self::register): join and register
+    /// before. What is registered stays so.
     pub fn of_process(vdso: &'a Vdso) -> Result<Self, Errno> {
         let unjoined = Self { vdso, joined: 0, pages: None };
         match unjoined.query() {
@@ -85,28 +89,51 @@ impl<'a> Fixups<'a> {
         self.place().area
     }
 
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         let pages = match self.pages {
             Some(pages) => Some(pages),
             None => match self.query() {
                 Ok(attached) => return Place { area: attached.area, pages: None, is_consulted: true },
-                // A filter refuses the call since this joined. Somebody's handler may stand in already.
+                // A filter refuses the call since this joined. Somebody's handler may stand in
+                // already.
                 Err(_) => Pages::installed(self.vdso).ok().flatten(),
             },
         };
         Place { area: pages.map_or(self.joined, Pages::lead), pages, is_consulted: false }
     }
 
-    /// Registers a text and its table. A full registry moves to a larger area.
+    /// Registers a text and its table, until what is returned is dropped. A full registry moves to
+    /// a larger area.
     ///
-    /// Faults of a text that the kernel did not mark, because a filter has come that refuses this, meet a signal handler,
-    /// which is installed for it. Where a filter refuses that as well, this fails with what it says.
+    /// Memory that the program maps upon later (`MAP_FIXED`) belongs in an
+    /// [`Arena`](super::Arena): registered here, its faults would land under a handler alone.
+    ///
+    /// If the kernel cannot mark the text, nothing is registered, and this fails with its error:
+    /// `EINVAL` for part of a huge page (hugetlbfs), `ENOMEM` for a hole in the text or a process
+    /// that has as many mappings as it may.
+    ///
+    /// Faults of a text that the kernel did not mark, because a filter has come that refuses this,
+    /// meet a signal handler, which is installed for it. Where a filter refuses that as well, this
+    /// fails with what it says.
     ///
     /// # Safety
     ///
-    /// The landings of the table must be where the program can go on after the exceptions of their ranges. The text must be
-    /// unregistered before it is unmapped or written to.
-    pub unsafe fn register(&self, dso: &Dso) -> Result<(), Errno> {
+    /// The landings of the table must be where the program can go on after the exceptions of their
+    /// ranges. The table must stay as it is, and the text must not be unmapped or written to, until
+    /// the registration ends. (Text between the first and the last 16 bytes may be written to and
+    /// protected otherwise, as long as its landings stay what they are.)
+    pub unsafe fn register(self, dso: &Dso) -> Result<Registration<'a>, Errno> {
+        // SAFETY: the caller's contract.
+        unsafe { self.enroll(dso) }?;
+        Ok(Registration::new(self, *dso))
+    }
+
+    /// Registers a text and has it looked up, by the kernel or by a handler.
+    ///
+    /// # Safety
+    ///
+    /// As for [`register`](Self::register).
+    pub(super) unsafe fn enroll(&self, dso: &Dso) -> Result<(), Errno> {
         let mut place = self.place();
         let argument = (&raw const *dso).expose_provenance() as u64;
         loop {
@@ -115,40 +142,28 @@ impl<'a> Fixups<'a> {
                 outcome => break outcome.map(drop)?,
             }
         }
-        // Registering asked for the mark and dropped the answer, which is the same once more.
+        if self.pages.is_some() {
+            return Ok(());
+        }
+        // Older images register and drop the answer to the mark, which is the same once more.
         let mark = || self.call("__vdso_fixup_mark", [dso.text_start, dso.text_len, 0]);
-        if self.pages.is_some() || (place.is_consulted && mark().is_ok()) {
-            return Ok(());
-        }
-        // SAFETY: the caller's contract.
-        unsafe { self.stand_in(place.area, dso) }.inspect_err(|_| {
-            // It is there: registered above.
-            let _ = self.unregister(dso.text_start);
-        })
-    }
-
-    /// Has a handler look up a text that was registered in an area, and that the kernel does not.
-    ///
-    /// # Safety
-    ///
-    /// As for [`register`](Self::register).
-    unsafe fn stand_in(&self, area: u64, dso: &Dso) -> Result<(), Errno> {
-        let pages = self.handler(|| Ok(area))?;
-        if pages.lead() == area {
-            return Ok(());
-        }
-        // It came in the meantime, by somebody who could not ask the kernel for our area.
-        // SAFETY: the caller's contract.
-        match unsafe { Self { pages: Some(pages), ..*self }.register(dso) } {
-            // Ours has led there.
-            Err(error) if error.number() == errno::EEXIST as u16 => Ok(()),
-            Ok(()) => self.call("__vdso_fixup_unregister", [area, dso.text_start, 0]).map(drop),
-            Err(error) => Err(error),
-        }
+        let marked = if place.is_consulted { mark().map(drop) } else { Err(UNKNOWN) };
+        marked
+            .or_else(|error| {
+                if is_kernels(error) {
+                    return Err(error);
+                }
+                // SAFETY: the caller's contract.
+                unsafe { self.stand_in(place.area, dso) }
+            })
+            .inspect_err(|_| {
+                // It is there: registered above.
+                let _ = self.unregister(dso.text_start);
+            })
     }
 
     /// The pages of the handler that is installed, or of a new one that leads to this area.
-    fn handler(&self, area: impl FnOnce() -> Result<u64, Errno>) -> Result<Pages, Errno> {
+    pub(super) fn handler(&self, area: impl FnOnce() -> Result<u64, Errno>) -> Result<Pages, Errno> {
         if let Some(pages) = Pages::installed(self.vdso)? {
             return Ok(pages);
         }
@@ -166,8 +181,9 @@ impl<'a> Fixups<'a> {
         self.find(|area| self.call("__vdso_fixup_unregister", [area, text_start, 0])).map(drop)
     }
 
-    /// The outcome in the area that this joined, from which the image finds the way; where it has no such text, in the one of
-    /// new registrations. So mostly the kernel is not asked, which a filter might punish.
+    /// The outcome in the area that this joined, from which the image finds the way; where it has
+    /// no such text, in the one of new registrations. So mostly the kernel is not asked, which a
+    /// filter might punish.
     fn find(&self, mut ask: impl FnMut(u64) -> Result<usize, Errno>) -> Result<usize, Errno> {
         match ask(self.joined) {
             Err(error) if error.number() == errno::ENOENT as u16 => {
@@ -178,16 +194,22 @@ impl<'a> Fixups<'a> {
         }
     }
 
-    /// Registers the DSO that this code was linked into: a program, or a library that may be unloaded.
+    /// Registers the DSO that this code was linked into: a program, or a library that may be
+    /// unloaded.
     ///
-    /// Fails with `EEXIST` if it is registered. The registration ends with what is returned: a library keeps it where its
-    /// unloading drops it; a program may forget it.
+    /// Fails with `EEXIST` if it is registered. The registration ends with what is returned: a
+    /// library holds it where its unloading drops it. A program [keeps](Registration::keep) it: it
+    /// is never unloaded, and other threads may fault until the process has ended, behind the end
+    /// of `main`.
     pub fn register_own(self) -> Result<Registration<'a>, Errno> {
-        let dso = own_dso().ok_or(Errno::NO_ENTRY)?;
-        // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their landings. The text stays for
-        // as long as code of it runs.
-        unsafe { self.register(&dso) }?;
-        Ok(Registration::new(self, dso.text_start))
+        own::sort(self.vdso)?;
+        let first = own::texts().next().ok_or(Errno::NO_ENTRY)?;
+        // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their
+        // landings. The text stays for as long as code of it runs.
+        let registration = unsafe { self.register(&first) }?;
+        // The registration is dropped if the rest fails.
+        own::register_rest(registration.fixups())?;
+        Ok(registration)
     }
 
     /// What a fault of the instruction at an address would find.
@@ -201,8 +223,8 @@ impl<'a> Fixups<'a> {
         }
     }
 
-    /// Moves the registry to a larger area, whose address this returns. Whoever moved it first wins: from then on the old
-    /// area leads there.
+    /// Moves the registry to a larger area, whose address this returns. Whoever moved it first
+    /// wins: from then on the old area leads there.
     fn grow(&self, place: &Place) -> Result<u64, Errno> {
         let old = place.area;
         let field = old as usize + offset_of!(fixup::Area, capacity);
@@ -243,8 +265,7 @@ impl<'a> Fixups<'a> {
         const PROT_READ_WRITE: u64 = 3;
         const MAP_PRIVATE_ANONYMOUS: u64 = 0x22;
         // SAFETY: a new mapping.
-        let area =
-            unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0) }? as u64;
+        let area = unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }? as u64;
         let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(fixup::MAX_CAPACITY);
         self.call("__vdso_fixup_init", [area, size, capacity])?;
         Ok(area)
@@ -256,12 +277,18 @@ impl<'a> Fixups<'a> {
         let _ = unsafe { self.vdso.munmap(area, size as usize) };
     }
 
-    fn call(&self, name: &str, arguments: [u64; 3]) -> Result<usize, Errno> {
+    /// The image that has this registry's functions.
+    pub fn vdso(&self) -> &'a Vdso {
+        self.vdso
+    }
+
+    pub(super) fn call(&self, name: &str, arguments: [u64; 3]) -> Result<usize, Errno> {
         let address = self.vdso.symbol(name).ok_or(Errno::NO_ENTRY)?;
         // SAFETY: the image exports a function under this name, of three integers at most.
         let function = unsafe { transmute::<usize, Function>(address) };
         let [a, b, c] = arguments;
-        // SAFETY: pointers among the arguments are to our variables and to areas; bad ones give -EFAULT.
+        // SAFETY: pointers among the arguments are to our variables and to areas; bad ones give
+        // -EFAULT.
         Errno::result(unsafe { function(a, b, c) })
     }
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use std::arch::asm;
 
 /// Divides; the number of the exception if that trapped.
-fn divide(dividend: u64, divisor: u64) -> Result<u64, u64> {
+pub(crate) fn divide(dividend: u64, divisor: u64) -> Result<u64, u64> {
     let (quotient, trap): (u64, u64);
     // SAFETY: a division; if it traps, the fixup goes on behind it with four registers changed, all of them outputs.
     unsafe {
@@ -29,7 +29,7 @@ fn divide(dividend: u64, divisor: u64) -> Result<u64, u64> {
 }
 
 /// Executes an undefined instruction; whether the landing was reached with all registers as they were.
-fn undefined() -> bool {
+pub(crate) fn undefined() -> bool {
     let (moved, after): (u64, u64);
     // SAFETY: the instruction traps, and the fixup goes on behind it with no register changed.
     unsafe {

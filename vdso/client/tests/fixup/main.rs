@@ -6,10 +6,15 @@
 
 #![expect(unsafe_code, reason = "forks")]
 
+mod arena;
+mod flags;
 mod handler;
 mod label;
+mod mask;
 mod memory;
+mod outcome;
 mod registry;
+mod table;
 
 use liblinux::Vdso;
 use liblinux::fixup::{Fixups, Registration};

@@ -5,6 +5,7 @@
 use crate::{PAGE, pages, passes, register};
 use liblinux::probe;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::signal::Signal;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
@@ -15,28 +16,31 @@ fn probes_report_every_kind_of_bad_address() {
         let nothing = pages(1, ProtFlags::PROT_NONE).as_ptr();
         let read_only = pages(1, ProtFlags::PROT_READ).as_ptr();
         let unmapped = pages(1, ProtFlags::PROT_READ).as_ptr();
-        // SAFETY: nobody uses it.
-        unsafe { munmap(NonNull::new(unmapped.cast()).expect("not null"), PAGE) }.expect("unmapped");
         let file = tempfile::tempfile().expect("a file");
         let length = NonZeroUsize::new(PAGE).expect("not zero");
         // SAFETY: a new mapping, of a file without any bytes.
         let past_end = unsafe { mmap(None, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, 0) };
         let past_end = past_end.expect("a mapping").as_ptr().cast::<u8>();
+        // The last thing that is done, so that nothing is mapped there again.
+        // SAFETY: no other code uses it.
+        unsafe { munmap(NonNull::new(unmapped.cast()).expect("not null"), PAGE) }.expect("unmapped");
 
-        for (kind, address) in [
-            ("PROT_NONE", nothing),
-            ("unmapped", unmapped),
-            ("past the end", past_end),
-            ("null", 8 as *mut u8),
+        let (segv, bus) = (Some(Signal::SIGSEGV as u32), Some(Signal::SIGBUS as u32));
+        for (kind, address, signal) in [
+            ("PROT_NONE", nothing, segv),
+            ("unmapped", unmapped, segv),
+            ("past the end", past_end, bus),
+            ("null", 8 as *mut u8, segv),
         ] {
             let fault = probe::read::<u32>(address.cast()).expect_err(kind);
+            assert_eq!(fault.signal(), signal, "{kind}");
             assert_eq!((fault.trap, fault.address), (14, address.addr() as u64), "{kind}");
             assert_eq!(fault.error_code & 2, 0, "{kind}: a read");
             assert!(probe::read::<[u8; 3]>(address.cast()).is_err(), "{kind}");
         }
         // Not canonical: a general protection fault, which has no address.
         let fault = probe::read::<u64>((1_usize << 62) as *const u64).expect_err("not canonical");
-        assert_eq!((fault.trap, fault.address), (13, 0));
+        assert_eq!((fault.trap, fault.address, fault.signal()), (13, 0, segv));
         assert_eq!(probe::read::<u16>(read_only.cast()), Ok(0));
         // SAFETY: nobody uses these pages.
         let fault = unsafe { probe::write(read_only.cast(), 7_u16) }.expect_err("read-only");

@@ -70,6 +70,44 @@ impl Texts {
 }
 
 #[test]
+fn what_register_returns_is_the_registration() {
+    passes(|| {
+        let fixups = Fixups::of_process(&VDSO).unwrap();
+        let dso = Texts::new(1).dso(0);
+        // SAFETY: nothing is executed there.
+        let registration = unsafe { fixups.register(&dso) }.unwrap();
+        assert_eq!((*registration.dso(), registration.text_start()), (dso, dso.text_start));
+        let hit = fixups.lookup(dso.text_start).unwrap().unwrap();
+        assert_eq!((hit.text_start, hit.is_plain()), (dso.text_start, false));
+        drop(registration);
+        assert_eq!(fixups.lookup(dso.text_start), Ok(None));
+        // SAFETY: as above.
+        let kept = unsafe { fixups.register(&dso) }.unwrap().keep();
+        assert!(fixups.lookup(kept.text_start).unwrap().is_some());
+        fixups.unregister(kept.text_start).unwrap();
+        assert_eq!(fixups.lookup(dso.text_start), Ok(None));
+    });
+}
+
+#[test]
+fn a_mark_is_of_part_of_its_text() {
+    passes(|| {
+        let fixups = Fixups::of_process(&VDSO).unwrap();
+        let dso = Texts::new(1).dso(0);
+        // SAFETY: nothing is executed there.
+        let registration = unsafe { fixups.register(&dso) }.unwrap();
+        let (start, end) = (dso.text().start, dso.text().end);
+        // There are no marks on this kernel.
+        for range in [start..end, start..start + 1, end - 1..end] {
+            assert_eq!(registration.mark(range), Ok(()));
+        }
+        for range in [start - 1..end, start..end + 1, start..start, end..start, 0..1] {
+            assert_eq!(registration.mark(range.clone()).unwrap_err().name(), Some("EINVAL"), "{range:?}");
+        }
+    });
+}
+
+#[test]
 fn a_full_registry_grows() {
     passes(|| {
         let registration = register();
@@ -79,7 +117,8 @@ fn a_full_registry_grows() {
         for number in 0..texts.count {
             // SAFETY: nothing is executed there.
             unsafe { fixups.register(&texts.dso(number)) }
-                .unwrap_or_else(|error| panic!("number {number}: {error}"));
+                .unwrap_or_else(|error| panic!("number {number}: {error}"))
+                .keep();
         }
         assert_ne!(fixups.area(), before);
         for number in 0..texts.count {
@@ -115,7 +154,7 @@ fn threads_fault_while_the_registry_moves() {
             for _ in 0..3 {
                 for number in 0..texts.count {
                     // SAFETY: nothing is executed there.
-                    unsafe { fixups.register(&texts.dso(number)) }.unwrap();
+                    unsafe { fixups.register(&texts.dso(number)) }.unwrap().keep();
                 }
                 for number in 0..texts.count {
                     fixups.unregister(texts.dso(number).text_start).unwrap();

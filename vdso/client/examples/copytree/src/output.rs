@@ -6,10 +6,10 @@ use core::fmt::{self, Write};
 use liblinux::Vdso;
 
 /// Standard output.
-pub(crate) const STDOUT: u32 = 1;
+pub(crate) const STDOUT: i32 = 1;
 
 /// Standard error.
-pub(crate) const STDERR: u32 = 2;
+pub(crate) const STDERR: i32 = 2;
 
 /// Collects a message, so that it is one call of `write`.
 pub(crate) struct Output {
@@ -24,7 +24,7 @@ impl Output {
     }
 
     /// Writes the message. There is nobody to tell if that fails.
-    pub(crate) fn write(&self, vdso: &Vdso, descriptor: u32) {
+    pub(crate) fn write(&self, vdso: &Vdso, descriptor: i32) {
         // SAFETY: `length` bytes of `text` are filled.
         let _ = unsafe { vdso.write(descriptor, self.text.as_ptr().cast(), self.length) };
     }

@@ -77,7 +77,7 @@ struct Time {
 /// An open file or folder.
 struct Open<'a> {
     vdso: &'a Vdso,
-    descriptor: u32,
+    descriptor: i32,
 }
 
 impl Drop for Open<'_> {
@@ -124,10 +124,8 @@ impl<'a> Copier<'a> {
         }
         let times = [status.accessed, status.modified].map(|time| [time.seconds, time.nanoseconds.into()]);
         // SAFETY: the name is a C string, and two of the kernel's timespecs are four words.
-        unsafe {
-            self.vdso.utimensat(to.0, to.1.as_ptr(), times.as_ptr().cast_mut().cast(), AT_SYMLINK_NOFOLLOW)
-        }
-        .map_err(self.failed("set the times of", to.1))?;
+        unsafe { self.vdso.utimensat(to.0, to.1.as_ptr(), times.as_ptr().cast(), AT_SYMLINK_NOFOLLOW) }
+            .map_err(self.failed("set the times of", to.1))?;
         Ok(())
     }
 
@@ -150,7 +148,7 @@ impl<'a> Copier<'a> {
         loop {
             let none = core::ptr::null_mut();
             // SAFETY: both are open; without offsets the kernel reads no memory.
-            match unsafe { self.vdso.copy_file_range(from as i32, none, to as i32, none, 1 << 30, 0) } {
+            match unsafe { self.vdso.copy_file_range(from, none, to, none, 1 << 30, 0) } {
                 Ok(0) => break,
                 Ok(count) => copied += count as u64,
                 Err(_) if copied == 0 => break,
@@ -199,7 +197,7 @@ impl<'a> Copier<'a> {
             while let Some((name, rest)) = next(bytes) {
                 bytes = rest;
                 if name != c"." && name != c".." {
-                    self.entry((source.descriptor as i32, name), (target.descriptor as i32, name), depth)?;
+                    self.entry((source.descriptor, name), (target.descriptor, name), depth)?;
                 }
             }
         }
@@ -235,7 +233,7 @@ impl<'a> Copier<'a> {
     fn open(&self, place: Place<'_>, flags: i32, mode: u16) -> Result<Open<'a>, Errno> {
         // SAFETY: the name is a C string.
         let descriptor = unsafe { self.vdso.openat(place.0, place.1.as_ptr(), flags | O_CLOEXEC, mode) }?;
-        Ok(Open { vdso: self.vdso, descriptor: descriptor as u32 })
+        Ok(Open { vdso: self.vdso, descriptor })
     }
 
     /// Says what could not be done.

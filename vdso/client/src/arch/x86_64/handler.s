@@ -4,8 +4,10 @@
 # handler still has it as its predecessor. So it refers to nothing outside of these pages. Byte 0 is the signature, byte 16
 # the handler; the data begin at byte 4096. It makes its system calls by the image.
 #
-# A fault that has no fixup goes to the handler that was there before, by a jump: that handler finds the arguments, the
-# stack and the return address that the kernel would have given it, and its signal mask.
+# A signal that has no fixup goes to the handler that was there before, by a jump. That handler finds what the kernel would
+# have given it: arguments, return address, signal mask, and its frame on the stack that it asked for. This handler runs on
+# the alternate stack, since a fixup may be for code without a usable stack. Where the handler before has no SA_ONSTACK, the
+# frame is copied to where the kernel would have written it: below the red zone of the interrupted stack.
 
 	.equ liblinux_area, 0
 	.equ liblinux_dispatch, 8
@@ -14,73 +16,178 @@
 	.equ liblinux_rt_tgsigqueueinfo, 32
 	.equ liblinux_getpid, 40
 	.equ liblinux_gettid, 48
-	.equ liblinux_previous, 64	# struct sigaction of the kernel, by signal number: handler, flags, restorer, mask
+	.equ liblinux_previous, 64	# struct sigaction of the kernel, by signal number; that of signal 0 is SIG_DFL
+	# In struct sigaction.
+	.equ liblinux_flags, 8
+	.equ liblinux_mask, 24
+	# In siginfo_t and struct ucontext.
+	.equ liblinux_code, 8
+	.equ liblinux_stack_start, 16
+	.equ liblinux_stack_flags, 24
+	.equ liblinux_stack_size, 32
+	.equ liblinux_sp, 160
+	.equ liblinux_ip, 168
+	.equ liblinux_fpstate, 224
+	# In the state at fpstate: whether there is more than its 512 bytes, and the size with that.
+	.equ liblinux_magic, 464
+	.equ liblinux_extended_size, 468
 
 	.p2align 4
 liblinux_handler_page:
 	.ascii "liblinux fixups1"
 	push	rbx
+	push	rbp
 	push	r12
 	push	r13
 	push	r14
 	push	r15
-	mov	ebx, edi
-	mov	r12, rsi
-	mov	r13, rdx
+	push	rax			# aligns the stack, and is where a mask goes
+	mov	ebx, edi		# the signal
+	mov	r12, rsi		# siginfo_t
+	mov	r13, rdx		# struct ucontext
 	lea	r15, [rip + liblinux_handler_page + 4096]
+	# A fault of the copy below: it ends, and what follows goes by that.
+	lea	rax, [rip + .Lliblinux_copy]
+	cmp	[r13 + liblinux_ip], rax
+	jne	.Lliblinux_ask
+	cmp	dword ptr [r12 + liblinux_code], 0
+	jle	.Lliblinux_ask
+	lea	rax, [rip + .Lliblinux_no_room]
+	mov	[r13 + liblinux_ip], rax
+	jmp	.Lliblinux_return
+.Lliblinux_ask:
 	mov	rdi, [r15 + liblinux_area]
 	call	[r15 + liblinux_dispatch]
 	cmp	rax, 1
-	je	5f
-	# Nobody's: what was there before?
+	je	.Lliblinux_return
+
+	# There is no fixup: what was there before?
 	mov	eax, ebx
 	shl	eax, 5
 	lea	r14, [r15 + rax + liblinux_previous]
-	mov	rax, [r14]
-	cmp	rax, 1
-	jbe	3f
-	# A handler. SIG_BLOCK its mask, and its signal unless it has SA_NODEFER.
-	mov	rax, [r14 + 24]
-	test	dword ptr [r14 + 8], 0x40000000
-	jnz	1f
+	mov	rbp, [r14]
+	test	dword ptr [r14 + liblinux_flags], 0x80000000	# SA_RESETHAND: once, whichever thread comes first
+	jz	.Lliblinux_known
+	xor	ebp, ebp
+	xchg	[r14], rbp
+.Lliblinux_known:
+	cmp	rbp, 1
+	jbe	.Lliblinux_no_handler
+
+	# A handler, at rbp. Is this frame on the alternate stack although that handler has no SA_ONSTACK?
+	test	dword ptr [r14 + liblinux_flags], 0x08000000
+	jnz	.Lliblinux_in_place
+	lea	rax, [rsp + 64]		# not if another handler called this one: the kernel puts a context behind its return address
+	cmp	rax, r13
+	jne	.Lliblinux_in_place
+	mov	rcx, [r13 + liblinux_stack_size]
+	mov	rdx, [r13 + liblinux_stack_start]
+	sub	rax, rdx
+	cmp	rax, rcx
+	jae	.Lliblinux_in_place
+	cmp	dword ptr [r13 + liblinux_stack_flags], 0	# SS_AUTODISARM, the sign: whatever was interrupted
+	jl	.Lliblinux_move
+	mov	rax, [r13 + liblinux_sp]
+	sub	rax, rdx
+	dec	rax
+	cmp	rax, rcx
+	jb	.Lliblinux_in_place		# the code that was interrupted ran there
+.Lliblinux_move:
+	# The frame ends with the state at fpstate, which has to be at a multiple of 64.
+	mov	rdx, [r13 + liblinux_fpstate]
+	mov	ecx, 512
+	cmp	dword ptr [rdx + liblinux_magic], 0x46505853
+	jne	.Lliblinux_size
+	mov	ecx, [rdx + liblinux_extended_size]
+.Lliblinux_size:
+	mov	rdi, [r13 + liblinux_sp]
+	sub	rdi, 128
+	sub	rdi, rcx
+	and	rdi, -64
+	lea	rsi, [r13 - 8]
+	sub	rdx, rsi
+	sub	rdi, rdx
+	add	rcx, rdx
+	mov	r8, rdi
+	sub	r8, rsi			# how far it is moved
+.Lliblinux_copy:
+	rep movsb
+	add	r12, r8
+	add	r13, r8
+	add	[r13 + liblinux_fpstate], r8
+	lea	rax, [r13 - 8]
+	jmp	.Lliblinux_mask_it
+.Lliblinux_in_place:
+	lea	rax, [rsp + 56]
+.Lliblinux_mask_it:
+	# SIG_BLOCK its mask, and its signal unless it has SA_NODEFER. r14 becomes the stack pointer that it is called with.
+	mov	rdx, [r14 + liblinux_mask]
+	test	dword ptr [r14 + liblinux_flags], 0x40000000
+	mov	r14, rax
+	jnz	.Lliblinux_block
 	lea	ecx, [rbx - 1]
-	bts	rax, rcx
-1:	push	rax
-	push	rax
+	bts	rdx, rcx
+.Lliblinux_block:
+	mov	[rsp], rdx
 	xor	edi, edi
 	mov	rsi, rsp
 	xor	edx, edx
 	mov	ecx, 8
 	call	[r15 + liblinux_rt_sigprocmask]
-	pop	rax
-	pop	rax
-	mov	rax, [r14]
-	# SA_RESETHAND: once.
-	test	dword ptr [r14 + 8], 0x80000000
-	jz	2f
-	mov	qword ptr [r14], 0
-2:	mov	edi, ebx
+	mov	edi, ebx
 	mov	rsi, r12
 	mov	rdx, r13
+	mov	r10, r14
+	mov	r11, rbp
+	pop	rax
 	pop	r15
 	pop	r14
 	pop	r13
 	pop	r12
+	pop	rbp
 	pop	rbx
-	jmp	rax
-	# SIG_DFL or SIG_IGN. A signal that somebody sent and that is ignored (si_code not above 0) is done with. Else that
-	# disposition is put in place again: a fault happens again, and ends as it would have; a sent signal is sent again.
-3:	cmp	dword ptr [r12 + 8], 0
-	jg	4f
-	test	eax, eax
-	jnz	5f
-4:	mov	edi, ebx
+	mov	rsp, r10
+	xor	eax, eax		# as from the kernel
+	jmp	r11
+
+	# SIG_DFL or SIG_IGN. A fault that happens again (its code is below SI_KERNEL, which the kernel also has for frames that
+	# it cannot write, and not BUS_MCEERR_AO) does so with that disposition in place.
+.Lliblinux_no_handler:
+	mov	ecx, [r12 + liblinux_code]
+	cmp	ecx, 0x80
+	je	.Lliblinux_end
+	cmp	ecx, 0
+	jle	.Lliblinux_sent
+	cmp	ecx, 5
+	jne	.Lliblinux_again
+	cmp	ebx, 7
+	je	.Lliblinux_sent
+.Lliblinux_again:
+	mov	edi, ebx
 	mov	rsi, r14
 	xor	edx, edx
 	mov	ecx, 8
 	call	[r15 + liblinux_rt_sigaction]
-	cmp	dword ptr [r12 + 8], 0
-	jg	5f
+	jmp	.Lliblinux_return
+.Lliblinux_sent:
+	test	ebp, ebp
+	jnz	.Lliblinux_return	# it is ignored
+.Lliblinux_end:
+	mov	edi, ebx
+	lea	rsi, [r15 + liblinux_previous]
+	xor	edx, edx
+	mov	ecx, 8
+	call	[r15 + liblinux_rt_sigaction]
+	# The signal is sent again, and comes when the interrupted mask is back: to the code that it came to.
+.Lliblinux_send:
+	mov	qword ptr [rsp], 0
+	lea	ecx, [rbx - 1]
+	bts	qword ptr [rsp], rcx
+	xor	edi, edi
+	mov	rsi, rsp
+	xor	edx, edx
+	mov	ecx, 8
+	call	[r15 + liblinux_rt_sigprocmask]
 	call	[r15 + liblinux_getpid]
 	mov	r14d, eax
 	call	[r15 + liblinux_gettid]
@@ -89,10 +196,24 @@ liblinux_handler_page:
 	mov	edx, ebx
 	mov	rcx, r12
 	call	[r15 + liblinux_rt_tgsigqueueinfo]
-5:	pop	r15
+.Lliblinux_return:
+	pop	rax
+	pop	r15
 	pop	r14
 	pop	r13
 	pop	r12
+	pop	rbp
 	pop	rbx
 	ret
+
+	# The interrupted stack has no room for the frame. There the kernel raises SIGSEGV, with SI_KERNEL, and without a handler
+	# if that is the signal whose frame it was.
+.Lliblinux_no_room:
+	cmp	ebx, 11
+	je	.Lliblinux_end
+	mov	ebx, 11
+	mov	dword ptr [r12], ebx
+	mov	dword ptr [r12 + liblinux_code], 0x80
+	mov	qword ptr [r12 + 16], 0
+	jmp	.Lliblinux_send
 liblinux_handler_end:

@@ -2,12 +2,14 @@
 
 #![expect(unsafe_code, reason = "makes system calls by the bare instruction")]
 
+mod clone;
 mod handler;
 mod own;
 pub(crate) mod probe;
 
 use core::arch::asm;
 
+pub(crate) use clone::clone3;
 pub(crate) use handler::handler;
 pub(crate) use own::own;
 

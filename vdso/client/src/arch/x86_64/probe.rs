@@ -1,13 +1,15 @@
 //! Accesses that may fault, each with its fixup.
 //!
-//! They are functions and not inline code so that there is one entry for each in a DSO's table. Each returns 0, or 1 and
-//! what happened.
+//! They are functions and not inline code so that there is one entry for each in a DSO's table.
+//! Each returns 0, or 1 and what happened.
 //!
 //! # Invariants
 //!
-//! 1. A function touches the memory that it probes by the one instruction between its labels `2` and `3`.
-//! 2. At the landing `rdi`, `rsi`, `rdx` and `rcx` hold what happened (the fixups' contract), and `r8` the caller's
-//!    [`Fault`], in that order of its fields.
+//! 1. A function touches the memory that it probes by the one instruction between its labels `2`
+//!    and `3`.
+//! 2. At the landing `rdi`, `rsi`, `rdx` and `rcx` hold what happened (the fixups' contract), and
+//!    `r8` the caller's [`Fault`], in that order of its fields; error code and signal are the
+//!    halves of `rsi`.
 
 #![expect(unsafe_code, reason = "defines functions in assembly")]
 
@@ -18,6 +20,8 @@ use core::mem::offset_of;
 
 const _: () = {
     assert!(offset_of!(Fault, trap) == 0 && offset_of!(Fault, error_code) == 8);
+    // The two halves of rsi.
+    assert!(u32::BITS == liblinux_abi::fixup::SIGNAL_SHIFT);
     assert!(offset_of!(Fault, address) == 16 && offset_of!(Fault, ip) == 24);
 };
 

@@ -5,7 +5,9 @@
 
 #![expect(unsafe_code, reason = "maps memory and sends signals")]
 
-use liblinux_abi::fixup::Dso;
+mod mapped;
+
+use liblinux_abi::fixup::SIGNAL_SHIFT;
 use liblinux_abi::layout::PAGE_SIZE;
 use liblinux_tests::fixup::handler::{self, Seen};
 use liblinux_tests::fixup::probe::{MARKS, OTHERS, Probe, Registers};
@@ -121,8 +123,8 @@ fn every_exception_lands_with_what_the_kernel_reports() {
         let landed = probe.raise(argument).unwrap_or_else(|| panic!("{place}: it did not land"));
         assert_eq!(handler::set_area(0) - handled, 1, "{place}: one signal");
         let address = if trap == PAGE_FAULT { seen.address } else { 0 };
-        let expected =
-            Registers { rdi: trap, rsi: seen.error_code, rdx: address, rcx: probe.fault, ..control };
+        let rsi = seen.error_code | (signal as u64) << SIGNAL_SHIFT;
+        let expected = Registers { rdi: trap, rsi, rdx: address, rcx: probe.fault, ..control };
         assert_eq!(landed, expected, "{place}");
         assert_eq!(landed.others, OTHERS, "{place}");
         assert_eq!(area.unregister(probe.start()), 0, "{place}");
@@ -214,106 +216,6 @@ fn signals_that_are_sent_are_never_taken() {
         // SAFETY: the timer was just made.
         assert_eq!(unsafe { libc::timer_settime(timer, 0, &raw const once, std::ptr::null_mut()) }, 0);
     });
-}
-
-/// Code in pages of its own: a load from `rdi` with a fixup that returns what is in `rdi`, the trap number.
-struct Mapped {
-    pages: u64,
-    dso: Dso,
-}
-
-/// How many pages.
-const PAGES: usize = 3;
-
-/// Where the load is: in the last page, behind 16 bytes of nothing.
-const LOAD: u64 = 2 * PAGE_SIZE as u64 + 16;
-
-impl Mapped {
-    fn new() -> Self {
-        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        let pages = map_apart(PAGES * PAGE_SIZE, access, apart());
-        // Near the text: 32 bits have to reach it.
-        let table = map_apart(PAGE_SIZE, access, apart());
-        write(pages + LOAD, &[0x48, 0x8b, 0x07, 0xc3]); // mov rax, [rdi]; ret
-        write(pages + LOAD + 8, &[0x48, 0x89, 0xf8, 0xc3]); // mov rax, rdi; ret
-        let entry = |at: u64, start: u64, len: u32, landing: u64| {
-            let relative = |field: u64, target: u64| (target.wrapping_sub(field) as u32).to_le_bytes();
-            let fields = [relative(at, start), len.to_le_bytes(), relative(at + 8, landing), [0; 4]];
-            write(at, &fields.concat());
-        };
-        // The middle page is covered whole, for code that is fetched from it.
-        entry(table, pages + PAGE_SIZE as u64, PAGE_SIZE as u32, pages + LOAD + 8);
-        entry(table + 16, pages + LOAD, 3, pages + LOAD + 8);
-        protect(pages, PAGES * PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC);
-        let dso = Dso { text_start: pages, text_len: (PAGES * PAGE_SIZE) as u64, table, count: 2 };
-        Self { pages, dso }
-    }
-
-    /// Calls what is at an offset of the pages.
-    fn call(&self, offset: u64, argument: u64) -> u64 {
-        // SAFETY: there is a function, or a fault that has a fixup or a handler behind that ends the call.
-        let function = unsafe {
-            std::mem::transmute::<usize, extern "C" fn(u64) -> u64>((self.pages + offset) as usize)
-        };
-        function(argument)
-    }
-}
-
-/// Writes to the test's own memory.
-fn write(address: u64, bytes: &[u8]) {
-    let target: *mut u8 = std::ptr::with_exposed_provenance_mut(address as usize);
-    // SAFETY: the caller mapped it, writable, and nobody else uses it.
-    unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-}
-
-#[test]
-fn code_that_cannot_be_fetched_has_a_fixup_like_any_other() {
-    let area = Area::new(1);
-    let mapped = Mapped::new();
-    assert_eq!(area.register(&mapped.dso), 0);
-    handler::set_area(area.address);
-    for access in [ProtFlags::PROT_NONE, ProtFlags::PROT_READ] {
-        protect(mapped.pages + PAGE_SIZE as u64, PAGE_SIZE, access);
-        assert_eq!(mapped.call(PAGE_SIZE as u64 + 100, 7), PAGE_FAULT, "{access:?}");
-    }
-}
-
-#[test]
-fn what_took_the_place_of_a_text_never_lands() {
-    let area = Area::new(1);
-    let (elsewhere, mapped) = (Mapped::new(), Mapped::new());
-    assert_eq!(area.register(&mapped.dso), 0);
-    handler::set_area(area.address);
-    assert_eq!(mapped.call(LOAD, 64), PAGE_FAULT, "while the text is there");
-
-    // Gone: the call itself faults, at an address that is registered.
-    unmap(mapped.pages, PAGES * PAGE_SIZE);
-    assert_eq!(area.lookup(mapped.pages + LOAD), Err(ENOENT), "the text is gone");
-    handler::resume_at(elsewhere.pages + LOAD + 8);
-    mapped.call(LOAD, 64);
-    let seen = handler::seen().expect("the handler behind");
-    assert_eq!((seen.rip, seen.dispatched, seen.is_untouched), (mapped.pages + LOAD, 0, true), "{seen:?}");
-
-    // Something else at the same place, with another first instruction and the same fault.
-    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC;
-    map_apart(PAGES * PAGE_SIZE, access, mapped.pages);
-    write(mapped.pages, &[0x90]);
-    write(mapped.pages + LOAD, &[0x48, 0x8b, 0x07, 0xc3]);
-    handler::resume_at(elsewhere.pages + LOAD + 8);
-    mapped.call(LOAD, 64);
-    let seen = handler::seen().expect("the handler behind");
-    assert_eq!((seen.rip, seen.dispatched), (mapped.pages + LOAD, 0), "{seen:?}");
-
-    // The new text may be registered: the stale one makes way.
-    write(mapped.pages + LOAD + 8, &[0x48, 0x89, 0xf8, 0xc3]);
-    assert_eq!(area.register(&mapped.dso), 0, "in place of the stale one");
-    assert_eq!(mapped.call(LOAD, 64), PAGE_FAULT, "again");
-
-    // A table that is gone is no table.
-    unmap(mapped.dso.table, PAGE_SIZE);
-    handler::resume_at(elsewhere.pages + LOAD + 8);
-    mapped.call(LOAD, 64);
-    assert_eq!(handler::seen().expect("the handler behind").dispatched, 0);
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! The client as a published crate: what cargo packs, and that it compiles alone.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// Packs the client and what it needs, unpacks that elsewhere, and compiles it there. Nothing is
+/// fetched.
+#[test]
+fn the_client_and_what_it_needs_can_be_published() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(&root).args(["package", "--offline", "--locked", "--allow-dirty"]);
+    cargo.args(["-p", "liblinux-abi", "-p", "liblinux"]).arg("--target-dir").arg(&target);
+    // Flags of an outer build would be other ones than those of a user.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let output = cargo.output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (package, needed) in [
+        ("liblinux-abi", ["src/lib.rs", "README.md", "LICENSE-MIT", "LICENSE-GPL-2.0"].as_slice()),
+        (
+            "liblinux",
+            &[
+                "src/lib.rs",
+                "src/arch/x86_64/handler.s",
+                "include/liblinux.h",
+                "include/liblinux/random.h",
+                "examples/random.rs",
+                "examples/random.c",
+                "README.md",
+                "LICENSE-MIT",
+                "LICENSE-GPL-2.0",
+            ],
+        ),
+    ] {
+        let archive = target.join("package").join(format!("{package}-{}.crate", env!("CARGO_PKG_VERSION")));
+        let listing = Command::new("tar").arg("tzf").arg(&archive).output().expect("tar runs");
+        let listing = String::from_utf8(listing.stdout).expect("UTF-8");
+        let files: BTreeSet<_> = listing.lines().filter_map(|line| Some(line.split_once('/')?.1)).collect();
+        for file in needed {
+            assert!(files.contains(file), "{package} lacks {file}: {files:?}");
+        }
+        assert!(!files.iter().any(|file| file.starts_with("tests/")), "{files:?}");
+        let manifest =
+            Command::new("tar").arg("xzOf").arg(&archive).arg("--wildcards").arg("*/Cargo.toml").output();
+        let manifest = String::from_utf8(manifest.expect("tar runs").stdout).expect("UTF-8");
+        for field in
+            ["description", "license", "readme", "keywords", "categories", "[package.metadata.docs.rs]"]
+        {
+            assert!(manifest.contains(field), "{package}: no {field}:\n{manifest}");
+        }
+    }
+}
