@@ -22,6 +22,7 @@ use iced_x86::{
     RflagsBits,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 /// General registers by number: `rax` is 0, `rsp` 4, `r15` 15.
 pub(crate) const RSP: usize = 4;
@@ -203,6 +204,8 @@ pub(crate) struct Surroundings<'s> {
     pub(crate) fixups: HashMap<u64, Fixup>,
     /// Where functions begin.
     pub(crate) starts: BTreeSet<u64>,
+    /// Where the runner has put the running kernel's vDSO.
+    pub(crate) kernel: Range<u64>,
     /// Those of them that keep all registers but a few, as a system call does.
     pub(crate) entries: BTreeSet<u64>,
     /// What the kernel may put in place of instructions, by the first one's address: where they end, and the new ones.
@@ -286,7 +289,8 @@ impl Walk<'_, '_> {
             REPORT.into_iter().for_each(|register| landed.write(register, Value::Unknown));
             self.reach(fixup.landing, landed, Some(index));
         }
-        if let Some((end, new)) = self.around.replacements.get(&instruction.ip()) {
+        let new = self.around.replacements.get(&instruction.ip());
+        if let Some((end, new)) = new.filter(|_| !self.function.leads_elsewhere) {
             let mut replaced = before.clone();
             new.iter().for_each(|new| self.apply(new, &mut replaced));
             self.reach(*end, replaced, Some(index));
@@ -436,7 +440,7 @@ impl Walk<'_, '_> {
                 self.leaves(index, &state, -8);
             }
             FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch if leaves => {
-                if !is_start {
+                if !is_start && !self.around.kernel.contains(&target) {
                     self.fault(Kind::Ends, index, "jumps to a place that is not the start of a function");
                 }
                 self.leaves(index, &state, -8);

@@ -18,7 +18,7 @@ use crate::subject::Subject;
 use crate::view::alternatives;
 use crate::view::frames::{Entry, Frames};
 use goblin::elf::sym::STT_FUNC;
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction};
 use liblinux_abi::export::{BODY, FIXUPS, PRIVATE, SGX_ENTER_ENCLAVE};
 use liblinux_abi::layout::{SLOT_SIZE, fixup_slot, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
@@ -43,6 +43,9 @@ pub struct Function<'a> {
     pub body_of: Option<&'static str>,
     /// Whether this is what an alternative puts in place of other instructions.
     pub is_replacement: bool,
+    /// Whether it begins with a jump to another function, and so is a name of that one: what follows is not executed.
+    /// The runner makes such functions of those that are the running kernel's.
+    pub leads_elsewhere: bool,
     /// Its instructions, in order of address; one that does not decode is invalid and one byte long.
     pub instructions: Vec<Instruction>,
 }
@@ -156,10 +159,12 @@ fn nameless(image: &Image<'_>, known: &BTreeSet<u64>) -> Result<Vec<Range<u64>>,
         start..entry.end_address()
     };
     let ranges = Frames::of(image)?.entries()?;
+    let copy = image.kernel_copy();
     Ok(ranges
         .iter()
         .map(range)
         .filter(|range| range.start < range.end && !known.contains(&range.start))
+        .filter(|range| !copy.contains(&range.start))
         .collect())
 }
 
@@ -221,11 +226,24 @@ fn function<'a>(
     let bytes = image
         .at(range.start, range.end - range.start)
         .map_err(|error| format!("the code of {}: {error}", name.unwrap_or("a function")))?;
+    let mut instructions = decode(bytes, range.start);
+    let leads_elsewhere = instructions.first().is_some_and(|first| {
+        // Through memory only in the runner's copy, to a function that is too far for another jump.
+        let is_far = first.flow_control() == FlowControl::IndirectBranch
+            && first.is_ip_rel_memory_operand()
+            && !image.kernel_copy().is_empty();
+        let is_near = first.flow_control() == FlowControl::UnconditionalBranch;
+        is_far || is_near && name != Some(REPLACEMENT) && !range.contains(&first.near_branch_target())
+    });
+    if leads_elsewhere {
+        instructions.retain(|kept| kept.ip() == range.start && !kept.is_ip_rel_memory_operand());
+    }
     Ok(Function {
+        leads_elsewhere,
         names: name.into_iter().collect(),
         is_replacement: name == Some(REPLACEMENT),
         body_of,
-        instructions: decode(bytes, range.start),
+        instructions,
         range,
     })
 }

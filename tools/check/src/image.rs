@@ -31,6 +31,9 @@ pub const SYMBOL_SIZE: usize = goblin::elf64::sym::SIZEOF_SYM;
 /// Section index of undefined symbols (`SHN_UNDEF`).
 pub const SHN_UNDEF: usize = 0;
 
+/// The section of a copy of another kernel's vDSO (`tools/run`).
+pub const KERNEL_COPY: &str = ".kernel";
+
 /// The longest name that is read, in bytes; no compiler makes longer ones.
 pub const NAME_LIMIT: usize = 4096;
 
@@ -186,6 +189,15 @@ impl<'a> Image<'a> {
     pub fn text(&self) -> Result<std::ops::Range<u64>, String> {
         let header = &self.section(".text")?.header;
         Ok(header.sh_addr..header.sh_addr.saturating_add(header.sh_size))
+    }
+
+    /// Where another kernel's vDSO is, whole, that the runner has put behind the image; empty if there is none.
+    ///
+    /// Its code is that kernel's, and is not judged.
+    pub fn kernel_copy(&self) -> std::ops::Range<u64> {
+        let section = self.find_section(KERNEL_COPY).ok().flatten().map(|section| &section.header);
+        let range = |header: &SectionHeader| header.sh_addr..header.sh_addr.saturating_add(header.sh_size);
+        section.map_or(0..0, range)
     }
 
     /// All entries of the dynamic table, its end mark excluded.

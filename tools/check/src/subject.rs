@@ -97,6 +97,7 @@ impl<'a> Subject<'a> {
         let around = Surroundings {
             fixups: fixups.into_iter().map(|entry| (entry.instruction, entry)).collect(),
             starts: functions.iter().map(start).collect(),
+            kernel: self.image.kernel_copy(),
             entries: functions.iter().filter(is_entry).map(start).collect(),
             replacements: alternatives
                 .iter()

@@ -135,6 +135,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("sections-agree", "a copy of the call-frame information", |s| { let copy = s.image.second_table(".eh_frame"); section64(s, ".eh_frame", section::ADDR, copy as u64) }),
     fixture("section-table", "an unknown section", |s| s.image.rename_section(".comment", ".commend")),
     fixture("section-table", "constants that can be executed", |s| section64(s, ".rodata", section::FLAGS, 6)),
+    fixture("section-table", "code that is said to be another kernel's", |s| s.image.rename_section(".altinstr_replacement", ".kernel")),
     fixture("section-table", "something in the section header of none", |s| { let at = s.image.view().header.e_shoff as usize; s.image.put64(at + section::ADDR, 1) }),
 
     fixture("no-undefined", "an export that is not defined", |s| { let at = s.image.export("__vdso_read"); s.image.put16(at + symbol::SECTION, 0) }),

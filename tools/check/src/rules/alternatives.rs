@@ -7,7 +7,7 @@
 //!
 //! 1. An image without alternatives is reported as not judged, since it may need none.
 
-use crate::function::decode;
+use crate::function::{Function, decode};
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand};
 use crate::subject::Subject;
@@ -101,6 +101,10 @@ fn alternative_originals(subject: &Subject<'_>) -> Verdict {
             text.start <= start && end <= text.end,
             "the alternative for {start:#x} replaces code outside .text"
         );
+        let is_dead = |function: &Function<'_>| function.leads_elsewhere && function.range.contains(&start);
+        if functions.iter().any(is_dead) {
+            continue;
+        }
         demand!(
             edges.contains(&start) && edges.contains(&end),
             "the alternative for {start:#x}..{end:#x} replaces parts of instructions"

@@ -9,7 +9,7 @@
 //!    of an alternative; the rule `text-covered` refuses code that belongs to none of them.
 
 use crate::function::{Function, decode};
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use crate::view::exceptions;
 use iced_x86::{
@@ -308,48 +308,15 @@ fn no_segments(subject: &Subject<'_>) -> Verdict {
 }
 
 fn no_vectors(subject: &Subject<'_>) -> Verdict {
-    let called = called_by_getrandom(subject)?;
+    // Without names: a function that has no entry and calls nothing, as only such code is.
     no_instruction(subject, "floating-point and vector instructions", |function, instruction| {
         let has_name =
             function.names.is_empty() || function.names.iter().any(|name| name.contains(VECTOR_CODE));
         let calls = |instruction: &Instruction| instruction.flow_control() == FlowControl::Call;
-        let is_vector_code = has_name
-            && called.contains(&function.range.start)
-            && function.body_of.is_none()
-            && !function.instructions.iter().any(calls);
+        let is_vector_code =
+            has_name && function.body_of.is_none() && !function.instructions.iter().any(calls);
         uses_vectors(instruction) && !is_vector_code
     })
-}
-
-/// The functions that `getrandom` comes to by calls and jumps.
-fn called_by_getrandom(subject: &Subject<'_>) -> Result<BTreeSet<u64>, Fault> {
-    let functions = subject.functions()?;
-    let home = |address: u64| {
-        let after = functions.partition_point(|function| function.range.start <= address);
-        functions[..after].last().filter(|function| function.range.contains(&address))
-    };
-    let symbol = find("getrandom").map_or("", |call| call.symbol);
-    let mut waiting: Vec<u64> = subject
-        .image
-        .exports()?
-        .iter()
-        .filter(|export| export.name == symbol)
-        .map(|export| export.value)
-        .collect();
-    let mut found = BTreeSet::new();
-    while let Some(address) = waiting.pop() {
-        let Some(function) = home(address) else { continue };
-        if found.insert(function.range.start) {
-            waiting.extend(
-                function
-                    .instructions
-                    .iter()
-                    .map(Instruction::near_branch_target)
-                    .filter(|target| *target != 0),
-            );
-        }
-    }
-    Ok(found)
 }
 
 fn uses_vectors(instruction: &Instruction) -> bool {

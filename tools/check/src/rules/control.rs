@@ -95,6 +95,7 @@ fn branch_targets(subject: &Subject<'_>) -> Verdict {
                 OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
             )
     };
+    let copy = subject.image.kernel_copy();
     // A replacement's branch is relative to the place where the kernel puts it, so its target is not judged here.
     no_instruction(
         subject,
@@ -103,6 +104,7 @@ fn branch_targets(subject: &Subject<'_>) -> Verdict {
             direct(instruction)
                 && !function.is_replacement
                 && !starts.contains(&instruction.near_branch_target())
+                && !copy.contains(&instruction.near_branch_target())
         },
     )
 }

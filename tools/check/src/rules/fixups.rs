@@ -121,6 +121,9 @@ fn fixup_table(subject: &Subject<'_>) -> Verdict {
     for entry in own {
         let Fixup { instruction: place, landing, .. } = entry;
         let home = subject.functions()?.iter().find(|function| function.range.contains(&place));
+        if home.is_some_and(|home| home.leads_elsewhere) {
+            continue;
+        }
         let found = home.and_then(|home| home.instructions.iter().find(|found| found.ip() == place));
         let is_access = |found: &Instruction| {
             found.mnemonic() == Mnemonic::Enclu

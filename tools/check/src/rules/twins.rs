@@ -7,7 +7,7 @@
 //!
 //! 1. The loaders' view is the one that all other rules judge; here the sections are held to it, field by field.
 
-use crate::image::{Image, SYMBOL_SIZE, Section};
+use crate::image::{Image, KERNEL_COPY, SYMBOL_SIZE, Section};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use crate::view::frames::Frames;
@@ -142,6 +142,7 @@ const SECTIONS: &[(&str, u32, u32)] = &[
     (".altinstructions", SHT_PROGBITS, SHF_ALLOC),
     (".rodata", SHT_PROGBITS, SHF_ALLOC),
     (".fixups", SHT_PROGBITS, SHF_ALLOC),
+    (KERNEL_COPY, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR),
     (".comment", SHT_PROGBITS, SHF_MERGE | SHF_STRINGS),
     (".shstrtab", SHT_STRTAB, 0),
 ];
@@ -188,6 +189,9 @@ fn section_table(subject: &Subject<'_>) -> Verdict {
         }
         if flags & SHF_ALLOC == 0 && header.sh_addr != 0 {
             wrong.push(format!("{name} is not allocated, but has the address {:#x}", header.sh_addr));
+        }
+        if name == KERNEL_COPY && !image.contents(section)?.starts_with(b"\x7fELF") {
+            wrong.push(format!("{name} is not another kernel's vDSO: it does not begin with 7f 45 4c 46"));
         }
         let words = [(".private", PRIVATE, TICK), (".tick", TICK, TEXT)];
         let word = words.iter().find(|word| word.0 == name);

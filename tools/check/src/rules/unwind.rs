@@ -206,7 +206,8 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
             }
         };
         let starts = rows.iter().map(|row| row.addresses.start);
-        let between = starts.filter(|start| function.index_of(*start).is_none()).map(|start| {
+        let is_between = |start: &u64| !function.leads_elsewhere && function.index_of(*start).is_none();
+        let between = starts.filter(is_between).map(|start| {
             format!("{}: a row begins at {start:#x}, in the midst of an instruction", function.name())
         });
         wrong.extend(between);
@@ -279,7 +280,8 @@ fn odd_instruction(found: &[CallFrameInstruction<usize>], is_signal: bool) -> Op
 fn frame_instructions(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
     let mut wrong = Vec::new();
-    for entry in frames.entries()? {
+    let copy = subject.image.kernel_copy();
+    for entry in frames.entries()?.into_iter().filter(|entry| !copy.contains(&entry.initial_address())) {
         let (start, cie) = (entry.initial_address(), entry.cie());
         let factors = (cie.code_alignment_factor(), cie.data_alignment_factor());
         let encoding = cie.fde_address_encoding().map(|encoding| encoding.0);
