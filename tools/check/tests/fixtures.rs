@@ -118,15 +118,22 @@ const FIXTURES: &[Fixture] = &[
     fixture("text", "no .text", |s| s.image.rename_section(".text", ".tex")),
 
     fixture("sections-agree", "a second symbol table, for those who ask the sections", |s| {
-        let copy = s.image.second_table(".dynsym");
-        let swapped = [s.image.export("__vdso_getpid"), s.image.export("__vdso_getppid")];
-        for (at, number) in swapped.into_iter().zip([110, 39]) { s.image.put64(at + symbol::VALUE, slot(number) as u64) }
-        section64(s, ".dynsym", section::OFFSET, copy as u64);
+        let (size, strings) = (s.image.view().section(".dynsym").expect("symbols").header.sh_size, s.image.section_index(".dynstr"));
+        let copy = s.image.loaded_copy(".dynsym");
+        s.image.exchange_values("__vdso_getpid", "__vdso_getppid");
+        section32(s, ".dynsym", section::TYPE, 1);
+        s.image.pretend(".comment", 11, copy, size, strings, 24);
     }),
     fixture("sections-agree", "a second string table, for those who ask the sections", |s| {
-        let copy = s.image.second_table(".dynstr");
-        section64(s, ".dynstr", section::OFFSET, copy as u64);
-        section64(s, ".dynstr", section::ADDR, copy as u64);
+        let size = s.image.view().section(".dynstr").expect("strings").header.sh_size;
+        let copy = s.image.loaded_copy(".dynstr");
+        // The names change places in the table that loaders read.
+        let swapped = [("__vdso_getuid", b"__vdso_getgid\0"), ("__vdso_getgid", b"__vdso_getuid\0")];
+        let places = swapped.map(|(name, _)| s.image.contents(".dynstr") + s.image.word(s.image.export(name)) as usize);
+        places.into_iter().zip(swapped).for_each(|(at, (_, new))| s.image.put(at, new));
+        s.image.pretend(".comment", 3, copy, size, 0, 0);
+        let link = s.image.section_index(".comment");
+        section32(s, ".dynsym", section::LINK, link);
     }),
     fixture("sections-agree", "a second hash table", |s| { let copy = s.image.second_table(".hash"); section64(s, ".hash", section::ADDR, copy as u64) }),
     fixture("sections-agree", "versions that link to the strings", |s| section32(s, ".gnu.version", section::LINK, 11)),

@@ -1,6 +1,6 @@
 //! Real readers on images that the checker accepts, and on some that it refuses.
 //!
-//! The rules stand for what loaders do. Here the loaders themselves are asked: glibc 's dynamic linker and its unwinder,
+//! The rules stand for what loaders do. Here the loaders themselves are asked: glibc's dynamic linker and its unwinder,
 //! musl's start-up code, Go's runtime, the kernel's reference parser, gdb. Every mutant of what loaders read that the
 //! checker accepts has to give each of them what the sound image gives. And the readers have to be able to tell: the
 //! images that led to these rules make at least one of them fail.
@@ -11,7 +11,7 @@ mod mutation;
 mod specimen;
 
 use mutation::Setting;
-use specimen::{File, Specimen, section, symbol};
+use specimen::{File, Specimen, section};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -172,13 +172,12 @@ const BREAKS: &[Break] = &[
         (0..buckets).for_each(|bucket| image.put32(from + 4 * bucket, 0x7fff_ffff));
     }),
     ("another symbol table than the sections'", "glibc and libgcc", |image| {
-        let swapped = ["__vdso_getpid", "__vdso_getppid"].map(|name| image.export(name) + symbol::VALUE);
-        let values = swapped.map(|at| u64::from(image.word(at)));
-        let copy = image.second_table(".dynsym");
-        image.put64(swapped[0], values[1]);
-        image.put64(swapped[1], values[0]);
+        let size = image.view().section(".dynsym").expect("symbols").header.sh_size;
+        let (strings, copy) = (image.section_index(".dynstr"), image.loaded_copy(".dynsym"));
+        image.exchange_values("__vdso_getpid", "__vdso_getppid");
         let header = image.section(".dynsym");
-        image.put64(header + section::OFFSET, copy as u64);
+        image.put32(header + section::TYPE, 1);
+        image.pretend(".comment", 11, copy, size, strings, 24);
     }),
     ("no version definitions", "Go", |image| {
         let at = image.tag(0x6fff_fffc);

@@ -226,6 +226,44 @@ impl File {
         at
     }
 
+    /// The same, loaded with the image.
+    pub(crate) fn loaded_copy(&mut self, name: &str) -> u64 {
+        let copy = self.second_table(name) as u64;
+        let (at, len) = (self.segment(1), self.bytes.len() as u64);
+        self.put64(at + segment::FILESZ, len);
+        self.put64(at + segment::MEMSZ, len);
+        copy
+    }
+
+    /// The position of a section.
+    pub(crate) fn section_index(&self, name: &str) -> u32 {
+        ((self.section(name) - self.view().header.e_shoff as usize) / 64) as u32
+    }
+
+    /// Makes a section say that it is a table.
+    pub(crate) fn pretend(&mut self, name: &str, kind: u32, address: u64, size: u64, link: u32, entry: u64) {
+        let at = self.section(name);
+        self.put32(at + section::TYPE, kind);
+        self.put32(at + section::LINK, link);
+        for (field, value) in [
+            (section::FLAGS, 2),
+            (section::ADDR, address),
+            (section::OFFSET, address),
+            (section::SIZE, size),
+            (section::ENTRY_SIZE, entry),
+        ] {
+            self.put64(at + field, value);
+        }
+    }
+
+    /// Has two exports change places.
+    pub(crate) fn exchange_values(&mut self, one: &str, other: &str) {
+        let places = [one, other].map(|name| self.export(name) + symbol::VALUE);
+        let values = places.map(|at| u64::from(self.word(at)));
+        self.put64(places[0], values[1]);
+        self.put64(places[1], values[0]);
+    }
+
     /// Where the buckets of `DT_GNU_HASH` are.
     pub(crate) fn gnu_buckets(&self) -> usize {
         let at = self.contents(".gnu.hash");
