@@ -20,6 +20,7 @@ mod names;
 mod notes;
 mod paths;
 mod readers;
+mod rows;
 mod sections;
 mod segments;
 mod slots;
@@ -43,6 +44,7 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (versions::RULES, Needs::Native),
     (notes::RULES, Needs::Native),
     (unwind::RULES, Needs::Native),
+    (rows::RULES, Needs::Native),
     (slots::RULES, Needs::Native),
     (code::RULES, Needs::Native),
     (control::RULES, Needs::Native),
