@@ -2,14 +2,17 @@
 //!
 //! # Invariants
 //!
-//! 1. The command ends with 0 if no rule refuses the image, 1 if one does, 2 if a file could not be read.
-//! 2. The verdict goes to standard output; only what kept the checker from reaching one goes to standard error.
+//! 1. The command ends with 0 if no rule refuses the image, 1 if one does, 2 if a file could not be read. With `--strict`
+//!    it ends with 1 as well if a rule was not judged.
+//! 2. The verdict goes to standard output; only what kept the checker from reaching one goes to standard error. Neither
+//!    being closed makes it panic.
+//! 3. No file is read that is larger than such a file can be: [`IMAGE_LIMIT`], [`DEBUG_LIMIT`], [`LOCK_LIMIT`].
 
 use crate::lock::Lock;
 use crate::report::Report;
-use crate::rule::Fault;
 use clap::Parser;
-use std::fs;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -28,6 +31,9 @@ pub struct Arguments {
     /// List the rules that hold, too
     #[arg(short, long)]
     pub verbose: bool,
+    /// Refuse the image if a rule could not be judged
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// How the command ends.
@@ -49,38 +55,52 @@ impl From<Ending> for ExitCode {
 
 /// Does what the arguments ask for and prints the outcome.
 pub fn run(arguments: &Arguments) -> Ending {
-    match judge(arguments) {
-        Ok(report) => {
-            if arguments.verbose {
-                for finding in report.findings.iter().filter(|finding| finding.verdict.is_ok()) {
-                    println!("holds: {}", finding.rule.name);
-                }
-            }
-            println!("{}: {}", arguments.file.display(), indent(&report));
-            if report.is_good() { Ending::Good } else { Ending::Refused }
+    let (verdict, ending) = match judge(arguments) {
+        Ok(report) => (verdict(arguments, &report), ending(arguments, &report)),
+        Err(what) => return unreadable(&what),
+    };
+    match std::io::stdout().lock().write_all(verdict.as_bytes()) {
+        // A reader that has seen enough, like `head`, is content; the status says the rest.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            unreadable(&format!("the verdict cannot be written: {error}"))
         }
-        Err(what) => {
-            eprintln!("error: {what}");
-            Ending::Unreadable
-        }
+        _ => ending,
     }
 }
 
-/// One line stays behind the file's name; more begin on a line of their own.
-fn indent(report: &Report) -> String {
-    let needs_lines = report
-        .findings
-        .iter()
-        .any(|finding| matches!(finding.verdict, Err(Fault::Wrong(_) | Fault::NotJudged(_))));
-    format!("{}{report}", if needs_lines { "\n" } else { "" })
+/// Says why there is no verdict, to whoever still reads standard error.
+fn unreadable(what: &str) -> Ending {
+    let _ = writeln!(std::io::stderr(), "error: {what}");
+    Ending::Unreadable
+}
+
+fn ending(arguments: &Arguments, report: &Report) -> Ending {
+    let is_judged = report.not_judged().next().is_none();
+    if report.is_good() && (is_judged || !arguments.strict) { Ending::Good } else { Ending::Refused }
+}
+
+fn verdict(arguments: &Arguments, report: &Report) -> String {
+    let mut text = String::new();
+    if arguments.verbose {
+        for finding in report.findings.iter().filter(|finding| finding.verdict.is_ok()) {
+            text += &format!("holds: {}\n", finding.rule.name);
+        }
+    }
+    // One line stays behind the file's name; more begin on a line of their own.
+    let is_short = report.findings.iter().all(|finding| finding.verdict.is_ok());
+    text += &format!("{}:{}{report}\n", arguments.file.display(), if is_short { " " } else { "\n" });
+    if arguments.strict && report.is_good() && !is_short {
+        text += "refused: --strict wants every rule judged; give what the lines above lack\n";
+    }
+    text
 }
 
 /// Reads the files and judges the image.
 pub fn judge(arguments: &Arguments) -> Result<Report, String> {
-    let image = read(&arguments.file)?;
+    let image = read(&arguments.file, IMAGE_LIMIT)?;
     let beside = debug_beside(&arguments.file);
     let debug_path = arguments.debug.clone().or_else(|| beside.exists().then_some(beside));
-    let debug = debug_path.as_deref().map(read).transpose()?;
+    let debug = debug_path.as_deref().map(|path| read(path, DEBUG_LIMIT)).transpose()?;
     let lock = arguments.lock.as_deref().map(read_lock).transpose()?;
     // Tell the two files apart before blaming one of them.
     if let (Some(path), Some(bytes)) = (&debug_path, &debug) {
@@ -97,20 +117,44 @@ pub fn debug_beside(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let kind = fs::metadata(path)
-        .map_err(|error| format!("{}: {error}; run `cargo xtask image` to build it", path.display()))?;
+/// Bytes that an image has at most: the kernel maps it into every process.
+const IMAGE_LIMIT: u64 = 4 << 20;
+
+/// Bytes that an unstripped image has at most: its debugging information takes a few times its code's.
+const DEBUG_LIMIT: u64 = 64 << 20;
+
+/// Bytes that a lock has at most: some tens for each export.
+const LOCK_LIMIT: u64 = 1 << 20;
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
+    // Before it is opened: opening a FIFO waits for a writer.
+    let kind = path
+        .metadata()
+        .map_err(|error| format!("{}; run `cargo xtask image` to build it", unreadable(error)))?;
     if !kind.is_file() {
         let what = if kind.is_dir() { "a directory" } else { "no regular file" };
         return Err(format!("{} is {what}; give the path of a vDSO image", path.display()));
     }
-    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+    let mut bytes = Vec::new();
+    // A file can grow, or not tell its size: the length is asked first and measured then.
+    if kind.len() <= limit {
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    }
+    if kind.len().max(bytes.len() as u64) > limit {
+        return Err(format!(
+            "{} has {} bytes, more than the {limit} that such a file can have; give the path of a vDSO image",
+            path.display(),
+            kind.len()
+        ));
+    }
+    Ok(bytes)
 }
 
 fn read_lock(path: &Path) -> Result<Lock, String> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("{}: {error}; run `cargo xtask bless` to make it", path.display()))?;
-    Lock::parse(&text).map_err(|error| {
-        format!("{}: {error}; restore it from git, or run `cargo xtask bless`", path.display())
-    })
+    let remedy = "run `cargo xtask bless` to make it, or restore it from git";
+    let bytes = read(path, LOCK_LIMIT).map_err(|error| format!("{error}; for a lock, {remedy}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{} is no text; {remedy}", path.display()))?;
+    Lock::parse(&text).map_err(|error| format!("{}: {error}; {remedy}", path.display()))
 }

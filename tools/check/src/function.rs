@@ -1,24 +1,33 @@
 //! Functions of the image, decoded into instructions.
 //!
 //! The functions are those of the symbol table, the code slots of the system-call table, and the replacements of the
-//! kernel's alternatives, which are code too once the kernel has copied them. Decoding is linear from the function's
-//! first byte: the image has no data between instructions, and the rule `decodes` refuses what does not decode.
+//! kernel's alternatives, which are code too once the kernel has copied them. A stripped image has kept what is needed
+//! without names: the dynamic symbols, an entry of call-frame information for every function, and in each slot the jump
+//! to the body that is its. Decoding is linear from the function's first byte: the image has no data between
+//! instructions, and the rule `decodes` refuses what does not decode.
 //!
 //! # Invariants
 //!
 //! 1. Functions ascend by address; two symbols of one range are one function with two names.
 //! 2. The instructions of a function lie inside its range.
+//! 3. Overlapping functions are decoded up to [`OVERLAP`] times the file's size, and refused beyond.
 
-use crate::image::Image;
+use crate::image::{Image, Symbol};
 use crate::rule::Fault;
-use crate::rules::alternatives;
 use crate::subject::Subject;
+use crate::view::alternatives;
+use crate::view::frames::{Entry, Frames};
 use goblin::elf::sym::STT_FUNC;
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
-use liblinux_abi::image::export::{BODY, PRIVATE, SGX_ENTER_ENCLAVE};
-use liblinux_abi::image::layout::{SLOT_SIZE, slot};
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction};
+use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE, SGX_ENTER_ENCLAVE};
+use liblinux_abi::image::layout::{SLOT_SIZE, fixup_slot, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+
+/// How many bytes of functions are decoded for each byte of the file: aliases share theirs, others do not overlap.
+const OVERLAP: u64 = 2;
 
 /// Stands for the name of what an alternative puts in; no symbol has a space in its name.
 const REPLACEMENT: &str = "a replacement";
@@ -30,16 +39,30 @@ pub struct Function<'a> {
     pub names: Vec<&'a str>,
     /// Its addresses.
     pub range: Range<u64>,
+    /// The entry whose body it is: named `ENTRY.body`, or where the entry's slot jumps to.
+    pub body_of: Option<&'static str>,
     /// Whether this is what an alternative puts in place of other instructions.
     pub is_replacement: bool,
+    /// Whether it begins with a jump to another function, and so is a name of that one: what follows is not executed.
+    /// The runner makes such functions of those that are the running kernel's.
+    pub leads_elsewhere: bool,
     /// Its instructions, in order of address; one that does not decode is invalid and one byte long.
     pub instructions: Vec<Instruction>,
 }
 
 impl Function<'_> {
-    /// The first name.
-    pub fn name(&self) -> &str {
-        self.names.first().copied().unwrap_or("a slot")
+    /// The first name, or what else is known of the function.
+    pub fn name(&self) -> Cow<'_, str> {
+        match (self.names.first(), self.body_of) {
+            (Some(name), _) => Cow::Borrowed(name),
+            (None, Some(entry)) => Cow::Owned(format!("{entry}{BODY}")),
+            (None, None) => Cow::Owned(format!("the function at {:#x}", self.range.start)),
+        }
+    }
+
+    /// Where the instruction at an address is in `instructions`.
+    pub fn index_of(&self, address: u64) -> Option<usize> {
+        self.instructions.binary_search_by_key(&address, Instruction::ip).ok()
     }
 
     /// The system call whose slot this function is.
@@ -47,24 +70,20 @@ impl Function<'_> {
         SYSCALLS.iter().find(|call| slot(call.number) as u64 == self.range.start)
     }
 
-    /// The system call whose hand-written body this function is, by its name `SYMBOL.body`.
+    /// The system call whose hand-written body this function is.
     pub fn body_owner(&self) -> Option<&'static Syscall> {
-        let owner = |name: &&str| {
-            let symbol = name.strip_suffix(BODY)?;
-            SYSCALLS.iter().find(|call| call.symbol == symbol && call.is_hand_written())
-        };
-        self.names.iter().find_map(owner)
+        let symbol = self.body_of?;
+        SYSCALLS.iter().find(|call| call.symbol == symbol && call.is_hand_written())
     }
 
     /// The private call whose body this function is: its index.
     pub fn private_call(&self) -> Option<usize> {
-        let bodies = self.names.iter().filter_map(|name| name.strip_suffix(BODY));
-        bodies.filter_map(|name| PRIVATE.iter().position(|private| *private == name)).next()
+        PRIVATE.iter().position(|private| Some(*private) == self.body_of)
     }
 
     /// Whether this is the function that enters enclaves: nothing else needs `enclu`, or calls a function of the caller's.
     pub fn enters_enclaves(&self) -> bool {
-        self.names.iter().any(|name| name.strip_suffix(BODY) == Some(SGX_ENTER_ENCLAVE))
+        self.body_of == Some(SGX_ENTER_ENCLAVE)
     }
 
     /// Names an instruction of this function for a message.
@@ -99,10 +118,66 @@ pub fn decode(bytes: &[u8], address: u64) -> Vec<Instruction> {
     instructions
 }
 
+/// Where an entry leads that is `endbr64; jmp TARGET`, and how many of its bytes that takes.
+pub fn jump_of(entry: &[u8], address: u64) -> Option<(u64, usize)> {
+    let (distance, used) = match *entry {
+        [0xf3, 0x0f, 0x1e, 0xfa, 0xe9, a, b, c, d, ..] => (i32::from_le_bytes([a, b, c, d]), 9),
+        [0xf3, 0x0f, 0x1e, 0xfa, 0xeb, a, ..] => (i8::from_le_bytes([a]).into(), 6),
+        _ => return None,
+    };
+    Some((address.wrapping_add(used as u64).wrapping_add_signed(distance.into()), used))
+}
+
+/// The entries that may have a body, with their addresses.
+fn entries<'s>(symbols: &'s [Symbol<'_>]) -> impl Iterator<Item = (&'static str, u64)> + 's {
+    let calls = SYSCALLS.iter().filter(|call| call.is_hand_written());
+    let calls = calls.map(|call| (call.symbol, slot(call.number) as u64));
+    let fixups = FIXUPS.iter().zip(0..).map(|(name, index)| (*name, fixup_slot(index) as u64));
+    let enclave = symbols.iter().filter(|symbol| symbol.name == SGX_ENTER_ENCLAVE);
+    calls.chain(fixups).chain(enclave.map(|symbol| (SGX_ENTER_ENCLAVE, symbol.value)))
+}
+
+/// The entry whose body begins at each address.
+fn bodies(image: &Image<'_>, symbols: &[Symbol<'_>]) -> Result<BTreeMap<u64, &'static str>, String> {
+    let mut by_name = BTreeMap::new();
+    let mut by_jump = BTreeMap::new();
+    for (name, address) in entries(image.dynsym()?) {
+        let is_body = |symbol: &&Symbol<'_>| symbol.name.strip_suffix(BODY) == Some(name);
+        by_name.extend(symbols.iter().filter(is_body).map(|symbol| (symbol.value, name)));
+        let entry = image.at(address, SLOT_SIZE as u64).unwrap_or_default();
+        by_jump.extend(jump_of(entry, address).map(|(target, _)| (target, name)));
+    }
+    by_jump.extend(by_name);
+    Ok(by_jump)
+}
+
+/// The functions that only call-frame information knows: those that begin where no other does.
+fn nameless(image: &Image<'_>, known: &BTreeSet<u64>) -> Result<Vec<Range<u64>>, String> {
+    // A signal frame begins one byte early, for unwinders that look a return address up minus one.
+    let range = |entry: &Entry<'_>| {
+        let start = entry.initial_address().saturating_add(entry.is_signal_trampoline().into());
+        start..entry.end_address()
+    };
+    let ranges = Frames::of(image)?.entries()?;
+    let copy = image.kernel_copy();
+    Ok(ranges
+        .iter()
+        .map(range)
+        .filter(|range| range.start < range.end && !known.contains(&range.start))
+        .filter(|range| !copy.contains(&range.start))
+        .collect())
+}
+
 /// All functions of the subject, ascending by address.
 pub(crate) fn decode_all<'a>(subject: &Subject<'a>) -> Result<Vec<Function<'a>>, Fault> {
-    let mut named: Vec<(Range<u64>, Option<&'a str>)> = subject
-        .symbols()?
+    let image = &subject.image;
+    let local = subject.symbols();
+    let symbols = match &local {
+        Ok(symbols) => *symbols,
+        Err(Fault::NotJudged(_)) => image.dynsym()?,
+        Err(fault) => return Err(fault.clone()),
+    };
+    let mut named: Vec<(Range<u64>, Option<&'a str>)> = symbols
         .iter()
         .filter(|symbol| symbol.kind == STT_FUNC && symbol.size > 0)
         .map(|symbol| (symbol.value..symbol.end(), Some(symbol.name)))
@@ -111,29 +186,64 @@ pub(crate) fn decode_all<'a>(subject: &Subject<'a>) -> Result<Vec<Function<'a>>,
         return Err(Fault::Wrong("the symbol table names no function".into()));
     }
     named.extend(SYSCALLS.iter().filter(|call| call.is_exported()).map(|call| (slot_range(call), None)));
-    named.extend(
-        alternatives::replacements(&subject.image)?.into_iter().map(|range| (range, Some(REPLACEMENT))),
-    );
+    named.extend(alternatives::replacements(image)?.into_iter().map(|range| (range, Some(REPLACEMENT))));
+    let known: BTreeSet<u64> = named.iter().map(|(range, _)| range.start).collect();
+    match nameless(image, &known) {
+        Ok(ranges) => named.extend(ranges.into_iter().map(|range| (range, None))),
+        // With all symbols at hand, call-frame information that cannot be read is for its own rules to refuse.
+        Err(error) if local.is_err() => return Err(Fault::Wrong(error)),
+        Err(_) => {}
+    }
     named.sort_by_key(|(range, name)| (range.start, range.end, name.is_none()));
 
+    let bodies = bodies(image, symbols)?;
+    let mut room = OVERLAP * image.bytes.len() as u64;
     let mut functions: Vec<Function<'a>> = Vec::new();
     for (range, name) in named {
         match functions.last_mut() {
             Some(last) if last.range == range => last.names.extend(name),
-            _ => functions.push(function(&subject.image, range, name)?),
+            _ => {
+                let left = room.checked_sub(range.end.saturating_sub(range.start));
+                room = left.ok_or_else(|| {
+                    Fault::Wrong(format!(
+                        "the functions overlap: together they have over {OVERLAP} times the file's bytes"
+                    ))
+                })?;
+                let body_of = bodies.get(&range.start).copied();
+                functions.push(function(image, range, name, body_of)?);
+            }
         }
     }
     Ok(functions)
 }
 
-fn function<'a>(image: &Image<'_>, range: Range<u64>, name: Option<&'a str>) -> Result<Function<'a>, String> {
+fn function<'a>(
+    image: &Image<'_>,
+    range: Range<u64>,
+    name: Option<&'a str>,
+    body_of: Option<&'static str>,
+) -> Result<Function<'a>, String> {
     let bytes = image
         .at(range.start, range.end - range.start)
-        .map_err(|error| format!("the code of {}: {error}", name.unwrap_or("a slot")))?;
+        .map_err(|error| format!("the code of {}: {error}", name.unwrap_or("a function")))?;
+    let mut instructions = decode(bytes, range.start);
+    let leads_elsewhere = instructions.first().is_some_and(|first| {
+        // Through memory only in the runner's copy, to a function that is too far for another jump.
+        let is_far = first.flow_control() == FlowControl::IndirectBranch
+            && first.is_ip_rel_memory_operand()
+            && !image.kernel_copy().is_empty();
+        let is_near = first.flow_control() == FlowControl::UnconditionalBranch;
+        is_far || is_near && name != Some(REPLACEMENT) && !range.contains(&first.near_branch_target())
+    });
+    if leads_elsewhere {
+        instructions.retain(|kept| kept.ip() == range.start && !kept.is_ip_rel_memory_operand());
+    }
     Ok(Function {
+        leads_elsewhere,
         names: name.into_iter().collect(),
         is_replacement: name == Some(REPLACEMENT),
-        instructions: decode(bytes, range.start),
+        body_of,
+        instructions,
         range,
     })
 }

@@ -1,19 +1,23 @@
 //! The parsed view of an ELF file.
 //!
 //! goblin reads the tables one by one, so that one broken table does not hide the others. Each table is kept as what
-//! could be read or as the reason why not.
+//! could be read or as the reason why not. Here are the headers and what hangs directly on them; the tables that
+//! loaders find through others are in [`crate::view`].
 //!
 //! # Invariants
 //!
 //! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule cannot pass on nothing.
 //! 2. Every slice handed out lies inside the file.
+//! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`] bytes: a message can quote it as it is.
+//! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a section.
 
+use crate::view::symbols::dynamic_symbols;
 use goblin::container::Ctx;
 use goblin::elf::Elf;
 use goblin::elf::dynamic::{Dyn, Dynamic};
 use goblin::elf::header::{EM_X86_64, Header};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD, ProgramHeader, pt_to_str};
-use goblin::elf::section_header::{SHT_DYNSYM, SHT_NOBITS, SHT_SYMTAB, SectionHeader};
+use goblin::elf::section_header::{SHT_NOBITS, SHT_SYMTAB, SectionHeader};
 use goblin::elf::sym::{STB_LOCAL, STT_OBJECT, Symtab};
 use liblinux_abi::image::export;
 use std::fmt;
@@ -26,6 +30,15 @@ pub const SYMBOL_SIZE: usize = goblin::elf64::sym::SIZEOF_SYM;
 
 /// Section index of undefined symbols (`SHN_UNDEF`).
 pub const SHN_UNDEF: usize = 0;
+
+/// The section of a copy of another kernel's vDSO (`tools/run`).
+pub const KERNEL_COPY: &str = ".kernel";
+
+/// The longest name that is read, in bytes; no compiler makes longer ones.
+pub const NAME_LIMIT: usize = 4096;
+
+/// The most sections that are read; an image has 20, its unstripped twin 40.
+pub const SECTION_LIMIT: usize = 1024;
 
 /// There is nothing in the file that could be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +78,8 @@ pub struct Symbol<'a> {
     pub binding: u8,
     /// `STV_`.
     pub visibility: u8,
+    /// `st_other`, of which the visibility is two bits.
+    pub other: u8,
     /// `st_shndx`.
     pub section: usize,
 }
@@ -82,7 +97,7 @@ impl Symbol<'_> {
 }
 
 /// A table, or why it could not be read.
-type Table<T> = Result<Vec<T>, String>;
+pub(crate) type Table<T> = Result<Vec<T>, String>;
 
 /// The parsed view of an ELF file.
 #[derive(Debug)]
@@ -116,8 +131,9 @@ impl<'a> Image<'a> {
         let segments = read_segments(bytes, &header, ctx);
         let sections = read_sections(bytes, &header, ctx);
         let dynamic = segments.as_deref().map_err(Clone::clone).and_then(|all| read_dynamic(bytes, all, ctx));
-        let dynsym = read_symbols(bytes, &sections, SHT_DYNSYM, ctx);
-        let symtab = read_symbols(bytes, &sections, SHT_SYMTAB, ctx);
+        let dynsym =
+            dynamic.as_deref().map_err(Clone::clone).and_then(|tags| dynamic_symbols(bytes, tags, ctx));
+        let symtab = read_symtab(bytes, &sections, ctx);
         Ok(Self { bytes, header, segments, sections, dynamic, dynsym, symtab })
     }
 
@@ -175,6 +191,15 @@ impl<'a> Image<'a> {
         Ok(header.sh_addr..header.sh_addr.saturating_add(header.sh_size))
     }
 
+    /// Where another kernel's vDSO is, whole, that the runner has put behind the image; empty if there is none.
+    ///
+    /// Its code is that kernel's, and is not judged.
+    pub fn kernel_copy(&self) -> std::ops::Range<u64> {
+        let section = self.find_section(KERNEL_COPY).ok().flatten().map(|section| &section.header);
+        let range = |header: &SectionHeader| header.sh_addr..header.sh_addr.saturating_add(header.sh_size);
+        section.map_or(0..0, range)
+    }
+
     /// All entries of the dynamic table, its end mark excluded.
     pub fn dynamic(&self) -> Result<&[Dyn], String> {
         self.dynamic.as_deref().map_err(Clone::clone)
@@ -186,7 +211,7 @@ impl<'a> Image<'a> {
         found.map(|entry| entry.d_val).ok_or_else(|| format!("there is no dynamic tag {name}"))
     }
 
-    /// All dynamic symbols, the null one too.
+    /// All dynamic symbols, the null one too: `DT_SYMTAB`, as many as the hash table counts, with names of `DT_STRTAB`.
     pub fn dynsym(&self) -> Result<&[Symbol<'a>], String> {
         self.dynsym.as_deref().map_err(Clone::clone)
     }
@@ -242,17 +267,19 @@ impl<'a> Image<'a> {
         let beyond = || format!("the string at {address:#x} does not end inside the file");
         let start = usize::try_from(address).map_err(|_| beyond())?;
         string_in(self.bytes.get(start..).unwrap_or_default(), 0)
-            .ok_or_else(|| format!("{} or is no text", beyond()))
+            .ok_or_else(|| format!("{} or is not printable", beyond()))
     }
 }
 
-fn string_in(table: &[u8], offset: usize) -> Option<&str> {
+/// The printable string at `offset` of a table, if it ends there.
+pub(crate) fn string_in(table: &[u8], offset: usize) -> Option<&str> {
     let tail = table.get(offset..)?;
-    let end = tail.iter().position(|byte| *byte == 0)?;
-    std::str::from_utf8(&tail[..end]).ok()
+    let end = tail.iter().take(NAME_LIMIT + 1).position(|byte| *byte == 0)?;
+    let is_printable = tail[..end].iter().all(|byte| matches!(byte, b' '..=b'~'));
+    std::str::from_utf8(&tail[..end]).ok().filter(|_| is_printable)
 }
 
-fn not_empty<T>(what: &str, table: Vec<T>) -> Table<T> {
+pub(crate) fn not_empty<T>(what: &str, table: Vec<T>) -> Table<T> {
     if table.is_empty() { Err(format!("there are no {what}")) } else { Ok(table) }
 }
 
@@ -265,6 +292,12 @@ fn read_segments(bytes: &[u8], header: &Header, ctx: Ctx) -> Table<ProgramHeader
 
 fn read_sections<'a>(bytes: &'a [u8], header: &Header, ctx: Ctx) -> Table<Section<'a>> {
     let offset = usize::try_from(header.e_shoff).map_err(|_| "e_shoff is beyond the file".to_owned())?;
+    if usize::from(header.e_shnum) > SECTION_LIMIT {
+        return Err(format!(
+            "there are {} section headers; an image has fewer than {SECTION_LIMIT}",
+            header.e_shnum
+        ));
+    }
     let table = SectionHeader::parse(bytes, offset, usize::from(header.e_shnum), ctx)
         .map_err(|error| format!("the section headers cannot be read: {error}"))?;
     let names = table
@@ -291,26 +324,32 @@ fn read_dynamic(bytes: &[u8], segments: &[ProgramHeader], ctx: Ctx) -> Table<Dyn
     not_empty("dynamic tags", entries)
 }
 
-fn read_symbols<'a>(
-    bytes: &'a [u8],
-    sections: &Table<Section<'a>>,
-    kind: u32,
-    ctx: Ctx,
-) -> Table<Symbol<'a>> {
-    let name = if kind == SHT_DYNSYM { "SHT_DYNSYM" } else { "SHT_SYMTAB" };
+fn read_symtab<'a>(bytes: &'a [u8], sections: &Table<Section<'a>>, ctx: Ctx) -> Table<Symbol<'a>> {
     let sections = sections.as_deref().map_err(Clone::clone)?;
-    let found = sections.iter().find(|section| section.header.sh_type == kind);
-    let table = &found.ok_or_else(|| format!("there is no section of type {name}"))?.header;
-    let beyond = || format!("the symbol table {name} reaches beyond the file");
+    let found = sections.iter().find(|section| section.header.sh_type == SHT_SYMTAB);
+    let table = &found.ok_or("there is no section of type SHT_SYMTAB")?.header;
+    let beyond = || "the symbol table SHT_SYMTAB reaches beyond the file".to_owned();
     let count = file_range(bytes, table).ok_or_else(beyond)?.len() / goblin::elf::Sym::size(ctx.container);
     let strings = sections.get(table.sh_link as usize).and_then(|strings| file_range(bytes, &strings.header));
-    let strings = strings.ok_or_else(|| format!("the symbol table {name} links to no string table"))?;
+    let strings = strings.ok_or("the symbol table SHT_SYMTAB links to no string table")?;
     let offset = usize::try_from(table.sh_offset).map_err(|_| beyond())?;
+    read_symbols(bytes, offset, count, strings, ctx)
+}
+
+/// `count` symbols at `offset`, with their names from `strings`, at least one.
+pub(crate) fn read_symbols<'a>(
+    bytes: &'a [u8],
+    offset: usize,
+    count: usize,
+    strings: &'a [u8],
+    ctx: Ctx,
+) -> Table<Symbol<'a>> {
     let symbols = Symtab::parse(bytes, offset, count, ctx)
-        .map_err(|error| format!("{name} cannot be read: {error}"))?;
+        .map_err(|error| format!("the symbol table at {offset:#x} cannot be read: {error}"))?;
     let named = symbols.iter().enumerate().map(|(index, symbol)| {
-        let name = string_in(strings, symbol.st_name)
-            .ok_or_else(|| format!("the name of symbol {index} of {name} is outside the string table"))?;
+        let name = string_in(strings, symbol.st_name).ok_or_else(|| {
+            format!("the name of symbol {index} at {offset:#x} is outside the string table, or not printable")
+        })?;
         Ok(Symbol {
             index,
             name,
@@ -319,6 +358,7 @@ fn read_symbols<'a>(
             kind: symbol.st_type(),
             binding: symbol.st_bind(),
             visibility: symbol.st_visibility(),
+            other: symbol.st_other,
             section: symbol.st_shndx,
         })
     });

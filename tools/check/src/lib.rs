@@ -17,6 +17,7 @@
 //!    the formats and their readers demand.
 
 pub mod cli;
+mod flow;
 pub mod function;
 pub mod image;
 pub mod lock;
@@ -24,6 +25,7 @@ pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod subject;
+pub mod view;
 
 pub use image::Unreadable;
 pub use lock::Lock;
@@ -36,8 +38,9 @@ use subject::Subject;
 
 /// Judges `image` by every rule.
 ///
-/// `debug` is the same image before it was stripped; without it, rules about local symbols and code are not judged.
-/// Without `lock`, the rule about the ABI lock is not judged.
+/// `debug` is the same image before it was stripped; without it, rules about local symbols, the kernel's exception table
+/// and the agreement of the two are not judged. Code is: its functions are found through dynamic symbols, call-frame
+/// information and the jumps in the slots. Without `lock`, the rule about the ABI lock is not judged.
 pub fn check(image: &[u8], debug: Option<&[u8]>, lock: Option<&Lock>) -> Result<Report, Unreadable> {
     let image = Image::read(image)?;
     let debug = debug.map(Image::read).transpose()?;

@@ -19,7 +19,7 @@
 
 use crate::function::decode;
 use crate::image::{Image, Symbol};
-use crate::rules::{unwind, versions};
+use crate::view::{frames, versions};
 use iced_x86::Mnemonic;
 use liblinux_abi::image::export::BODY;
 use std::collections::BTreeMap;
@@ -87,11 +87,12 @@ impl Lock {
 
     /// The lock that describes the exports of `image`.
     pub fn of_exports(image: &Image<'_>) -> Result<Self, String> {
+        let definitions = versions::definitions(image)?;
         let entry = |symbol: &&crate::image::Symbol<'_>| {
             Ok(Entry {
                 offset: symbol.value,
                 name: symbol.name.to_owned(),
-                version: versions::version_of(image, symbol.index)?.to_owned(),
+                version: versions::version_of(image, &definitions, symbol.index)?.to_owned(),
                 size: symbol.size,
             })
         };
@@ -117,7 +118,7 @@ impl Lock {
         let mut seen = BTreeMap::new();
         for entry in &entries {
             if seen.insert(&entry.name, ()).is_some() {
-                return Err(format!("{} is listed twice", entry.name));
+                return Err(format!("{:?} is listed twice", entry.name));
             }
         }
         Ok(Self::sorted(entries))
@@ -155,7 +156,7 @@ fn calls(debug: &Image<'_>, body: &Symbol<'_>) -> Result<Vec<Entry>, String> {
     let instructions = decode(debug.at(body.value, body.size)?, body.value);
     let calls = instructions.iter().filter(|instruction| instruction.mnemonic() == Mnemonic::Syscall);
     let entry = |(number, offset): (usize, u64)| {
-        let stack = unwind::stack_at(debug, offset)?;
+        let stack = frames::stack_at(debug, offset)?;
         let name = format!("{}.call{number}", body.name);
         // As a version, for a change of it is none that is blessed.
         Ok(Entry { offset, name, version: format!("stack{stack}"), size: 0 })
@@ -170,10 +171,10 @@ fn parse_entry(line: &str) -> Result<Entry, String> {
     };
     let hexadecimal = offset.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
     Ok(Entry {
-        offset: hexadecimal.ok_or_else(|| format!("`{offset}` is no hexadecimal offset like 0x2000"))?,
+        offset: hexadecimal.ok_or_else(|| format!("{offset:?} is no hexadecimal offset like 0x2000"))?,
         name: name.to_owned(),
         version: version.to_owned(),
-        size: size.parse().map_err(|_| format!("`{size}` is no size in bytes"))?,
+        size: size.parse().map_err(|_| format!("{size:?} is no size in bytes"))?,
     })
 }
 
@@ -270,7 +271,7 @@ mod tests {
             ("{}\nread LINUX_2.6 0x2000\n", "line 2"),
             ("{}\n\nread LINUX_2.6 2000 16\n", "line 3"),
             ("{}\nread LINUX_2.6 0x2000 many\n", "line 2"),
-            ("{}\nread V 0x2000 16\nread V 0x2010 16\n", "read is listed twice"),
+            ("{}\nread V 0x2000 16\nread V 0x2010 16\n", "\"read\" is listed twice"),
         ] {
             let error = Lock::parse(&text.replace("{}", HEADING)).expect_err(text);
             assert!(error.contains(line), "{text:?} gave {error:?}");

@@ -6,11 +6,15 @@
 //! 2. Addresses and bytes of code come from the stripped image, names from the unstripped one; the rule `same-code`
 //!    holds the two together.
 
+use crate::flow::{self, Flow, Surroundings};
 use crate::function::{self, Function};
 use crate::image::{Image, Symbol};
 use crate::lock::Lock;
 use crate::rule::{Fault, Verdict};
+use crate::view::{alternatives, exceptions};
+use iced_x86::Instruction;
 use std::cell::OnceCell;
+use std::ops::Range;
 
 /// What a family of rules presumes of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +33,13 @@ pub struct Subject<'a> {
     debug: Option<Image<'a>>,
     lock: Option<&'a Lock>,
     functions: OnceCell<Result<Vec<Function<'a>>, Fault>>,
+    flows: OnceCell<Result<Vec<(usize, Flow)>, Fault>>,
 }
 
 impl<'a> Subject<'a> {
     /// Puts together what is judged.
     pub fn new(image: Image<'a>, debug: Option<Image<'a>>, lock: Option<&'a Lock>) -> Self {
-        Self { image, debug, lock, functions: OnceCell::new() }
+        Self { image, debug, lock, functions: OnceCell::new(), flows: OnceCell::new() }
     }
 
     /// Whether rules with these needs can be judged.
@@ -68,5 +73,39 @@ impl<'a> Subject<'a> {
     /// All functions of the image, decoded.
     pub fn functions(&self) -> Result<&[Function<'a>], Fault> {
         self.functions.get_or_init(|| function::decode_all(self)).as_deref().map_err(Clone::clone)
+    }
+
+    /// All paths through each function, by the function's place in [`Subject::functions`]; replacements have none.
+    pub(crate) fn flows(&self) -> Result<&[(usize, Flow)], Fault> {
+        self.flows.get_or_init(|| self.follow_all()).as_deref().map_err(Clone::clone)
+    }
+
+    fn follow_all(&self) -> Result<Vec<(usize, Flow)>, Fault> {
+        let functions = self.functions()?;
+        // Tables that cannot be read have rules of their own.
+        let fixups = exceptions::own(&self.image).ok().flatten().unwrap_or_default();
+        let alternatives = alternatives::read(&self.image).unwrap_or_default();
+        let code = |range: &Range<u64>| {
+            let found = functions.iter().find(|function| function.is_replacement && function.range == *range);
+            found.map_or(&[] as &[Instruction], |function| &function.instructions)
+        };
+        let is_entry = |function: &&Function<'_>| {
+            function.slot_owner().is_some_and(|call| call.has_plain_stub())
+                || function.body_owner().is_some()
+                || function.private_call().is_some()
+        };
+        let start = |function: &Function<'_>| function.range.start;
+        let around = Surroundings {
+            fixups: fixups.into_iter().map(|entry| (entry.instruction, entry)).collect(),
+            starts: functions.iter().map(start).collect(),
+            kernel: self.image.kernel_copy(),
+            entries: functions.iter().filter(is_entry).map(start).collect(),
+            replacements: alternatives
+                .iter()
+                .map(|entry| (entry.original.start, (entry.original.end, code(&entry.replacement))))
+                .collect(),
+        };
+        let followed = functions.iter().enumerate().filter(|(_, function)| !function.is_replacement);
+        Ok(followed.map(|(index, function)| (index, flow::follow(function, &around))).collect())
     }
 }

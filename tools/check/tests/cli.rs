@@ -48,7 +48,148 @@ fn verbose_lists_what_holds() {
 fn without_the_unstripped_image_rules_are_visibly_not_judged() {
     let (status, out, _) = run_on(&Specimen::good().image.bytes);
     assert_eq!(status, 0, "{out}");
-    assert!(out.contains("not judged: syscall-sites: there is no unstripped image (FILE.dbg)"), "{out}");
+    assert!(out.contains("not judged: same-code: there is no unstripped image (FILE.dbg)"), "{out}");
+    assert!(!out.contains("not judged: syscall-sites"), "code is judged without symbols: {out}");
+}
+
+#[test]
+fn strict_refuses_what_was_not_judged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (alone, lock) = (directory.path().join("vdso64.so"), directory.path().join("vdso.abi"));
+    std::fs::write(&alone, &Specimen::good().image.bytes).expect("write the image");
+    std::fs::write(&lock, Specimen::good().lock.to_string()).expect("write the lock");
+    let strict = Path::new("--strict");
+    let (status, out, _) = run(&[&alone, strict]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("not judged: abi-lock") && out.contains("refused: --strict wants"), "{out}");
+    let (status, out, _) = run(&[&specimen::path(), strict, Path::new("--lock"), &lock]);
+    assert_eq!(status, 0, "{out}");
+}
+
+/// Status and standard error with standard output closed, full or a pipe that nobody reads.
+fn run_into(redirection: &str, file: &Path) -> (Option<i32>, String) {
+    let script = format!("\"$0\" \"$1\" --verbose {redirection}; echo \"status $?\" >&2");
+    let output = Command::new("bash")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_liblinux-check")])
+        .arg(file)
+        .output()
+        .expect("bash runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let status = text.lines().last().and_then(|line| line.strip_prefix("status ")?.parse().ok());
+    (status, text)
+}
+
+#[test]
+fn output_that_cannot_be_written_is_no_panic() {
+    let good = specimen::path();
+    for (redirection, wanted, says) in [
+        (">&-", 0, ""),
+        ("> /dev/full", 2, "error: the verdict cannot be written"),
+        ("2>&- > /dev/full", 2, ""),
+    ] {
+        let (status, text) = run_into(redirection, &good);
+        assert_eq!(status, Some(wanted), "{redirection}: {text}");
+        assert!(text.contains(says) && !text.contains("panicked"), "{redirection}: {text}");
+    }
+}
+
+#[test]
+fn a_pipe_whose_reader_is_gone_is_no_panic() {
+    let script = "{ sleep 0.3; \"$0\" \"$1\" --verbose; } | true; exit ${PIPESTATUS[0]}";
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_liblinux-check")])
+        .arg(specimen::path())
+        .output()
+        .expect("bash runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.is_empty(), "{:?}: {text}", output.status);
+}
+
+/// The verdict on a file and its unstripped twin, reached with less than half a gigabyte of memory.
+fn run_in_little_memory(image: &[u8], debug: Option<&[u8]>) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("vdso64.so");
+    std::fs::write(&path, image).expect("write the image");
+    if let Some(debug) = debug {
+        std::fs::write(directory.path().join("vdso64.so.dbg"), debug).expect("write the unstripped image");
+    }
+    let output = Command::new("bash")
+        .args(["-c", "ulimit -v 500000; exec \"$0\" \"$1\"", env!("CARGO_BIN_EXE_liblinux-check")])
+        .arg(&path)
+        .output()
+        .expect("bash runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn functions_that_overlap_a_thousand_times_take_no_memory() {
+    let good = Specimen::good();
+    let mut debug = good.debug.clone();
+    let text = good.image.view().text().expect("text");
+    let place = debug.bytes.len().next_multiple_of(8);
+    debug.bytes.resize(place + 24 * 4000, 0);
+    for (index, at) in (place..debug.bytes.len()).step_by(24).enumerate().skip(1) {
+        debug.bytes[at + specimen::symbol::INFO] = 2;
+        debug.put16(at + specimen::symbol::SECTION, 5);
+        debug.put64(at + specimen::symbol::VALUE, text.start + index as u64);
+        debug.put64(at + specimen::symbol::SIZE, text.end - text.start - index as u64);
+    }
+    let header = debug.section(".symtab");
+    debug.put64(header + specimen::section::OFFSET, place as u64);
+    debug.put64(header + specimen::section::SIZE, 24 * 4000);
+    let (status, out) = run_in_little_memory(&good.image.bytes, Some(&debug.bytes));
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("the functions overlap"), "{out}");
+}
+
+#[test]
+fn sections_by_the_thousand_are_not_read() {
+    let mut image = Specimen::good().image;
+    let place = image.bytes.len();
+    image.bytes.resize(place + 64 * 60_000, 1);
+    image.put64(40, place as u64);
+    image.put16(60, 60_000);
+    let (status, out) = run_in_little_memory(&image.bytes, None);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("there are 60000 section headers"), "{out}");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("sparse");
+    let file = std::fs::File::create(&path).expect("create the file");
+    file.set_len(3 << 30).expect("make it sparse");
+    // With less memory than the file has bytes.
+    let output = Command::new("bash")
+        .args(["-c", "ulimit -v 500000; exec \"$0\" \"$1\"", env!("CARGO_BIN_EXE_liblinux-check")])
+        .arg(&path)
+        .output()
+        .expect("bash runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("has 3221225472 bytes, more than the"), "{text}");
+}
+
+#[test]
+fn names_of_the_image_never_reach_the_terminal_raw() {
+    let mut broken = Specimen::good();
+    for (what, at) in [
+        ("a symbol", broken.image.contents(".dynstr") + 1),
+        ("a section", broken.image.contents(".shstrtab") + 2),
+        ("the SONAME", broken.image.find(".dynstr", b"linux-vdso")),
+    ] {
+        let mut file = broken.image.clone();
+        file.put(at, b"\x1b[2J");
+        let (status, out, err) = run_on(&file.bytes);
+        assert_eq!(status, 1, "{what}: {out}");
+        assert!(!out.contains('\x1b') && !err.contains('\x1b'), "{what}: {out:?}");
+    }
+    // In the unstripped image's names, too.
+    let name = broken.debug.compiled();
+    broken.debug.rename_local(&name, "\x1b[2Jpanic");
+    let report = broken.check().to_string();
+    assert!(!report.contains('\x1b'), "{report:?}");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 #[path = "specimen/mod.rs"]
 mod specimen;
 
-use goblin::elf::dynamic::{DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_SYMENT, DT_TEXTREL};
+use goblin::elf::dynamic::{
+    DT_FLAGS, DT_HASH, DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_SYMENT, DT_TEXTREL,
+};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
 use liblinux_abi::image::export::{FIXUPS, PRIVATE};
 use liblinux_abi::image::layout::{PRIVATE as PRIVATE_NUMBER, fixup_slot, slot};
-use liblinux_check::{Lock, rules};
+use liblinux_check::{Lock, check, rules};
 use specimen::{Specimen, section, segment, symbol};
 use std::collections::BTreeSet;
 
@@ -43,6 +45,10 @@ const FIXTURES: &[Fixture] = &[
     fixture("elf-sizes", "PN_XNUM program headers", |s| s.image.put16(56, 0xffff)),
     fixture("elf-sizes", "program headers inside the ELF header", |s| s.image.put64(32, 32)),
 
+    fixture("elf-ident", "something in the padding", |s| s.image.bytes[12] = 1),
+    fixture("elf-type", "an entry point", |s| s.image.put64(24, 0x1000)),
+    fixture("elf-sizes", "program headers elsewhere", |s| s.image.put64(32, 128)),
+
     fixture("one-load", "a writable PT_LOAD", |s| segment32(s, PT_LOAD, segment::FLAGS, 7)),
     fixture("one-load", "a PT_LOAD without X", |s| segment32(s, PT_LOAD, segment::FLAGS, 4)),
     fixture("one-load", "two PT_LOADs", |s| segment32(s, PT_NOTE, segment::TYPE, PT_LOAD)),
@@ -70,6 +76,10 @@ const FIXTURES: &[Fixture] = &[
         segment32(s, PT_NOTE, segment::FLAGS, 7);
         segment32(s, PT_NOTE, segment::TYPE, 0x6474_e551);
     }),
+    fixture("segment-fields", "a physical address of its own", |s| segment64(s, PT_DYNAMIC, segment::PADDR, 0x1000)),
+    fixture("segment-fields", "a note that is longer in memory", |s| segment64(s, PT_NOTE, segment::MEMSZ, 400)),
+    fixture("segment-fields", "executable notes", |s| segment32(s, PT_NOTE, segment::FLAGS, 5)),
+    fixture("segment-fields", "a dynamic table for a bus of 4 bytes", |s| segment64(s, PT_DYNAMIC, segment::ALIGN, 4)),
     fixture("segments-in-load", "a note at another address than offset", |s| segment64(s, PT_NOTE, segment::VADDR, 0x10_0000)),
 
     fixture("no-relocation-tags", "DT_RELR", |s| s.image.add_tag(DT_RELR, 0x100)),
@@ -82,6 +92,11 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-initialisers", "DT_INIT", |s| s.image.add_tag(DT_INIT, 0x1000)),
     fixture("dynamic-tables", "DT_SYMENT 16", |s| { let at = s.image.tag(DT_SYMENT); s.image.put64(at + 8, 16) }),
     fixture("dynamic-tables", "no DT_VERDEF", |s| { let at = s.image.tag(0x6fff_fffc); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("dynamic-tables", "a hash table at an odd place", |s| { let at = s.image.tag(DT_HASH) + 8; let old = u64::from(s.image.word(at)); s.image.put64(at, old + 2) }),
+    fixture("known-tags", "DT_DEBUG", |s| s.image.add_tag(21, 0)),
+    fixture("known-tags", "DF_BIND_NOW", |s| { let at = s.image.tag(DT_FLAGS) + 8; s.image.put64(at, 10) }),
+    fixture("known-tags", "something behind the end mark", |s| { let end = s.image.contents(".dynamic") + 16 * s.image.view().dynamic().expect("dynamic").len(); s.image.put64(end + 16, 1) }),
+    fixture("string-table", "a name that no symbol has", |s| { let at = s.image.export("__vdso_read"); s.image.put32(at + symbol::NAME, 0) }),
     fixture("unique-tags", "DT_SYMENT twice", |s| s.image.add_tag(DT_SYMENT, 24)),
     fixture("soname", "a name with its first letter missing", |s| {
         let at = s.image.tag(DT_SONAME) + 8;
@@ -102,6 +117,34 @@ const FIXTURES: &[Fixture] = &[
     fixture("text", "text that is not executable", |s| section64(s, ".text", section::FLAGS, 2)),
     fixture("text", "no .text", |s| s.image.rename_section(".text", ".tex")),
 
+    fixture("sections-agree", "a second symbol table, for those who ask the sections", |s| {
+        let (size, strings) = (s.image.view().section(".dynsym").expect("symbols").header.sh_size, s.image.section_index(".dynstr"));
+        let copy = s.image.loaded_copy(".dynsym");
+        s.image.exchange_values("__vdso_getpid", "__vdso_getppid");
+        section32(s, ".dynsym", section::TYPE, 1);
+        s.image.pretend(".comment", 11, copy, size, strings, 24);
+    }),
+    fixture("sections-agree", "a second string table, for those who ask the sections", |s| {
+        let size = s.image.view().section(".dynstr").expect("strings").header.sh_size;
+        let copy = s.image.loaded_copy(".dynstr");
+        // The names change places in the table that loaders read.
+        let swapped = [("__vdso_getuid", b"__vdso_getgid\0"), ("__vdso_getgid", b"__vdso_getuid\0")];
+        let places = swapped.map(|(name, _)| s.image.contents(".dynstr") + s.image.word(s.image.export(name)) as usize);
+        places.into_iter().zip(swapped).for_each(|(at, (_, new))| s.image.put(at, new));
+        s.image.pretend(".comment", 3, copy, size, 0, 0);
+        let link = s.image.section_index(".comment");
+        section32(s, ".dynsym", section::LINK, link);
+    }),
+    fixture("sections-agree", "a second hash table", |s| { let copy = s.image.second_table(".hash"); section64(s, ".hash", section::ADDR, copy as u64) }),
+    fixture("sections-agree", "versions that link to the strings", |s| section32(s, ".gnu.version", section::LINK, 11)),
+    fixture("sections-agree", "symbols of 16 bytes", |s| section64(s, ".dynsym", section::ENTRY_SIZE, 16)),
+    fixture("sections-agree", "a note's section without its last word", |s| section64(s, ".note", section::SIZE, 32)),
+    fixture("sections-agree", "a copy of the call-frame information", |s| { let copy = s.image.second_table(".eh_frame"); section64(s, ".eh_frame", section::ADDR, copy as u64) }),
+    fixture("section-table", "an unknown section", |s| s.image.rename_section(".comment", ".commend")),
+    fixture("section-table", "constants that can be executed", |s| section64(s, ".rodata", section::FLAGS, 6)),
+    fixture("section-table", "code that is said to be another kernel's", |s| s.image.rename_section(".altinstr_replacement", ".kernel")),
+    fixture("section-table", "something in the section header of none", |s| { let at = s.image.view().header.e_shoff as usize; s.image.put64(at + section::ADDR, 1) }),
+
     fixture("no-undefined", "an export that is not defined", |s| { let at = s.image.export("__vdso_read"); s.image.put16(at + symbol::SECTION, 0) }),
     fixture("plain-symbols", "an indirect function", |s| info(s, "__vdso_read", 0x1a)),
     fixture("plain-symbols", "a thread-local symbol", |s| info(s, "__vdso_read", 0x16)),
@@ -120,6 +163,9 @@ const FIXTURES: &[Fixture] = &[
         let at = s.image.export("__vdso_write");
         s.image.put32(at + symbol::NAME, name);
     }),
+    fixture("null-symbol", "a null symbol with a value", |s| { let at = s.image.contents(".dynsym"); s.image.put64(at + symbol::VALUE, 1) }),
+    fixture("null-symbol", "another bit beside the visibility", |s| { let at = s.image.export("__vdso_read"); s.image.bytes[at + symbol::OTHER] = 0x80 }),
+    fixture("aliases", "a time that is not __vdso_time", |s| { let at = s.image.export("time"); let old = u64::from(s.image.word(at + symbol::VALUE)); s.image.put64(at + symbol::VALUE, old + 16) }),
     fixture("entry-room", "an entry of 8 bytes", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::SIZE, 8) }),
     fixture("entry-room", "an entry in the middle of a slot", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::VALUE, slot(0) as u64 + 8) }),
     fixture("entry-room", "an entry over two slots", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::SIZE, 32) }),
@@ -139,13 +185,33 @@ const FIXTURES: &[Fixture] = &[
         for bucket in 0..buckets { s.image.put32(at + 8 + 4 * bucket, read as u32) }
     }),
     fixture("sysv-hash", "no DT_HASH", |s| { let at = s.image.tag(4); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("sysv-hash", "a chain of which no export sees that it runs in a circle", |s| {
+        let (at, buckets) = (s.image.contents(".hash"), s.image.word(s.image.contents(".hash")) as usize);
+        // The last of the chain leads back to itself: every name of the chain is found before.
+        let mut last = s.image.word(at + 8) as usize;
+        while let next @ 1.. = s.image.word(at + 8 + 4 * (buckets + last)) as usize { last = next }
+        s.image.put32(at + 8 + 4 * (buckets + last), last as u32);
+    }),
+    fixture("sysv-hash", "a chain that ends in a symbol that does not exist", |s| {
+        let (at, buckets) = (s.image.contents(".hash"), s.image.word(s.image.contents(".hash")) as usize);
+        let mut last = s.image.word(at + 8) as usize;
+        while let next @ 1.. = s.image.word(at + 8 + 4 * (buckets + last)) as usize { last = next }
+        s.image.put32(at + 8 + 4 * (buckets + last), 0x7fff_ffff);
+    }),
+    fixture("sysv-hash", "a chain of the null symbol", |s| { let at = s.image.contents(".hash"); let buckets = s.image.word(at) as usize; s.image.put32(at + 8 + 4 * buckets, 1) }),
     fixture("sysv-hash-count", "one symbol too many", |s| { let at = s.image.contents(".hash") + 4; let count = s.image.word(at); s.image.put32(at, count + 1) }),
-    fixture("gnu-hash", "an empty filter", |s| { let at = s.image.contents(".gnu.hash"); s.image.put64(at + 16, 0) }),
+    fixture("gnu-hash-bloom", "an empty filter", |s| { let at = s.image.contents(".gnu.hash"); s.image.put64(at + 16, 0) }),
     fixture("gnu-hash", "no buckets", |s| { let at = s.image.contents(".gnu.hash"); s.image.put32(at, 0) }),
+    fixture("gnu-hash", "a chain without an end", |s| { let at = s.image.contents(".gnu.hash") + s.image.view().section(".gnu.hash").expect("table").header.sh_size as usize - 4; s.image.bytes[at] &= !1 }),
+    fixture("gnu-hash", "a bucket in front of the first symbol", |s| { let at = s.image.gnu_buckets(); let empty = (0..).map(|bucket| at + 4 * bucket).find(|at| s.image.word(*at) == 0); s.image.put32(empty.unwrap_or(at), 0x7fff_ffff) }),
+    fixture("gnu-hash", "two buckets with one chain", |s| { let at = s.image.gnu_buckets(); let first = s.image.word(at + 4); s.image.put32(at, first) }),
+    fixture("gnu-hash-bloom", "a filter that lets every name through", |s| { let at = s.image.contents(".gnu.hash") + 16; s.image.put64(at, u64::MAX) }),
     fixture("gnu-hash-bloom", "a filter of three words", |s| { let at = s.image.contents(".gnu.hash"); s.image.put32(at + 8, 3) }),
 
     fixture("version-definitions", "a wrong hash", |s| { let at = s.image.contents(".gnu.version_d"); s.image.put32(at + 28 + 8, 1) }),
     fixture("version-definitions", "another node", |s| { let at = s.image.find(".dynstr", b"LINUX_2.6\0"); s.image.bytes[at + 8] = b'7' }),
+    fixture("version-definitions", "a node with two names", |s| { let at = s.image.contents(".gnu.version_d"); s.image.put16(at + 28 + 6, 2) }),
+    fixture("version-definitions", "a node of another index", |s| { let at = s.image.contents(".gnu.version_d"); s.image.put16(at + 28 + 4, 3) }),
     fixture("version-base", "no base definition", |s| { let at = s.image.contents(".gnu.version_d"); s.image.put16(at + 2, 0) }),
     fixture("version-symbols", "a hidden version", |s| { let at = s.image.contents(".gnu.version") + 2 * s.image.export_index("__vdso_read"); s.image.put16(at, 0x8002) }),
     fixture("version-symbols", "no version", |s| { let at = s.image.contents(".gnu.version") + 2 * s.image.export_index("__vdso_read"); s.image.put16(at, 1) }),
@@ -170,6 +236,26 @@ const FIXTURES: &[Fixture] = &[
         s.image.put32(at + 12, size as u32 - 1);
     }),
     fixture("unwind-rows", "frames that begin at rsp+16", |s| { let at = s.image.find(".eh_frame", &[0x0c, 7, 8]); s.image.bytes[at + 2] = 16 }),
+    fixture("unwind-rows", "a return address at rsp", |s| { let at = s.image.find(".eh_frame", &[0x0c, 7, 8, 0x90, 1]); s.image.bytes[at + 4] = 2 }),
+    fixture("unwind-rows", "a push that the rows do not follow", |s| s.code(VICTIM, &[0x50, 0x58, 0xc3])),
+    fixture("unwind-rows", "a row that comes a byte late", |s| {
+        let (start, _) = s.debug.range("__vdso_pause.body");
+        let (at, _) = s.image.frame(start);
+        let row = at + s.image.bytes[at..].windows(3).position(|bytes| bytes == [0x41, 0x0e, 16]).expect("a row");
+        s.image.bytes[row] = 0x42;
+        let debug = s.debug.contents(".eh_frame") + row - s.image.contents(".eh_frame");
+        s.debug.bytes[debug] = 0x42;
+    }),
+    fixture("frame-instructions", "a return address in r15's column", |s| { let at = s.image.find(".eh_frame", b"zR\0\x01\x78\x10"); s.image.bytes[at + 5] = 15 }),
+    fixture("frame-instructions", "a restored rcx in the padding", |s| {
+        let (at, _) = s.image.frame(s.debug.range("__vdso_pause.body").0);
+        let end = at + 4 + s.image.word(at) as usize;
+        assert_eq!(s.image.bytes[end - 1], 0, "padding");
+        s.image.bytes[end - 1] = 0xc2;
+    }),
+    fixture("frame-instructions", "an augmentation of one byte", |s| { let (at, _) = s.image.frame(s.debug.range("__vdso_pause.body").0); s.image.bytes[at + 16] = 1 }),
+    fixture("section-table", "a word without bytes", |s| section64(s, ".private", section::SIZE, 0)),
+    fixture("signal-frame", "rip where rsp is", |s| { let at = s.image.find(".eh_frame", &[0x10, 16]); let end = at + 2 + s.image.bytes[at + 2] as usize; s.image.bytes[at + 4] ^= 8; assert!(end > at + 4) }),
     fixture("signal-frame", "a signal frame that begins at the entry", |s| {
         let (at, row) = s.image.frame(slot(15) - 1);
         for (at, change) in [(at + 8, 1), (at + 12, u32::MAX), (row, 1)] {
@@ -204,6 +290,37 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-kernel-gates", "sysenter", |s| s.code(VICTIM, &[0x0f, 0x34])),
     fixture("no-kernel-gates", "hlt", |s| s.code(VICTIM, &[0xf4])),
     fixture("no-segments", "mov rax, fs:[rdi]", |s| s.code(VICTIM, &[0x64, 0x48, 0x8b, 0x07])),
+    fixture("no-segments", "mov fs, eax", |s| s.code(VICTIM, &[0x8e, 0xe0, 0xc3])),
+    fixture("no-segments", "mov ds, eax", |s| s.code(VICTIM, &[0x8e, 0xd8, 0xc3])),
+    fixture("no-hidden-calls", "mov eax, 0xc3050f", |s| s.code(VICTIM, &[0xb8, 0x0f, 0x05, 0xc3, 0x00, 0xc3])),
+    fixture("no-hidden-calls", "mov eax, 0x80cd", |s| s.code(VICTIM, &[0xb8, 0xcd, 0x80, 0x00, 0x00, 0xc3])),
+    fixture("no-hidden-calls", "syscall of two instructions", |s| s.code(VICTIM, &[0x89, 0x0f, 0x05, 1, 0, 0, 0, 0xc3])),
+    fixture("no-flag-changes", "std", |s| s.code(VICTIM, &[0xfd, 0xc3])),
+    fixture("no-flag-changes", "popfq", |s| s.code(VICTIM, &[0x57, 0x9d, 0xc3])),
+    fixture("stack-balance", "ret 8", |s| s.code(VICTIM, &[0x31, 0xc0, 0xc2, 8, 0])),
+    fixture("stack-balance", "a push that is left", |s| s.code(VICTIM, &[0x57, 0x31, 0xc0, 0xc3])),
+    fixture("stack-balance", "a loop of push", |s| s.code(VICTIM, &[0x57, 0xeb, 0xfd])),
+    fixture("stack-balance", "another return address", |s| s.code(VICTIM, &[0x48, 0x89, 0x3c, 0x24, 0xc3])),
+    fixture("stack-balance", "mov rsp, rdi", |s| s.code(VICTIM, &[0x48, 0x89, 0xfc, 0xc3])),
+    fixture("saved-registers", "xor ebx, ebx", |s| s.code(VICTIM, &[0x31, 0xdb, 0xc3])),
+    fixture("saved-registers", "rbx and rbp exchanged", |s| s.code(VICTIM, &[0x53, 0x55, 0x5b, 0x5d, 0xc3])),
+    fixture("saved-registers", "a legacy call that loses its argument", |s| s.code("__vdso_getpgrp.body", &[0x31, 0xff, 0xb8, 121, 0, 0, 0, 0x0f, 0x05, 0xc3])),
+    fixture("saved-registers", "a replacement that changes rbx", |s| { let at = s.image.contents(".altinstr_replacement") + 10; s.put(at, &[0xf3, 0x0f, 0xc7, 0xfb]) }),
+    fixture("function-ends", "no ret", |s| s.code(VICTIM, &[0x31, 0xc0])),
+    fixture("function-ends", "code that nothing leads to", |s| s.code(VICTIM, &[0x31, 0xc0, 0xc3, 0x31, 0xc0, 0xc3])),
+    fixture("function-ends", "a jump into another function", |s| {
+        let (start, _) = s.debug.range(VICTIM);
+        let distance = s.debug.range("__vdso_pause.body").0 + 1 - (start + 5);
+        s.code(VICTIM, &[&[0xe9][..], &(distance as u32).to_le_bytes()].concat());
+    }),
+    fixture("function-ends", "a call of another function's second instruction", |s| {
+        let (start, _) = s.debug.range(VICTIM);
+        let distance = s.debug.range("__vdso_pause.body").0 + 1 - (start + 5);
+        s.code(VICTIM, &[&[0xe8][..], &(distance as u32).to_le_bytes(), &[0xc3]].concat());
+    }),
+    fixture("set-registers", "mov rdi, r11", |s| s.code(VICTIM, &[0x4c, 0x89, 0xdf, 0xc3])),
+    fixture("set-registers", "a jump that asks flags of the caller's", |s| s.code(VICTIM, &[0x74, 0, 0xc3])),
+    fixture("set-registers", "add rax, rbx", |s| s.code(VICTIM, &[0x31, 0xc0, 0x48, 0x01, 0xd8, 0xc3])),
     fixture("no-segments", "rdgsbase rax", |s| s.code(VICTIM, &[0xf3, 0x48, 0x0f, 0xae, 0xc8])),
     fixture("no-vectors", "xorps xmm0, xmm0", |s| s.code(VICTIM, &[0x0f, 0x57, 0xc0])),
     fixture("no-vectors", "fld st(0)", |s| s.code(VICTIM, &[0xd9, 0xc0])),
@@ -222,11 +339,17 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-absolute-addresses", "mov rax, [0x1000]", |s| s.code(VICTIM, &[0x48, 0x8b, 0x04, 0x25, 0, 0x10, 0, 0])),
     fixture("no-absolute-addresses", "mov rax, [rdi*8 + 0x1000]", |s| s.code(VICTIM, &[0x48, 0x8b, 0x04, 0xfd, 0, 0x10, 0, 0])),
     fixture("branch-targets", "a jump into an instruction", |s| s.code(VICTIM, &[0xeb, 1, 0xb8, 0x90, 0x90, 0x90, 0x90])),
+    fixture("no-image-writes", "mov [rip], eax", |s| s.code(VICTIM, &[0x31, 0xc0, 0x89, 0x05, 0, 0, 0, 0, 0xc3])),
+    fixture("no-image-writes", "inc dword ptr [rip]", |s| s.code(VICTIM, &[0xff, 0x05, 0, 0, 0, 0, 0xc3])),
     fixture("data-references", "mov rax, [rip + 0x100000]", |s| s.code(VICTIM, &[0x48, 0x8b, 0x05, 0, 0, 0x10, 0])),
 
     fixture("page-multiple", "one byte more", |s| s.image.bytes.push(0)),
     fixture("tail-padding", "something in the last byte", |s| *s.image.bytes.last_mut().expect("a byte") = 1),
     fixture("tail-padding", "a page too many", |s| { let len = s.image.bytes.len(); s.image.bytes.resize(len + 4096, 0) }),
+    fixture("between-sections", "code between two sections", |s| { let at = s.image.contents(".private") - 1; s.put(at, &[0xc3]) }),
+    fixture("between-sections", "code in place of the compiler's name", |s| { let at = s.image.contents(".comment"); s.image.put(at, &[0x0f, 0x05, 0xc3]) }),
+    fixture("between-sections", "two sections with the same bytes", |s| section64(s, ".rodata", section::SIZE, 0x400)),
+    fixture("tick", "a tick of 7 ns", |s| { let at = s.image.contents(".tick"); s.put(at, &[7]) }),
     fixture("covers-load", "an unstripped image that is longer", |s| { let at = s.debug.segment(PT_LOAD); s.debug.put64(at + segment::FILESZ, 0x100_0000) }),
     fixture("same-code", "one bit in the unstripped text", |s| { let at = s.debug.contents(".text"); s.debug.bytes[at] ^= 1 }),
     fixture("data-pages", "timens_page a page up", |s| { let at = s.debug.local("timens_page"); s.debug.put64(at + symbol::VALUE, 0) }),
@@ -251,12 +374,17 @@ const FIXTURES: &[Fixture] = &[
     }),
     fixture("private-calls", "mark that attaches", |s| { let (start, _) = s.debug.range("__vdso_fixup_mark.body"); s.put(start + 12, &[0]) }),
     fixture("private-calls", "a number that no kernel gave", |s| s.put(PRIVATE_NUMBER, &[1])),
+    fixture("fixup-table", "two entries exchanged", |s| { let at = s.image.contents(".fixups"); s.image.bytes[at..at + 32].rotate_left(16) }),
+    fixture("fixup-table", "an entry for an instruction that does not access memory", |s| { let at = s.image.contents(".fixups"); let first = s.image.fixup(0); let old = s.image.word(at); let next = s.debug.after(first); s.put(at, &old.wrapping_add((next - first) as u32).to_le_bytes()) }),
+    fixture("fixup-table", "a landing in another function", |s| { let at = s.image.contents(".fixups") + 8; s.put(at, &(slot(0).wrapping_sub(at) as u32).to_le_bytes()) }),
     fixture("own-fixups", "another landing than the kernel's", |s| { let at = s.image.contents(".fixups") + 8; let old = s.image.word(at); s.put(at, &(old + 1).to_le_bytes()) }),
     fixture("own-fixups", "two entries exchanged", |s| { let at = s.image.contents(".fixups"); s.image.bytes[at..at + 32].rotate_left(16) }),
-    fixture("own-fixups", "an entry of two bytes", |s| { let at = s.image.contents(".fixups") + 4; s.put(at, &[2]) }),
+    fixture("fixup-table", "an entry of two bytes", |s| { let at = s.image.contents(".fixups") + 4; s.put(at, &[2]) }),
     fixture("own-fixups", "one entry less", |s| section64(s, ".fixups", 32, 16)),
 
     fixture("alternative-format", "a feature that does not exist", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0x7fff) }),
+    fixture("alternative-format", "feature 0", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0) }),
+    fixture("alternative-format", "rdpid where there is rdtscp", |s| { let at = s.image.contents(".altinstructions") + 28; s.image.put32(at + 8, 32 + 27) }),
     fixture("alternative-format", "half an entry", |s| section64(s, ".altinstructions", 32, 21)),
     fixture("alternative-originals", "the middle of an instruction", |s| { let at = s.image.contents(".altinstructions"); let old = s.image.word(at); s.image.put32(at, old + 1) }),
     fixture("alternative-replacements", "longer than what it replaces", |s| { let at = s.image.contents(".altinstructions"); s.image.bytes[at + 13] = s.image.bytes[at + 12] + 1 }),
@@ -352,4 +480,52 @@ fn every_fixture_is_refused_by_its_rule() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n\n"));
+}
+
+/// What a stripped image shows by itself is refused without its unstripped twin, too.
+#[test]
+fn every_broken_image_is_refused_alone() {
+    let good = Specimen::good();
+    let mut missed = Vec::new();
+    let mut tried = 0;
+    for fixture in FIXTURES {
+        let mut broken = good.clone();
+        (fixture.break_it)(&mut broken);
+        if broken.image.bytes == good.image.bytes {
+            continue;
+        }
+        tried += 1;
+        let report = check(&broken.image.bytes, None, None).expect("fixtures are readable");
+        if report.is_good() {
+            missed.push(format!("{}: {}", fixture.rule, fixture.what));
+        }
+    }
+    assert!(missed.is_empty(), "accepted without the unstripped image: {missed:#?}");
+    assert!(tried > FIXTURES.len() / 2, "{tried} of {} fixtures were tried", FIXTURES.len());
+}
+
+/// Rules that need a second file; everything else is judged on the image alone.
+const NEEDS_MORE: &[&str] = &[
+    "no-unstripped-relocations",
+    "covers-load",
+    "same-code",
+    "data-pages",
+    "unique-data-pages",
+    "extable-order",
+    "extable-targets",
+    "own-fixups",
+    "no-undefined-locals",
+    "plain-locals",
+    "no-panics",
+    "no-allocation",
+    "no-stack-guards",
+    "abi-lock",
+];
+
+#[test]
+fn an_image_alone_is_judged_by_all_rules_but_those_that_compare() {
+    let report = check(&Specimen::good().image.bytes, None, None).expect("readable");
+    assert!(report.is_good(), "{report}");
+    let not_judged: Vec<&str> = report.not_judged().map(|(rule, _)| rule.name).collect();
+    assert_eq!(not_judged, NEEDS_MORE);
 }

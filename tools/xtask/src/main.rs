@@ -97,6 +97,9 @@ enum Task {
         /// List the rules that hold, too
         #[arg(short, long)]
         verbose: bool,
+        /// Refuse the image if a rule could not be judged
+        #[arg(long)]
+        strict: bool,
     },
     /// Compare the speed of our functions with that of the kernel's C image
     Bench {
@@ -149,7 +152,7 @@ fn perform(task: Task) -> Result<ExitCode> {
                 .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Task::Image => drop(checked::image(&workspace)?),
-        Task::Check { file, verbose } => return check(&workspace, file, verbose),
+        Task::Check { file, verbose, strict } => return check(&workspace, file, verbose, strict),
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Run { verbose, command } => return Ok(run::run(&workspace, verbose, &command)),
         Task::Client => println!("{}", stub::build(&workspace)?.display()),
@@ -159,12 +162,12 @@ fn perform(task: Task) -> Result<ExitCode> {
 }
 
 /// Checks a file, or our own image against the lock.
-fn check(workspace: &Workspace, file: Option<PathBuf>, verbose: bool) -> Result<ExitCode> {
+fn check(workspace: &Workspace, file: Option<PathBuf>, verbose: bool, strict: bool) -> Result<ExitCode> {
     let own = file.is_none();
     let file = match file {
         Some(file) => file,
         None => build::build(workspace)?,
     };
     let lock = own.then(|| workspace.lock());
-    Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose }).into())
+    Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose, strict }).into())
 }

@@ -7,19 +7,19 @@
 //!
 //! 1. An image without alternatives is reported as not judged, since it may need none.
 
+use crate::function::{Function, decode};
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand};
 use crate::subject::Subject;
-use iced_x86::Instruction;
-use liblinux_abi::arch::x86_64::alternative::ENTRY_SIZE;
+use crate::view::alternatives::{Alternative, REPLACEMENTS, SECTION, read};
+use iced_x86::{Instruction, Mnemonic};
+use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-const SECTION: &str = ".altinstructions";
-const REPLACEMENTS: &str = ".altinstr_replacement";
-
-/// Feature numbers end here: `NCAPINTS` (22) and `NBUGINTS` (2) words of 32 in Linux 6.12.
-const FEATURES: u32 = (22 + 2) * 32;
+/// The features that replacements ask for, with the instruction that needs them, if one does.
+const FEATURES: &[(u32, Option<Mnemonic>)] =
+    &[(FEATURE_RDTSCP, Some(Mnemonic::Rdtscp)), (FEATURE_RDPID, Some(Mnemonic::Rdpid)), (FEATURE_AVX2, None)];
 
 const REMEDY: &str = "look at the entries pushed to .altinstructions in vdso/image/src/arch/x86_64";
 
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "alternative-format",
         rows: &[],
-        because: "the kernel steps through the table by its own struct's size, and panics on a feature that does not exist",
+        because: "the kernel steps through the table by its own struct's size, and puts in what the feature allows, feature 0 always",
         remedy: REMEDY,
         check: alternative_format,
     },
@@ -47,37 +47,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// One entry.
-struct Alternative {
-    original: Range<u64>,
-    replacement: Range<u64>,
-    feature: u32,
-    flags: u32,
-}
-
-/// All entries, none if there is no table.
-fn read(image: &Image<'_>) -> Result<Vec<Alternative>, String> {
-    let Some(section) = image.find_section(SECTION)? else { return Ok(Vec::new()) };
-    let bytes = image.contents(section)?;
-    let entries = bytes.chunks_exact(ENTRY_SIZE).zip((section.header.sh_addr..).step_by(ENTRY_SIZE));
-    let word = |entry: &[u8], at: usize| {
-        entry[at..at + 4].iter().rev().fold(0, |word: u32, byte| word << 8 | u32::from(*byte))
-    };
-    let found = entries.map(|(entry, address)| {
-        let place = |at: usize| {
-            address.wrapping_add(at as u64).wrapping_add_signed(word(entry, at).cast_signed().into())
-        };
-        let (original, replacement) = (place(0), place(4));
-        Alternative {
-            original: original..original.wrapping_add(entry[12].into()),
-            replacement: replacement..replacement.wrapping_add(entry[13].into()),
-            feature: word(entry, 8) & 0xffff,
-            flags: word(entry, 8) >> 16,
-        }
-    });
-    Ok(found.collect())
-}
-
 /// All entries, at least one.
 fn alternatives(image: &Image<'_>) -> Result<Vec<Alternative>, Fault> {
     let found = read(image)?;
@@ -85,14 +54,6 @@ fn alternatives(image: &Image<'_>) -> Result<Vec<Alternative>, Fault> {
         return Err(Fault::NotJudged(format!("the image has no {SECTION}")));
     }
     Ok(found)
-}
-
-/// The code of the replacements, without the empty ones and those that are not in the image.
-pub(crate) fn replacements(image: &Image<'_>) -> Result<Vec<Range<u64>>, String> {
-    let ranges = read(image)?.into_iter().map(|entry| entry.replacement);
-    Ok(ranges
-        .filter(|range| range.start < range.end && image.at(range.start, range.end - range.start).is_ok())
-        .collect())
 }
 
 fn alternative_format(subject: &Subject<'_>) -> Verdict {
@@ -106,9 +67,19 @@ fn alternative_format(subject: &Subject<'_>) -> Verdict {
     for entry in entries {
         let (place, feature, flags) = (entry.original.start, entry.feature, entry.flags);
         demand!(
-            feature < FEATURES,
-            "the alternative for {place:#x} asks for feature {feature}, which does not exist"
+            FEATURES.iter().any(|(known, _)| *known == feature),
+            "the alternative for {place:#x} asks for feature {feature}, which is not one that the image's code needs"
         );
+        let Range { start, end } = entry.replacement;
+        let new = decode(image.at(start, end.saturating_sub(start))?, start);
+        let needs =
+            |mnemonic| FEATURES.iter().find(|(_, needs)| *needs == Some(mnemonic)).map(|found| found.0);
+        let other = new.iter().find(|new| needs(new.mnemonic()).is_some_and(|needed| needed != feature));
+        if let Some(other) = other {
+            return Err(Fault::Wrong(format!(
+                "the alternative for {place:#x} puts in {other} for feature {feature}"
+            )));
+        }
         // Bit 0 is ALT_FLAG_NOT; the other one rewrites calls inside the kernel.
         demand!(flags & !1 == 0, "the alternative for {place:#x} has flags {flags:#x}");
     }
@@ -130,6 +101,10 @@ fn alternative_originals(subject: &Subject<'_>) -> Verdict {
             text.start <= start && end <= text.end,
             "the alternative for {start:#x} replaces code outside .text"
         );
+        let is_dead = |function: &Function<'_>| function.leads_elsewhere && function.range.contains(&start);
+        if functions.iter().any(is_dead) {
+            continue;
+        }
         demand!(
             edges.contains(&start) && edges.contains(&end),
             "the alternative for {start:#x}..{end:#x} replaces parts of instructions"

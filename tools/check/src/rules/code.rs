@@ -8,15 +8,18 @@
 //! 1. Every rule looks at every function of the unstripped image's symbol table, at every slot, and at every replacement
 //!    of an alternative; the rule `text-covered` refuses code that belongs to none of them.
 
-use super::extable;
 use crate::function::{Function, decode};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
+use crate::view::exceptions;
 use iced_x86::{
-    CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+    CpuidFeature, EncodingKind, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
+    Register,
 };
 use liblinux_abi::image::export::SYSCALL;
 use liblinux_abi::syscall::{Syscall, find};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// The largest frame of one function, in bytes.
 const FRAME_MAX: u64 = 512;
@@ -59,6 +62,20 @@ pub(super) const RULES: &[Rule] = &[
         because: "int 0x80, sysenter and privileged instructions are no way into this kernel",
         remedy: "use syscall, in a slot",
         check: no_kernel_gates,
+    },
+    Rule {
+        name: "no-hidden-calls",
+        rows: &[27],
+        because: "all of the image is executable: a jump into the midst of an instruction makes a call that no site declares",
+        remedy: "see the place with objdump -d; put a nop between two instructions, or another register or constant in one",
+        check: no_hidden_calls,
+    },
+    Rule {
+        name: "no-flag-changes",
+        rows: &[],
+        because: "callers build on a clear direction flag, and single-stepping and alignment checks are theirs to set",
+        remedy: "copy memory upwards, and keep flags in no register: remove std and popf from vdso/image",
+        check: no_flag_changes,
     },
     Rule {
         name: "no-segments",
@@ -110,7 +127,7 @@ fn decodes(subject: &Subject<'_>) -> Verdict {
     let outside = |function: &&Function<'_>| {
         !(function.is_replacement || text.start <= function.range.start && function.range.end <= text.end)
     };
-    let outside: Vec<&str> = subject.functions()?.iter().filter(outside).map(Function::name).collect();
+    let outside: Vec<_> = subject.functions()?.iter().filter(outside).map(Function::name).collect();
     none_of("functions outside .text", &outside)
 }
 
@@ -248,19 +265,57 @@ fn no_kernel_gates(subject: &Subject<'_>) -> Verdict {
     )
 }
 
+/// `syscall`, `sysenter` and `int 0x80`, as bytes.
+const GATES: [[u8; 2]; 3] = [[0x0f, 0x05], [0x0f, 0x34], [0xcd, 0x80]];
+
+fn no_hidden_calls(subject: &Subject<'_>) -> Verdict {
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        let Range { start, end } = function.range;
+        let bytes = subject.image.at(start, end - start)?;
+        for (pair, place) in bytes.windows(2).zip(start..) {
+            let Some(gate) = GATES.iter().position(|gate| gate == pair) else { continue };
+            let after = function.instructions.partition_point(|instruction| instruction.ip() <= place);
+            let Some(home) = function.instructions[..after].last() else { continue };
+            // Two instructions that give the bytes of `int 0x80` or `sysenter` together are common, and lead to no call
+            // of this architecture's.
+            let is_hidden = place + 2 <= home.next_ip() || gate == 0;
+            if is_hidden && home.mnemonic() != Mnemonic::Syscall {
+                wrong.push(function.place(home));
+            }
+        }
+    }
+    none_of("instructions that hold the bytes of a system call", &wrong)
+}
+
+fn no_flag_changes(subject: &Subject<'_>) -> Verdict {
+    no_instruction(subject, "instructions that set the direction flag, or all flags", |_, instruction| {
+        matches!(instruction.mnemonic(), Mnemonic::Std | Mnemonic::Popf | Mnemonic::Popfd | Mnemonic::Popfq)
+    })
+}
+
 fn no_segments(subject: &Subject<'_>) -> Verdict {
-    no_instruction(subject, "instructions that use fs or gs", |_, instruction| {
+    no_instruction(subject, "instructions that use fs or gs, or set a segment register", |_, instruction| {
         matches!(instruction.segment_prefix(), Register::FS | Register::GS)
             || matches!(
                 instruction.mnemonic(),
                 Mnemonic::Rdfsbase | Mnemonic::Rdgsbase | Mnemonic::Wrfsbase | Mnemonic::Wrgsbase
             )
+            || instruction.op0_register().is_segment_register()
+            || (0..instruction.op_count())
+                .any(|operand| matches!(instruction.op_register(operand), Register::FS | Register::GS))
     })
 }
 
 fn no_vectors(subject: &Subject<'_>) -> Verdict {
+    // Without names: a function that has no entry and calls nothing, as only such code is.
     no_instruction(subject, "floating-point and vector instructions", |function, instruction| {
-        uses_vectors(instruction) && !function.names.iter().any(|name| name.contains(VECTOR_CODE))
+        let has_name =
+            function.names.is_empty() || function.names.iter().any(|name| name.contains(VECTOR_CODE));
+        let calls = |instruction: &Instruction| instruction.flow_control() == FlowControl::Call;
+        let is_vector_code =
+            has_name && function.body_of.is_none() && !function.instructions.iter().any(calls);
+        uses_vectors(instruction) && !is_vector_code
     })
 }
 
@@ -293,7 +348,8 @@ fn is_baseline(instruction: &Instruction) -> bool {
 }
 
 fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
-    let guarded = extable::instructions(subject)?;
+    let own = exceptions::own(&subject.image)?.unwrap_or_default();
+    let guarded: BTreeSet<u64> = own.into_iter().map(|entry| entry.instruction).collect();
     no_instruction(subject, "instructions that not every x86-64 processor has", |function, instruction| {
         // Vectors have a rule of their own, and so has what does not decode.
         let other = uses_vectors(instruction) || instruction.is_invalid();

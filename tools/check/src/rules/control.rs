@@ -10,7 +10,7 @@
 use super::code::no_instruction;
 use crate::rule::{Rule, Verdict, none_of};
 use crate::subject::Subject;
-use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 use liblinux_abi::image::layout::DATA_SIZE;
 use std::collections::BTreeSet;
 
@@ -35,6 +35,13 @@ pub(super) const RULES: &[Rule] = &[
         because: "a branch into the middle of an instruction executes code that no other rule has seen",
         remedy: "look at the branch in vdso64.so.dbg with objdump -d",
         check: branch_targets,
+    },
+    Rule {
+        name: "no-image-writes",
+        rows: &[10, 25],
+        because: "the image and the kernel's data pages below it are mapped read-only: a store there is a crash",
+        remedy: "keep what changes in memory of the caller's, or on the stack",
+        check: no_image_writes,
     },
     Rule {
         name: "data-references",
@@ -88,6 +95,7 @@ fn branch_targets(subject: &Subject<'_>) -> Verdict {
                 OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
             )
     };
+    let copy = subject.image.kernel_copy();
     // A replacement's branch is relative to the place where the kernel puts it, so its target is not judged here.
     no_instruction(
         subject,
@@ -96,8 +104,29 @@ fn branch_targets(subject: &Subject<'_>) -> Verdict {
             direct(instruction)
                 && !function.is_replacement
                 && !starts.contains(&instruction.near_branch_target())
+                && !copy.contains(&instruction.near_branch_target())
         },
     )
+}
+
+fn no_image_writes(subject: &Subject<'_>) -> Verdict {
+    let mut factory = InstructionInfoFactory::new();
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        for instruction in function.instructions.iter().filter(|found| found.is_ip_rel_memory_operand()) {
+            let accesses = factory.info(instruction).used_memory().iter().map(|used| used.access());
+            let writes = |access| {
+                !matches!(
+                    access,
+                    OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
+                )
+            };
+            if accesses.into_iter().any(writes) {
+                wrong.push(function.place(instruction));
+            }
+        }
+    }
+    none_of("stores to the image or its data pages", &wrong)
 }
 
 fn data_references(subject: &Subject<'_>) -> Verdict {

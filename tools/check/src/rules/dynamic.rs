@@ -10,15 +10,19 @@
 use crate::image::{Image, SYMBOL_SIZE};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
+use crate::view::hashes::{GnuTable, SysvTable};
+use crate::view::versions::definitions;
 use goblin::elf::dynamic::{
-    DF_TEXTREL, DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_FLAGS, DT_GNU_HASH, DT_HASH, DT_INIT,
-    DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_NEEDED, DT_PLTGOT, DT_PLTREL, DT_PLTRELSZ,
+    DF_SYMBOLIC, DF_TEXTREL, DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_FLAGS, DT_GNU_HASH, DT_HASH,
+    DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_NEEDED, DT_PLTGOT, DT_PLTREL, DT_PLTRELSZ,
     DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_REL, DT_RELA, DT_RELACOUNT, DT_RELAENT, DT_RELASZ, DT_RELCOUNT,
-    DT_RELENT, DT_RELSZ, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_SYMENT, DT_SYMTAB,
-    DT_TEXTREL, DT_VERDEF, DT_VERNEED, DT_VERNEEDNUM, DT_VERSYM, tag_to_str,
+    DT_RELENT, DT_RELSZ, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_SYMBOLIC, DT_SYMENT,
+    DT_SYMTAB, DT_TEXTREL, DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM, DT_VERSYM, tag_to_str,
 };
+use goblin::elf::program_header::PT_DYNAMIC;
 use goblin::elf::section_header::{SHT_REL, SHT_RELA};
 use liblinux_abi::image::export;
+use std::collections::BTreeSet;
 
 // What goblin does not name: `elf.h`.
 const SHT_RELR: u32 = 19;
@@ -108,11 +112,25 @@ pub(super) const RULES: &[Rule] = &[
         check: dynamic_tables,
     },
     Rule {
+        name: "known-tags",
+        rows: &[13],
+        because: "a tag that loaders know and this checker does not may have them do anything, and what follows the end mark is read by none",
+        remedy: "look at the options of the linker call, and at KNOWN_TAGS of tools/check/src/rules/dynamic.rs",
+        check: known_tags,
+    },
+    Rule {
         name: "unique-tags",
         rows: &[13],
         because: "of a tag given twice some readers take the first and some the last",
         remedy: "look at the options of the linker call",
         check: unique_tags,
+    },
+    Rule {
+        name: "string-table",
+        rows: &[13],
+        because: "a name that no symbol has is the trace of an edit, and tools that print the strings take it for an entry",
+        remedy: "link and strip the image anew with `cargo xtask image`",
+        check: string_table,
     },
     Rule {
         name: "soname",
@@ -172,30 +190,75 @@ fn dynamic_tables(subject: &Subject<'_>) -> Verdict {
     let size = image.tag(DT_STRSZ, "DT_STRSZ")?;
     let entry_size = image.tag(DT_SYMENT, "DT_SYMENT")?;
     demand!(entry_size == SYMBOL_SIZE as u64, "DT_SYMENT is {entry_size}, not {SYMBOL_SIZE}");
-    for (tag, name, section, len) in [
-        (DT_STRTAB, "DT_STRTAB", ".dynstr", size),
-        (DT_SYMTAB, "DT_SYMTAB", ".dynsym", SYMBOL_SIZE as u64),
-        (DT_HASH, "DT_HASH", ".hash", 8),
-        (DT_GNU_HASH, "DT_GNU_HASH", ".gnu.hash", 16),
-        (DT_VERSYM, "DT_VERSYM", ".gnu.version", 2),
-        (DT_VERDEF, "DT_VERDEF", ".gnu.version_d", 20),
+    for (tag, name, align, len) in [
+        (DT_STRTAB, "DT_STRTAB", 1, size),
+        (DT_SYMTAB, "DT_SYMTAB", 8, SYMBOL_SIZE as u64 * image.dynsym()?.len() as u64),
+        (DT_HASH, "DT_HASH", 4, SysvTable::of(image)?.size()),
+        (DT_GNU_HASH, "DT_GNU_HASH", 8, GnuTable::of(image, image.dynsym()?.len())?.size()),
+        (DT_VERSYM, "DT_VERSYM", 2, 2 * image.dynsym()?.len() as u64),
+        (DT_VERDEF, "DT_VERDEF", 4, 20),
     ] {
         let address = image.tag(tag, name)?;
         let inside = address.checked_add(len).is_some_and(|end| end <= load.p_filesz);
         demand!(inside, "{name} is {address:#x}, where the PT_LOAD has no {len} bytes");
-        let header = &image.section(section)?.header;
-        demand!(
-            header.sh_addr == address,
-            "{name} is {address:#x}, but {section} is at {:#x}",
-            header.sh_addr
-        );
+        demand!(address.is_multiple_of(align), "{name} is {address:#x}, not a multiple of {align}");
     }
-    let listed = image.section(".dynstr")?.header.sh_size;
-    demand!(listed == size, "DT_STRSZ is {size}, but .dynstr has {listed} bytes");
     let strings = image.at(image.tag(DT_STRTAB, "DT_STRTAB")?, size)?;
     demand!(strings.first() == Some(&0), "the string table does not begin with an empty string");
     demand!(strings.last() == Some(&0), "the string table's last string does not end");
     Ok(())
+}
+
+/// The tags that a vDSO has.
+const KNOWN_TAGS: &[u64] = &[
+    DT_SONAME,
+    DT_SYMBOLIC,
+    DT_HASH,
+    DT_GNU_HASH,
+    DT_STRTAB,
+    DT_SYMTAB,
+    DT_STRSZ,
+    DT_SYMENT,
+    DT_VERSYM,
+    DT_VERDEF,
+    DT_VERDEFNUM,
+    DT_FLAGS,
+];
+
+fn known_tags(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let entries = image.dynamic()?;
+    let unknown: Vec<String> = entries
+        .iter()
+        .filter(|entry| !KNOWN_TAGS.contains(&entry.d_tag))
+        .map(|entry| format!("{:#x}", entry.d_tag))
+        .collect();
+    none_of("dynamic tags that a vDSO does not have", &unknown)?;
+    let value = |tag| entries.iter().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
+    demand!(value(DT_SYMBOLIC).unwrap_or(0) == 0, "DT_SYMBOLIC has a value, which it never has");
+    demand!(value(DT_FLAGS).unwrap_or(0) & !DF_SYMBOLIC == 0, "DT_FLAGS has more than DF_SYMBOLIC");
+    let table = image.segments_of(PT_DYNAMIC)?[0];
+    let used = 16 * entries.len() as u64;
+    let spare = image.at(table.p_offset.saturating_add(used), table.p_filesz.saturating_sub(used))?;
+    demand!(spare.iter().all(|byte| *byte == 0), "the dynamic table has something behind its end mark");
+    Ok(())
+}
+
+/// Which bytes of the string table belong to a name in use.
+fn string_table(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let start = image.tag(DT_STRTAB, "DT_STRTAB")?;
+    let strings = image.at(start, image.tag(DT_STRSZ, "DT_STRSZ")?)?;
+    let names = image.dynsym()?.iter().map(|symbol| symbol.name);
+    let versions = definitions(image)?.into_iter().map(|definition| definition.name);
+    let soname = image.string(start.saturating_add(image.tag(DT_SONAME, "DT_SONAME")?))?;
+    let used: BTreeSet<&[u8]> = names.chain(versions).chain([soname]).map(str::as_bytes).collect();
+    let unused: Vec<String> = strings
+        .split(|byte| *byte == 0)
+        .filter(|string| !string.is_empty() && !used.contains(string))
+        .map(|string| format!("`{}`", string.escape_ascii()))
+        .collect();
+    none_of("strings that nothing is named by", &unused)
 }
 
 fn unique_tags(subject: &Subject<'_>) -> Verdict {

@@ -10,13 +10,9 @@
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand};
 use crate::subject::Subject;
+use crate::view::exceptions::{KERNEL, kernel};
 use iced_x86::Instruction;
 use std::collections::BTreeSet;
-
-const SECTION: &str = "__ex_table";
-
-/// Bytes of an entry.
-const ENTRY_SIZE: u64 = 8;
 
 const REMEDY: &str = "look at the entries pushed to __ex_table in vdso/image/src/arch/x86_64";
 
@@ -44,38 +40,15 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The instructions that have an entry; none if there is no table.
-pub(super) fn instructions(subject: &Subject<'_>) -> Result<BTreeSet<u64>, Fault> {
-    match subject.debug().and_then(entries) {
-        Ok(entries) => Ok(entries.into_iter().map(|(instruction, _)| instruction).collect()),
-        Err(Fault::NotJudged(_)) => Ok(BTreeSet::new()),
-        Err(fault) => Err(fault),
-    }
-}
-
 /// Instruction and fixup of every entry, at least one.
 pub(super) fn entries(image: &Image<'_>) -> Result<Vec<(u64, u64)>, Fault> {
-    let Some(section) = image.find_section(SECTION)? else {
-        return Err(Fault::NotJudged(format!("the image has no {SECTION}")));
-    };
-    let (start, size) = (section.header.sh_addr, section.header.sh_size);
-    demand!(size > 0, "{SECTION} is empty");
-    demand!(size.is_multiple_of(ENTRY_SIZE), "{SECTION} has {size} bytes, no multiple of {ENTRY_SIZE}");
-    let place = |bytes: &[u8]| {
-        let offset = bytes.iter().rev().fold(0, |word: u32, byte| word << 8 | u32::from(*byte)).cast_signed();
-        start.wrapping_add_signed(offset.into())
-    };
-    Ok(image
-        .contents(section)?
-        .chunks_exact(8)
-        .map(|entry| (place(&entry[..4]), place(&entry[4..])))
-        .collect())
+    kernel(image)?.ok_or_else(|| Fault::NotJudged(format!("the image has no {KERNEL}")))
 }
 
 fn extable_absent(subject: &Subject<'_>) -> Verdict {
     demand!(
-        subject.image.find_section(SECTION)?.is_none(),
-        "the image that processes see has a section {SECTION}"
+        subject.image.find_section(KERNEL)?.is_none(),
+        "the image that processes see has a section {KERNEL}"
     );
     Ok(())
 }
@@ -85,7 +58,7 @@ fn extable_order(subject: &Subject<'_>) -> Verdict {
     let disorder = entries.windows(2).find(|pair| pair[0].0 >= pair[1].0);
     match disorder {
         None => Ok(()),
-        Some(pair) => Err(format!("{SECTION} has {:#x} before {:#x}", pair[0].0, pair[1].0).into()),
+        Some(pair) => Err(format!("{KERNEL} has {:#x} before {:#x}", pair[0].0, pair[1].0).into()),
     }
 }
 
@@ -100,10 +73,10 @@ fn extable_targets(subject: &Subject<'_>) -> Verdict {
     let text = subject.image.text()?;
     for (instruction, fixup) in entries {
         for (what, place) in [("instruction", instruction), ("fixup", fixup)] {
-            demand!(text.contains(&place), "the {what} {place:#x} of {SECTION} is outside .text");
+            demand!(text.contains(&place), "the {what} {place:#x} of {KERNEL} is outside .text");
             demand!(
                 starts.contains(&place),
-                "the {what} {place:#x} of {SECTION} is where no instruction begins"
+                "the {what} {place:#x} of {KERNEL} is where no instruction begins"
             );
         }
     }

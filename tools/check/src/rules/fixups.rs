@@ -5,15 +5,15 @@
 //! 1. Encodings are spelled out here as a second source, because the image's assembler is what is being checked.
 
 use super::extable;
-use crate::image::Image;
+use crate::function::jump_of;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
+use crate::view::exceptions::{self, Fixup, OWN};
+use iced_x86::{Instruction, Mnemonic, OpKind};
 use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE};
-use liblinux_abi::image::fixup::Entry;
 use liblinux_abi::image::layout::{self, SLOT_SIZE, fixup_slot};
 use liblinux_abi::kernel::errno::ENOSYS;
-
-const SECTION: &str = ".fixups";
+use std::ops::Range;
 
 /// `int3`, which fills what is not code.
 const INT3: u8 = 0xcc;
@@ -34,6 +34,13 @@ pub(super) const RULES: &[Rule] = &[
         check: private_calls,
     },
     Rule {
+        name: "fixup-table",
+        rows: &[26],
+        because: "a handler searches the table by halves, and resumes where an entry says with no check of its own",
+        remedy: "`cargo xtask image` sorts the table; look at `on_fault!` of vdso/image/src/arch/x86_64/exception.rs",
+        check: fixup_table,
+    },
+    Rule {
         name: "own-fixups",
         rows: &[26],
         because: "a signal handler stands in for the kernel with this table: what differs from the kernel's is a crash there",
@@ -52,35 +59,26 @@ fn fixup_slots(subject: &Subject<'_>) -> Verdict {
         let size = SLOT_SIZE as u64;
         let is_exported =
             exports.iter().any(|symbol| (symbol.name, symbol.value, symbol.size) == (name, start, size));
-        let (distance, used) = match *image.at(start, size)? {
-            [0xf3, 0x0f, 0x1e, 0xfa, 0xe9, a, b, c, d, ..] => {
-                (i64::from(i32::from_le_bytes([a, b, c, d])), 9)
-            }
-            [0xf3, 0x0f, 0x1e, 0xfa, 0xeb, a, ..] => (i64::from(i8::from_le_bytes([a])), 6),
-            _ => {
-                wrong.push(format!("{name} at {start:#x} is no jump"));
-                continue;
-            }
+        let Some((target, used)) = jump_of(image.at(start, size)?, start) else {
+            wrong.push(format!("{name} at {start:#x} is no jump"));
+            continue;
         };
-        let target = start.wrapping_add(used).wrapping_add_signed(distance);
-        let is_padded = image.at(start + used, size - used)?.iter().all(|byte| *byte == INT3);
+        let is_padded = image.at(start, size)?[used..].iter().all(|byte| *byte == INT3);
         if !is_exported || !is_padded || !text.contains(&target) {
             wrong.push(format!("{name}: {start:#x} is not its slot, which ends with a jump"));
         }
-        if PRIVATE.contains(&name) && body(subject, name)?.0 != target {
+        if PRIVATE.contains(&name) && body(subject, name)?.start != target {
             wrong.push(format!("{name} jumps to {target:#x}, which is not its body"));
         }
     }
     none_of("entries of exception fixups that are not in their slots", &wrong)
 }
 
-/// Address and size of a private call's body.
-fn body(subject: &Subject<'_>, name: &str) -> Result<(u64, u64), Fault> {
-    let is_body = |symbol: &str| symbol.strip_suffix(BODY) == Some(name);
-    let symbols = subject.symbols()?;
-    let found = symbols.iter().find(|symbol| is_body(symbol.name));
+/// Where the body of a private call is.
+fn body(subject: &Subject<'_>, name: &str) -> Result<Range<u64>, Fault> {
+    let found = subject.functions()?.iter().find(|function| function.body_of == Some(name));
     found
-        .map(|symbol| (symbol.value, symbol.size))
+        .map(|function| function.range.clone())
         .ok_or_else(|| Fault::Wrong(format!("there is no function {name}{BODY}")))
 }
 
@@ -90,8 +88,8 @@ fn private_calls(subject: &Subject<'_>) -> Verdict {
     demand!(image.at(word, 4)? == [0; 4], "the file has a number for the first private call at {word:#x}");
     let mut wrong = Vec::new();
     for (index, name) in (0..).zip(PRIVATE) {
-        let (start, size) = body(subject, name)?;
-        if image.at(start, size)? != private_body(start, index) {
+        let Range { start, end } = body(subject, name)?;
+        if image.at(start, end - start)? != private_body(start, index) {
             wrong.push(format!("{name}.body at {start:#x}"));
         }
     }
@@ -108,38 +106,51 @@ fn private_body(start: u64, index: u8) -> Vec<u8> {
     [&load[..], &call, &refuse].concat()
 }
 
-/// Instruction, bytes covered, landing and flags of every entry, at least one.
-fn mapped(image: &Image<'_>) -> Result<Vec<(u64, u32, u64, u32)>, Fault> {
-    const SIZE: usize = size_of::<Entry>();
-    let section = image.section(SECTION)?;
-    let (start, size) = (section.header.sh_addr, section.header.sh_size);
-    demand!(size > 0, "{SECTION} is empty");
-    demand!(size.is_multiple_of(SIZE as u64), "{SECTION} has {size} bytes, no multiple of {SIZE}");
-    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word: u32, byte| word << 8 | u32::from(*byte));
-    let entry = |(bytes, place): (&[u8], u64)| {
-        let lead = |at: usize| {
-            let offset = word(&bytes[at..at + 4]).cast_signed();
-            place.wrapping_add(at as u64).wrapping_add_signed(offset.into())
+/// The entries of the image's own table, at least one.
+fn own(subject: &Subject<'_>) -> Result<Vec<Fixup>, Fault> {
+    exceptions::own(&subject.image)?.ok_or_else(|| Fault::Wrong(format!("there is no section {OWN}")))
+}
+
+fn fixup_table(subject: &Subject<'_>) -> Verdict {
+    let own = own(subject)?;
+    let odd = own.iter().find(|entry| (entry.len, entry.flags) != (1, 0));
+    demand!(odd.is_none(), "an entry of {OWN} covers more than one instruction, or has flags: {odd:x?}");
+    let disorder = own.windows(2).find(|pair| pair[0].instruction >= pair[1].instruction);
+    demand!(disorder.is_none(), "two entries of {OWN} are out of order: {disorder:x?}");
+    let mut wrong = Vec::new();
+    for entry in own {
+        let Fixup { instruction: place, landing, .. } = entry;
+        let home = subject.functions()?.iter().find(|function| function.range.contains(&place));
+        if home.is_some_and(|home| home.leads_elsewhere) {
+            continue;
+        }
+        let found = home.and_then(|home| home.instructions.iter().find(|found| found.ip() == place));
+        let is_access = |found: &Instruction| {
+            found.mnemonic() == Mnemonic::Enclu
+                || (0..found.op_count()).any(|operand| found.op_kind(operand) == OpKind::Memory)
         };
-        (lead(0), word(&bytes[4..8]), lead(8), word(&bytes[12..]))
-    };
-    let places = (start..).step_by(SIZE);
-    Ok(image.contents(section)?.chunks_exact(SIZE).zip(places).map(entry).collect())
+        let lands = home.is_some_and(|home| home.instructions.iter().any(|found| found.ip() == landing));
+        if !found.is_some_and(is_access) {
+            wrong.push(format!("{place:#x} is not an access to memory"));
+        } else if !lands {
+            wrong.push(format!(
+                "{place:#x} lands at {landing:#x}, not at an instruction of the same function"
+            ));
+        }
+    }
+    none_of(&format!("entries of {OWN}"), &wrong)
 }
 
 fn own_fixups(subject: &Subject<'_>) -> Verdict {
     let kernel = extable::entries(subject.debug()?)?;
-    let own = mapped(&subject.image)?;
-    let odd = own.iter().find(|(_, len, _, flags)| (*len, *flags) != (1, 0));
-    demand!(odd.is_none(), "an entry of {SECTION} covers more than one instruction, or has flags: {odd:x?}");
     let own: Vec<(u64, u64)> =
-        own.into_iter().map(|(instruction, _, landing, _)| (instruction, landing)).collect();
+        own(subject)?.into_iter().map(|entry| (entry.instruction, entry.landing)).collect();
     // The kernel's is sorted, or `extable-order` says so.
     let differing = kernel.iter().zip(&own).find(|(kernel, own)| kernel != own);
-    demand!(differing.is_none(), "{SECTION} and the kernel's table differ: {differing:x?}");
+    demand!(differing.is_none(), "{OWN} and the kernel's table differ: {differing:x?}");
     demand!(
         kernel.len() == own.len(),
-        "{SECTION} has {} entries, the kernel's table {}",
+        "{OWN} has {} entries, the kernel's table {}",
         own.len(),
         kernel.len()
     );

@@ -1,27 +1,26 @@
-//! The two hash tables, each searched the way loaders search it.
+//! The two hash tables, every bucket and every chain of both.
 //!
-//! musl and the kernel's own parse_vdso.c know only `DT_HASH`; glibc and Go prefer `DT_GNU_HASH`. Both tables have to
-//! find every export, which is tried here for each one rather than inferred from the tables' shape.
+//! musl and the kernel's own parse_vdso.c know only `DT_HASH`; glibc and Go prefer `DT_GNU_HASH`. A program probes for an
+//! entry by looking up its name, so look-ups of absent names are as common as those of present ones. They walk chains
+//! that no export is in: it is not enough that each export is found.
 //!
 //! # Invariants
 //!
-//! 1. A search ends even in a table whose chains are circular: it takes no more steps than there are symbols.
+//! 1. Where these rules hold, a look-up of any name ends, reads nothing outside the tables, and finds a symbol exactly if
+//!    one has that name: each symbol stands once in the one chain that its hash selects, and each chain ends.
 
-use crate::image::Image;
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::image::{Image, Symbol};
+use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
-use goblin::elf::dynamic::{DT_GNU_HASH, DT_HASH};
+use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
 
 const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";
-
-/// A name that no image exports: a search for it has to end, too.
-const ABSENT: &str = "__vdso_there_is_no_such_entry";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sysv-hash",
         rows: &[12],
-        because: "musl and parse_vdso.c know no other table, and without it silently lose the vDSO",
+        because: "musl and parse_vdso.c know no other table, and follow its chains without a bound, for absent names too",
         remedy: REMEDY,
         check: sysv_hash,
     },
@@ -35,167 +34,136 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "gnu-hash",
         rows: &[12],
-        because: "glibc and Go prefer this table, and believe it when it says that a name is not there",
+        because: "glibc and Go prefer this table, walk its chains to their end marks, and believe it about absent names",
         remedy: REMEDY,
         check: gnu_hash,
     },
     Rule {
         name: "gnu-hash-bloom",
         rows: &[12],
-        because: "glibc asserts that the filter's size is a power of two, and masks with it",
+        because: "glibc asserts that the filter's size is a power of two, and believes it when it says that a name is absent",
         remedy: REMEDY,
         check: gnu_hash_bloom,
     },
 ];
 
-/// The hash of System V's ABI; also that of version names.
-pub(crate) fn sysv(name: &str) -> u32 {
-    name.bytes().fold(0, |hash, byte| {
-        let hash: u32 = (hash << 4).wrapping_add(u32::from(byte));
-        let high = hash & 0xf000_0000;
-        (hash ^ (high >> 24)) & !high
-    })
+/// Which chain each symbol is in, and what is wrong with the table.
+struct Walk<'i, 'a> {
+    symbols: &'i [Symbol<'a>],
+    seen: Vec<bool>,
+    wrong: Vec<String>,
 }
 
-/// The hash of GNU's table.
-fn gnu(name: &str) -> u32 {
-    name.bytes().fold(5381, |hash: u32, byte| hash.wrapping_mul(33).wrapping_add(u32::from(byte)))
-}
-
-/// Refuses unless `find` finds each export, and does not find what is absent.
-fn finds_all<'a>(
-    image: &Image<'a>,
-    table: &str,
-    find: impl Fn(&str) -> Result<Option<usize>, String>,
-) -> Verdict {
-    let mut lost = Vec::new();
-    for symbol in image.exports()? {
-        if find(symbol.name)? != Some(symbol.index) {
-            lost.push(symbol.name);
-        }
+impl<'i, 'a> Walk<'i, 'a> {
+    fn of(image: &'i Image<'a>) -> Result<Self, String> {
+        let symbols = image.dynsym()?;
+        Ok(Self { symbols, seen: vec![false; symbols.len()], wrong: Vec::new() })
     }
-    none_of(&format!("exports that {table} does not find"), &lost)?;
-    demand!(find(ABSENT)?.is_none(), "{table} finds {ABSENT}");
-    Ok(())
-}
 
-/// Whether symbol `index` has that name, as a loader would ask.
-fn is_named(image: &Image<'_>, index: usize, name: &str) -> Result<bool, String> {
-    let symbol = image.dynsym()?.get(index).ok_or_else(|| format!("a hash chain leads to symbol {index}"))?;
-    Ok(symbol.name == name)
-}
+    /// Notes that symbol `index` is in chain `bucket`; `wanted` gives the chain that its name selects. Returns whether
+    /// the walk along this chain can continue.
+    fn visit(&mut self, index: u32, bucket: usize, wanted: impl Fn(&str) -> usize) -> bool {
+        let Some(symbol) = self.symbols.get(index as usize) else {
+            self.wrong.push(format!("chain {bucket} leads to symbol {index}, which does not exist"));
+            return false;
+        };
+        if self.seen[symbol.index] {
+            self.wrong.push(format!("chain {bucket} comes to {} a second time", symbol.name));
+            return false;
+        }
+        self.seen[symbol.index] = true;
+        if wanted(symbol.name) != bucket {
+            self.wrong.push(format!("chain {bucket} has {}, whose hash selects another", symbol.name));
+        }
+        true
+    }
 
-fn word(image: &Image<'_>, table: u64, index: u64) -> Result<u32, String> {
-    image.u32(table.saturating_add(index.saturating_mul(4)))
+    /// Refuses what was wrong, and symbols from `first` on that no chain came to.
+    fn verdict(mut self, table: &str, first: usize) -> Verdict {
+        let missed = self.symbols.iter().skip(first).filter(|symbol| !self.seen[symbol.index]);
+        self.wrong.extend(missed.map(|symbol| format!("no chain leads to {}", symbol.name)));
+        none_of(table, &self.wrong)
+    }
 }
 
 fn sysv_hash(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
-    let table = image.tag(DT_HASH, "DT_HASH")?;
-    let buckets = u64::from(word(image, table, 0)?);
-    demand!(buckets > 0, "nbucket is 0");
-    finds_all(image, "DT_HASH", |name| {
-        let mut index = word(image, table, 2 + u64::from(sysv(name)) % buckets)?;
-        for _ in 0..image.dynsym()?.len() {
-            if index == 0 {
-                return Ok(None);
-            }
-            if is_named(image, index as usize, name)? {
-                return Ok(Some(index as usize));
-            }
-            index = word(image, table, 2 + buckets + u64::from(index))?;
+    let table = SysvTable::of(image)?;
+    let count = table.buckets.len();
+    demand!(count > 0, "nbucket is 0");
+    let mut walk = Walk::of(image)?;
+    for (bucket, first) in table.buckets.iter().enumerate() {
+        let mut index = *first;
+        while index != 0 && walk.visit(index, bucket, |name| sysv(name) as usize % count) {
+            index = table.chains.get(index as usize).copied().unwrap_or(0);
         }
-        Err(format!("the chain of {name} in DT_HASH has no end"))
-    })
+    }
+    demand!(table.chains.first() == Some(&0), "the chain of symbol 0, which is none, leads somewhere");
+    walk.verdict("DT_HASH", 1)
 }
 
 fn sysv_hash_count(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
-    let chains = word(image, image.tag(DT_HASH, "DT_HASH")?, 1)? as usize;
-    let symbols = image.dynsym()?.len();
+    let (chains, symbols) = (SysvTable::of(image)?.chains.len(), image.dynsym()?.len());
     demand!(chains == symbols, "nchain is {chains}, but there are {symbols} dynamic symbols");
     Ok(())
 }
 
-/// The header of GNU's table.
-struct GnuTable {
-    buckets: u64,
-    first_symbol: u64,
-    bloom_words: u64,
-    bloom_shift: u32,
-    address: u64,
-}
-
-impl GnuTable {
-    fn of(image: &Image<'_>) -> Result<Self, String> {
-        let address = image.tag(DT_GNU_HASH, "DT_GNU_HASH")?;
-        Ok(Self {
-            buckets: word(image, address, 0)?.into(),
-            first_symbol: word(image, address, 1)?.into(),
-            bloom_words: word(image, address, 2)?.into(),
-            bloom_shift: word(image, address, 3)?,
-            address,
-        })
-    }
-
-    /// Searches as glibc does: filter, bucket, chain.
-    fn find(&self, image: &Image<'_>, name: &str) -> Result<Option<usize>, String> {
-        let hash = gnu(name);
-        let filter_word = u64::from(hash) / 64 % self.bloom_words;
-        let filter = image.u64(self.address.saturating_add(16 + 8 * filter_word))?;
-        let bits = 1u64 << (hash % 64) | 1u64 << (hash.checked_shr(self.bloom_shift).unwrap_or(0) % 64);
-        if filter & bits != bits {
-            return Ok(None);
-        }
-        let buckets = 4 + 2 * self.bloom_words;
-        let first = u64::from(word(image, self.address, buckets + u64::from(hash) % self.buckets)?);
-        if first == 0 {
-            return Ok(None);
-        }
-        for index in (first..).take(image.dynsym()?.len()) {
-            let link = index.checked_sub(self.first_symbol).ok_or_else(|| {
-                format!("a bucket of DT_GNU_HASH leads to symbol {index}, before its first")
-            })?;
-            let chained = word(image, self.address, buckets + self.buckets + link)?;
-            if chained | 1 == hash | 1 && is_named(image, index as usize, name)? {
-                return Ok(Some(index as usize));
-            }
-            if chained & 1 == 1 {
-                return Ok(None);
-            }
-        }
-        Err(format!("the chain of {name} in DT_GNU_HASH has no end"))
-    }
+fn gnu_table(image: &Image<'_>) -> Result<GnuTable, String> {
+    GnuTable::of(image, image.dynsym()?.len())
 }
 
 fn gnu_hash(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
-    let table = GnuTable::of(image)?;
-    demand!(table.buckets > 0, "nbuckets is 0");
-    demand!(table.bloom_words > 0, "the filter has no words");
-    finds_all(image, "DT_GNU_HASH", |name| table.find(image, name))
+    let table = gnu_table(image)?;
+    let count = table.buckets.len();
+    demand!(count > 0, "nbuckets is 0");
+    let mut walk = Walk::of(image)?;
+    for (bucket, first) in table.buckets.iter().enumerate().filter(|(_, first)| **first != 0) {
+        for index in *first.. {
+            let link = index.checked_sub(table.first_symbol).and_then(|link| table.chains.get(link as usize));
+            let Some(link) = link else {
+                walk.wrong
+                    .push(format!("chain {bucket} leads to symbol {index}, which the table does not list"));
+                break;
+            };
+            if !walk.visit(index, bucket, |name| gnu(name) as usize % count) {
+                break;
+            }
+            let symbol = &walk.symbols[index as usize];
+            if link | 1 != gnu(symbol.name) | 1 {
+                walk.wrong.push(format!(
+                    "the hash of {} is {link:#x}, not {:#x}",
+                    symbol.name,
+                    gnu(symbol.name)
+                ));
+            }
+            if link & 1 == 1 {
+                break;
+            }
+        }
+    }
+    // Symbols in front of the first one are never found; only the null symbol may be there.
+    walk.verdict("DT_GNU_HASH", 1)
 }
 
 fn gnu_hash_bloom(subject: &Subject<'_>) -> Verdict {
-    let table = GnuTable::of(&subject.image)?;
-    demand!(
-        table.bloom_words.is_power_of_two(),
-        "the filter has {} words, no power of two",
-        table.bloom_words
-    );
-    demand!(table.bloom_shift < 32, "the filter's shift is {}", table.bloom_shift);
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hashes_equal_those_of_the_specifications() {
-        // The version hash that every glibc object with a GLIBC_2.2.5 need holds, and that of LINUX_2.6 in parse_vdso.c.
-        assert_eq!(sysv("GLIBC_2.2.5"), 0x0969_1a75);
-        assert_eq!(sysv("LINUX_2.6"), 0x03ae_75f6);
-        assert_eq!((gnu(""), gnu("printf")), (0x1505, 0x156b_2bb8));
+    let image = &subject.image;
+    let table = gnu_table(image)?;
+    let words = table.filter.len();
+    demand!(words.is_power_of_two(), "the filter has {words} words, no power of two");
+    demand!(table.shift < 32, "the filter's shift is {}", table.shift);
+    let mut wanted = vec![0; words];
+    for symbol in image.dynsym()?.iter().skip(table.first_symbol as usize) {
+        let (word, bits) = table.filter_bits(gnu(symbol.name));
+        wanted[word] |= bits;
+    }
+    let differing = wanted.iter().zip(&table.filter).position(|(wanted, found)| wanted != found);
+    match differing {
+        None => Ok(()),
+        Some(word) => Err(Fault::Wrong(format!(
+            "word {word} of the filter is {:#x}, but the names of the table give {:#x}",
+            table.filter[word], wanted[word]
+        ))),
     }
 }

@@ -61,6 +61,8 @@ fn elf_ident(subject: &Subject<'_>) -> Verdict {
         found[ident::OSABI]
     );
     demand!(found[ident::ABIVERSION] == 0, "the ABI version is {}, not 0", found[ident::ABIVERSION]);
+    let padding = &found[ident::ABIVERSION + 1..];
+    demand!(padding.iter().all(|byte| *byte == 0), "the identification's padding is not all zeros");
     Ok(())
 }
 
@@ -69,6 +71,8 @@ fn elf_type(subject: &Subject<'_>) -> Verdict {
     demand!(header.e_type == ET_DYN, "e_type is {}, not ET_DYN", header.e_type);
     demand!(header.e_machine == EM_X86_64, "e_machine is {}, not EM_X86_64", header.e_machine);
     demand!(header.e_version == 1, "e_version is {}, not EV_CURRENT", header.e_version);
+    demand!(header.e_entry == 0, "e_entry is {:#x}, but nobody starts a vDSO", header.e_entry);
+    demand!(header.e_flags == 0, "e_flags is {:#x}, but x86-64 has no flags", header.e_flags);
     Ok(())
 }
 
@@ -79,7 +83,7 @@ fn elf_sizes(subject: &Subject<'_>) -> Verdict {
     demand!(header.e_phnum != 0, "there are no program headers");
     demand!(header.e_phnum != PN_XNUM, "e_phnum is PN_XNUM");
     demand!(header.e_phoff >= 64, "e_phoff is {}, inside the ELF header", header.e_phoff);
-    demand!(header.e_phoff.is_multiple_of(8), "e_phoff is {}, not a multiple of 8", header.e_phoff);
+    demand!(header.e_phoff == 64, "e_phoff is {}, not right behind the ELF header", header.e_phoff);
     let len = 56 * u64::from(header.e_phnum);
     demand!(subject.image.slice(header.e_phoff, len).is_some(), "the program headers reach beyond the file");
     Ok(())

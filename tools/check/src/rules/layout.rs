@@ -4,11 +4,11 @@
 //!
 //! 1. Rules that compare with the unstripped image are not judged without one, and the report says so.
 
-use crate::image::{SHN_UNDEF, Symbol};
+use crate::image::{Image, SHN_UNDEF, Symbol};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS};
-use liblinux_abi::image::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE};
+use liblinux_abi::image::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE, TICK};
 
 /// What the kernel calls the lowest data page's address.
 const DATA_START: &str = "vvar_start";
@@ -27,6 +27,20 @@ pub(super) const RULES: &[Rule] = &[
         because: "the padding is mapped executable into every process",
         remedy: "pad with zeros or int3 (0xcc): `cargo xtask image` does",
         check: tail_padding,
+    },
+    Rule {
+        name: "between-sections",
+        rows: &[23],
+        because: "all of the file is mapped executable, and code between the sections is code that no other rule sees",
+        remedy: "link and strip the image anew with `cargo xtask image`; the linker fills these places with zeros",
+        check: between_sections,
+    },
+    Rule {
+        name: "tick",
+        rows: &[],
+        because: "the coarse clocks' resolution is read there, a number that the kernel's build writes into the image",
+        remedy: "hand the image to a kernel through tools/embed, which takes TICK_NSEC from the kernel's configuration",
+        check: tick,
     },
     Rule {
         name: "covers-load",
@@ -87,6 +101,56 @@ fn tail_padding(subject: &Subject<'_>) -> Verdict {
     Ok(())
 }
 
+fn between_sections(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let header = &image.header;
+    let sections = image.sections()?;
+    let headers = header.e_phoff.saturating_add(56 * u64::from(header.e_phnum));
+    let mut ranges: Vec<(u64, u64, &str)> = sections[1..]
+        .iter()
+        .filter(|section| section.header.sh_type != SHT_NOBITS)
+        .map(|section| (section.header.sh_offset, section.header.sh_size, section.name))
+        .chain([(header.e_shoff, 64 * sections.len() as u64, "the section headers")])
+        .collect();
+    ranges.sort_unstable();
+    let mut end = headers;
+    let mut wrong = Vec::new();
+    for (start, size, name) in ranges {
+        demand!(start >= end, "{name} begins at {start:#x}, inside what is in front of it");
+        let gap = image.at(end, start - end)?;
+        if gap.iter().any(|byte| *byte != 0) {
+            wrong.push(format!("{end:#x}..{start:#x}, in front of {name}"));
+        }
+        end = start.saturating_add(size);
+    }
+    none_of("bytes of no section that are not zero", &wrong)?;
+    let load = image.load()?.p_filesz;
+    let allocated = sections.iter().filter(|section| section.header.sh_flags & u64::from(SHF_ALLOC) != 0);
+    let last = allocated.map(|section| section.header.sh_offset.saturating_add(section.header.sh_size)).max();
+    demand!(last == Some(load), "the PT_LOAD ends at {load:#x}, the last section in it at {last:x?}");
+    // Of the sections behind the PT_LOAD, which are mapped all the same, each is text.
+    let texts = sections.iter().filter(|section| section.header.sh_offset >= load);
+    for section in texts {
+        let is_text = |byte: &u8| matches!(byte, 0 | b' '..=b'~');
+        demand!(
+            image.contents(section)?.iter().all(is_text),
+            "{} holds something else than text",
+            section.name
+        );
+    }
+    Ok(())
+}
+
+/// `TICK_NSEC` of the kernel's choices for `CONFIG_HZ`: 1000, 300, 250, 100.
+const TICKS: [u64; 4] = [1_000_000, 3_333_333, 4_000_000, 10_000_000];
+
+fn tick(subject: &Subject<'_>) -> Verdict {
+    // The word, and the four bytes up to the text.
+    let tick = subject.image.u64(TICK as u64)?;
+    demand!(tick == 0 || TICKS.contains(&tick), "the tick at {TICK:#x} is {tick} ns, which no kernel has");
+    Ok(())
+}
+
 fn covers_load(subject: &Subject<'_>) -> Verdict {
     let len = subject.image.bytes.len() as u64;
     let of_image = subject.image.load()?.p_filesz;
@@ -119,6 +183,14 @@ fn same_code(subject: &Subject<'_>) -> Verdict {
     }
     demand!(compared > 0, "the unstripped image has no allocated bytes to compare");
     none_of("sections that differ between the stripped and the unstripped image", &differing)?;
+    // The one section that is not allocated and that stripping keeps as it is.
+    let comment = |image: &Image<'_>| {
+        image.section(".comment").and_then(|section| Ok(image.contents(section)?.to_vec()))
+    };
+    demand!(
+        comment(&subject.image)? == comment(debug)?,
+        "the two images name different compilers in .comment"
+    );
     let known = |name: &str| debug.find_section(name).map(|found| found.is_some());
     for section in subject.image.sections()?.iter().filter(|section| allocated(section.header.sh_flags)) {
         demand!(known(section.name)?, "the unstripped image has no section {}", section.name);

@@ -6,7 +6,7 @@
 //! 2. Every numbered demand from 1 to 29 stands in some rule's `rows`. Demand 30, that two builds give the same bytes,
 //!    takes two builds to judge and so is not the checker's.
 
-pub(crate) mod alternatives;
+mod alternatives;
 mod code;
 mod control;
 mod dynamic;
@@ -18,13 +18,16 @@ mod layout;
 mod locked;
 mod names;
 mod notes;
+mod paths;
 mod readers;
+mod rows;
 mod sections;
 mod segments;
 mod slots;
 mod symbols;
-pub(crate) mod unwind;
-pub(crate) mod versions;
+mod twins;
+mod unwind;
+mod versions;
 
 use crate::rule::Rule;
 use crate::subject::Needs;
@@ -35,14 +38,17 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (segments::RULES, Needs::Native),
     (dynamic::RULES, Needs::Native),
     (sections::RULES, Needs::Native),
+    (twins::RULES, Needs::Native),
     (symbols::RULES, Needs::Native),
     (hashes::RULES, Needs::Native),
     (versions::RULES, Needs::Native),
     (notes::RULES, Needs::Native),
     (unwind::RULES, Needs::Native),
+    (rows::RULES, Needs::Native),
     (slots::RULES, Needs::Native),
     (code::RULES, Needs::Native),
     (control::RULES, Needs::Native),
+    (paths::RULES, Needs::Native),
     (layout::RULES, Needs::Native),
     (extable::RULES, Needs::Native),
     (fixups::RULES, Needs::Native),

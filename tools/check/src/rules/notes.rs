@@ -4,16 +4,10 @@
 //!
 //! 1. Notes are read with 4-byte alignment, as every reader of a vDSO does.
 
-use crate::image::Image;
 use crate::rule::{Rule, Verdict, demand};
 use crate::subject::Subject;
+use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, notes};
 use goblin::elf::program_header::{PT_GNU_PROPERTY, PT_NOTE};
-
-/// `NT_GNU_BUILD_ID`.
-const BUILD_ID: u32 = 3;
-
-/// `NT_GNU_PROPERTY_TYPE_0`.
-const PROPERTY: u32 = 5;
 
 /// Bytes of a build-id, as many as GNU ld makes by default and tools print.
 const BUILD_ID_SIZE: usize = 20;
@@ -42,38 +36,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// One note.
-struct Note<'a> {
-    owner: &'a [u8],
-    kind: u32,
-    value: &'a [u8],
-}
-
-/// The notes of all `PT_NOTE` segments, at least one.
-fn notes<'a>(image: &Image<'a>) -> Result<Vec<Note<'a>>, String> {
-    let mut found = Vec::new();
-    for segment in image.segments_of(PT_NOTE)? {
-        let end = segment.p_offset.saturating_add(segment.p_filesz);
-        let mut at = segment.p_offset;
-        while at < end {
-            let owner_len = u64::from(image.u32(at)?);
-            let value_len = u64::from(image.u32(at.saturating_add(4))?);
-            let kind = image.u32(at.saturating_add(8))?;
-            let owner = image.at(at.saturating_add(12), owner_len)?;
-            let value_at = at.saturating_add(12 + owner_len.next_multiple_of(4));
-            let value = image.at(value_at, value_len)?;
-            at = value_at.saturating_add(value_len.next_multiple_of(4));
-            if at > end {
-                return Err(format!(
-                    "the note at {value_at:#x} reaches beyond its segment, which ends at {end:#x}"
-                ));
-            }
-            found.push(Note { owner, kind, value });
-        }
-    }
-    if found.is_empty() { Err("the PT_NOTE is empty".into()) } else { Ok(found) }
-}
-
 fn note_layout(subject: &Subject<'_>) -> Verdict {
     for segment in subject.image.segments_of(PT_NOTE)? {
         demand!(segment.p_align == 4, "the PT_NOTE is aligned to {}, not 4", segment.p_align);
@@ -89,7 +51,7 @@ fn note_layout(subject: &Subject<'_>) -> Verdict {
 
 fn build_id(subject: &Subject<'_>) -> Verdict {
     let found = notes(&subject.image)?;
-    let ids: Vec<_> = found.iter().filter(|note| note.owner == b"GNU\0" && note.kind == BUILD_ID).collect();
+    let ids: Vec<_> = found.iter().filter(|note| note.owner == GNU && note.kind == BUILD_ID).collect();
     demand!(ids.len() == 1, "there are {} build-ids, not one", ids.len());
     let id = ids[0].value;
     demand!(id.len() == BUILD_ID_SIZE, "the build-id has {} bytes, not {BUILD_ID_SIZE}", id.len());
@@ -99,7 +61,7 @@ fn build_id(subject: &Subject<'_>) -> Verdict {
 
 fn no_property_note(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
-    let property = |note: &Note<'_>| note.owner == b"GNU\0" && note.kind == PROPERTY;
+    let property = |note: &Note<'_>| note.owner == GNU && note.kind == PROPERTY;
     demand!(image.find_section(".note.gnu.property")?.is_none(), "there is a section .note.gnu.property");
     demand!(image.segments_of(PT_GNU_PROPERTY).is_err(), "there is a PT_GNU_PROPERTY");
     demand!(!notes(image)?.iter().any(property), "a PT_NOTE has a property note");

@@ -67,6 +67,13 @@ pub(super) const RULES: &[Rule] = &[
         check: known_segments,
     },
     Rule {
+        name: "segment-fields",
+        rows: &[3, 4, 21],
+        because: "readers take one of two fields that should be the same, and step through notes by the alignment given",
+        remedy: REMEDY,
+        check: segment_fields,
+    },
+    Rule {
         name: "segments-in-load",
         rows: &[3, 5, 22],
         because: "readers add the load bias to a segment's address and read there, mapped or not",
@@ -74,6 +81,34 @@ pub(super) const RULES: &[Rule] = &[
         check: segments_in_load,
     },
 ];
+
+fn segment_fields(subject: &Subject<'_>) -> Verdict {
+    let mut wrong = Vec::new();
+    for segment in subject.image.segments()? {
+        let name = pt_to_str(segment.p_type);
+        if segment.p_type == PT_GNU_STACK {
+            continue; // It stands for no bytes of the file.
+        }
+        if segment.p_paddr != segment.p_vaddr {
+            wrong.push(format!("p_paddr of {name} is {:#x}, not {:#x}", segment.p_paddr, segment.p_vaddr));
+        }
+        if segment.p_memsz != segment.p_filesz {
+            wrong.push(format!("p_memsz of {name} is {:#x}, not {:#x}", segment.p_memsz, segment.p_filesz));
+        }
+        if segment.p_type != PT_LOAD && segment.p_flags != PF_R {
+            wrong.push(format!("{name} has flags {:#x}, not R", segment.p_flags));
+        }
+        let align = match segment.p_type {
+            PT_LOAD => PAGE_SIZE as u64,
+            PT_DYNAMIC => 8,
+            _ => 4,
+        };
+        if segment.p_align != align || !segment.p_vaddr.is_multiple_of(align) {
+            wrong.push(format!("{name} at {:#x} is aligned to {:#x}", segment.p_vaddr, segment.p_align));
+        }
+    }
+    none_of("fields of program headers", &wrong)
+}
 
 fn one_load(subject: &Subject<'_>) -> Verdict {
     let loads = subject.image.segments_of(PT_LOAD)?;

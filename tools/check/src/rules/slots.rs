@@ -8,9 +8,9 @@
 //! 1. The numbers and kinds are those of `liblinux_abi::syscall::SYSCALLS`; the encodings are spelled out here as a second
 //!    source, because the image's assembler is what is being checked.
 
-use crate::function::slot_range;
+use crate::function::{jump_of, slot_range};
 use crate::image::Image;
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use liblinux_abi::image::export::BODY;
 use liblinux_abi::image::layout::{SLOT_SIZE, SLOTS, slot};
@@ -107,27 +107,23 @@ fn custom_slots(subject: &Subject<'_>) -> Verdict {
             wrong.push(format!("{} at {:#x} is {}", call.symbol, slot(call.number), hexadecimal(found)));
         }
     }
-    none_of("hand-written slots that are neither whole nor a jump to their body", &wrong)?;
-    // Without symbols a jump was only seen to lead into the text; let the report say so.
-    subject.symbols().map(|_| ())
+    none_of("hand-written slots that are neither whole nor a jump to their body", &wrong)
 }
 
-/// Whether the slot is `endbr64; jmp BODY` and then `int3`, the body being `SYMBOL.body` where symbols are at hand.
-fn leads_to_body(subject: &Subject<'_>, call: &Syscall, found: &[u8]) -> Result<bool, String> {
-    let start = slot(call.number) as u64;
-    let (distance, end) = match *found {
-        [0xf3, 0x0f, 0x1e, 0xfa, 0xe9, a, b, c, d, ..] => (i64::from(i32::from_le_bytes([a, b, c, d])), 9),
-        [0xf3, 0x0f, 0x1e, 0xfa, 0xeb, a, ..] => (i64::from(i8::from_le_bytes([a])), 6),
-        _ => return Ok(false),
+/// Whether the slot is `endbr64; jmp BODY` and then `int3`: the body is `SYMBOL.body` where symbols are at hand, and
+/// in any case a function that has no entry of its own and that no other slot jumps to.
+fn leads_to_body(subject: &Subject<'_>, call: &Syscall, found: &[u8]) -> Result<bool, Fault> {
+    let Some((target, used)) = jump_of(found, slot(call.number) as u64) else { return Ok(false) };
+    let padded = found[used..].iter().all(|byte| *byte == INT3);
+    let functions = subject.functions()?;
+    let body = functions.iter().find(|function| function.range.start == target);
+    let is_own = body.is_some_and(|body| body.body_of == Some(call.symbol));
+    let name = format!("{}{BODY}", call.symbol);
+    let has_name = match subject.symbols() {
+        Ok(symbols) => symbols.iter().any(|symbol| symbol.name == name && symbol.value == target),
+        Err(_) => subject.image.exports()?.iter().all(|export| export.value != target),
     };
-    let target = start.wrapping_add(end as u64).wrapping_add_signed(distance);
-    let padded = found[end..].iter().all(|byte| *byte == INT3);
-    let body = format!("{}{BODY}", call.symbol);
-    let right_body = match subject.symbols() {
-        Ok(symbols) => symbols.iter().any(|symbol| symbol.name == body && symbol.value == target),
-        Err(_) => subject.image.text()?.contains(&target),
-    };
-    Ok(padded && right_body)
+    Ok(padded && is_own && has_name)
 }
 
 fn unused_slots(subject: &Subject<'_>) -> Verdict {

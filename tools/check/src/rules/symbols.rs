@@ -9,7 +9,7 @@ use crate::image::{SHN_UNDEF, Symbol};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::sym::{STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT};
-use liblinux_abi::image::export::{Binding, NAME_MAX, exports};
+use liblinux_abi::image::export::{Binding, NAME_MAX, exports, standard};
 use liblinux_abi::image::layout::SLOT_SIZE;
 use std::collections::BTreeMap;
 
@@ -48,6 +48,20 @@ pub(super) const RULES: &[Rule] = &[
         because: "of two symbols of one name some readers take the first and some the last",
         remedy: "look for a second definition of the name in vdso/image and linker/x86_64/vdso.map",
         check: unique_exports,
+    },
+    Rule {
+        name: "null-symbol",
+        rows: &[8],
+        because: "index 0 stands for no symbol in every table, and readers skip it without a look",
+        remedy: "link and strip the image anew with `cargo xtask image`",
+        check: null_symbol,
+    },
+    Rule {
+        name: "aliases",
+        rows: &[17],
+        because: "the two names of a standard function are one function: libcs use the one, programs the other",
+        remedy: "export both names from one place in vdso/image",
+        check: aliases,
     },
     Rule {
         name: "entry-room",
@@ -136,6 +150,35 @@ fn unique_exports(subject: &Subject<'_>) -> Verdict {
     names.sort_unstable();
     let twice: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
     none_of("names exported more than once", &twice)
+}
+
+fn null_symbol(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let is_null = |symbol: &Symbol<'_>| {
+        let fields = [symbol.kind, symbol.binding, symbol.other];
+        symbol.name.is_empty() && (symbol.value, symbol.size, symbol.section) == (0, 0, 0) && fields == [0; 3]
+    };
+    demand!(is_null(&image.dynsym()?[0]), "the dynamic symbol 0, which is none, is not all zeros");
+    let nodes = image.dynsym()?.iter().filter(|symbol| symbol.is_version_node());
+    for node in nodes {
+        let shape = (node.value, node.size, node.binding, node.other);
+        demand!(shape == (0, 0, STB_GLOBAL, 0), "the symbol {} of the version is {shape:x?}", node.name);
+    }
+    let other = image.dynsym()?.iter().filter(|symbol| symbol.other != symbol.visibility);
+    let other: Vec<&str> = other.map(|symbol| symbol.name).collect();
+    none_of("symbols with more than a visibility in st_other", &other)
+}
+
+fn aliases(subject: &Subject<'_>) -> Verdict {
+    let exports: BTreeMap<&str, _> =
+        subject.image.exports()?.iter().map(|symbol| (symbol.name, (symbol.value, symbol.size))).collect();
+    let wrong: Vec<&str> = standard()
+        .filter(|call| {
+            !exports.contains_key(call.symbol) || exports.get(call.symbol) != exports.get(call.name)
+        })
+        .map(|call| call.name)
+        .collect();
+    none_of("standard functions whose two names are not one function", &wrong)
 }
 
 fn entry_room(subject: &Subject<'_>) -> Verdict {

@@ -10,21 +10,9 @@
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
-use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Register,
-    UnwindContext, UnwindSection,
-};
-use goblin::elf::program_header::PT_GNU_EH_FRAME;
-use goblin::elf::sym::STT_FUNC;
-use liblinux_abi::syscall::find;
+use crate::view::frames::{Entry, Frames};
 
 const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in vdso/image";
-
-/// The DWARF number of `rsp`.
-const RSP: Register = Register(7);
-
-type Bytes<'a> = EndianSlice<'a, LittleEndian>;
-type Entry<'a> = gimli::FrameDescriptionEntry<Bytes<'a>>;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -48,97 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         remedy: REMEDY,
         check: unwind_functions,
     },
-    Rule {
-        name: "unwind-rows",
-        rows: &[22],
-        because: "at an entry's first instruction the return address is at the top of the stack, whatever comes later",
-        remedy: REMEDY,
-        check: unwind_rows,
-    },
-    Rule {
-        name: "signal-frame",
-        rows: &[22],
-        because: "unwinders look a return address up minus one, and go through a signal frame only if its entry says so",
-        remedy: "look at custom_rt_sigreturn in vdso/image: .cfi_signal_frame, beginning one byte before the entry",
-        check: signal_frame,
-    },
 ];
-
-/// Both sections, and what addresses in them are relative to.
-struct Frames<'a> {
-    header: EhFrameHdr<Bytes<'a>>,
-    frame: EhFrame<Bytes<'a>>,
-    bases: BaseAddresses,
-}
-
-impl<'a> Frames<'a> {
-    fn of(image: &Image<'a>) -> Result<Self, String> {
-        let headers = image.segments_of(PT_GNU_EH_FRAME)?;
-        if headers.len() != 1 {
-            return Err(format!("there are {} PT_GNU_EH_FRAME program headers, not one", headers.len()));
-        }
-        let section = image.section(".eh_frame")?;
-        let bases = BaseAddresses::default()
-            .set_eh_frame_hdr(headers[0].p_vaddr)
-            .set_eh_frame(section.header.sh_addr)
-            .set_text(image.text()?.start);
-        Ok(Self {
-            header: EhFrameHdr::new(image.at(headers[0].p_offset, headers[0].p_filesz)?, LittleEndian),
-            frame: EhFrame::new(image.contents(section)?, LittleEndian),
-            bases,
-        })
-    }
-
-    /// All entries of `.eh_frame`, ascending by address, at least one.
-    fn entries(&self) -> Result<Vec<Entry<'a>>, String> {
-        let broken = |error: gimli::Error| format!(".eh_frame cannot be read: {error}");
-        let mut found = Vec::new();
-        let mut entries = self.frame.entries(&self.bases);
-        while let Some(entry) = entries.next().map_err(broken)? {
-            if let CieOrFde::Fde(partial) = entry {
-                found.push(partial.parse(EhFrame::cie_from_offset).map_err(broken)?);
-            }
-        }
-        found.sort_by_key(Entry::initial_address);
-        if found.is_empty() { Err(".eh_frame has no entry".into()) } else { Ok(found) }
-    }
-
-    /// The search table: start of code, offset of the entry in `.eh_frame`.
-    fn table(&self) -> Result<Vec<(u64, u64)>, String> {
-        let broken = |error: gimli::Error| format!(".eh_frame_hdr cannot be read: {error}");
-        let header = self.header.parse(&self.bases, 8).map_err(broken)?;
-        let frame = header.eh_frame_ptr().direct().map_err(broken)?;
-        if Some(frame) != self.bases.eh_frame.section {
-            return Err(format!("the table's pointer leads to {frame:#x}, which is not .eh_frame"));
-        }
-        let table = header.table().ok_or("the header has no search table")?;
-        let mut found = Vec::new();
-        for row in table.iter(&self.bases) {
-            let (start, entry) = row.map_err(broken)?;
-            // gimli's own conversion overflows where the entry is in front of the section.
-            let offset = entry.direct().map_err(broken)?.checked_sub(frame);
-            let offset = offset.ok_or("the search table leads to a place in front of .eh_frame")?;
-            found.push((start.direct().map_err(broken)?, offset));
-        }
-        if found.is_empty() { Err("the search table is empty".into()) } else { Ok(found) }
-    }
-}
-
-/// Bytes of stack, the return address included, that a function has in use before the instruction at an address.
-pub(crate) fn stack_at(image: &Image<'_>, address: u64) -> Result<u64, String> {
-    let frames = Frames::of(image)?;
-    let mut context = UnwindContext::new();
-    let row = frames
-        .frame
-        .unwind_info_for_address(&frames.bases, &mut context, address, EhFrame::cie_from_offset)
-        .map_err(|error| format!("there is no call-frame information for {address:#x}: {error}"))?;
-    match row.cfa() {
-        CfaRule::RegisterAndOffset { register: RSP, offset } => {
-            u64::try_from(*offset).map_err(|_| format!("the frame at {address:#x} is below the stack"))
-        }
-        other => Err(format!("the frame at {address:#x} is not relative to rsp: {other:?}")),
-    }
-}
 
 fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
@@ -211,55 +109,11 @@ fn unwind_entries(subject: &Subject<'_>) -> Verdict {
 fn unwind_functions(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let entries = Frames::of(image)?.entries()?;
-    let functions: Vec<_> = subject.symbols()?.iter().filter(|symbol| symbol.kind == STT_FUNC).collect();
-    demand!(!functions.is_empty(), "the symbol table names no function");
+    let functions = subject.functions()?.iter().filter(|function| !function.is_replacement);
     let wrong: Vec<String> = functions
-        .iter()
-        .filter_map(|symbol| uncovered(image, &entries, symbol.name, symbol.value, symbol.end()))
+        .filter_map(|function| {
+            uncovered(image, &entries, &function.name(), function.range.start, function.range.end)
+        })
         .collect();
     none_of("functions without exact call-frame information", &wrong)
-}
-
-fn unwind_rows(subject: &Subject<'_>) -> Verdict {
-    let frames = Frames::of(&subject.image)?;
-    let mut context = UnwindContext::new();
-    let mut wrong = Vec::new();
-    for entry in frames.entries()? {
-        let start = entry.initial_address();
-        let mut first = None;
-        let mut walk = || -> gimli::Result<()> {
-            let mut rows = entry.rows(&frames.frame, &frames.bases, &mut context)?;
-            while let Some(row) = rows.next_row()? {
-                first.get_or_insert_with(|| row.cfa().clone());
-            }
-            Ok(())
-        };
-        if let Err(error) = walk() {
-            wrong.push(format!("{start:#x} cannot be evaluated: {error}"));
-        } else if !entry.is_signal_trampoline()
-            && first != Some(CfaRule::RegisterAndOffset { register: RSP, offset: 8 })
-        {
-            wrong.push(format!("{start:#x} does not begin with the frame at rsp+8"));
-        }
-    }
-    none_of("call-frame information", &wrong)
-}
-
-fn signal_frame(subject: &Subject<'_>) -> Verdict {
-    let image = &subject.image;
-    let name = find("rt_sigreturn").map_or("", |call| call.symbol);
-    let exports = image.exports()?;
-    let restorer = exports.iter().find(|symbol| symbol.name == name);
-    let Some(restorer) = restorer else { return Err(Fault::Wrong(format!("{name} is not exported"))) };
-    let entries = Frames::of(image)?.entries()?;
-    let signal: Vec<u64> =
-        entries.iter().filter(|entry| entry.is_signal_trampoline()).map(Entry::initial_address).collect();
-    let wanted = restorer.value.wrapping_sub(1);
-    let found: Vec<String> = signal.iter().map(|start| format!("{start:#x}")).collect();
-    demand!(
-        signal == [wanted],
-        "signal frames begin at [{}], but {name} wants one, at {wanted:#x}, one byte before it",
-        found.join(", ")
-    );
-    Ok(())
 }

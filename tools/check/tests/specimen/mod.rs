@@ -15,6 +15,7 @@ pub(crate) mod segment {
     pub(crate) const TYPE: usize = 0;
     pub(crate) const FLAGS: usize = 4;
     pub(crate) const VADDR: usize = 16;
+    pub(crate) const PADDR: usize = 24;
     pub(crate) const FILESZ: usize = 32;
     pub(crate) const MEMSZ: usize = 40;
     pub(crate) const ALIGN: usize = 48;
@@ -26,6 +27,10 @@ pub(crate) mod section {
     pub(crate) const TYPE: usize = 4;
     pub(crate) const FLAGS: usize = 8;
     pub(crate) const ADDR: usize = 16;
+    pub(crate) const OFFSET: usize = 24;
+    pub(crate) const SIZE: usize = 32;
+    pub(crate) const LINK: usize = 40;
+    pub(crate) const ENTRY_SIZE: usize = 56;
 }
 
 /// Fields of a symbol, by offset.
@@ -209,6 +214,72 @@ impl File {
         let place = |at: usize| table.wrapping_add_signed(self.word(at).cast_signed() as isize);
         let found = row.into_iter().find(|row| place(*row) == address).expect("a row of the search table");
         (place(found + 4), found)
+    }
+
+    /// Puts a copy of a section's bytes behind the file, a page further, and returns where it is.
+    pub(crate) fn second_table(&mut self, name: &str) -> usize {
+        let copy =
+            self.view().section(name).and_then(|section| self.view().contents(section).map(<[u8]>::to_vec));
+        let at = self.bytes.len();
+        self.bytes.extend(copy.expect("the section's bytes"));
+        self.bytes.resize(self.bytes.len().next_multiple_of(4096), 0);
+        at
+    }
+
+    /// The same, loaded with the image.
+    pub(crate) fn loaded_copy(&mut self, name: &str) -> u64 {
+        let copy = self.second_table(name) as u64;
+        let (at, len) = (self.segment(1), self.bytes.len() as u64);
+        self.put64(at + segment::FILESZ, len);
+        self.put64(at + segment::MEMSZ, len);
+        copy
+    }
+
+    /// The position of a section.
+    pub(crate) fn section_index(&self, name: &str) -> u32 {
+        ((self.section(name) - self.view().header.e_shoff as usize) / 64) as u32
+    }
+
+    /// Makes a section say that it is a table.
+    pub(crate) fn pretend(&mut self, name: &str, kind: u32, address: u64, size: u64, link: u32, entry: u64) {
+        let at = self.section(name);
+        self.put32(at + section::TYPE, kind);
+        self.put32(at + section::LINK, link);
+        for (field, value) in [
+            (section::FLAGS, 2),
+            (section::ADDR, address),
+            (section::OFFSET, address),
+            (section::SIZE, size),
+            (section::ENTRY_SIZE, entry),
+        ] {
+            self.put64(at + field, value);
+        }
+    }
+
+    /// Has two exports change places.
+    pub(crate) fn exchange_values(&mut self, one: &str, other: &str) {
+        let places = [one, other].map(|name| self.export(name) + symbol::VALUE);
+        let values = places.map(|at| u64::from(self.word(at)));
+        self.put64(places[0], values[1]);
+        self.put64(places[1], values[0]);
+    }
+
+    /// Where the buckets of `DT_GNU_HASH` are.
+    pub(crate) fn gnu_buckets(&self) -> usize {
+        let at = self.contents(".gnu.hash");
+        at + 16 + 8 * self.word(at + 8) as usize
+    }
+
+    /// The instruction of an entry of the image's own fixups.
+    pub(crate) fn fixup(&self, index: usize) -> usize {
+        let at = self.contents(".fixups") + 16 * index;
+        at.wrapping_add_signed(self.word(at).cast_signed() as isize)
+    }
+
+    /// Where the instruction behind the one at an address begins.
+    pub(crate) fn after(&self, address: usize) -> usize {
+        let code = &self.bytes[address..address + 16];
+        liblinux_check::function::decode(code, address as u64)[0].next_ip() as usize
     }
 
     /// Where the bytes are, between `from` and the end of the section.

@@ -1,0 +1,88 @@
+//! Every path through every function: the stack, the caller's registers, the end, and that nothing is read unset.
+//!
+//! # Invariants
+//!
+//! 1. Every function and slot is followed from its first instruction; a replacement is code in the midst of one, so of
+//!    it only what it writes is looked at.
+
+use crate::flow::{Kind, SAVED};
+use crate::rule::{Rule, Verdict, none_of};
+use crate::subject::Subject;
+use iced_x86::{InstructionInfoFactory, OpAccess, Register};
+
+const REMEDY: &str =
+    "disassemble the place in vdso64.so.dbg with objdump -d; compiled code obeys, so look at the assembly";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "stack-balance",
+        rows: &[28],
+        because: "a function that takes more or less from the stack than it puts there returns to some other address",
+        remedy: REMEDY,
+        check: stack_balance,
+    },
+    Rule {
+        name: "saved-registers",
+        rows: &[28],
+        because: "callers keep values of their own in rbx, rbp and r12 to r15 across every call",
+        remedy: REMEDY,
+        check: saved_registers,
+    },
+    Rule {
+        name: "function-ends",
+        rows: &[27, 29],
+        because: "code that runs off its function's end, or jumps into another's midst, executes what it was not meant to",
+        remedy: REMEDY,
+        check: function_ends,
+    },
+    Rule {
+        name: "set-registers",
+        rows: &[],
+        because: "what a register holds that this function never set is different in every caller",
+        remedy: REMEDY,
+        check: set_registers,
+    },
+];
+
+fn refuse(subject: &Subject<'_>, what: &str, kind: Kind) -> Verdict {
+    let flows = subject.flows()?;
+    let faults = flows.iter().flat_map(|(_, flow)| &flow.faults);
+    let wrong: Vec<&str> =
+        faults.filter(|(found, _)| *found == kind).map(|(_, what)| what.as_str()).collect();
+    none_of(what, &wrong)
+}
+
+fn stack_balance(subject: &Subject<'_>) -> Verdict {
+    refuse(subject, "stacks", Kind::Stack)
+}
+
+fn saved_registers(subject: &Subject<'_>) -> Verdict {
+    refuse(subject, "the caller's registers", Kind::Saved)?;
+    let mut factory = InstructionInfoFactory::new();
+    let mut wrong = Vec::new();
+    for function in subject.functions()?.iter().filter(|function| function.is_replacement) {
+        for instruction in &function.instructions {
+            let is_kept = |register: Register| {
+                let number = register.full_register().number();
+                register.is_gpr() && (SAVED.contains(&number) || register.full_register() == Register::RSP)
+            };
+            let info = factory.info(instruction);
+            let mut used = info.used_registers().iter();
+            if used.any(|used| {
+                !matches!(used.access(), OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
+                    && is_kept(used.register())
+            }) {
+                wrong.push(function.place(instruction));
+            }
+        }
+    }
+    none_of("replacements that change the stack pointer or the caller's registers", &wrong)
+}
+
+fn function_ends(subject: &Subject<'_>) -> Verdict {
+    refuse(subject, "ends of functions", Kind::Ends)
+}
+
+fn set_registers(subject: &Subject<'_>) -> Verdict {
+    refuse(subject, "registers and flags", Kind::Unset)
+}

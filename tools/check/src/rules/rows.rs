@@ -1,0 +1,256 @@
+//! The rows of call-frame information against the code that they describe, instruction by instruction.
+//!
+//! # Invariants
+//!
+//! 1. Each row is compared with what all paths to an instruction know; only the signal frame's, which describes what the
+//!    kernel puts on the stack, is compared with `struct sigcontext`.
+
+use crate::flow::{Region, SAVED, State, Value};
+use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::subject::Subject;
+use crate::view::frames::{Entry, Frames, Row};
+use gimli::{CallFrameInstruction, CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule};
+use liblinux_abi::syscall::find;
+
+const REMEDY: &str =
+    "compare `readelf --debug-dump=frames-interp` with objdump -d; assembly needs a .cfi line for each push";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "unwind-rows",
+        rows: &[22],
+        because: "a profiler stops at any instruction, and takes the caller's frame and registers from where the row says",
+        remedy: REMEDY,
+        check: unwind_rows,
+    },
+    Rule {
+        name: "frame-instructions",
+        rows: &[22],
+        because: "unwinders differ in what they do with instructions that a compiler never makes, and find the caller by the column named",
+        remedy: REMEDY,
+        check: frame_instructions,
+    },
+    Rule {
+        name: "signal-frame",
+        rows: &[22],
+        because: "unwinders look a return address up minus one, and go through a signal frame only if its entry says so",
+        remedy: "look at custom_rt_sigreturn in vdso/image: .cfi_signal_frame, beginning one byte before the entry",
+        check: signal_frame,
+    },
+];
+
+/// General registers by their DWARF numbers, which are not those of the processor.
+const REGISTERS: [usize; 16] = [0, 2, 1, 3, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// The DWARF number of the return address.
+const RETURN: Register = Register(16);
+
+fn number(register: Register) -> Option<usize> {
+    REGISTERS.get(usize::from(register.0)).copied()
+}
+
+/// What a row says that is not so in front of an instruction.
+fn untrue(row: &Row, state: &State) -> Option<String> {
+    let frame = match row.cfa {
+        CfaRule::RegisterAndOffset { register, offset } => {
+            number(register).map(|register| state.register(register))
+                == Some(Value::Place(Region::Frame, -offset))
+        }
+        CfaRule::Expression(_) => false,
+    };
+    if !frame {
+        return Some(format!("the frame is not at {:?}", row.cfa));
+    }
+    let rule =
+        |register: Register| row.registers.iter().find(|(found, _)| *found == register).map(|(_, rule)| rule);
+    let holds = |rule: Option<&RegisterRule<usize>>, own: Value, wanted: Value| match rule {
+        None | Some(RegisterRule::SameValue) | Some(RegisterRule::Undefined) => own == wanted,
+        Some(RegisterRule::Offset(offset)) => state.slot(*offset) == wanted,
+        Some(RegisterRule::Register(other)) => {
+            number(*other).is_some_and(|other| state.register(other) == wanted)
+        }
+        Some(_) => false,
+    };
+    if !holds(rule(RETURN), Value::Unknown, Value::Return) {
+        return Some(format!("the return address is not at {:?}", rule(RETURN)));
+    }
+    let others = row.registers.iter().map(|(register, _)| *register).filter(|register| *register != RETURN);
+    let saved = SAVED.into_iter().chain(others.filter_map(number));
+    let wrong = saved.into_iter().find(|register| {
+        let dwarf = REGISTERS.iter().position(|other| other == register).map(|place| Register(place as u16));
+        !holds(dwarf.and_then(rule), state.register(*register), Value::Caller(*register))
+    });
+    wrong.map(|register| format!("register {register} of the caller is not where the row says"))
+}
+
+fn unwind_rows(subject: &Subject<'_>) -> Verdict {
+    let frames = Frames::of(&subject.image)?;
+    let entries = frames.entries()?;
+    let mut wrong: Vec<String> = Vec::new();
+    let functions = subject.functions()?;
+    for (index, flow) in subject.flows()? {
+        let function = &functions[*index];
+        let before = entries.partition_point(|entry| entry.initial_address() <= function.range.start);
+        // The signal frame's rows are expressions over what the kernel put on the stack: `signal-frame` has them.
+        let Some(entry) = entries[..before].last().filter(|entry| !entry.is_signal_trampoline()) else {
+            continue;
+        };
+        let rows = match frames.rows(entry) {
+            Ok(rows) => rows,
+            Err(error) => {
+                wrong.push(error);
+                continue;
+            }
+        };
+        let starts = rows.iter().map(|row| row.addresses.start);
+        let is_between = |start: &u64| !function.leads_elsewhere && function.index_of(*start).is_none();
+        let between = starts.filter(is_between).map(|start| {
+            format!("{}: a row begins at {start:#x}, in the midst of an instruction", function.name())
+        });
+        wrong.extend(between);
+        for (instruction, state) in function.instructions.iter().zip(&flow.states) {
+            let row = rows.iter().find(|row| row.addresses.contains(&instruction.ip()));
+            if let Some(what) = state.as_ref().zip(row).and_then(|(state, row)| untrue(row, state)) {
+                wrong.push(format!("{}: {what}", function.place(instruction)));
+            }
+        }
+    }
+    none_of("call-frame information", &wrong)
+}
+
+fn signal_frame(subject: &Subject<'_>) -> Verdict {
+    let image = &subject.image;
+    let name = find("rt_sigreturn").map_or("", |call| call.symbol);
+    let exports = image.exports()?;
+    let restorer = exports.iter().find(|symbol| symbol.name == name);
+    let Some(restorer) = restorer else { return Err(Fault::Wrong(format!("{name} is not exported"))) };
+    let entries = Frames::of(image)?.entries()?;
+    let signal: Vec<u64> =
+        entries.iter().filter(|entry| entry.is_signal_trampoline()).map(Entry::initial_address).collect();
+    let wanted = restorer.value.wrapping_sub(1);
+    let found: Vec<String> = signal.iter().map(|start| format!("{start:#x}")).collect();
+    demand!(
+        signal == [wanted],
+        "signal frames begin at [{}], but {name} wants one, at {wanted:#x}, one byte before it",
+        found.join(", ")
+    );
+    let frames = Frames::of(image)?;
+    let entry = entries.iter().find(|entry| entry.is_signal_trampoline());
+    let rows = entry.map(|entry| frames.rows(entry)).transpose()?.unwrap_or_default();
+    let [row] = &rows[..] else {
+        return Err(Fault::Wrong(format!("the signal frame has {} rows, not one", rows.len())));
+    };
+    require_context(&frames, row)
+}
+
+/// `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: addresses of four bytes, from their own place.
+const ADDRESS_ENCODING: u8 = 0x1b;
+
+/// Bytes of an entry in front of its augmentation's length: its own length, its common entry, address and size of code.
+const ENTRY_HEADER: u64 = 16;
+
+/// What is odd about an entry's instructions.
+fn odd_instruction(found: &[CallFrameInstruction<usize>], is_signal: bool) -> Option<String> {
+    use CallFrameInstruction::{
+        AdvanceLoc, DefCfa, DefCfaExpression, DefCfaOffset, DefCfaRegister, Expression, Nop, Offset,
+        Register, RememberState, Restore, RestoreState, SameValue,
+    };
+    let is_kept = |register: gimli::Register| {
+        register == RETURN || number(register).is_some_and(|register| SAVED.contains(&register))
+    };
+    let used = found.iter().rposition(|one| *one != Nop).map_or(0, |last| last + 1);
+    found[..used].iter().find_map(|one| {
+        let is_known = match one {
+            AdvanceLoc { delta } => *delta > 0,
+            DefCfa { .. } | DefCfaRegister { .. } | DefCfaOffset { .. } | RememberState | RestoreState => {
+                true
+            }
+            Offset { register, .. } | Register { dest_register: register, .. } => is_kept(*register),
+            Restore { register } | SameValue { register } => is_kept(*register),
+            DefCfaExpression { .. } | Expression { .. } => is_signal,
+            _ => false,
+        };
+        (!is_known).then(|| format!("{one:?}"))
+    })
+}
+
+fn frame_instructions(subject: &Subject<'_>) -> Verdict {
+    let frames = Frames::of(&subject.image)?;
+    let mut wrong = Vec::new();
+    let copy = subject.image.kernel_copy();
+    for entry in frames.entries()?.into_iter().filter(|entry| !copy.contains(&entry.initial_address())) {
+        let (start, cie) = (entry.initial_address(), entry.cie());
+        let factors = (cie.code_alignment_factor(), cie.data_alignment_factor());
+        let encoding = cie.fde_address_encoding().map(|encoding| encoding.0);
+        let is_plain = cie.return_address_register() == RETURN && factors == (1, -8);
+        if !is_plain || encoding != Some(ADDRESS_ENCODING) || cie.version() != 1 {
+            wrong.push(format!("{start:#x} has a common entry of another kind"));
+        }
+        if subject.image.at(frames.start + entry.offset() as u64 + ENTRY_HEADER, 1)? != [0] {
+            wrong.push(format!("{start:#x} has an augmentation, which nothing in the image needs"));
+        }
+        if let Some(what) = odd_instruction(&frames.instructions(&entry)?, entry.is_signal_trampoline()) {
+            wrong.push(format!("{start:#x} has {what}"));
+        }
+        let rows = frames.rows(&entry)?;
+        let is_empty = |row: &Row| row.addresses.start >= row.addresses.end;
+        if rows.iter().any(is_empty)
+            || rows.last().is_some_and(|row| row.addresses.end != entry.end_address())
+        {
+            wrong.push(format!("{start:#x} has a row for no code"));
+        }
+    }
+    none_of("call-frame entries", &wrong)
+}
+
+/// The registers of `struct sigcontext` in its order, by their DWARF numbers: from `r8` to `rip`.
+const CONTEXT: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16];
+
+/// Bytes from the start of `struct ucontext`, to which `rsp` points, to its `struct sigcontext`.
+const CONTEXT_START: i64 = 40;
+
+/// `DW_OP_breg7`: `rsp` and a distance.
+const AT_RSP: u8 = 0x77;
+
+/// `DW_OP_deref`.
+const DEREF: u8 = 0x06;
+
+/// The distance from `rsp` that an expression begins with, and what is behind it. Assemblers pad the distance.
+fn from_rsp(expression: &[u8]) -> Option<(i64, &[u8])> {
+    let (&AT_RSP, distance) = expression.split_first()? else { return None };
+    let mut reader = EndianSlice::new(distance, LittleEndian);
+    let found = reader.read_sleb128().ok()?;
+    Some((found, reader.slice()))
+}
+
+/// Refuses unless the row finds every register where the kernel puts it in front of a signal handler.
+fn require_context(frames: &Frames<'_>, row: &Row) -> Verdict {
+    let context = || CONTEXT.iter().zip((CONTEXT_START..).step_by(8));
+    let stack = context().find(|(register, _)| **register == 7).map_or(0, |(_, place)| place);
+    let CfaRule::Expression(cfa) = &row.cfa else {
+        return Err(Fault::Wrong(format!(
+            "the signal frame is at {:?}, not where the context says",
+            row.cfa
+        )));
+    };
+    let found = from_rsp(frames.expression(cfa)?);
+    demand!(
+        found == Some((stack, &[DEREF])),
+        "the signal frame is at {found:x?}, not at the rsp of the context"
+    );
+    for (register, wanted) in context() {
+        let rule = row.registers.iter().find(|(found, _)| found.0 == *register).map(|(_, rule)| rule);
+        let Some(RegisterRule::Expression(expression)) = rule else {
+            return Err(Fault::Wrong(format!("the signal frame has {rule:?} for register {register}")));
+        };
+        let found = from_rsp(frames.expression(expression)?);
+        let is_there = found == Some((wanted, &[]));
+        demand!(is_there, "register {register} of the signal frame is at {found:x?}, not {wanted:#x}");
+    }
+    demand!(
+        row.registers.len() == CONTEXT.len(),
+        "the signal frame has rules for {} registers",
+        row.registers.len()
+    );
+    Ok(())
+}
