@@ -17,6 +17,7 @@
 //!    the formats and their readers demand.
 
 pub mod cli;
+pub mod demand;
 mod flow;
 pub mod function;
 pub mod image;

@@ -5,6 +5,7 @@
 //! 1. A rule's `check` returns `Ok` only after it has seen what it judges: an absent table is a refusal, or, where the
 //!    image may lack it, a [`Fault::NotJudged`] that the report shows.
 
+use crate::demand::Demand;
 use crate::subject::Subject;
 
 /// One demand on an image.
@@ -12,8 +13,8 @@ use crate::subject::Subject;
 pub struct Rule {
     /// Short name, in words joined by hyphens.
     pub name: &'static str,
-    /// The numbered demands of the list of loaders' demands that this rule stands for; empty for rules of our own.
-    pub rows: &'static [u8],
+    /// The demands that this rule stands for; none for rules about this image alone.
+    pub demands: &'static [Demand],
     /// Who breaks, and how, if the rule does not hold.
     pub because: &'static str,
     /// Where to look and what to run.

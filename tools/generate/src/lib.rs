@@ -8,6 +8,7 @@
 //! 1. Each checked-in file of [`OUTPUTS`] is what its row makes of the tables; every build of the image demands that.
 
 mod client;
+mod demands;
 mod fixup_header;
 mod legacy;
 mod version_script;
@@ -30,6 +31,7 @@ struct Output {
 /// Every generated file but the ABI lock, which is made of a built image.
 const OUTPUTS: &[Output] = &[
     Output { path: "linker/x86_64/vdso.map", text: version_script::text },
+    Output { path: "tools/check/DEMANDS.md", text: demands::text },
     Output { path: "vdso/abi/legacy.md", text: legacy::text },
     Output { path: "vdso/client/include/liblinux/fixup.h", text: fixup_header::text },
     Output { path: "vdso/client/include/liblinux.h", text: client::header::text },

@@ -26,21 +26,21 @@ const REMEDY: &str = "look at the entries pushed to .altinstructions in vdso/ima
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "alternative-format",
-        rows: &[],
+        demands: &[],
         because: "the kernel steps through the table by its own struct's size, and puts in what the feature allows, feature 0 always",
         remedy: REMEDY,
         check: alternative_format,
     },
     Rule {
         name: "alternative-originals",
-        rows: &[],
+        demands: &[],
         because: "the kernel overwrites the instructions that an entry names, wherever they are",
         remedy: REMEDY,
         check: alternative_originals,
     },
     Rule {
         name: "alternative-replacements",
-        rows: &[],
+        demands: &[],
         because: "the kernel copies the replacement over the original, and what is longer than that destroys what follows",
         remedy: REMEDY,
         check: alternative_replacements,

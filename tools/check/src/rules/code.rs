@@ -8,6 +8,7 @@
 //! 1. Every rule looks at every function of the unstripped image's symbol table, at every slot, and at every replacement
 //!    of an alternative; the rule `text-covered` refuses code that belongs to none of them.
 
+use crate::demand;
 use crate::function::{Function, decode};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -30,77 +31,77 @@ const VECTOR_CODE: &str = "chacha";
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "decodes",
-        rows: &[27, 28, 29],
+        demands: &[demand::DECLARED_CALLS, demand::CODE_BOUNDS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "what does not decode is data among code, or the end of a function in the middle of an instruction",
         remedy: "disassemble the place in vdso64.so.dbg with objdump -d, and move data to .rodata",
         check: decodes,
     },
     Rule {
         name: "text-covered",
-        rows: &[27],
+        demands: &[demand::DECLARED_CALLS],
         because: "code that belongs to no function is seen by no other rule, and has no call-frame information",
         remedy: "give the code a symbol with .type @function and .size, or fill the gap with int3",
         check: text_covered,
     },
     Rule {
         name: "syscall-sites",
-        rows: &[27],
+        demands: &[demand::DECLARED_CALLS],
         because: "sandboxes and compatibility layers tell calls by the place that they come from",
         remedy: "jump to the slot of the call instead of executing syscall in the function",
         check: syscall_sites,
     },
     Rule {
         name: "syscall-numbers",
-        rows: &[27],
+        demands: &[demand::DECLARED_CALLS],
         because: "an entry that makes another call than its name says is the worst bug that this library can have",
         remedy: "load the number of the table's row, for a legacy call its successor's, with `mov eax, NUMBER` before the syscall",
         check: syscall_numbers,
     },
     Rule {
         name: "no-kernel-gates",
-        rows: &[27],
+        demands: &[demand::DECLARED_CALLS],
         because: "int 0x80, sysenter and privileged instructions are no way into this kernel",
         remedy: "use syscall, in a slot",
         check: no_kernel_gates,
     },
     Rule {
         name: "no-hidden-calls",
-        rows: &[27],
+        demands: &[demand::DECLARED_CALLS],
         because: "all of the image is executable: a jump into the midst of an instruction makes a call that no site declares",
         remedy: "see the place with objdump -d; put a nop between two instructions, or another register or constant in one",
         check: no_hidden_calls,
     },
     Rule {
         name: "no-flag-changes",
-        rows: &[],
+        demands: &[],
         because: "callers build on a clear direction flag, and single-stepping and alignment checks are theirs to set",
         remedy: "copy memory upwards, and keep flags in no register: remove std and popf from vdso/image",
         check: no_flag_changes,
     },
     Rule {
         name: "no-segments",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "the caller's fs and gs may point to another libc's data, or to nothing",
         remedy: "look for thread-local variables and the stack protector in vdso/image's build",
         check: no_segments,
     },
     Rule {
         name: "no-vectors",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "entries keep every register but rax, rcx, r10 and r11, and language runtimes build on that",
         remedy: "build for x86_64-unknown-none, or with soft floats and without vector features",
         check: no_vectors,
     },
     Rule {
         name: "baseline-instructions",
-        rows: &[],
+        demands: &[],
         because: "the image runs on every x86-64 processor; newer instructions come in through alternatives alone",
         remedy: "build vdso/image for x86-64-v1, or push an entry to .altinstructions",
         check: baseline_instructions,
     },
     Rule {
         name: "frame-bound",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "Go calls the vDSO on stacks of few kilobytes, with no guard page in reach",
         remedy: "move large locals of the function to memory of the caller, or split it",
         check: frame_bound,

@@ -8,6 +8,7 @@
 //! 1. As in `code`: every function, slot and replacement is looked at.
 
 use super::code::no_instruction;
+use crate::demand;
 use crate::rule::{Rule, Verdict, none_of};
 use crate::subject::Subject;
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
@@ -17,35 +18,35 @@ use std::collections::BTreeSet;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-jump-tables",
-        rows: &[29],
+        demands: &[demand::NO_ABSOLUTE_ADDRESSES],
         because: "a jump through memory needs an address in memory, which needs a relocation, and is open to speculation",
         remedy: "compile without jump tables (-Z no-jump-tables, or -C llvm-args), or replace the match by comparisons",
         check: no_jump_tables,
     },
     Rule {
         name: "no-absolute-addresses",
-        rows: &[29],
+        demands: &[demand::NO_ABSOLUTE_ADDRESSES],
         because: "the image is mapped at another address in every process",
         remedy: "reach the data relative to rip",
         check: no_absolute_addresses,
     },
     Rule {
         name: "branch-targets",
-        rows: &[27, 29],
+        demands: &[demand::DECLARED_CALLS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "a branch into the middle of an instruction executes code that no other rule has seen",
         remedy: "look at the branch in vdso64.so.dbg with objdump -d",
         check: branch_targets,
     },
     Rule {
         name: "no-image-writes",
-        rows: &[10, 25],
+        demands: &[demand::NO_DATA, demand::DATA_PAGE_SYMBOLS],
         because: "the image and the kernel's data pages below it are mapped read-only: a store there is a crash",
         remedy: "keep what changes in memory of the caller's, or on the stack",
         check: no_image_writes,
     },
     Rule {
         name: "data-references",
-        rows: &[25, 29],
+        demands: &[demand::DATA_PAGE_SYMBOLS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "nothing is mapped that the image may touch but itself and the kernel's data pages below it",
         remedy: "compare the symbols of the data pages in linker/x86_64/vdso.lds with `layout` in vdso/abi",
         check: data_references,

@@ -7,6 +7,7 @@
 //!
 //! 1. Each rule first gets the dynamic table, and so refuses an image without one.
 
+use crate::demand;
 use crate::image::{Image, SYMBOL_SIZE};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -71,70 +72,70 @@ const NO_RELOCATIONS: &str =
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-relocation-tags",
-        rows: &[7],
+        demands: &[demand::NO_RELOCATIONS],
         because: NO_RELOCATIONS,
         remedy: "find the static that holds an address, or the reference to a symbol from elsewhere, in vdso/image",
         check: no_relocation_tags,
     },
     Rule {
         name: "no-relocation-sections",
-        rows: &[7],
+        demands: &[demand::NO_RELOCATIONS],
         because: NO_RELOCATIONS,
         remedy: "run `readelf -r` on the image and remove what the relocations are for from vdso/image",
         check: no_relocation_sections,
     },
     Rule {
         name: "no-unstripped-relocations",
-        rows: &[7],
+        demands: &[demand::NO_RELOCATIONS],
         because: "the kernel's build runs readelf over the unstripped image and stops at any relocation",
         remedy: "link without --emit-relocs, and look for what `readelf -r` shows in vdso/image",
         check: no_unstripped_relocations,
     },
     Rule {
         name: "no-dependencies",
-        rows: &[8],
+        demands: &[demand::NOTHING_UNDEFINED],
         because: "nothing can be loaded for the vDSO, and glibc would look for it in every process",
         remedy: "take libraries, run paths and versions of other objects out of the linker call (LD_RUN_PATH counts)",
         check: no_dependencies,
     },
     Rule {
         name: "no-initialisers",
-        rows: &[9],
+        demands: &[demand::NO_CONSTRUCTORS],
         because: "glibc runs the vDSO's initialisers and finalisers in every process; other loaders never do",
         remedy: "remove constructors and destructors from vdso/image",
         check: no_initialisers,
     },
     Rule {
         name: "dynamic-tables",
-        rows: &[13],
+        demands: &[demand::DYNAMIC_TABLES],
         because: "CRIU and rustix follow these addresses as they are, and old glibc reads what they lead to without bounds",
         remedy: "keep .dynsym, .dynstr and .dynamic of linker/x86_64/vdso.lds in the text segment",
         check: dynamic_tables,
     },
     Rule {
         name: "known-tags",
-        rows: &[13],
+        demands: &[demand::DYNAMIC_TABLES],
         because: "a tag that loaders know and this checker does not may have them do anything, and what follows the end mark is read by none",
         remedy: "look at the options of the linker call, and at KNOWN_TAGS of tools/check/src/rules/dynamic.rs",
         check: known_tags,
     },
     Rule {
         name: "unique-tags",
-        rows: &[13],
+        demands: &[demand::DYNAMIC_TABLES],
         because: "of a tag given twice some readers take the first and some the last",
         remedy: "look at the options of the linker call",
         check: unique_tags,
     },
     Rule {
         name: "string-table",
-        rows: &[13],
+        demands: &[demand::DYNAMIC_TABLES],
         because: "a name that no symbol has is the trace of an edit, and tools that print the strings take it for an entry",
         remedy: "link and strip the image anew with `cargo xtask image`",
         check: string_table,
     },
     Rule {
         name: "soname",
-        rows: &[14],
+        demands: &[demand::SONAME],
         because: "programs linked with DT_NEEDED of this name bind to the vDSO by it, and debuggers recognise it",
         remedy: "link with -soname linux-vdso.so.1",
         check: soname,

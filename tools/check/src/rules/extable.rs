@@ -7,6 +7,7 @@
 //!
 //! 1. An image without a table is reported as not judged, since it may have nothing that faults.
 
+use crate::demand;
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand};
 use crate::subject::Subject;
@@ -19,21 +20,21 @@ const REMEDY: &str = "look at the entries pushed to __ex_table in vdso/image/src
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "extable-absent",
-        rows: &[26],
+        demands: &[demand::EXCEPTION_TABLE],
         because: "the kernel reads the table from the unstripped image; mapped into processes it only says where they fault",
         remedy: "strip with `objcopy --remove-section __ex_table`: `cargo xtask image` does",
         check: extable_absent,
     },
     Rule {
         name: "extable-order",
-        rows: &[26],
+        demands: &[demand::EXCEPTION_TABLE],
         because: "an instruction with two fixups resumes at whichever the kernel finds first",
         remedy: REMEDY,
         check: extable_order,
     },
     Rule {
         name: "extable-targets",
-        rows: &[26],
+        demands: &[demand::EXCEPTION_TABLE],
         because: "the kernel compares with the faulting instruction's address and resumes at the fixup, with no check of its own",
         remedy: REMEDY,
         check: extable_targets,

@@ -5,6 +5,7 @@
 //! 1. Encodings are spelled out here as a second source, because the image's assembler is what is being checked.
 
 use super::extable;
+use crate::demand;
 use crate::function::jump_of;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -21,28 +22,28 @@ const INT3: u8 = 0xcc;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "fixup-slots",
-        rows: &[17, 18],
+        demands: &[demand::LOCKED, demand::ENTRY_ROOM],
         because: "old checkpoints hold the addresses of these entries, while what they jump to may move",
         remedy: "compare vdso/image/src/arch/x86_64/fixups.rs with `export::FIXUPS` and `layout::fixup_slot` in vdso/abi",
         check: fixup_slots,
     },
     Rule {
         name: "private-calls",
-        rows: &[27],
+        demands: &[demand::DECLARED_CALLS],
         because: "the kernel writes one number into the image, and what an entry adds to it decides which call is made",
         remedy: "compare vdso/image/src/arch/x86_64/private.rs with `export::PRIVATE` in vdso/abi",
         check: private_calls,
     },
     Rule {
         name: "fixup-table",
-        rows: &[26],
+        demands: &[demand::EXCEPTION_TABLE],
         because: "a handler searches the table by halves, and resumes where an entry says with no check of its own",
         remedy: "`cargo xtask image` sorts the table; look at `on_fault!` of vdso/image/src/arch/x86_64/exception.rs",
         check: fixup_table,
     },
     Rule {
         name: "own-fixups",
-        rows: &[26],
+        demands: &[demand::EXCEPTION_TABLE],
         because: "a signal handler stands in for the kernel with this table: what differs from the kernel's is a crash there",
         remedy: "use `on_fault!` of vdso/image/src/arch/x86_64/exception.rs for every access, then `cargo xtask image`",
         check: own_fixups,

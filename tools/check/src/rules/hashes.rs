@@ -9,6 +9,7 @@
 //! 1. Where these rules hold, a look-up of any name ends, reads nothing outside the tables, and finds a symbol exactly if
 //!    one has that name: each symbol stands once in the one chain that its hash selects, and each chain ends.
 
+use crate::demand;
 use crate::image::{Image, Symbol};
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -19,28 +20,28 @@ const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sysv-hash",
-        rows: &[12],
+        demands: &[demand::BOTH_HASH_TABLES],
         because: "musl and parse_vdso.c know no other table, and follow its chains without a bound, for absent names too",
         remedy: REMEDY,
         check: sysv_hash,
     },
     Rule {
         name: "sysv-hash-count",
-        rows: &[12],
+        demands: &[demand::BOTH_HASH_TABLES],
         because: "readers without section headers take the number of symbols from the hash table's nchain",
         remedy: REMEDY,
         check: sysv_hash_count,
     },
     Rule {
         name: "gnu-hash",
-        rows: &[12],
+        demands: &[demand::BOTH_HASH_TABLES],
         because: "glibc and Go prefer this table, walk its chains to their end marks, and believe it about absent names",
         remedy: REMEDY,
         check: gnu_hash,
     },
     Rule {
         name: "gnu-hash-bloom",
-        rows: &[12],
+        demands: &[demand::BOTH_HASH_TABLES],
         because: "glibc asserts that the filter's size is a power of two, and believes it when it says that a name is absent",
         remedy: REMEDY,
         check: gnu_hash_bloom,

@@ -4,6 +4,7 @@
 //!
 //! 1. These rules hold for ELF files of every class, so that a 32-bit or foreign file is refused and not misread.
 
+use crate::demand;
 use crate::rule::{Rule, Verdict, demand};
 use crate::subject::Subject;
 use goblin::elf::header::{EM_X86_64, ET_DYN};
@@ -25,21 +26,21 @@ const PN_XNUM: u16 = 0xffff;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "elf-ident",
-        rows: &[1],
+        demands: &[demand::ELF_HEADER],
         because: "rustix, CRIU and the kernel's vdso2c compare the identification bytes and give the vDSO up",
         remedy: REMEDY,
         check: elf_ident,
     },
     Rule {
         name: "elf-type",
-        rows: &[1],
+        demands: &[demand::ELF_HEADER],
         because: "loaders take nothing but a shared object for their own machine",
         remedy: REMEDY,
         check: elf_type,
     },
     Rule {
         name: "elf-sizes",
-        rows: &[1],
+        demands: &[demand::ELF_HEADER],
         because: "readers step through the program headers by the sizes given here, and some with no check of their own",
         remedy: REMEDY,
         check: elf_sizes,

@@ -4,6 +4,7 @@
 //!
 //! 1. Rules that compare with the unstripped image are not judged without one, and the report says so.
 
+use crate::demand;
 use crate::image::{Image, SHN_UNDEF, Symbol};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -16,56 +17,56 @@ const DATA_START: &str = "vvar_start";
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "page-multiple",
-        rows: &[23],
+        demands: &[demand::WHOLE_PAGES],
         because: "the kernel maps whole pages, and what follows the file in memory would be mapped with its last one",
         remedy: "pad the stripped image to a whole page: `cargo xtask image` does",
         check: page_multiple,
     },
     Rule {
         name: "tail-padding",
-        rows: &[23],
+        demands: &[demand::WHOLE_PAGES],
         because: "the padding is mapped executable into every process",
         remedy: "pad with zeros or int3 (0xcc): `cargo xtask image` does",
         check: tail_padding,
     },
     Rule {
         name: "between-sections",
-        rows: &[23],
+        demands: &[demand::WHOLE_PAGES],
         because: "all of the file is mapped executable, and code between the sections is code that no other rule sees",
         remedy: "link and strip the image anew with `cargo xtask image`; the linker fills these places with zeros",
         check: between_sections,
     },
     Rule {
         name: "tick",
-        rows: &[],
+        demands: &[],
         because: "the coarse clocks' resolution is read there, a number that the kernel's build writes into the image",
         remedy: "hand the image to a kernel through tools/embed, which takes TICK_NSEC from the kernel's configuration",
         check: tick,
     },
     Rule {
         name: "covers-load",
-        rows: &[24],
+        demands: &[demand::STRIPPED_AGREES],
         because: "vdso2c refuses a stripped image that is shorter than what the program headers promise",
         remedy: "strip the unstripped image of this very link: `cargo xtask image`",
         check: covers_load,
     },
     Rule {
         name: "same-code",
-        rows: &[24],
+        demands: &[demand::STRIPPED_AGREES],
         because: "debuggers show the unstripped image's symbols and lines for the stripped image's code",
         remedy: "make both from one link: `cargo xtask image`",
         check: same_code,
     },
     Rule {
         name: "data-pages",
-        rows: &[25],
+        demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c takes the places of the kernel's data pages from these symbols, and the code reads the pages there",
         remedy: "compare the symbols at the top of linker/x86_64/vdso.lds with `layout::DATA_PAGES` in vdso/abi",
         check: data_pages,
     },
     Rule {
         name: "unique-data-pages",
-        rows: &[25],
+        demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c refuses a symbol that it finds twice",
         remedy: "define each data page's symbol once, in linker/x86_64/vdso.lds",
         check: unique_data_pages,

@@ -4,13 +4,14 @@
 //!
 //! 1. Every difference refuses the image, additions too: what changes the interface is blessed first, and reviewed.
 
+use crate::demand;
 use crate::lock::Lock;
 use crate::rule::{Rule, Verdict, demand};
 use crate::subject::Subject;
 
 pub(super) const RULES: &[Rule] = &[Rule {
     name: "abi-lock",
-    rows: &[17],
+    demands: &[demand::LOCKED],
     because: "checkpoints hold offsets of the image, so an entry that moved sends a restored thread astray",
     remedy: "put entries back where they were; if the change is meant, run `cargo xtask bless` and commit linker/x86_64/vdso.abi",
     check: abi_lock,

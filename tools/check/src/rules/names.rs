@@ -5,6 +5,7 @@
 //!
 //! 1. The rules need the unstripped image's symbols and are not judged without them.
 
+use crate::demand;
 use crate::image::{SHN_UNDEF, Symbol};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -13,35 +14,35 @@ use goblin::elf::sym::{STT_GNU_IFUNC, STT_TLS};
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-undefined-locals",
-        rows: &[8],
+        demands: &[demand::NOTHING_UNDEFINED],
         because: "nothing is linked in that could define the symbol: the reference stays zero",
         remedy: "link with --no-undefined, and inline or write what vdso/image calls",
         check: no_undefined_locals,
     },
     Rule {
         name: "plain-locals",
-        rows: &[9],
+        demands: &[demand::NO_CONSTRUCTORS],
         because: "an indirect function needs a resolver, a thread-local variable a thread pointer, and the image has neither",
         remedy: "remove #[thread_local] and ifunc attributes from vdso/image",
         check: plain_locals,
     },
     Rule {
         name: "no-panics",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "a panic in the image would kill its caller, or unwind through frames that know nothing of it",
         remedy: "find the index, unwrap or arithmetic that can panic in vdso/image, and make it return an error",
         check: no_panics,
     },
     Rule {
         name: "no-allocation",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "the image has no heap, and its caller's must not be touched",
         remedy: "remove `alloc` from vdso/image's dependencies",
         check: no_allocation,
     },
     Rule {
         name: "no-stack-guards",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "probes touch stack that a Go thread does not have, and the protector reads its canary from fs",
         remedy: "build vdso/image without -Z stack-protector and with frames below a page",
         check: no_stack_guards,

@@ -4,6 +4,7 @@
 //!
 //! 1. Notes are read with 4-byte alignment, as every reader of a vDSO does.
 
+use crate::demand;
 use crate::rule::{Rule, Verdict, demand};
 use crate::subject::Subject;
 use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, notes};
@@ -15,21 +16,21 @@ const BUILD_ID_SIZE: usize = 20;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "note-layout",
-        rows: &[21],
+        demands: &[demand::NOTES],
         because: "readers step through notes by 4 bytes and misread everything behind one that is laid out otherwise",
         remedy: "keep nothing but .note.gnu.build-id in .note of linker/x86_64/vdso.lds",
         check: note_layout,
     },
     Rule {
         name: "build-id",
-        rows: &[21],
+        demands: &[demand::NOTES],
         because: "debuggers, profilers and our own boot tests know an image by its build-id",
         remedy: "link with --build-id, and keep .note.gnu.build-id and the PT_NOTE in linker/x86_64/vdso.lds",
         check: build_id,
     },
     Rule {
         name: "no-property-note",
-        rows: &[21],
+        demands: &[demand::NOTES],
         because: "the property note is aligned to 8 bytes, which readers of 4-byte notes stumble over",
         remedy: "discard .note.gnu.property in linker/x86_64/vdso.lds",
         check: no_property_note,

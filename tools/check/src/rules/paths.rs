@@ -5,6 +5,7 @@
 //! 1. Every function and slot is followed from its first instruction; a replacement is code in the midst of one, so of
 //!    it only what it writes is looked at.
 
+use crate::demand;
 use crate::flow::{Kind, SAVED};
 use crate::rule::{Rule, Verdict, none_of};
 use crate::subject::Subject;
@@ -16,28 +17,28 @@ const REMEDY: &str =
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "stack-balance",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "a function that takes more or less from the stack than it puts there returns to some other address",
         remedy: REMEDY,
         check: stack_balance,
     },
     Rule {
         name: "saved-registers",
-        rows: &[28],
+        demands: &[demand::CODE_BOUNDS],
         because: "callers keep values of their own in rbx, rbp and r12 to r15 across every call",
         remedy: REMEDY,
         check: saved_registers,
     },
     Rule {
         name: "function-ends",
-        rows: &[27, 29],
+        demands: &[demand::DECLARED_CALLS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "code that runs off its function's end, or jumps into another's midst, executes what it was not meant to",
         remedy: REMEDY,
         check: function_ends,
     },
     Rule {
         name: "set-registers",
-        rows: &[],
+        demands: &[],
         because: "what a register holds that this function never set is different in every caller",
         remedy: REMEDY,
         check: set_registers,

@@ -6,6 +6,7 @@
 //!
 //! 1. Headers, section and dynamic symbol tables are compared in full; the rule refuses if it compared none.
 
+use crate::demand;
 use crate::rule::{Rule, Verdict, demand};
 use crate::subject::Subject;
 use object::elf::FileHeader64;
@@ -14,7 +15,7 @@ use object::{Endianness, read::SectionIndex};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     name: "readers-agree",
-    rows: &[1, 13, 20],
+    demands: &[demand::ELF_HEADER, demand::DYNAMIC_TABLES, demand::SECTION_HEADERS],
     because: "of an image that two careful readers see differently, two programs will see different symbols",
     remedy: "compare `readelf -a` with the message; the file was probably edited after the link",
     check: readers_agree,

@@ -5,6 +5,7 @@
 //! 1. Each row is compared with what all paths to an instruction know; only the signal frame's, which describes what the
 //!    kernel puts on the stack, is compared with `struct sigcontext`.
 
+use crate::demand;
 use crate::flow::{Region, SAVED, State, Value};
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -18,21 +19,21 @@ const REMEDY: &str =
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "unwind-rows",
-        rows: &[22],
+        demands: &[demand::UNWIND_TABLES],
         because: "a profiler stops at any instruction, and takes the caller's frame and registers from where the row says",
         remedy: REMEDY,
         check: unwind_rows,
     },
     Rule {
         name: "frame-instructions",
-        rows: &[22],
+        demands: &[demand::UNWIND_TABLES],
         because: "unwinders differ in what they do with instructions that a compiler never makes, and find the caller by the column named",
         remedy: REMEDY,
         check: frame_instructions,
     },
     Rule {
         name: "signal-frame",
-        rows: &[22],
+        demands: &[demand::UNWIND_TABLES],
         because: "unwinders look a return address up minus one, and go through a signal frame only if its entry says so",
         remedy: "look at custom_rt_sigreturn in vdso/image: .cfi_signal_frame, beginning one byte before the entry",
         check: signal_frame,

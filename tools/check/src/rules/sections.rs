@@ -7,6 +7,7 @@
 //!
 //! 1. Each rule first gets the section headers, and so refuses an image that was stripped of them.
 
+use crate::demand;
 use crate::image::Section;
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -21,42 +22,42 @@ const HEADER_SIZE: u64 = 64;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "section-headers",
-        rows: &[20],
+        demands: &[demand::SECTION_HEADERS],
         because: "bionic finds the symbols through the section headers and does without the vDSO if it cannot",
         remedy: "strip with `objcopy --strip-all`, which keeps them, and pad the file afterwards",
         check: section_headers,
     },
     Rule {
         name: "dynsym-section",
-        rows: &[20],
+        demands: &[demand::SECTION_HEADERS],
         because: "bionic and elfutils look for SHT_DYNSYM and the string table that it links to",
         remedy: "keep .dynsym and .dynstr in linker/x86_64/vdso.lds",
         check: dynsym_section,
     },
     Rule {
         name: "sections-in-load",
-        rows: &[11, 20],
+        demands: &[demand::TEXT, demand::SECTION_HEADERS],
         because: "what lies outside the PT_LOAD is not where its address says",
         remedy: "assign every allocated section to the text segment in linker/x86_64/vdso.lds",
         check: sections_in_load,
     },
     Rule {
         name: "no-writable-data",
-        rows: &[10],
+        demands: &[demand::NO_DATA],
         because: "the image is mapped read-only and shared by all processes: a write is a crash",
         remedy: "remove `static mut`, atomics in statics and references to other objects from vdso/image",
         check: no_writable_data,
     },
     Rule {
         name: "no-tls-sections",
-        rows: &[6, 10],
+        demands: &[demand::NO_EXTRA_SEGMENTS, demand::NO_DATA],
         because: "glibc aborts on a vDSO with thread-local storage, and nobody would allocate it",
         remedy: "remove thread-local variables from vdso/image",
         check: no_tls_sections,
     },
     Rule {
         name: "text",
-        rows: &[11],
+        demands: &[demand::TEXT],
         because: "an image without code is a link that went wrong",
         remedy: "look at .text in linker/x86_64/vdso.lds, and whether the object was built for the image's target",
         check: text,

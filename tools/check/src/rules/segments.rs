@@ -7,6 +7,7 @@
 //!
 //! 1. After `load-at-zero` a file offset and an address are the same number; the other rules count on it.
 
+use crate::demand;
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use goblin::elf::program_header::{
@@ -26,56 +27,56 @@ const DYNAMIC_ENTRY_SIZE: u64 = 16;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "one-load",
-        rows: &[2],
+        demands: &[demand::ONE_LOAD],
         because: "glibc up to 2.42 crashes on a second PT_LOAD, CRIU refuses it, and the kernel maps the image R+X as a whole",
         remedy: REMEDY,
         check: one_load,
     },
     Rule {
         name: "load-at-zero",
-        rows: &[3],
+        demands: &[demand::LOAD_AT_ZERO],
         because: "the kernel maps the file from its first byte, and loaders find the headers through this segment",
         remedy: REMEDY,
         check: load_at_zero,
     },
     Rule {
         name: "load-geometry",
-        rows: &[4],
+        demands: &[demand::LOAD_ORDER],
         because: "loaders compute one bias for all segments, and a page can have only one protection",
         remedy: REMEDY,
         check: load_geometry,
     },
     Rule {
         name: "read-only-dynamic",
-        rows: &[5],
+        demands: &[demand::DYNAMIC_SEGMENT],
         because: "glibc relocates a writable dynamic table in place, and every program crashes on the read-only page",
         remedy: "give the dynamic segment FLAGS(4) in PHDRS of linker/x86_64/vdso.lds",
         check: read_only_dynamic,
     },
     Rule {
         name: "dynamic-ends",
-        rows: &[5],
+        demands: &[demand::DYNAMIC_SEGMENT],
         because: "loaders read the dynamic table until DT_NULL, with no other bound",
         remedy: "keep .dynamic whole in linker/x86_64/vdso.lds, and its segment on nothing else",
         check: dynamic_ends,
     },
     Rule {
         name: "known-segments",
-        rows: &[6, 21],
+        demands: &[demand::NO_EXTRA_SEGMENTS, demand::NOTES],
         because: "glibc aborts on PT_TLS, rustix refuses PT_INTERP and PT_GNU_RELRO, and no reader of a vDSO needs others",
         remedy: REMEDY,
         check: known_segments,
     },
     Rule {
         name: "segment-fields",
-        rows: &[3, 4, 21],
+        demands: &[demand::LOAD_AT_ZERO, demand::LOAD_ORDER, demand::NOTES],
         because: "readers take one of two fields that should be the same, and step through notes by the alignment given",
         remedy: REMEDY,
         check: segment_fields,
     },
     Rule {
         name: "segments-in-load",
-        rows: &[3, 5, 22],
+        demands: &[demand::LOAD_AT_ZERO, demand::DYNAMIC_SEGMENT, demand::UNWIND_TABLES],
         because: "readers add the load bias to a segment's address and read there, mapped or not",
         remedy: REMEDY,
         check: segments_in_load,

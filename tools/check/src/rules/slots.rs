@@ -8,6 +8,7 @@
 //! 1. The numbers and kinds are those of `liblinux_abi::syscall::SYSCALLS`; the encodings are spelled out here as a second
 //!    source, because the image's assembler is what is being checked.
 
+use crate::demand;
 use crate::function::{jump_of, slot_range};
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
@@ -24,28 +25,28 @@ const INT3: u8 = 0xcc;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "stub-bytes",
-        rows: &[18, 27],
+        demands: &[demand::ENTRY_ROOM, demand::DECLARED_CALLS],
         because: "checkpointers and tracers rely on all stubs being one body, whatever the number",
         remedy: REMEDY,
         check: stub_bytes,
     },
     Rule {
         name: "custom-slots",
-        rows: &[18, 27],
+        demands: &[demand::ENTRY_ROOM, demand::DECLARED_CALLS],
         because: "gdb and libgcc know rt_sigreturn by its bytes, and the other hand-written entries fit or jump to their bodies",
         remedy: REMEDY,
         check: custom_slots,
     },
     Rule {
         name: "unused-slots",
-        rows: &[27],
+        demands: &[demand::DECLARED_CALLS],
         because: "a jump to a call that does not exist has to trap, not to run into the next one",
         remedy: REMEDY,
         check: unused_slots,
     },
     Rule {
         name: "slot-symbols",
-        rows: &[17, 18],
+        demands: &[demand::LOCKED, demand::ENTRY_ROOM],
         because: "an entry's address is computed from its call's number, by people, tools and old checkpoints",
         remedy: "export the entry from its own slot: see `layout::slot` in vdso/abi",
         check: slot_symbols,

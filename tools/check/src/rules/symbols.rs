@@ -5,6 +5,7 @@
 //! 1. What must be exported is `liblinux_abi::image::export::exports()`; no name is written down here.
 //! 2. Each rule first gets the exports, and so refuses an image without any.
 
+use crate::demand;
 use crate::image::{SHN_UNDEF, Symbol};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -16,63 +17,63 @@ use std::collections::BTreeMap;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-undefined",
-        rows: &[8],
+        demands: &[demand::NOTHING_UNDEFINED],
         because: "nothing is loaded that could define the symbol: the reference stays zero",
         remedy: "link with --no-undefined, and inline or write what vdso/image calls",
         check: no_undefined,
     },
     Rule {
         name: "plain-symbols",
-        rows: &[9],
+        demands: &[demand::NO_CONSTRUCTORS],
         because: "an indirect function needs a resolver run by a relocation, a thread-local symbol needs a thread pointer",
         remedy: "export nothing but functions from vdso/image; choose by alternatives, not by resolvers",
         check: plain_symbols,
     },
     Rule {
         name: "export-shape",
-        rows: &[16],
+        demands: &[demand::EXPORTS],
         because: "Go and the kernel's own parse_vdso.c ignore what is not a defined, global or weak function in the text",
         remedy: "give the entry .type @function and .size, and list it in linker/x86_64/vdso.map",
         check: export_shape,
     },
     Rule {
         name: "expected-exports",
-        rows: &[16, 17],
+        demands: &[demand::EXPORTS, demand::LOCKED],
         because: "the table in vdso/abi promises these names to programs, and no other",
         remedy: "compare vdso/abi/src/syscall.rs and export.rs with linker/x86_64/vdso.map, then run `cargo xtask image`",
         check: expected_exports,
     },
     Rule {
         name: "unique-exports",
-        rows: &[25],
+        demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "of two symbols of one name some readers take the first and some the last",
         remedy: "look for a second definition of the name in vdso/image and linker/x86_64/vdso.map",
         check: unique_exports,
     },
     Rule {
         name: "null-symbol",
-        rows: &[8],
+        demands: &[demand::NOTHING_UNDEFINED],
         because: "index 0 stands for no symbol in every table, and readers skip it without a look",
         remedy: "link and strip the image anew with `cargo xtask image`",
         check: null_symbol,
     },
     Rule {
         name: "aliases",
-        rows: &[17],
+        demands: &[demand::LOCKED],
         because: "the two names of a standard function are one function: libcs use the one, programs the other",
         remedy: "export both names from one place in vdso/image",
         check: aliases,
     },
     Rule {
         name: "entry-room",
-        rows: &[18],
+        demands: &[demand::ENTRY_ROOM],
         because: "CRIU writes a 16-byte trampoline over an entry, and what shares those bytes is destroyed",
         remedy: "align the entry to 16 bytes and pad it to 16 in vdso/image",
         check: entry_room,
     },
     Rule {
         name: "name-length",
-        rows: &[19],
+        demands: &[demand::NAME_LENGTH],
         because: "CRIU copies names into 32 bytes and compares what fits",
         remedy: "choose a shorter name in vdso/abi",
         check: name_length,

@@ -7,6 +7,7 @@
 //!
 //! 1. The loaders' view is the one that all other rules judge; here the sections are held to it, field by field.
 
+use crate::demand;
 use crate::image::{Image, KERNEL_COPY, SYMBOL_SIZE, Section};
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -25,14 +26,14 @@ use liblinux_abi::image::layout::{PRIVATE, TEXT, TICK};
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sections-agree",
-        rows: &[13, 20],
+        demands: &[demand::DYNAMIC_TABLES, demand::SECTION_HEADERS],
         because: "loaders go by the dynamic table and debuggers by the sections: where the two differ, so do their symbols",
         remedy: "link and strip the image anew with `cargo xtask image`; the file was edited after the link",
         check: sections_agree,
     },
     Rule {
         name: "section-table",
-        rows: &[10, 20],
+        demands: &[demand::NO_DATA, demand::SECTION_HEADERS],
         because: "readers that go by sections find them by name, type and flags, and take an unknown one for what it claims to be",
         remedy: "list the section in linker/x86_64/vdso.lds and in SECTIONS of tools/check/src/rules/twins.rs",
         check: section_table,

@@ -7,6 +7,7 @@
 //!
 //! 1. gimli reads both sections; each query that yields no entry is a refusal.
 
+use crate::demand;
 use crate::image::Image;
 use crate::rule::{Fault, Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
@@ -17,21 +18,21 @@ const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's c
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "eh-frame-hdr",
-        rows: &[22],
+        demands: &[demand::UNWIND_TABLES],
         because: "unwinders search this table and nothing else: an entry missing from it, or out of order, is not found",
         remedy: "link with --eh-frame-hdr, and keep .eh_frame_hdr and .eh_frame in linker/x86_64/vdso.lds",
         check: eh_frame_hdr,
     },
     Rule {
         name: "unwind-entries",
-        rows: &[22],
+        demands: &[demand::UNWIND_TABLES],
         because: "a debugger or profiler that stops in an entry without call-frame information loses the whole stack",
         remedy: REMEDY,
         check: unwind_entries,
     },
     Rule {
         name: "unwind-functions",
-        rows: &[22],
+        demands: &[demand::UNWIND_TABLES],
         because: "a thread can be stopped in local functions too, and the stack is lost there as well",
         remedy: REMEDY,
         check: unwind_functions,

@@ -4,6 +4,7 @@
 //!
 //! 1. Every field that some reader uses has the value that the linker writes, so that all readers see the same.
 
+use crate::demand;
 use crate::rule::{Rule, Verdict, demand, none_of};
 use crate::subject::Subject;
 use crate::view::hashes::sysv;
@@ -19,21 +20,21 @@ const FLAG_BASE: u16 = 1;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "version-definitions",
-        rows: &[15],
+        demands: &[demand::VERSIONS],
         because: "Go crashes at start on a vDSO without version definitions, and musl and rustix take only the right one",
         remedy: REMEDY,
         check: version_definitions,
     },
     Rule {
         name: "version-base",
-        rows: &[15],
+        demands: &[demand::VERSIONS],
         because: "glibc and readers that print versions expect the first definition to name the file itself",
         remedy: REMEDY,
         check: version_base,
     },
     Rule {
         name: "version-symbols",
-        rows: &[15],
+        demands: &[demand::VERSIONS],
         because: "musl, Go and rustix skip a symbol whose version is another one or hidden",
         remedy: REMEDY,
         check: version_symbols,
