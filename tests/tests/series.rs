@@ -50,6 +50,24 @@ fn each_private_call_has_one_site() {
     }
 }
 
+/// The image's path is the only question: who answers all others with yes builds the kernel that others build.
+#[test]
+fn all_yes_asks_for_no_second_image() {
+    let source = Source::cached();
+    for target in ["allyesconfig", "allmodconfig"] {
+        let build = tempfile::tempdir().expect("a folder");
+        let mut make = Command::new("make");
+        make.arg("-C").arg(source.root()).arg(format!("O={}", build.path().display())).arg(target);
+        let output = make.output().expect("make runs");
+        assert!(output.status.success(), "{target}: {}", String::from_utf8_lossy(&output.stderr));
+        let config = std::fs::read_to_string(build.path().join(".config")).expect("a configuration");
+        assert!(config.lines().any(|line| line == "CONFIG_X86_64=y"), "{target} is of another machine");
+        assert!(config.contains("CONFIG_X86_VDSO64_PREBUILT_IMAGE=\"\""), "{target} is not asked for a path");
+        let wanted = config.lines().find(|line| line.starts_with("CONFIG_X86_VDSO64_PREBUILT="));
+        assert_eq!(wanted, None, "{target}");
+    }
+}
+
 #[test]
 fn each_patch_passes_checkpatch() {
     let source = Source::cached();
