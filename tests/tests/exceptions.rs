@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Signal, code, exception.
 type Row = (u32, u32, u64);
 
-/// Exceptions that 64-bit code cannot raise: `into` and `bound` do not exist there, a coprocessor's segment overrun ended with
-/// the 80386, and a failed `iret` is one of 32-bit kernels.
-const NOT_IN_64_BIT_CODE: [&str; 4] = ["X86_TRAP_OF", "X86_TRAP_BR", "X86_TRAP_OLD_MF", "X86_TRAP_IRET"];
+/// Exceptions that 64-bit code cannot raise: `bound` does not exist there, a coprocessor's segment overrun ended with the
+/// 80386, and a failed `iret` is one of 32-bit kernels. (`into` does not exist either, but `int $4` raises an overflow.)
+const NOT_IN_64_BIT_CODE: [&str; 3] = ["X86_TRAP_BR", "X86_TRAP_OLD_MF", "X86_TRAP_IRET"];
 
 /// The numbers behind names that headers define.
 fn numbers(source: &Source) -> BTreeMap<String, u64> {

@@ -16,7 +16,7 @@ struct state {
 	uint64_t regs[R_COUNT];		/* 0 */
 	uint64_t saved_sp;		/* 128 */
 	uint64_t trap, error, address;	/* of the oracle */
-	uint64_t ip;
+	uint64_t ip, flags;
 	int signal, code;
 };
 
@@ -117,6 +117,7 @@ static void see(int sig, siginfo_t *info, void *context)
 		return;
 	memcpy(oracle->regs, regs, sizeof(oracle->regs));
 	oracle->trap = regs[REG_TRAPNO];
+	oracle->flags = regs[REG_EFL];
 	oracle->error = regs[REG_ERR];
 	oracle->address = regs[REG_CR2];
 	oracle->ip = regs[REG_RIP];

@@ -97,6 +97,18 @@ static void land(const struct exception *exception, const char *how, const struc
 	test(ret == 1 && same(&seen, wanted) && signals == (way == DISPATCH), "%s: %s", exception->name, how);
 }
 
+/*
+ * Whether dispatch cannot tell the fault from a signal frame that the kernel could not write: a general protection fault
+ * of a thread without a stack, on a processor that leaves RF clear. Processors raise a stack segment fault there and set
+ * RF, QEMU's TCG does neither.
+ */
+static int is_ambiguous(const struct state *wanted)
+{
+	int64_t sp = wanted->regs[R_SP];
+
+	return wanted->trap == 13 && !(wanted->flags & 0x10000) && sp != (int64_t)((uint64_t)sp << 16) >> 16;
+}
+
 static void exception_tests(void)
 {
 	for (size_t i = 0; i < EXCEPTIONS; i++) {
@@ -117,6 +129,10 @@ static void exception_tests(void)
 		}
 		choose(KERNEL);
 		land(exception, "kernel", &wanted);
+		if (is_ambiguous(&wanted)) {
+			skip("this processor reports it as no processor does", "%s: dispatch", exception->name);
+			continue;
+		}
 		choose(DISPATCH);
 		land(exception, "dispatch", &wanted);
 	}

@@ -17,7 +17,8 @@ pub const SIGNALS: [u32; 4] = [SIGILL, SIGBUS, SIGFPE, SIGSEGV];
 const SIGILL: u32 = 4;
 const SIGBUS: u32 = 7;
 const SIGFPE: u32 = 8;
-const SIGSEGV: u32 = 11;
+/// `SIGSEGV`: also what becomes of a thread for which the kernel cannot write a signal frame.
+pub const SIGSEGV: u32 = 11;
 
 /// Codes of a signal, and the bits of the exceptions (`X86_TRAP_*`) that they may come from.
 type Row = (u32, &'static [u32], u32);
@@ -26,8 +27,8 @@ type Row = (u32, &'static [u32], u32);
 const ROWS: &[Row] = &[
     // SEGV_MAPERR, SEGV_ACCERR, SEGV_PKUERR: page fault.
     (SIGSEGV, &[1, 2, 4], 1 << 14),
-    // Invalid TSS, general protection.
-    (SIGSEGV, &[SI_KERNEL], 1 << 10 | 1 << 13),
+    // Overflow (`int 4`), invalid TSS, general protection.
+    (SIGSEGV, &[SI_KERNEL], 1 << 4 | 1 << 10 | 1 << 13),
     // BUS_ADRALN: alignment check.
     (SIGBUS, &[1], 1 << 17),
     // BUS_ADRERR: page fault.

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::lookup::lookup;
 use crate::memory::{Fault, Memory};
 use crate::table;
-use liblinux_abi::arch::x86_64::exception::{SI_KERNEL, raises};
+use liblinux_abi::arch::x86_64::exception::{SI_KERNEL, SIGSEGV, raises};
 use liblinux_abi::arch::x86_64::signal::{
     CS, ERROR_CODE, FAULT_ADDRESS, FLAGS, FLAGS_RESUME, FPSTATE, FPSTATE_MAGIC, FPSTATE_MAGIC_AT,
     FPSTATE_SIZE, FPSTATE_SIZE_AT, RCX, RDI, RDX, RED_ZONE, RIP, RSI, RSP, SI_CODE, TRAP_NUMBER,
@@ -81,7 +81,7 @@ pub fn dispatch<M: Memory>(
 /// another signal. Of the latter the context has the number of an exception before, which may have been a general
 /// protection fault as well. The resume flag tells them apart: processors set it as they report a fault, not as they
 /// report an interrupt or return from a call. Emulators may leave it clear, so a thread whose stack has room for the frame
-/// is believed, too.
+/// is believed, too. A stack segment fault, whose stack has no room by its nature, is a SIGBUS and needs no such proof.
 #[inline(always)]
 fn is_exception<M: Memory>(memory: &M, siginfo: u64, context: u64, trap: u64) -> Result<bool, Fault> {
     let signal = memory.load_half(siginfo)?;
@@ -89,8 +89,11 @@ fn is_exception<M: Memory>(memory: &M, siginfo: u64, context: u64, trap: u64) ->
     if !raises(signal, code, trap) {
         return Ok(false);
     }
+    if code != SI_KERNEL || signal != SIGSEGV {
+        return Ok(true);
+    }
     let flags = memory.load(context.wrapping_add(FLAGS as u64))?;
-    Ok(code != SI_KERNEL || flags & FLAGS_RESUME != 0 || has_room(memory, context).is_ok())
+    Ok(flags & FLAGS_RESUME != 0 || has_room(memory, context).is_ok())
 }
 
 /// Fails if the interrupted stack has no room for a frame like the one that this context is in.
