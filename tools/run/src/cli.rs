@@ -2,29 +2,19 @@
 //!
 //! # Invariants
 //!
-//! 1. The exit status is the program's own; otherwise, as with `env(1)`, [`FAILURE`] if we failed, [`NOT_EXECUTABLE`] if
-//!    the program was found and cannot be run, [`NOT_FOUND`] if it was not found.
+//! 1. The exit status is the program's own, or one of [`crate::status`].
 
 use crate::ground::{self, Work};
 use crate::image::Image;
 use crate::launch::Launch;
-use crate::messages::printable;
+use crate::messages::{NAME, printable};
+use crate::status::{FAILURE, NOT_EXECUTABLE, NOT_FOUND};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use nix::errno::Errno;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-
-/// What this program is called in its messages.
-pub(crate) const NAME: &str = "liblinux-run";
-
-/// We failed.
-pub const FAILURE: u8 = 125;
-/// The program cannot be run.
-pub const NOT_EXECUTABLE: u8 = 126;
-/// There is no such program.
-pub const NOT_FOUND: u8 = 127;
 
 /// Runs a program with the liblinux image in place of the kernel's vDSO.
 ///

@@ -12,8 +12,7 @@
 //! 3. Files are bytes: a program's name may be anything.
 
 use crate::arch;
-use crate::memory::{peek, poke};
-use crate::tracee;
+use crate::tracee::{self, peek, poke};
 use anyhow::{Context as _, Result, ensure};
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::libc;

@@ -39,6 +39,7 @@ mod obstacle;
 mod privileges;
 mod setup;
 mod stack;
+pub mod status;
 mod storm;
 mod tracee;
 mod tracer;

@@ -11,17 +11,11 @@
 
 use crate::arch;
 use crate::folder::{Folder, SCRATCH};
-use crate::tracee;
+use crate::tracee::{self, WORD, peek, poke};
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
-use nix::libc::c_long;
-use nix::sys::ptrace;
 use nix::unistd::Pid;
 use std::io;
-use std::ptr::without_provenance_mut;
-
-/// Bytes that `ptrace` reads or writes at once. A word at a multiple of this lies in one page.
-const WORD: usize = size_of::<c_long>();
 
 /// A process's memory.
 #[derive(Debug)]
@@ -75,16 +69,6 @@ impl Memory {
             None => Ok(write_words(self.pid, address, bytes)?),
         }
     }
-}
-
-/// Reads the word at `address`.
-pub(crate) fn peek(pid: Pid, address: u64) -> nix::Result<[u8; WORD]> {
-    Ok(ptrace::read(pid, without_provenance_mut(address as usize))?.to_ne_bytes())
-}
-
-/// Writes the word at `address`.
-pub(crate) fn poke(pid: Pid, address: u64, word: [u8; WORD]) -> nix::Result<()> {
-    ptrace::write(pid, without_provenance_mut(address as usize), c_long::from_ne_bytes(word))
 }
 
 /// Where in its word `address` is, and how many of `size` bytes the word has from there on.

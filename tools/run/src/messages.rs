@@ -25,6 +25,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
+/// The name of the runner in its messages.
+pub(crate) const NAME: &str = "liblinux-run";
+
 /// How many descriptors of a program are looked at.
 const SEARCHED: c_int = 64;
 
@@ -60,7 +63,7 @@ impl Messages {
 
     /// Says something about `pid` that the user must know.
     pub(crate) fn say(&self, pid: Pid, text: &str) {
-        let line = format!("{}: {text}\n", crate::cli::NAME);
+        let line = format!("{}: {text}\n", NAME);
         // Invariant 2.
         let _ = match &self.error {
             Error::Held(error) => (&*error).write_all(line.as_bytes()).is_ok(),

@@ -16,13 +16,13 @@
 //!    and a filter may kill for other calls.
 
 use crate::arch;
-use crate::cli::FAILURE;
 use crate::folder::{Folder, SCRATCH};
 use crate::image::{Copy, Image};
 use crate::injection::Injection;
 use crate::kernel::Functions;
 use crate::memory::Memory;
 use crate::stack::{Edit, Stack};
+use crate::status::FAILURE;
 use crate::tracee;
 use anyhow::{Context as _, Result, bail};
 use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};

@@ -16,12 +16,15 @@
 
 use crate::change::Change;
 use nix::errno::Errno;
-use nix::libc::{self, c_uint, c_void};
+use nix::libc::{self, c_long, c_uint, c_void};
 use nix::sys::ptrace::{self, Options};
 use nix::unistd::Pid;
-use std::ptr::null_mut;
+use std::ptr::{null_mut, without_provenance_mut};
 
 pub(crate) use nix::sys::ptrace::{getregs as registers, setregs as set_registers};
+
+/// Bytes that `ptrace` reads or writes at once. A word at a multiple of this lies in one page.
+pub(crate) const WORD: usize = size_of::<c_long>();
 
 /// Bytes of the kernel's signal set.
 const SIGNAL_SET_SIZE: usize = 8;
@@ -90,6 +93,16 @@ pub(crate) fn signal_mask(pid: Pid) -> nix::Result<u64> {
 /// Sets the signals that it blocks.
 pub(crate) fn set_signal_mask(pid: Pid, mut mask: u64) -> nix::Result<()> {
     request(libc::PTRACE_SETSIGMASK, pid, SIGNAL_SET_SIZE as *mut c_void, (&raw mut mask).cast())
+}
+
+/// Reads the word at `address`.
+pub(crate) fn peek(pid: Pid, address: u64) -> nix::Result<[u8; WORD]> {
+    Ok(ptrace::read(pid, without_provenance_mut(address as usize))?.to_ne_bytes())
+}
+
+/// Writes the word at `address`.
+pub(crate) fn poke(pid: Pid, address: u64, word: [u8; WORD]) -> nix::Result<()> {
+    ptrace::write(pid, without_provenance_mut(address as usize), c_long::from_ne_bytes(word))
 }
 
 fn request(request: c_uint, pid: Pid, address: *mut c_void, data: *mut c_void) -> nix::Result<()> {
