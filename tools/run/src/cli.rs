@@ -4,8 +4,8 @@
 //!
 //! 1. The exit status is the program's own, or one of [`crate::status`].
 
+use crate::copy::Image;
 use crate::ground::{self, Work};
-use crate::image::Image;
 use crate::launch::Launch;
 use crate::messages::{NAME, printable};
 use crate::status::{FAILURE, NOT_EXECUTABLE, NOT_FOUND};

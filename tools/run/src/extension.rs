@@ -20,7 +20,7 @@
 //! 2. Except for [`Extension::place`], the bytes depend on the image and the kernel alone.
 
 use crate::frames::{self, Frames};
-use crate::kernel::{Code, Functions};
+use crate::functions::{Code, Functions};
 use anyhow::{Context as _, Result, anyhow};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_check::image::Image as Elf;

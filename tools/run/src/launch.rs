@@ -31,8 +31,8 @@
 #![expect(unsafe_code, reason = "processes are made by the bare call")]
 
 use crate::allowance::Allowance;
+use crate::copy::Image;
 use crate::descriptor;
-use crate::image::Image;
 use crate::messages::Messages;
 use crate::obstacle;
 use crate::tracee;

@@ -3,7 +3,7 @@
 //! The program and all that it starts are traced, for one purpose: each time one of them has become another program
 //! (`execve`), and before that executes its first instruction, the image is mapped into it and `AT_SYSINFO_EHDR` made to
 //! point there. The kernel's own vDSO and its data stay mapped: standard functions are answered by a copy of its code,
-//! which reads that data ([`image`]).
+//! which reads that data ([`copy`]).
 //! Then the program runs by itself. It needs no privileges and changes no file.
 //!
 //! From the outside in: [`cli`], [`launch`] (the tracer beside the program), [`tracer`] (its loop), [`setup`] (one program
@@ -24,19 +24,20 @@ mod allowance;
 mod arch;
 mod change;
 pub mod cli;
+mod copy;
 mod descriptor;
 mod extension;
 mod folder;
 mod frames;
+mod functions;
 mod ground;
-mod image;
 mod injection;
-mod kernel;
 mod launch;
 mod memory;
 mod messages;
 mod obstacle;
 mod privileges;
+mod running;
 mod setup;
 mod stack;
 pub mod status;

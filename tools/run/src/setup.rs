@@ -16,11 +16,11 @@
 //!    and a filter may kill for other calls.
 
 use crate::arch;
+use crate::copy::{Copy, Image};
 use crate::folder::{Folder, SCRATCH};
-use crate::image::{Copy, Image};
 use crate::injection::Injection;
-use crate::kernel::Functions;
 use crate::memory::Memory;
+use crate::running::Running;
 use crate::stack::{Edit, Stack};
 use crate::status::FAILURE;
 use crate::tracee;
@@ -80,17 +80,17 @@ struct Plan {
     has_filter: bool,
 }
 
-/// Gives `image` to the process `pid`. `functions` are those of the last vDSO seen.
-pub(crate) fn give(pid: Pid, image: &Image, functions: &mut Functions) -> Outcome {
-    match prepare(pid, functions) {
-        Ok((memory, plan)) => install(pid, &memory, &plan, image, functions),
+/// Gives `image` to the process `pid`. `kernel` is the last vDSO seen.
+pub(crate) fn give(pid: Pid, image: &Image, kernel: &mut Running) -> Outcome {
+    match prepare(pid, kernel) {
+        Ok((memory, plan)) => install(pid, &memory, &plan, image, kernel),
         Err(error) if is_stopped(pid) => Outcome::LeftAlone(format!("{error:#}")),
         Err(_) => Outcome::Gone,
     }
 }
 
 /// Looks at the process; an error is a reason to leave it alone.
-fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
+fn prepare(pid: Pid, known: &mut Running) -> Result<(Memory, Plan)> {
     const NOT_NATIVE: &str = "it is no 64-bit program";
     let registers = tracee::registers(pid)?;
     if !arch::is_native(&registers) {
@@ -103,9 +103,9 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
         bail!(NOT_NATIVE);
     }
     let kernel = stack.vdso();
-    *functions = match kernel {
-        Some(address) => Functions::of(&memory, address, std::mem::take(functions))?,
-        None => Functions::default(),
+    *known = match kernel {
+        Some(address) => Running::of(&memory, address, std::mem::take(known))?,
+        None => Running::default(),
     };
     // Where nothing says that there is no filter, there may be one.
     let mode = memory.folder().and_then(|folder| folder.status("Seccomp").ok()?);
@@ -125,9 +125,9 @@ fn read_stack(memory: &Memory, stack_pointer: u64) -> Result<Stack> {
     }
 }
 
-fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, functions: &Functions) -> Outcome {
-    let kernel = plan.kernel.map(|address| (address, functions));
-    let site = kernel.and_then(|(address, functions)| Some(address + functions.system_call()?));
+fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, kernel: &Running) -> Outcome {
+    let kernel = plan.kernel.map(|address| (address, kernel));
+    let site = kernel.and_then(|(address, kernel)| Some(address + kernel.functions().system_call()?));
     let mut injection = match Injection::begin(pid, memory, site) {
         Ok(injection) => injection,
         Err(error) => return killed(pid, error),
@@ -163,7 +163,7 @@ fn map(
     memory: &Memory,
     plan: &Plan,
     image: &Image,
-    kernel: Option<(u64, &Functions)>,
+    kernel: Option<(u64, &Running)>,
 ) -> Result<(Given, u64)> {
     let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let base = find_room(injection, plan, image, kernel)?;
@@ -208,19 +208,20 @@ fn find_room(
     injection: &mut Injection<'_>,
     plan: &Plan,
     image: &Image,
-    kernel: Option<(u64, &Functions)>,
+    kernel: Option<(u64, &Running)>,
 ) -> Result<u64> {
-    let functions = kernel.map(|(_, functions)| functions);
     let (data, read) = (DATA_SIZE as u64, libc::PROT_READ as u64);
-    let (size, flags) =
-        (data + image.size(functions) as u64, (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64);
+    let (size, flags) = (
+        data + image.size(kernel.map(|(_, kernel)| kernel)) as u64,
+        (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64,
+    );
     let mut map = |wish: u64| {
         let mapped = injection.call("mmap", [wish, size, read, flags, u64::MAX, 0]);
         mapped.with_context(|| format!("there is no room for the image's {} KiB", size >> 10))
     };
-    let Some((home, functions)) = kernel else { return Ok(map(0)? + data) };
+    let Some((home, kernel)) = kernel else { return Ok(map(0)? + data) };
     let is_near = |place: u64| place.abs_diff(home) < NEAR;
-    let mut place = map(home + functions.bytes().len() as u64)?;
+    let mut place = map(home + kernel.functions().bytes().len() as u64)?;
     if !is_near(place) {
         let below = home.saturating_sub(KERNEL_DATA_MAX + size) & !(PAGE_SIZE as u64 - 1);
         if let Ok(mut other) = map(below) {

@@ -14,14 +14,15 @@
 //!    sees the end ([`crate::messages`]).
 
 use crate::allowance::Allowance;
+use crate::change::Change;
+use crate::copy::Image;
 use crate::folder::Folder;
-use crate::image::Image;
-use crate::kernel::Functions;
 use crate::messages::{Messages, printable};
+use crate::privileges;
+use crate::running::Running;
 use crate::setup::{self, Given, Outcome};
 use crate::storm::Storm;
 use crate::tracee;
-use crate::{change::Change, privileges};
 use liblinux_abi::image::layout::DATA_SIZE;
 use nix::unistd::Pid;
 use std::collections::HashSet;
@@ -33,7 +34,7 @@ pub(crate) struct Tracer {
     /// Whether other programs than the first get the image, too.
     is_following: bool,
     messages: Messages,
-    functions: Functions,
+    kernel: Running,
     allowance: Allowance,
     storm: Storm,
     /// What is traced, where the allowance is limited; some of it may be gone.
@@ -45,8 +46,8 @@ pub(crate) struct Tracer {
 impl Tracer {
     /// A tracer of the process that this one has seized.
     pub(crate) fn new(image: Image, is_following: bool, messages: Messages, allowance: Allowance) -> Self {
-        let (functions, storm, known) = (Functions::default(), Storm::new(), HashSet::new());
-        Self { image, is_following, messages, functions, allowance, storm, known, is_ending: false }
+        let (kernel, storm, known) = (Running::default(), Storm::new(), HashSet::new());
+        Self { image, is_following, messages, kernel, allowance, storm, known, is_ending: false }
     }
 
     /// Serves until no traced process is left.
@@ -112,7 +113,7 @@ impl Tracer {
 
     /// Gives the image to a process that has become another program.
     fn exec(&mut self, pid: Pid) -> nix::Result<()> {
-        let outcome = setup::give(pid, &self.image, &mut self.functions);
+        let outcome = setup::give(pid, &self.image, &mut self.kernel);
         let folder = Folder::of(pid).ok();
         let program = folder.as_ref().and_then(|folder| folder.program().ok());
         let program = program.map_or_else(|| "?".to_owned(), |path| printable(&path));

@@ -22,7 +22,7 @@
 
 use crate::arch::{JUMP_SIZE, SHORT_JUMP_SIZE, jump, short_jump};
 use crate::extension::Extension;
-use crate::kernel::Functions;
+use crate::running::Running;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use liblinux_abi::image::export::{SGX_ENTER_ENCLAVE, standard};
 use liblinux_abi::image::layout::{PAGE_SIZE, slot};
@@ -116,8 +116,8 @@ impl Image {
     }
 
     /// Bytes of a copy, at most, in a process whose kernel's vDSO is as given.
-    pub(crate) fn size(&self, kernel: Option<&Functions>) -> usize {
-        let extension = kernel.and_then(|functions| functions.extension(&self.bytes).ok());
+    pub(crate) fn size(&self, kernel: Option<&Running>) -> usize {
+        let extension = kernel.and_then(|kernel| kernel.extension(&self.bytes).ok());
         extension.map_or(self.bytes.len(), Extension::size)
     }
 
@@ -127,9 +127,9 @@ impl Image {
     }
 
     /// The copy that is to lie at `base` of a process in which the kernel's vDSO is as given.
-    pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Functions)>) -> Copy {
-        let extended = kernel.map(|(home, functions)| {
-            let extension = functions.extension(&self.bytes)?;
+    pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Running)>) -> Copy {
+        let extended = kernel.map(|(home, kernel)| {
+            let extension = kernel.extension(&self.bytes)?;
             let bytes = extension.place(base, home).ok_or("its data is more than 2 GiB from the image")?;
             Ok((bytes, extension.kernel()))
         });
@@ -141,7 +141,7 @@ impl Image {
             extended.map_or_else(|| (self.bytes.clone(), None), |(bytes, at)| (bytes, Some(at)));
         let mut copy = Copy { bytes, redirected: Vec::new(), obstacle };
         for &Redirection { ref name, symbol, offset, fallback } in &self.redirections {
-            let function = kernel.and_then(|(home, functions)| Some((home, functions.offset(symbol)?)));
+            let function = kernel.and_then(|(home, kernel)| Some((home, kernel.functions().offset(symbol)?)));
             let is_redirected = match (function, behind) {
                 (Some((home, function)), _) if symbol == SGX_ENTER_ENCLAVE => {
                     copy.bytes[offset..offset + JUMP_SIZE].copy_from_slice(&jump(home + function));
@@ -187,7 +187,13 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::own;
+    use crate::functions;
+
+    /// The vDSO of this process, and where it is.
+    fn own() -> (u64, Running) {
+        let (home, functions) = functions::own();
+        (home, Running::new(functions))
+    }
 
     fn image() -> Image {
         let file = liblinux_workspace::Workspace::current().image();
@@ -216,14 +222,15 @@ mod tests {
 
     #[test]
     fn every_function_that_the_kernel_has_leads_to_its_copy() {
-        let (image, (home, functions)) = (image(), own());
+        let (image, (home, kernel)) = (image(), own());
         let base = home + 0x10_0000;
-        let copy = image.copy_for(base, Some((home, &functions)));
-        assert_eq!((copy.bytes.len(), copy.obstacle.as_deref()), (image.size(Some(&functions)), None));
+        let copy = image.copy_for(base, Some((home, &kernel)));
+        assert_eq!((copy.bytes.len(), copy.obstacle.as_deref()), (image.size(Some(&kernel)), None));
         assert_names_stay(&image, &copy);
         let mut led = 0;
         for Redirection { symbol, offset, .. } in &image.redirections {
-            if let Some(function) = functions.offset(symbol).filter(|_| *symbol != SGX_ENTER_ENCLAVE) {
+            if let Some(function) = kernel.functions().offset(symbol).filter(|_| *symbol != SGX_ENTER_ENCLAVE)
+            {
                 assert_eq!(target(&copy, *offset), Some(image.bytes.len() as u64 + function), "{symbol}");
                 led += 1;
             }
@@ -233,8 +240,8 @@ mod tests {
 
     #[test]
     fn where_the_kernels_code_cannot_be_the_stubs_answer() {
-        let (image, (home, functions)) = (image(), own());
-        for (kernel, why) in [(None, None), (Some((home, &functions)), Some("more than 2 GiB"))] {
+        let (image, (home, kernel)) = (image(), own());
+        for (kernel, why) in [(None, None), (Some((home, &kernel)), Some("more than 2 GiB"))] {
             let copy = image.copy_for(home.wrapping_sub(1 << 32), kernel);
             assert!(copy.redirected.iter().all(|symbol| *symbol == SGX_ENTER_ENCLAVE));
             assert!(copy.obstacle.as_deref().is_some() == why.is_some());
@@ -252,11 +259,11 @@ mod tests {
     /// Bytes that are no code, and code that leaves its object, are not copied.
     #[test]
     fn code_that_is_not_understood_is_not_copied() {
-        let (home, functions) = own();
+        let (home, functions) = functions::own();
         let text = Elf::read(functions.bytes()).unwrap().text().unwrap();
         let start = usize::try_from(text.start).unwrap();
         for (code, why) in [(&[0x06][..], "no instruction"), (&[0xe9, 0, 0, 0, 0x70], "a branch out of it")] {
-            let broken = functions.patched(start, code);
+            let broken = Running::new(functions.patched(start, code));
             let copy = image().copy_for(home, Some((home, &broken)));
             assert!(copy.obstacle.as_ref().is_some_and(|said| said.contains(why)), "{:?}", copy.obstacle);
         }

@@ -1,7 +1,6 @@
-//! The running kernel's own vDSO, as a process has it mapped.
+//! The functions of the running kernel's own vDSO, as a process has it mapped.
 //!
-//! It is read in each program anew, where `AT_SYSINFO_EHDR` says, because only its own tables say which functions it has.
-//! They are parsed once and kept as long as the bytes are the same, which is until the kernel is another.
+//! It is read where `AT_SYSINFO_EHDR` says, because only its own tables say which functions it has.
 //!
 //! Its code can run elsewhere, in a copy of the whole vDSO: it is linked to run anywhere, and relative to itself. Only
 //! the data pages are not copied, so the instructions that read them are found by decoding all of its text, and in a copy
@@ -13,13 +12,11 @@
 //! 2. [`Code`] exists only if the text decodes from end to end and each function begins where an instruction does.
 
 use crate::arch::SYSTEM_CALL;
-use crate::extension::Extension;
 use crate::memory::Memory;
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use iced_x86::{Code as Opcode, Decoder, DecoderOptions, OpKind};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_check::image::Image;
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 /// More than any vDSO has; a larger one is taken for nonsense.
@@ -31,8 +28,6 @@ pub(crate) struct Functions {
     bytes: Vec<u8>,
     exports: Vec<(String, u64)>,
     system_call: Option<u64>,
-    /// The image with this vDSO behind it, once it was asked for, or why there is none.
-    extension: OnceCell<Result<Extension, String>>,
 }
 
 /// How a vDSO's text reaches the data pages.
@@ -51,25 +46,20 @@ struct Reference {
 }
 
 impl Functions {
-    /// The functions of the vDSO at `address`; `known` if it is the same one.
-    pub(crate) fn of(memory: &Memory, address: u64, known: Functions) -> Result<Self> {
-        let bytes = read(memory, address)
-            .with_context(|| format!("the kernel's vDSO at {address:#x} cannot be read"))?;
-        if bytes == known.bytes {
-            return Ok(known);
-        }
-        Self::parse(bytes)
-            .map_err(|error| anyhow!("the kernel's vDSO at {address:#x} cannot be understood: {error}"))
+    /// Reads the whole vDSO at `address`.
+    pub(crate) fn read(memory: &Memory, address: u64) -> Result<Vec<u8>> {
+        Ok(memory.read(address, size(&memory.read(address, PAGE_SIZE)?)?)?)
     }
 
-    fn parse(bytes: Vec<u8>) -> Result<Self, String> {
+    /// The functions of a vDSO with these bytes.
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, String> {
         let image = Image::read(&bytes).map_err(|error| error.to_string())?;
         let exports = image.exports()?;
         let exports = exports.iter().map(|symbol| (symbol.name.to_owned(), symbol.value)).collect();
         let windows = bytes.windows(SYSTEM_CALL.len());
         let system_call =
             windows.zip(0..).find(|(window, _)| *window == SYSTEM_CALL).map(|(_, offset)| offset);
-        Ok(Self { exports, system_call, bytes, extension: OnceCell::new() })
+        Ok(Self { exports, system_call, bytes })
     }
 
     /// The whole vDSO.
@@ -85,14 +75,6 @@ impl Functions {
     /// The offset of a `syscall` instruction.
     pub(crate) fn system_call(&self) -> Option<u64> {
         self.system_call
-    }
-
-    /// `image`, always the same one, with this vDSO behind it, or why that cannot be made.
-    pub(crate) fn extension(&self, image: &[u8]) -> Result<&Extension, &str> {
-        let made = self.extension.get_or_init(|| {
-            Extension::new(image, self).map_err(|error| format!("its code cannot be copied: {error:#}"))
-        });
-        made.as_ref().map_err(String::as_str)
     }
 
     /// How its text reaches the data pages.
@@ -138,11 +120,6 @@ impl Code {
         }
         Some(())
     }
-}
-
-/// Reads a whole vDSO.
-fn read(memory: &Memory, address: u64) -> Result<Vec<u8>> {
-    Ok(memory.read(address, size(&memory.read(address, PAGE_SIZE)?)?)?)
 }
 
 /// How large a vDSO is, by its first page: what is loaded, and the section headers, which the kernel maps behind it.
