@@ -8,15 +8,13 @@
 //! 1. All installations of all commands see the archives in the same way: [`View::of_machine`].
 //! 2. What a first attempt installs, the lists in `/etc/apt` have, but for the kernel's source.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result, bail};
-
 use crate::archives::{SECURITY, View};
 use crate::job;
 use crate::packages::present;
 use crate::progress::Progress;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// The last lines of apt that an error shows.
 const SHOWN_LINES: usize = 12;

@@ -14,12 +14,11 @@
 //!
 //! 1. With the pin nothing but the kernel's source comes from an archive that the machine does not list.
 
+use anyhow::{Context, Result};
 use liblinux_workspace::line;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 /// The archive that has the kernel's source.

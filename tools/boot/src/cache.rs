@@ -10,12 +10,11 @@
 //! 2. Who holds a [`Lock`] is alone in the cache. The lock is the kernel's, on an open file: it goes when its holder
 //!    dies, so there is no stale lock to remove.
 
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
 /// Trees beyond this many are removed, the least recently used first: each takes about 2 GB. Three configurations, and
 /// what they were before a change.

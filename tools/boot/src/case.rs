@@ -13,16 +13,14 @@
 //! 1. A key that is not known here is an error: a misspelt expectation is not silently dropped.
 //! 2. A case runs at least one program, and no two under one name.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
+use crate::config;
+use crate::qemu::Limits;
 use anyhow::{Result, ensure};
 use liblinux_protocol::case::{Check, Program};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-
-use crate::config;
-use crate::qemu::Limits;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What a guest may take beside its programs.
 const BOOT_AND_END_S: u32 = 60;

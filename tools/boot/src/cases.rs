@@ -7,13 +7,11 @@
 //! 3. A case that takes long is brought along by none that does not.
 //! 4. A case and its control differ in the image alone: one kernel, the same clocks and timers, processors and memory.
 
+use crate::case::Case;
+use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::Path;
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::case::Case;
 
 /// Reads every case of the workspace at `root`, in the order of their names.
 pub fn all(root: &Path) -> Result<Vec<Case>> {

@@ -10,11 +10,10 @@
 //!
 //! 1. [`dropped`] compares at least one line, or says that the fragment asks for nothing.
 
+use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-
-use anyhow::{Context, Result};
 
 /// The fragment that every kernel is made from.
 pub const SMALLEST: &str = "smoke";

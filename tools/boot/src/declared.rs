@@ -10,16 +10,14 @@
 //!    is in cargo's own folder.
 //! 2. Every program that a package was declared for is in the folder, or [`folder`] fails.
 
+use crate::cache;
+use crate::packages::Package;
+use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result, bail};
-
-use crate::cache;
-use crate::packages::Package;
 
 /// Where dpkg keeps what it installed.
 const DPKG: &str = "/var/lib/dpkg";

@@ -5,14 +5,12 @@
 //! 1. A file without the thing asked for is an error where the answer is needed for a verdict (the build-id, a
 //!    function), and an empty answer where absence is ordinary (a static program has no loader).
 
-use std::fs;
-use std::path::Path;
-
+use crate::cache::hex;
 use anyhow::{Context, Result};
 use goblin::elf::Elf;
 use goblin::elf::note::NT_GNU_BUILD_ID;
-
-use crate::cache::hex;
+use std::fs;
+use std::path::Path;
 
 /// What a dynamic program asks of the system.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -10,15 +10,13 @@
 //! 2. A file's folder comes before it.
 //! 3. Every library that a program of the archive needs, directly or not, is in it, but for the vDSO.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-
+use crate::elf;
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
 use liblinux_abi::image::export::SONAME;
-
-use crate::elf;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Where loaders look without configuration, per libc. The folders must not mix: in glibc's, `libc.so` is a text for
 /// the linker.

@@ -11,14 +11,13 @@
 //!    one also waits for it, in that thread.
 //! 2. The log holds every line of the command, in order, whatever the caller does with them.
 
+use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
-
-use anyhow::{Context, Result};
 
 /// How often a caller hears from a command that says nothing.
 const TICK: Duration = Duration::from_millis(500);

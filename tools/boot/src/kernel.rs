@@ -15,18 +15,16 @@
 //! 2. Every line that the fragment asks for holds in `.config`; kconfig would drop one silently.
 //! 3. The caller holds the cache's lock.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::thread::available_parallelism;
-
-use anyhow::{Context, Result, bail, ensure};
-use liblinux_mkimage::embed::embed;
-
 use crate::cache::{self, Cache, hash_file, write_whole};
 use crate::progress::Progress;
 use crate::source::{self, Tarball};
 use crate::{config, job};
+use anyhow::{Context, Result, bail, ensure};
+use liblinux_mkimage::embed::embed;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::available_parallelism;
 
 /// Part of the key: goes up when this file builds differently from the same inputs.
 const RECIPE: &[u8] = b"1";

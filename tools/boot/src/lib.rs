@@ -44,13 +44,6 @@ pub mod subject;
 pub mod verdict;
 pub mod workshop;
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-use anyhow::{Context, Result, bail, ensure};
-
 use crate::cache::Cache;
 use crate::case::{Case, Image};
 use crate::control::Comparison;
@@ -61,7 +54,12 @@ use crate::qemu::Guest;
 pub use crate::report::Summary;
 use crate::verdict::Verdict;
 use crate::workshop::Workshop;
+use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::{Line, Workspace};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Where the kernel looks for the next of several archives (`init/initramfs.c`).
 const ARCHIVE_ALIGNMENT: usize = 4;

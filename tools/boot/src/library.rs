@@ -61,9 +61,8 @@ fn packages(library: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn reads_the_lists_of_both_loaders() {

@@ -8,15 +8,13 @@
 //! 1. Of a program, a library or a script, everything that it needs to start is taken as well.
 //! 2. Nothing is left out silently: what cannot be taken is an error.
 
+use crate::initramfs::Initramfs;
+use crate::subject;
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::initramfs::Initramfs;
-use crate::subject;
 
 /// Folders of the guest's own, whose contents here mean nothing there.
 const OWN: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -188,9 +186,8 @@ fn text(path: &Path) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn takes_links_on_the_way() {

@@ -12,13 +12,11 @@
 //! 1. Nothing is installed that was there, and nothing is removed.
 //! 2. After `Ok`, every probe of every package of the set is there.
 
+use crate::apt;
+use anyhow::{Result, bail};
 use liblinux_workspace::line;
 use std::ffi::OsStr;
 use std::path::Path;
-
-use anyhow::{Result, bail};
-
-use crate::apt;
 
 /// A package with what it brings: a program on the path, or an absolute file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +111,8 @@ pub(crate) fn present(probe: &str, path: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+    use std::fs;
 
     #[test]
     fn looks_for_programs_and_files() {

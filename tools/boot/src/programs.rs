@@ -10,12 +10,10 @@
 //!
 //! 1. Names are unique, those of the selftests included.
 
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
-
 use crate::initramfs::Initramfs;
 use crate::selftests::{SELFTESTS, Selftest};
+use anyhow::{Context as _, Result};
+use std::path::Path;
 
 /// A program that cases may name.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,10 @@
 //!
 //! 1. All of it goes to standard error; standard output is left to results.
 
+use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
 
 const LINE_EVERY: Duration = Duration::from_secs(15);
 

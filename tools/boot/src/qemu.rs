@@ -10,15 +10,13 @@
 //! 2. [`run`] returns a verdict only of a guest that powered itself off; each other end is an error that shows the
 //!    console's last lines and its path.
 
+use crate::job;
+use anyhow::{Context, Result};
 use liblinux_protocol::port;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result};
-
-use crate::job;
 
 const CONSOLE: &str = "console.log";
 const VERDICT: &str = "verdict.ktap";
@@ -202,9 +200,8 @@ fn bad_end(status: ExitStatus, folder: &Path, silent: bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
 
     #[test]
     fn the_watchdogs() {

@@ -4,13 +4,11 @@
 //!
 //! 1. Every program of every case that was to run has a line, with its result, whether it ran or not.
 
-use std::fmt;
-
-use comfy_table::{ContentArrangement, Table, presets};
-
 use crate::control::{Comparison, Pair};
 use crate::ktap::Count;
 use crate::verdict::{Row, Verdict};
+use comfy_table::{ContentArrangement, Table, presets};
+use std::fmt;
 
 /// The verdicts of all cases of a run.
 #[derive(Debug)]

@@ -18,15 +18,13 @@
 //! 1. Nothing of the kernel's is copied into the project or written into its tree.
 //! 2. A copy differs in what the table says and in nothing else, and a source without those words is an error.
 
+use crate::elf;
+use anyhow::{Context, Result, ensure};
+use liblinux_abi::kernel::random::State;
 use std::fs;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use anyhow::{Context, Result, ensure};
-use liblinux_abi::kernel::random::State;
-
-use crate::elf;
 
 /// What the selftests are built from.
 #[derive(Clone, Copy, Debug)]

@@ -8,6 +8,13 @@
 //! 1. The program's own exit status is returned only of a guest that said which image it has, and said the end.
 //! 2. Nothing but the program's output is written to standard output.
 
+use crate::cache::Cache;
+use crate::luggage::Luggage;
+use crate::qemu::{self, Guest, Limits};
+use crate::stream::Stream;
+use crate::workshop::{self, Workshop};
+use crate::{config, elf, packages, subject};
+use anyhow::{Context, Result, bail, ensure};
 use liblinux_protocol::port;
 use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
 use liblinux_workspace::{Line, Workspace};
@@ -18,15 +25,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::cache::Cache;
-use crate::luggage::Luggage;
-use crate::qemu::{self, Guest, Limits};
-use crate::stream::Stream;
-use crate::workshop::{self, Workshop};
-use crate::{config, elf, packages, subject};
 
 /// What `timeout` ends with.
 const TIMED_OUT: u8 = 124;

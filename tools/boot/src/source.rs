@@ -12,18 +12,15 @@
 //! 1. A [`Tarball`] is what dpkg installed, to the byte.
 //! 2. A folder called `source` is unpacked and patched in full; what is on the way there is called `source.partial`.
 
+use crate::cache::{self, Cache};
+use crate::progress::Progress;
+use crate::{job, packages};
+use anyhow::{Context, Result, bail, ensure};
+use liblinux_workspace::Line;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use anyhow::{Context, Result, bail, ensure};
-
-use liblinux_workspace::Line;
-
-use crate::cache::{self, Cache};
-use crate::progress::Progress;
-use crate::{job, packages};
 
 /// Parts of the tree that are not unpacked.
 const EXCLUDED: &[&str] = &[

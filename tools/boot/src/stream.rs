@@ -4,11 +4,10 @@
 //!
 //! 1. Bytes are passed on once, in order and unchanged.
 
+use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-
-use anyhow::{Context, Result};
 
 /// A file that grows, and where its bytes go.
 pub(crate) struct Stream {

@@ -5,6 +5,10 @@
 //! 1. A program that the guest could not start, or that would not use our image, is refused before anything is built,
 //!    with the exit status that `env` has for it.
 
+use crate::library;
+use anyhow::{Context, Result};
+use goblin::elf::Elf;
+use goblin::elf::header::{EM_X86_64, ET_DYN, ET_EXEC};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
@@ -12,12 +16,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result};
-use goblin::elf::Elf;
-use goblin::elf::header::{EM_X86_64, ET_DYN, ET_EXEC};
-
-use crate::library;
 
 /// What `env` ends with if it failed, if a program cannot be run, and if it was not found.
 pub const FAILED: u8 = 125;

@@ -6,16 +6,14 @@
 //!    changed, and appears under its name only when the build succeeded.
 //! 2. Go and C are built without network; cargo uses the workspace's lock file.
 
+use crate::cache::{self, Lock};
+use crate::programs::{Build, Program, RUNNER};
+use crate::selftests::Origin;
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::cache::{self, Lock};
-use crate::programs::{Build, Program, RUNNER};
-use crate::selftests::Origin;
 
 const C_LIBRARY: &[&str] = &["-O2", "-Wall", "-Werror", "-shared", "-fPIC"];
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];

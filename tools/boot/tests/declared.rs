@@ -1,11 +1,10 @@
 //! Every program that the sources start by name is one that a fresh machine has, too.
 
+use liblinux_boot::declared;
+use liblinux_boot::packages::{BOOT, TEST};
 use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use liblinux_boot::declared;
-use liblinux_boot::packages::{BOOT, TEST};
 
 /// What starts a program by the name in its first string.
 const STARTS: [&str; 2] = ["Command::new(\"", "job::supervised("];

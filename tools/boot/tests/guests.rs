@@ -3,16 +3,15 @@
 //! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written
 //! here, so that the crate's guest can change without changing what is tested.
 
+use liblinux_boot::cache::Cache;
+use liblinux_boot::initramfs::Initramfs;
+use liblinux_boot::ktap;
+use liblinux_boot::qemu::{self, Guest, Limits};
 use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-use liblinux_boot::cache::Cache;
-use liblinux_boot::initramfs::Initramfs;
-use liblinux_boot::ktap;
-use liblinux_boot::qemu::{self, Guest, Limits};
 
 const LIMITS: Limits = Limits {
     first_line: Duration::from_secs(10),

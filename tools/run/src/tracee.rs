@@ -18,10 +18,9 @@ use crate::change::Change;
 use nix::errno::Errno;
 use nix::libc::{self, c_long, c_uint, c_void};
 use nix::sys::ptrace::{self, Options};
+pub(crate) use nix::sys::ptrace::{getregs as registers, setregs as set_registers};
 use nix::unistd::Pid;
 use std::ptr::{null_mut, without_provenance_mut};
-
-pub(crate) use nix::sys::ptrace::{getregs as registers, setregs as set_registers};
 
 /// Bytes that `ptrace` reads or writes at once. A word at a multiple of this lies in one page.
 pub(crate) const WORD: usize = size_of::<c_long>();
