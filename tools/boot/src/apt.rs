@@ -10,7 +10,7 @@
 
 use crate::archives::{SECURITY, View};
 use crate::job;
-use crate::packages::present;
+use crate::probe::present;
 use crate::progress::Progress;
 use anyhow::{Context, Result, bail};
 use std::path::Path;

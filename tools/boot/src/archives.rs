@@ -116,7 +116,7 @@ fn missing_security(targets: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packages::present;
+    use crate::probe::present;
 
     const MAIN: &str =
         "bookworm-updates http://b/debian\nbookworm http://a/other\nbookworm http://a.b/debian/\n";

@@ -100,6 +100,11 @@ fn unset(line: &str) -> Option<&str> {
         .filter(|name| name.starts_with("CONFIG_"))
 }
 
+/// Whether a kernel of this fragment looks for its own faults, which makes it large and slow to build.
+pub fn looks_for_faults(fragment: &str) -> bool {
+    fragment.lines().any(|line| line.trim() == "CONFIG_KASAN=y")
+}
+
 /// The number that an option is set to.
 pub fn number(config: &str, option: &str) -> Option<u32> {
     config.lines().find_map(|line| line.strip_prefix(option)?.strip_prefix('=')?.parse().ok())

@@ -13,10 +13,9 @@
 //! 2. After `Ok`, every probe of every package of the set is there.
 
 use crate::apt;
+use crate::probe::present;
 use anyhow::{Result, bail};
 use liblinux_workspace::line;
-use std::ffi::OsStr;
-use std::path::Path;
 
 /// A package with what it brings: a program on the path, or an absolute file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,28 +100,9 @@ pub fn missing(set: &[Package]) -> Vec<Package> {
     set.iter().filter(|package| !present(package.probe, &path)).copied().collect()
 }
 
-/// Whether a program is on `path`, or a file of an absolute name there.
-pub(crate) fn present(probe: &str, path: &OsStr) -> bool {
-    if probe.starts_with('/') {
-        return Path::new(probe).exists();
-    }
-    std::env::split_paths(path).any(|folder| folder.join(probe).is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    #[test]
-    fn looks_for_programs_and_files() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("flex"), "").unwrap();
-        assert!(present("flex", folder.path().as_os_str()));
-        assert!(!present("bison", folder.path().as_os_str()));
-        assert!(present("/proc/self/status", OsStr::new("")));
-        assert!(!present("/proc/self/no such file", OsStr::new("")));
-    }
 
     #[test]
     fn lists_only_what_is_missing() {

@@ -45,6 +45,13 @@ impl Summary {
         })
     }
 
+    /// The names of the cases that did not pass: of a pair, the one that has the control.
+    pub fn failed(&self) -> Vec<&str> {
+        let alone = self.alone().filter(|verdict| !verdict.passed()).map(|verdict| verdict.case.as_str());
+        let pairs = self.comparisons.iter().filter(|pair| !pair.same()).map(|pair| pair.case.as_str());
+        alone.chain(pairs).collect()
+    }
+
     /// What went wrong, a paragraph per problem.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -195,6 +202,7 @@ mod tests {
         summary.verdicts[0].problems.push("another image".into());
         assert!(!summary.passed() && summary.to_string().contains("not believed"));
         assert_eq!(summary.problems(), ["rust: another image"]);
+        assert_eq!(summary.failed(), ["rust"]);
         summary.verdicts[0].rows.clear();
         assert!(summary.to_string().contains("FAILED"));
     }
@@ -217,12 +225,14 @@ mod tests {
             Summary { verdicts, comparisons }
         };
         let same = summary(Outcome::Fail);
+        assert!(same.failed().is_empty());
         assert!(same.passed() && same.to_string().contains("same; both fail exit"), "{same}");
         assert_eq!(same.count(), Count { passed: 1, failed: 0, skipped: 0 });
         assert!(!same.to_string().contains("build-id"));
         let different = summary(Outcome::Pass);
         assert!(!different.passed() && different.to_string().contains("DIFFERENT"), "{different}");
         assert_eq!(different.count(), Count { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(different.failed(), ["s"]);
         assert_eq!(different.problems(), ["s/x86/iopl/exit: it passed, and in the control it failed"]);
     }
 }

@@ -10,10 +10,11 @@
 
 use crate::cache::Cache;
 use crate::luggage::Luggage;
+use crate::outlook::Outlook;
 use crate::qemu::{self, Guest, Limits};
 use crate::stream::Stream;
 use crate::workshop::{self, Workshop};
-use crate::{config, elf, packages, subject};
+use crate::{bootable, config, elf, packages, subject};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_protocol::port;
 use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
@@ -110,6 +111,8 @@ impl Session {
 
     /// Boots the guest and passes the program's output on; the exit status.
     pub fn run(mut self, machine: &Machine) -> Result<u8> {
+        let name = self.request.words[0].to_string_lossy();
+        eprintln!("{}", Outlook::of_program(&machine.root, machine.line, &machine.image_debug, &name));
         packages::require(packages::BOOT)?;
         shell(&mut self.luggage)?;
         let boots = Workspace::at(&machine.root).boot();
@@ -144,11 +147,11 @@ impl Session {
 
     /// Builds the kernel into `folder` and adds init to the luggage; the build-ids of both images of the kernel.
     fn build(&mut self, machine: &Machine, boots: &Path, folder: &Path) -> Result<[String; 2]> {
-        let build_id = crate::image_of(&machine.image, &machine.image_debug)?;
+        let build_id = bootable::build_id(&machine.image, &machine.image_debug)?;
         let cache = Cache::open()?;
         let _cache_lock = cache.lock()?;
         let kernel =
-            crate::kernel_in(&cache, &machine.root, machine.line, config::SMALLEST, &machine.image_debug)?;
+            bootable::build(&cache, &machine.root, machine.line, config::SMALLEST, &machine.image_debug)?;
         let bz_image = folder.join("bzImage");
         fs::copy(&kernel.bz_image, &bz_image)
             .with_context(|| format!("cannot write {}", bz_image.display()))?;

@@ -37,17 +37,26 @@ pub struct Tarball {
     pub identity: String,
 }
 
+/// The installed source package of a kernel line, if it was checked before and is the same file.
+pub fn known(line: &Line, cache: &Cache) -> Option<Tarball> {
+    let path = PathBuf::from(line.tarball);
+    let text = fs::read_to_string(memo(line, cache)).ok()?;
+    let identity = text.strip_prefix(&stat(&path).ok()?)?;
+    Some(Tarball { path, identity: identity.trim().to_owned() })
+}
+
+/// The file that says which tarball was checked.
+fn memo(line: &Line, cache: &Cache) -> PathBuf {
+    cache.root().join(format!("{}.checked", line.package))
+}
+
 /// Finds the installed source package of a kernel line and checks that it is whole, installing it again if it is not.
 pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
     let package = line.package;
     let path = PathBuf::from(line.tarball);
-    let memo = cache.root().join(format!("{package}.checked"));
-    let before = stat(&path)?;
     // Checking reads 150 MB twice; the same file, by size and times, was the same bytes.
-    if let Ok(text) = fs::read_to_string(&memo)
-        && let Some(identity) = text.strip_prefix(&before)
-    {
-        return Ok(Tarball { path, identity: identity.trim().to_owned() });
+    if let Some(tarball) = known(line, cache) {
+        return Ok(tarball);
     }
     eprintln!("checking {}", path.display());
     if !intact(package)? {
@@ -62,7 +71,7 @@ pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
     }
     let version = output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))?;
     let identity = format!("{package} {version} {}", cache::hash_file(&path)?);
-    cache::write_whole(&memo, &format!("{}{identity}\n", stat(&path)?))?;
+    cache::write_whole(&memo(line, cache), &format!("{}{identity}\n", stat(&path)?))?;
     Ok(Tarball { path, identity })
 }
 

@@ -17,7 +17,8 @@
 
 use crate::cache::{self, Cache, hash_file, write_whole};
 use crate::progress::Progress;
-use crate::source::{self, Tarball};
+use crate::recipe::Recipe;
+use crate::source;
 use crate::{config, job};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_mkimage::embed::embed;
@@ -26,19 +27,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::available_parallelism;
 
-/// Part of the key: goes up when this file builds differently from the same inputs.
-const RECIPE: &[u8] = b"1";
-
 const SHOWN_LINES: usize = 30;
 
-/// What a kernel is made from, beside the image.
-pub struct Recipe {
-    /// The checked source package.
-    pub tarball: Tarball,
-    /// The text of the configuration fragment.
-    pub fragment: String,
-    /// The series, in order.
-    pub patches: Vec<PathBuf>,
+/// How far a kernel is from being built with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// No kernel was built from its recipe yet.
+    New,
+    /// It was built with another image, which is to be replaced.
+    Linked,
+    /// It is there.
+    Built,
 }
 
 /// The folder in which one recipe is built.
@@ -64,23 +63,15 @@ pub struct Kernel {
 impl Tree {
     /// The tree of `recipe` in the cache; nothing is built yet.
     pub fn new(cache: &Cache, recipe: Recipe) -> Result<Self> {
-        let compiler = version("gcc")? + &version("ld")?;
-        let patches = recipe
-            .patches
-            .iter()
-            .map(|path| fs::read(path).with_context(|| format!("cannot read {}", path.display())));
-        let patches = patches.collect::<Result<Vec<_>>>()?;
-        let mut parts: Vec<(&str, &[u8])> = vec![
-            ("recipe", RECIPE),
-            ("source", recipe.tarball.identity.as_bytes()),
-            ("config", recipe.fragment.as_bytes()),
-            ("compiler", compiler.as_bytes()),
-        ];
-        parts.extend(patches.iter().map(|patch| ("patch", patch.as_slice())));
-        let folder = cache.root().join(format!("linux-{}", &cache::key(parts)[..16]));
+        let folder = recipe.folder(cache)?;
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         cache.prune(&folder)?;
         Ok(Self { folder, recipe, fresh: false })
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Builds the kernel with `image` (the unstripped one) in it, or finds that it is built.
@@ -259,6 +250,19 @@ impl Tree {
     }
 }
 
+/// How far the kernel in a tree's folder is from being built with `image`, by its marks alone.
+pub fn stage(folder: &Path, image: &Path) -> Stage {
+    let mark = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+    let Ok(image_hash) = hash_file(image) else { return Stage::New };
+    if mark("built").split_whitespace().next() == Some(&image_hash) {
+        Stage::Built
+    } else if mark("objects").is_empty() || mark("failed").trim() == image_hash {
+        Stage::New
+    } else {
+        Stage::Linked
+    }
+}
+
 fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -266,11 +270,4 @@ fn remove_file(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn version(tool: &str) -> Result<String> {
-    let result = Command::new(tool).arg("--version").output();
-    let result = result.with_context(|| format!("cannot run {tool}; install Debian's gcc"))?;
-    let text = String::from_utf8_lossy(&result.stdout);
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
