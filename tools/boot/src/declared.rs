@@ -134,6 +134,7 @@ fn merged(path: &Path) -> String {
 mod tests {
     use super::*;
     use crate::packages::{BOOT, TEST};
+    use liblinux_workspace::skip::skip;
 
     const STATUS: &str = "\
 Package: bash
@@ -164,7 +165,9 @@ Package: procps
                 .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
         );
         let target = place.path().join("target");
-        let Some(made) = folder(&target, &[BOOT, TEST], &path.unwrap()).unwrap() else { return };
+        let Some(made) = folder(&target, &[BOOT, TEST], &path.unwrap()).unwrap() else {
+            return skip("this system has no dpkg");
+        };
         assert!(!made.join("undeclared").exists());
         for name in ["sh", "gcc", "cc", "env", "kill", "cargo", "rustc", "setpriv", "python3"] {
             assert!(made.join(name).is_file(), "no {name}");

@@ -69,7 +69,7 @@ impl Outlook {
         }
         let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         Self {
-            subject: format!("{} cases: {}", cases.len(), names.join(", ")),
+            subject: format!("{}: {}", count(cases.len()), names.join(", ")),
             missing: missing(),
             kernels: kernels.into_iter().map(|(_, step)| step).collect(),
             guests: Some(Guests::of(folder, cases)),
@@ -130,6 +130,11 @@ impl Guests {
 /// The file in a guest's folder that says how many seconds the guest ran.
 pub(crate) fn record(folder: &Path) -> PathBuf {
     folder.join("seconds")
+}
+
+/// A number of cases.
+fn count(cases: usize) -> String {
+    if cases == 1 { "1 case".to_owned() } else { format!("{cases} cases") }
 }
 
 fn missing() -> Vec<&'static str> {

@@ -3,6 +3,7 @@
 use liblinux_boot::declared;
 use liblinux_boot::packages::{BOOT, TEST};
 use liblinux_workspace::Workspace;
+use liblinux_workspace::skip::skip;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,9 +37,8 @@ fn every_program_that_the_sources_name_is_declared() {
     let root = Workspace::current().root().to_owned();
     let target = tempfile::tempdir().unwrap();
     let path = std::env::var_os("PATH").unwrap();
-    // Without dpkg packages have other names.
     let Some(folder) = declared::folder(&target.path().join("path"), &[BOOT, TEST], &path).unwrap() else {
-        return;
+        return skip("this system has no dpkg, so packages have other names");
     };
     let mut files = Vec::new();
     sources(&root, &mut files);

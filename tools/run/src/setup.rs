@@ -91,7 +91,7 @@ pub(crate) fn give(pid: Pid, image: &Image, kernel: &mut Running) -> Outcome {
 
 /// Looks at the process; an error is a reason to leave it alone.
 fn prepare(pid: Pid, known: &mut Running) -> Result<(Memory, Plan)> {
-    const NOT_NATIVE: &str = "it is no 64-bit program";
+    const NOT_NATIVE: &str = "it is not a 64-bit program";
     let registers = tracee::registers(pid)?;
     if !arch::is_native(&registers) {
         bail!(NOT_NATIVE);

@@ -1,6 +1,7 @@
 //! Limits are for the programs: none of them ends the tracer, and none is changed.
 
 use crate::workbench::{NOBODY, Workbench, end, is_root, sh, succeed};
+use liblinux_workspace::skip::skip;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -22,11 +23,11 @@ fn limited(limits: &str, runner: &Command) -> Command {
     command
 }
 
-/// Whether a limit can be raised here; says so if not.
+/// Whether a limit can be raised here; the present test is skipped if not.
 fn may_raise() -> bool {
     let may = end(&mut sh(Command::new("env"), "ulimit -t 99 && ulimit -t unlimited")).0 == 0;
     if !may {
-        eprintln!("left out: limits cannot be raised here");
+        skip("root has no capability here to raise limits (CAP_SYS_RESOURCE)");
     }
     may
 }

@@ -1,6 +1,7 @@
 //! Debuggers and unwinders see the caller of a standard function.
 
 use crate::workbench::{Workbench, end, succeed};
+use liblinux_workspace::skip::skip;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
@@ -75,7 +76,7 @@ fn core_pattern() -> Option<String> {
     let pattern = pattern.trim_end();
     let is_plain = !pattern.contains(['|', '/', '%']);
     if !is_plain {
-        eprintln!("left out: /proc/sys/kernel/core_pattern is {pattern}, not a name");
+        skip(&format!("/proc/sys/kernel/core_pattern is `{pattern}` and not a plain name"));
     }
     is_plain.then(|| pattern.to_owned())
 }

@@ -1,6 +1,7 @@
 //! A folder with a runner, an image and the programs that tests need; everybody may read it.
 
 use liblinux_workspace::Workspace;
+use liblinux_workspace::skip::skip;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -101,11 +102,11 @@ impl Workbench {
     }
 }
 
-/// Whether the tests run as root; says so if not.
+/// Whether the tests run as root; the present one is skipped if not.
 pub(crate) fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        eprintln!("left out: only root can make files of others");
+        skip("it needs root, for processes and files of other users");
     }
     root
 }
