@@ -158,9 +158,10 @@ impl fmt::Display for Outlook {
                 (Stage::Linked, Some(last)) => {
                     write!(formatter, "to link with the new image, {}", about(*last))?
                 }
-                (Stage::Linked, None) => {
-                    write!(formatter, "to link with the new image, well under a minute")?
-                }
+                (Stage::Linked, None) => write!(
+                    formatter,
+                    "to link with the new image, under half a minute on two idle processors"
+                )?,
                 (Stage::New, Some(last)) => {
                     write!(formatter, "to unpack, patch and build, once; {}, as the last time", about(*last))?
                 }

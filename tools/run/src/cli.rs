@@ -34,9 +34,8 @@ struct Arguments {
     /// The image, in place of the one that is part of this program
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Give the image to PROGRAM alone and then let go of it: it can be traced by others (gdb,
-    /// strace, LeakSanitizer), its signals are as fast as ever, and what it starts has the kernel's
-    /// vDSO
+    /// Give the image to PROGRAM alone and then let go of it: others can trace it (gdb, strace, LeakSanitizer), its signals
+    /// are as fast as without the runner, and the programs that it starts have the kernel's vDSO
     #[arg(long)]
     no_follow: bool,
     /// The program and its arguments
@@ -62,7 +61,7 @@ fn perform() -> u8 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A closed output is no reason to end otherwise.
+            // A closed output does not change the exit status.
             let _ = error.print();
             return if error.use_stderr() { FAILURE } else { 0 };
         }
@@ -102,7 +101,7 @@ fn explain(program: &Path, error: Errno) -> (String, u8) {
         Errno::ENOENT => ("there is no such program on the PATH".to_owned(), NOT_FOUND),
         Errno::EACCES if program.is_dir() => ("it is a directory".to_owned(), NOT_EXECUTABLE),
         Errno::EACCES => (
-            "permission denied: neither it nor a folder above it may forbid execution (`chmod +x FILE`)"
+            "permission denied: neither the file nor a folder above it may forbid execution (`chmod +x FILE`)"
                 .to_owned(),
             NOT_EXECUTABLE,
         ),

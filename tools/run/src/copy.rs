@@ -1,18 +1,20 @@
 //! The image, and the copy of it that a process gets.
 //!
 //! The image's standard functions read data pages that the kernel of its own version keeps. The running kernel is
-//! another, with other pages elsewhere. So in each process's copy a jump stands at the start of a standard function, to
-//! the running kernel's function of the same name, a copy of which lies behind the image ([`Extension`]). Names, offsets
-//! and sizes stay as they were built. A function that the running kernel does not have is answered by the plain stub in
-//! the call's slot.
+//! another, with other pages elsewhere. So each standard function of a process's copy starts with a jump to the running
+//! kernel's function of the same name. A copy of that function lies behind the image ([`Extension`]). Names, offsets and
+//! sizes stay as they were built. For a function that the running kernel lacks, the jump leads to the plain stub in the
+//! call's slot.
 //!
-//! If the kernel's code cannot be copied, or the copy cannot lie near enough to the kernel's data, the stubs answer all.
+//! If the kernel's code cannot be copied, or the copy cannot lie near enough to the kernel's data, all jumps lead to
+//! stubs.
 //!
-//! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone is left to them where the kernel has
-//! no function of that name: with zeros it asks the kernel for bytes, and it answers a caller's probe, which the plain
-//! stub takes for a request. (On such a kernel a caller cannot allocate the state that the answer describes.) The
-//! function that enters an SGX enclave needs no data either, but the kernel knows an exception in an enclave by the
-//! address of its own function alone. So the jump there leads to the original, wherever that is.
+//! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone keeps its own code where the kernel
+//! has no such function. With zeros it asks the kernel for bytes, and it answers a caller's probe, which the plain stub
+//! would take for a request. (On such a kernel a caller cannot allocate the state that the answer describes.)
+//!
+//! The function that enters an SGX enclave needs no data either. But the kernel recognises an exception in an enclave by
+//! the address of its own function. So the jump there leads to the original, at any distance.
 //!
 //! # Invariants
 //!
@@ -59,11 +61,11 @@ struct Redirection {
 /// The copy for one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Copy {
-    /// What to map.
+    /// The bytes to map.
     pub(crate) bytes: Vec<u8>,
-    /// The functions that are the kernel's vDSO's.
+    /// The functions that lead to code of the kernel's vDSO.
     pub(crate) redirected: Vec<&'static str>,
-    /// Why the kernel's vDSO, if there is one, answers none of the others.
+    /// Why no other function leads to the kernel's vDSO, if there is one.
     pub(crate) obstacle: Option<String>,
 }
 
@@ -83,7 +85,8 @@ impl Image {
         let bytes = fs::read(file).with_context(|| {
             format!("cannot read the image {}; `cargo xtask image` makes one", file.display())
         })?;
-        Self::judged(bytes).with_context(|| format!("{} is no image to run programs with", file.display()))
+        Self::judged(bytes)
+            .with_context(|| format!("{} is not an image to run programs with", file.display()))
     }
 
     fn judged(bytes: Vec<u8>) -> Result<Self> {
@@ -171,7 +174,7 @@ impl Copy {
     }
 }
 
-/// The build-id: what is in `.note` behind a header of 12 bytes and the owner's name.
+/// The build-id: the bytes in `.note` behind a header of 12 bytes and the owner's name.
 fn build_id(elf: &Elf<'_>) -> Result<String> {
     const OWNER: &[u8; 4] = b"GNU\0";
     let error = |what: String| anyhow!(what);
@@ -180,7 +183,7 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
     let [_, size, _] =
         [0, 4, 8].map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     let value = rest.strip_prefix(OWNER).and_then(|value| value.get(..size as usize));
-    let value = value.context("its note is no build-id")?;
+    let value = value.context("its note is not a build-id")?;
     Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -208,7 +211,7 @@ mod tests {
         (code[0] == 0xe9).then(|| behind.wrapping_add_signed(distance.into()))
     }
 
-    /// What the names of a copy lead to, by an independent reader, must be what the image's lead to.
+    /// An independent reader must find the same names, offsets and sizes in a copy as in the image.
     fn assert_names_stay(image: &Image, copy: &Copy) {
         let [built, copied] = [&image.bytes, &copy.bytes].map(|bytes| {
             let elf = Elf::read(bytes).unwrap();
@@ -256,7 +259,7 @@ mod tests {
         }
     }
 
-    /// Bytes that are no code, and code that leaves its object, are not copied.
+    /// Bytes that are not code, and code that leaves its object, are not copied.
     #[test]
     fn code_that_is_not_understood_is_not_copied() {
         let (home, functions) = functions::own();

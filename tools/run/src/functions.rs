@@ -2,9 +2,9 @@
 //!
 //! It is read where `AT_SYSINFO_EHDR` says, because only its own tables say which functions it has.
 //!
-//! Its code can run elsewhere, in a copy of the whole vDSO: it is linked to run anywhere, and relative to itself. Only
-//! the data pages are not copied, so the instructions that read them are found by decoding all of its text, and in a copy
-//! they are given the distance to the pages.
+//! Its code can run in a copy of the whole vDSO, because it is linked to run anywhere. The data pages are not copied. So
+//! all of the text is decoded to find the instructions that read them, and in a copy these get the distance to the
+//! pages.
 //!
 //! # Invariants
 //!

@@ -1,8 +1,8 @@
 //! The memory of a stopped process that this process traces.
 //!
-//! It is read and written through the process's [`Folder`] in `/proc`, where that is proven to be the process's, and
-//! otherwise by `ptrace` itself, a word at a time. Both may write to what the process itself can only read, so that
-//! nothing of a process needs to be writable for the tracer's sake.
+//! The tracer reads and writes it through the process's [`Folder`] in `/proc`, where that is proven to be the process's,
+//! and otherwise by `ptrace`, a word at a time. Both may write to memory that the process itself can only read. So no
+//! memory of a process has to be writable for the tracer's sake.
 //!
 //! # Invariants
 //!
@@ -29,7 +29,7 @@ impl Memory {
     pub(crate) fn open(pid: Pid) -> Result<Self> {
         let place = arch::stack_pointer(&tracee::registers(pid)?) - SCRATCH;
         peek(pid, place).context(
-            "its memory is closed to us (the program's file is not readable, or it runs as another user)",
+            "its memory is closed to the runner (the program's file is not readable, or it runs as another user)",
         )?;
         Ok(Self { pid, folder: Folder::of(pid).ok() })
     }

@@ -1,12 +1,15 @@
 //! Giving the image to one process, which has just become another program and has not executed an instruction of it.
 //!
-//! Two mappings are made: pages of zeros for the kernel's data, and in their upper part, once the kernel has said where
-//! they lie, the image's copy for that place, readable and executable. They are asked for beside the kernel's vDSO, whose
-//! data the copy has to reach. The copy is in a file in memory, so that `/proc/PID/maps` has a name for it; where no such
-//! file can be had (a `seccomp` filter, a limit, a `/proc` of another PID namespace), it is anonymous. Its first page is
-//! written to once more: the kernel puts the whole of a mapping into a core file only if some page of it is private. Then
-//! `AT_SYSINFO_EHDR` is made to point at the image: on the stack, where programs look, and in the kernel's copy of the
-//! auxiliary vector, where debuggers do, if it lets us.
+//! The tracer has the process make two mappings beside the kernel's vDSO, whose data the copy has to reach. The first has
+//! pages of zeros, in place of the kernel's data. The second lies in the upper part of the first, once the kernel has said
+//! where that is: the image's copy for that place, readable and executable.
+//!
+//! The copy is in a file in memory, so that `/proc/PID/maps` has a name for it. Where the process cannot make such a file
+//! (a `seccomp` filter, a limit, a `/proc` of another PID namespace), the mapping is anonymous. The tracer writes to its
+//! first page once more: the kernel puts the whole of a mapping into a core file only if some page of it is private.
+//!
+//! Then the tracer makes `AT_SYSINFO_EHDR` point at the image: on the stack, where programs look, and in the kernel's copy
+//! of the auxiliary vector, where debuggers look, if the kernel permits it.
 //!
 //! # Invariants
 //!
@@ -32,10 +35,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::Write as _;
 
-/// What the mapping is called.
+/// The name of the mapping.
 const NAME: &[u8] = b"liblinux-vdso\0";
 
-/// More than the kernel's data pages, which lie directly below its vDSO, take.
+/// More bytes than the kernel's data pages, which lie directly below its vDSO, take.
 const KERNEL_DATA_MAX: u64 = 1 << 16;
 
 /// How near to the kernel's vDSO the image has to be: well within what an instruction reaches.
@@ -44,12 +47,12 @@ const NEAR: u64 = 1 << 30;
 /// The most of a stack that is searched for the auxiliary vector: more than the kernel lets arguments take.
 const STACK_MAX: usize = 64 << 20;
 
-/// What became of a process.
+/// The result for a process.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It has the image.
     Given(Given),
-    /// It has what the kernel gave it, because of this.
+    /// It has the kernel's vDSO, because of this.
     LeftAlone(String),
     /// It ends when it is resumed, because of this.
     Ended(anyhow::Error),
@@ -72,7 +75,7 @@ pub(crate) struct Given {
     pub(crate) size: usize,
 }
 
-/// What is known of a process before anything is changed.
+/// The facts about a process before anything is changed.
 struct Plan {
     stack_pointer: u64,
     stack: Stack,
@@ -107,7 +110,7 @@ fn prepare(pid: Pid, known: &mut Running) -> Result<(Memory, Plan)> {
         Some(address) => Running::of(&memory, address, std::mem::take(known))?,
         None => Running::default(),
     };
-    // Where nothing says that there is no filter, there may be one.
+    // Without `/proc` the process may have a filter.
     let mode = memory.folder().and_then(|folder| folder.status("Seccomp").ok()?);
     let has_filter = mode.is_none_or(|mode| mode != b"0");
     Ok((memory, Plan { stack_pointer, stack, kernel, has_filter }))
@@ -144,7 +147,7 @@ fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, kernel: &Runni
     }
 }
 
-/// Ends a process that cannot be made to exit by itself, as a rule because somebody has killed it.
+/// Ends a process that cannot be made to exit by itself, as a rule because another process has killed it.
 fn killed(pid: Pid, error: anyhow::Error) -> Outcome {
     let is_there = is_stopped(pid);
     // An error means that it is gone already.
@@ -237,7 +240,7 @@ fn find_room(
     Ok(place + data)
 }
 
-/// Has the process create a file in memory with the image in it; its descriptor, none if there can be no such file.
+/// Has the process create a file in memory with the image in it; its descriptor, none if it cannot make such a file.
 fn create_file(
     injection: &mut Injection<'_>,
     memory: &Memory,

@@ -3,14 +3,13 @@
 //! Signals are numbers here because those without a name pass through as well; the wrappers of the nix crate know only
 //! named ones.
 //!
-//! A process that begins to exit is let go at once. Were it traced to its end, it would be the
-//! tracer's to reap first: its parent would see from a pidfd that it has ended, and wait for it in
-//! vain (`waitid` with `WNOHANG` finds nothing).
+//! The tracer lets go of a process that begins to exit. If it traced the process to its end, the tracer would have to reap
+//! it first. The parent would see from a pidfd that its child has ended, but `waitid` with `WNOHANG` would not find it.
 //!
 //! # Invariants
 //!
-//! 1. No request makes this process's memory unsafe: the kernel writes to a pointer of ours in none of them but where
-//!    a local variable of the right size is passed.
+//! 1. No request makes this process's memory unsafe: the kernel writes to one of its pointers only where a local
+//!    variable of the right size is passed.
 
 #![expect(unsafe_code, reason = "ptrace and wait take raw arguments")]
 
@@ -35,8 +34,7 @@ pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
     ptrace::seize(pid, follow | report | Options::PTRACE_O_EXITKILL)
 }
 
-/// Waits until something happens to `pid`, or to any traced process. One that begins to exit is let
-/// go and told as gone.
+/// Waits for a change of `pid`, or of any traced process. Lets go of one that begins to exit, and returns it as gone.
 pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     let mut status = 0;
     // SAFETY: the kernel writes an int to `status`.
@@ -57,7 +55,7 @@ pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     }
 }
 
-/// Lets it go on, with `signal` delivered unless that is 0.
+/// Lets it continue, with `signal` delivered unless that is 0.
 pub(crate) fn resume(pid: Pid, signal: i32) -> nix::Result<()> {
     request(libc::PTRACE_CONT, pid, null_mut(), signal as usize as *mut c_void)
 }
@@ -67,7 +65,7 @@ pub(crate) fn resume_to_system_call(pid: Pid) -> nix::Result<()> {
     request(libc::PTRACE_SYSCALL, pid, null_mut(), null_mut())
 }
 
-/// Leaves it stopped until somebody sends `SIGCONT`.
+/// Leaves it stopped until a process sends `SIGCONT`.
 pub(crate) fn listen(pid: Pid) -> nix::Result<()> {
     request(libc::PTRACE_LISTEN, pid, null_mut(), null_mut())
 }

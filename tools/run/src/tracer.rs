@@ -1,17 +1,17 @@
 //! The tracer: gives the image to every program that the first one and its descendants become.
 //!
-//! Nothing is asked of the kernel but to stop a process when it has become another program. To see that in every
-//! descendant, the kernel has to tell of new processes and threads too. A running program is not stopped for its system
-//! calls; it is for its signals, which a tracer cannot decline, and they are passed on as they are.
+//! The tracer asks the kernel to stop a process that has become another program. To see that in every descendant, it has
+//! to follow new processes and threads, too. The kernel does not stop a running program for its system calls. It does for
+//! signals, which a tracer cannot decline; the tracer passes them on as they are.
 //!
 //! # Invariants
 //!
-//! 1. No process is ever left stopped: each stop is answered. Where the answer fails, the process was killed, and `wait`
-//!    tells so next.
-//! 2. The tracer remembers nothing about processes but their numbers, and these only where its own
-//!    CPU time is limited: what a stop says is all that is needed to answer it.
-//! 3. Once the first program runs, nothing of the user's is open here: who reads its standard error
-//!    sees the end ([`crate::messages`]).
+//! 1. No process stays stopped: the tracer answers each stop. Where the answer fails, the process was killed, and the next
+//!    `wait` says so.
+//! 2. The tracer remembers nothing about processes but their numbers, and these only where its own CPU time is limited: a
+//!    stop says all that its answer needs.
+//! 3. Once the first program runs, no file of the user is open here: a reader of the program's standard error sees its end
+//!    ([`crate::messages`]).
 
 use crate::allowance::Allowance;
 use crate::change::Change;
@@ -37,9 +37,9 @@ pub(crate) struct Tracer {
     kernel: Running,
     allowance: Allowance,
     storm: Storm,
-    /// What is traced, where the allowance is limited; some of it may be gone.
+    /// The traced processes, where the allowance is limited; some may be gone.
     known: HashSet<Pid>,
-    /// Whether everything that stops is let go.
+    /// Whether the tracer lets go of each process that stops.
     is_ending: bool,
 }
 
@@ -88,7 +88,7 @@ impl Tracer {
         }
     }
 
-    /// Begins to let go of everything when this process's CPU time comes to its end.
+    /// Begins to let go of all processes when the tracer's CPU time is about to end.
     fn account(&mut self, pid: Pid, change: Change) {
         if self.is_ending || !self.allowance.is_limited() {
             return;

@@ -1,4 +1,4 @@
-//! What differs between architectures: registers, how a system call is made in another process, and a jump.
+//! The parts that differ between architectures: registers, how a system call is made in another process, and a jump.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -4,7 +4,7 @@ use crate::workbench::{Workbench, end, sh, succeed};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How the kernel names the image's mapping.
+/// The kernel's name of the image's mapping.
 const NAME: &str = "/memfd:liblinux-vdso (deleted)\n";
 
 #[test]
@@ -92,7 +92,7 @@ fn a_program_inherits_what_it_would_without_the_runner() {
 }
 
 #[test]
-fn nobody_waits_for_a_daemon_that_let_go_of_its_streams() {
+fn no_reader_waits_for_a_daemon_that_let_go_of_its_streams() {
     let bench = Workbench::new();
     let start = Instant::now();
     let (status, output, errors) =

@@ -36,7 +36,7 @@ const LIMITS: Limits = Limits {
     overall: Duration::from_secs(120),
 };
 
-/// What a guest printed whose kernel has these words on its command line.
+/// The output of a guest whose kernel has these words on its command line.
 fn guest(command_line: &str) -> Vec<String> {
     let bench = Workbench::new();
     let boot = Workspace::current().boot().join("bzImage-smoke");

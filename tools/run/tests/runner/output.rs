@@ -1,5 +1,4 @@
-//! Standard error: it is the programs', and the runner's messages appear there as long as they have
-//! it.
+//! Standard error: it belongs to the programs, and the runner's messages appear there as long as a program has it.
 
 use crate::workbench::{Workbench, end, sh, succeed};
 use std::fs;
@@ -7,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 #[test]
-fn who_reads_it_sees_its_end_when_the_program_closes_it() {
+fn its_reader_sees_its_end_when_the_program_closes_it() {
     let bench = Workbench::new();
     for verbose in [&[][..], &["--verbose"]] {
         let mut command = bench.runner();

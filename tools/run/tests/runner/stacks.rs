@@ -12,7 +12,7 @@ fn fault(bench: &Workbench) -> PathBuf {
     bench.build("fault", "fault.c", "gcc", &["-O1", "-g", "-Wall", "-Werror"])
 }
 
-/// What a debugger says of a process or a core file: from `clock_gettime` it has to see `main`.
+/// Runs a debugger on a process or a core file: from `clock_gettime` it has to see `main`.
 fn sees_main(mut debugger: Command) {
     let (_, output, errors) = end(&mut debugger);
     let frames: Vec<&str> = output.lines().filter(|line| line.trim_start().starts_with('#')).collect();
