@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// A kernel, ready to boot.
 pub(crate) struct Bootable {
     pub(crate) bz_image: PathBuf,
-    /// The build-id of our image in it.
+    /// The build-id of the project's image in it.
     pub(crate) build_id: String,
     /// The build-id of the kernel's own image.
     pub(crate) c_build_id: String,

@@ -1,4 +1,4 @@
-//! Runs a compiler when something that it reads has changed, with what it says in a log.
+//! Runs a compiler when something that it reads has changed, with its output in a log.
 //!
 //! # Invariants
 //!
@@ -63,7 +63,7 @@ pub(crate) fn partial(output: &Path) -> PathBuf {
     output.with_extension("partial")
 }
 
-/// What changes when Debian upgrades a compiler: asking its version would cost a process each time.
+/// A text that changes when Debian upgrades a compiler: asking for its version would cost a process each time.
 fn compiler_file(compiler: &OsString) -> Result<Vec<u8>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let file = std::env::split_paths(&path).map(|folder| folder.join(compiler)).find(|file| file.is_file());

@@ -1,8 +1,8 @@
 //! A `PATH` that has the declared programs alone: those of [`crate::packages`], of what these depend on, of Debian's
 //! essential packages, and the Rust toolchain's.
 //!
-//! A machine on which people work has more programs than a fresh one, so a program that a test runs, and that is not
-//! declared, is missing elsewhere only. `cargo xtask test` runs with this path, and there it is missing everywhere.
+//! A developer's machine has more programs than a fresh one. A program that a test runs and that is not declared is there
+//! on the first, and missing on the second. `cargo xtask test` runs with this path, where it is missing on both.
 //!
 //! # Invariants
 //!

@@ -1,8 +1,8 @@
-//! The guest's file system: a newc cpio archive, written without root tricks.
+//! The guest's file system: a newc cpio archive, written without privileges.
 //!
 //! The kernel unpacks it before it starts `/init`, so owners and device nodes are only numbers in headers and need no
-//! privilege here. Dynamic programs bring their loader and libraries along, found by reading the files rather than by
-//! running `ldd`, which would execute them and knows only the host's own libc.
+//! privilege here. Dynamic programs bring their loader and libraries along, found by reading the files. `ldd` would
+//! execute them, and knows only the host's own libc.
 //!
 //! # Invariants
 //!
@@ -122,7 +122,7 @@ impl Initramfs {
         Ok(archive)
     }
 
-    /// Adds the host's `file`, which anybody may execute.
+    /// Adds the host's `file`, which every user may execute.
     pub fn file(&mut self, path: &str, file: &Path) -> Result<()> {
         self.copy(path, file, 0o755)
     }

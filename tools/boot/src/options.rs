@@ -1,4 +1,4 @@
-//! What to boot.
+//! The choices of a run.
 
 use liblinux_workspace::Line;
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use crate::bootable::{self, Bootable};
 use crate::case::Case;
 use crate::options::Options;
 use crate::tree::Stage;
-use crate::{config, packages};
+use crate::{cases, config, packages};
 use liblinux_workspace::{Line, Workspace};
 use std::fmt;
 use std::fs;
@@ -69,7 +69,7 @@ impl Outlook {
         }
         let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         Self {
-            subject: format!("{}: {}", count(cases.len()), names.join(", ")),
+            subject: format!("{}: {}", cases::count(cases.len()), names.join(", ")),
             missing: missing(),
             kernels: kernels.into_iter().map(|(_, step)| step).collect(),
             guests: Some(Guests::of(folder, cases)),
@@ -130,11 +130,6 @@ impl Guests {
 /// The file in a guest's folder that says how many seconds the guest ran.
 pub(crate) fn record(folder: &Path) -> PathBuf {
     folder.join("seconds")
-}
-
-/// A number of cases.
-fn count(cases: usize) -> String {
-    if cases == 1 { "1 case".to_owned() } else { format!("{cases} cases") }
 }
 
 fn missing() -> Vec<&'static str> {

@@ -4,8 +4,8 @@
 //! lists, from what they depend on, or from a package that Debian calls essential. `cargo xtask test` runs with a `PATH`
 //! that has nothing else ([`crate::declared`]), so an undeclared program is missing on every machine.
 //!
-//! A package is asked for by the file it brings, not by its name: a `make` from elsewhere is as good as Debian's, and
-//! looking for a file takes no time where asking dpkg would. Only what is missing is installed ([`crate::apt`]).
+//! A package is looked for by a file that it brings, not by its name. A `make` from elsewhere is as good as Debian's, and
+//! looking for a file is faster than asking dpkg. Only missing packages are installed ([`crate::apt`]).
 //!
 //! # Invariants
 //!
@@ -17,7 +17,7 @@ use crate::probe::present;
 use anyhow::{Result, bail};
 use liblinux_workspace::line;
 
-/// A package with what it brings: a program on the path, or an absolute file name.
+/// A package with one thing that it brings: a program on the path, or an absolute file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Package {
     /// Debian's name.
@@ -30,7 +30,7 @@ const fn package(name: &'static str, probe: &'static str) -> Package {
     Package { name, probe }
 }
 
-/// What `boot` needs beside a C compiler and the Rust toolchain.
+/// The packages that `boot` needs beside a C compiler and the Rust toolchain.
 pub const BOOT: &[Package] = &[
     package("bc", "bc"),
     package("binutils", "ld"),
@@ -52,7 +52,7 @@ pub const BOOT: &[Package] = &[
     package("xz-utils", "xz"),
 ];
 
-/// What `test` needs beside what `boot` needs.
+/// The packages that `test` needs beside those of `boot`.
 pub const TEST: &[Package] = &[
     package("clang", "clang++"),
     package("elfutils", "eu-stack"),

@@ -10,7 +10,7 @@ use std::process::Command;
 /// Part of the key: goes up when [`crate::tree`] builds differently from the same inputs.
 const RECIPE: &[u8] = b"1";
 
-/// What a kernel is made from, beside the image.
+/// The inputs of a kernel, beside the image.
 pub struct Recipe {
     /// The checked source package.
     pub tarball: Tarball,

@@ -52,7 +52,7 @@ impl Summary {
         alone.chain(pairs).collect()
     }
 
-    /// What went wrong, a paragraph per problem.
+    /// The problems, a paragraph each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for verdict in &self.verdicts {

@@ -61,9 +61,9 @@ pub fn boot(options: &Options) -> Result<Summary> {
         for case in summary.failed() {
             eprintln!("to repeat it alone: cargo xtask boot {}--case {case}", version(options));
         }
-        bail!("{} problems in {} cases ({seconds:.1} s)", problems.len(), cases.len());
+        bail!("{} problems in {} ({seconds:.1} s)", problems.len(), cases::count(cases.len()));
     }
-    eprintln!("image {build_id}: {} cases passed in {seconds:.1} s", cases.len());
+    eprintln!("image {build_id}: {} passed in {seconds:.1} s", cases::count(cases.len()));
     Ok(summary)
 }
 

@@ -1,4 +1,4 @@
-//! Which guests run at once, and which behind another.
+//! The order of the guests: some run at once, some behind another.
 //!
 //! # Invariants
 //!

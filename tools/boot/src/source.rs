@@ -1,16 +1,16 @@
 //! The kernel's source: Debian's package, checked, unpacked and patched.
 //!
-//! Debian's tarball is what everybody can get again byte for byte, with a package version to name it by. A download or
-//! an unpacking that was cut short is the usual damage, so the tarball is compared with dpkg's own checksum before it
-//! is believed, and the tree appears under its name only when it is whole and patched.
+//! Every user can get Debian's tarball again, byte for byte, by its package's version. The usual damage is a download or
+//! an unpacking that was cut short. So the tarball is compared with dpkg's own checksum, and the tree appears under its
+//! name only when it is whole and patched.
 //!
-//! Left out while unpacking: device trees and two sets of generated tables, a quarter of the bytes. Nothing that x86
-//! builds reads them. Leaving out whole architectures was tried and dropped: `crypto/Kconfig` sources them all.
+//! Left out while unpacking: device trees and two sets of generated tables, a quarter of the bytes. No build for x86 reads
+//! them. Whole architectures have to stay, because `crypto/Kconfig` sources them all.
 //!
 //! # Invariants
 //!
-//! 1. A [`Tarball`] is what dpkg installed, to the byte.
-//! 2. A folder called `source` is unpacked and patched in full; what is on the way there is called `source.partial`.
+//! 1. A [`Tarball`] has the bytes that dpkg installed.
+//! 2. A folder called `source` is unpacked and patched in full; until then it is called `source.partial`.
 
 use crate::cache::{self, Cache};
 use crate::progress::Progress;
@@ -33,7 +33,7 @@ const EXCLUDED: &[&str] = &[
 /// An intact source package.
 pub struct Tarball {
     path: PathBuf,
-    /// Everything that tells this tarball from another.
+    /// The text that tells this tarball from another.
     pub identity: String,
 }
 
@@ -111,7 +111,7 @@ pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let names = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let patches: Vec<PathBuf> = names.filter(|name| !name.is_empty()).map(|name| folder.join(name)).collect();
-    ensure!(!patches.is_empty(), "{} names no patch, so the kernel could not take our image", path.display());
+    ensure!(!patches.is_empty(), "{} names no patch, so the kernel could not take the image", path.display());
     if let Some(absent) = patches.iter().find(|patch| !patch.is_file()) {
         bail!("{} names {}, which is not there", path.display(), absent.display());
     }

@@ -1,4 +1,4 @@
-//! What a guest writes to a port, passed on while it comes.
+//! A guest's output to a port, passed on while it comes.
 //!
 //! # Invariants
 //!
@@ -21,7 +21,7 @@ impl Stream {
         Self { path, file: None, out }
     }
 
-    /// Passes on what came since the last time.
+    /// Passes on the bytes that came since the last time.
     pub(crate) fn pass_on(&mut self) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,

@@ -1,12 +1,12 @@
 //! The kernel: configured, built once, and relinked round each new image.
 //!
-//! Everything but the image goes into the tree's name, so a tree never has to be reconfigured: it is either built, or
-//! on the way there, or damaged. Each stage leaves its mark only when it is complete, and a run starts at the first
-//! mark that is missing or does not hold. Damage in objects cannot be told from a faulty image by looking, so a
-//! build that fails in a tree from an earlier run, and is asked for again with the same image, gets a new tree; unless
-//! it was the kernel's own checks of the image that failed.
+//! Everything but the image goes into the tree's name, so a tree is never reconfigured: it is built, or on the way there,
+//! or damaged. Each stage leaves its mark only when it is complete, and a run starts at the first
+//! mark that is missing or does not hold. Damaged objects and a faulty image look the same. So
+//! a build that fails in a tree from an earlier run, and is asked for again with the same image, gets a new tree, unless
+//! the kernel's own checks refused the image.
 //!
-//! Deliberately missing: any way to keep an older kernel's build after its inputs changed, beyond the cache's last two.
+//! Deliberately missing: a way to keep an older kernel's build beyond the trees that the cache keeps.
 //!
 //! # Invariants
 //!
@@ -50,7 +50,7 @@ pub struct Tree {
 
 /// A built kernel.
 pub struct Kernel {
-    /// What QEMU loads.
+    /// The file that QEMU loads.
     pub bz_image: PathBuf,
     /// The kernel's own 64-bit image, with its symbols.
     pub c_image: PathBuf,
@@ -105,7 +105,7 @@ impl Tree {
                     "the cached kernel {} is missing or damaged: building it again",
                     kernel.bz_image.display()
                 );
-                // Make goes by times, so what may be damaged has to go.
+                // Make compares times, so files that may be damaged have to go.
                 for name in ["arch/x86/boot", "vmlinux", "vmlinux.o", "arch/x86/entry/vdso"] {
                     let path = self.folder.join("build").join(name);
                     if path.is_dir() { cache::remove_tree(&path)? } else { remove_file(&path)? }
@@ -212,7 +212,7 @@ impl Tree {
         )
     }
 
-    /// A make that ends with us, and whose result depends on nothing but the tree.
+    /// A make that ends with this process, and whose result depends on the tree alone.
     fn make_command(&self) -> Command {
         let mut make = job::supervised("TERM", "make");
         let cores = available_parallelism().map_or(1, usize::from);

@@ -34,7 +34,7 @@ pub struct Workshop<'a> {
     pub folder: PathBuf,
     /// The source of the guest's kernel, which has the selftests.
     pub kernel: &'a Path,
-    /// Our image.
+    /// The project's image.
     pub image: &'a Path,
     /// The same with its symbols.
     pub image_debug: &'a Path,
@@ -72,7 +72,7 @@ impl Workshop<'_> {
         Ok(files)
     }
 
-    /// Builds the guest's `/init`: static, so that it runs whatever the image does to a loader. That is a matter of the
+    /// Builds the guest's `/init`: static, so that it runs also where the image breaks a loader. That concerns the
     /// program alone, so its libraries are those of the others.
     pub fn init(&self) -> Result<PathBuf> {
         let mut progress = Progress::new("building the guest's init", None);
@@ -183,7 +183,7 @@ impl Workshop<'_> {
         Ok(output)
     }
 
-    /// What examples include, one header by the other.
+    /// The headers that examples include, directly or not.
     fn client_headers(&self) -> Result<Vec<PathBuf>> {
         let include = self.root.join("vdso/client/include");
         Ok([headers(&include)?, headers(&include.join("liblinux"))?].concat())

@@ -7,7 +7,7 @@ use liblinux_workspace::skip::skip;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What starts a program by the name in its first string.
+/// The calls that start a program by the name in their first string.
 const STARTS: [&str; 2] = ["Command::new(\"", "job::supervised("];
 
 /// Looked for, and not needed.

@@ -1,4 +1,4 @@
-//! Guests that misbehave, each in a real QEMU: what is said, how soon, and that nothing is left running.
+//! Guests that misbehave, each in a real QEMU: the error, how soon it comes, and that no process stays.
 //!
 //! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written
 //! here, so that the crate's guest can change without changing what is tested.
@@ -62,7 +62,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     (folder, guest)
 }
 
-/// Runs a guest that must fail; what was said.
+/// Runs a guest that must fail; the error.
 fn failure(body: &str) -> String {
     let (folder, guest) = guest(body);
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! What `boot` says to bad input, before it starts anything long.
+//! The errors of `boot` for bad input, before it starts anything long.
 
 use liblinux_boot::{Options, boot, list_cases};
 use liblinux_workspace::{Workspace, line};

@@ -92,7 +92,7 @@ fn a_program_inherits_what_it_would_without_the_runner() {
 }
 
 #[test]
-fn no_reader_waits_for_a_daemon_that_let_go_of_its_streams() {
+fn nobody_waits_for_a_daemon_that_let_go_of_its_streams() {
     let bench = Workbench::new();
     let start = Instant::now();
     let (status, output, errors) =

@@ -1,4 +1,4 @@
-//! Kernels that this machine does not run, in QEMU: one that maps no vDSO, one that maps ours already, and one of another
+//! Kernels that this machine does not run, in QEMU: one that maps no vDSO, one that maps the image already, and one of another
 //! version that maps the C one.
 
 use crate::workbench::Workbench;

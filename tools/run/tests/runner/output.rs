@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 #[test]
-fn its_reader_sees_its_end_when_the_program_closes_it() {
+fn who_reads_it_sees_its_end_when_the_program_closes_it() {
     let bench = Workbench::new();
     for verbose in [&[][..], &["--verbose"]] {
         let mut command = bench.runner();
