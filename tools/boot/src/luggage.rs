@@ -25,7 +25,7 @@ const LINKS: u32 = 40;
 /// Permissions that are taken along. Files belong to root in the guest, so a set-user-id bit would mean another user.
 const PERMISSIONS: u32 = 0o777;
 
-/// The files, and those of them that the user is told of.
+/// The files, and those of them that the user sees listed.
 pub struct Luggage {
     archive: Initramfs,
     /// Files that came because they were named: arguments and what `--take` names.

@@ -140,7 +140,7 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
-    /// Puts it into a guest; `file` is what [`Workshop::build`] gave.
+    /// Puts it into a guest; `file` comes from [`crate::workshop::Workshop::build`].
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
         // A program brings the libraries that its own library needs; an image needs none.
         if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {

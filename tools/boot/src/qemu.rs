@@ -28,12 +28,12 @@ pub const KEPT: &str = "kept.cpio";
 /// The start of every kernel's command line.
 ///
 /// - A panic ends QEMU at once: the kernel reboots (`panic=-1`), and QEMU takes that as an exit (`-no-reboot`).
-/// - The kernel patches its code while it starts, and TCG has been seen to run a breakpoint of that on another processor
-///   when it was gone from memory. So init starts the others (`maxcpus=1`).
-/// - A processor that is started then would count ticks to learn how long a loop takes, and there are none while the
-///   first one is idle. So it is told (`lpj`, about that of 2.5 GHz): nothing in a guest waits for hardware.
-/// - It would also count ticks to learn whether the timer's interrupt arrives, and panic if a busy host let them come late
-///   (`IO-APIC + timer doesn't work`). So it is told that it does (`no_timer_check`).
+/// - The kernel patches its code while it starts, and sets breakpoints for that. TCG can run such a breakpoint on another
+///   processor after it has gone from memory. So init starts the other processors later (`maxcpus=1`).
+/// - A processor that starts then would count ticks to learn how long a loop takes, but the idle first processor makes
+///   none. So the command line says it (`lpj`, about that of 2.5 GHz): nothing in a guest waits for hardware.
+/// - The kernel would count ticks to learn whether the timer's interrupt arrives, and panic if a busy host let them come
+///   late (`IO-APIC + timer doesn't work`). So the command line says that it does (`no_timer_check`).
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 maxcpus=1 lpj=10000000 no_timer_check";
 
 const POLL: Duration = Duration::from_millis(20);

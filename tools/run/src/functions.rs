@@ -11,10 +11,9 @@
 //! 1. Offsets of [`Functions`] were read from exactly the bytes that are mapped.
 //! 2. [`Code`] exists only if the text decodes from end to end and each function begins where an instruction does.
 
-use crate::arch::SYSTEM_CALL;
+use crate::arch::{Reference, SYSTEM_CALL, references};
 use crate::memory::Memory;
 use anyhow::{Result, anyhow, ensure};
-use iced_x86::{Code as Opcode, Decoder, DecoderOptions, OpKind};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_check::image::Image;
 use std::collections::BTreeSet;
@@ -33,17 +32,6 @@ pub(crate) struct Functions {
 /// How a vDSO's text reaches the data pages.
 #[derive(Clone, Debug)]
 pub(crate) struct Code(Vec<Reference>);
-
-/// An instruction that reaches out of the vDSO.
-#[derive(Clone, Copy, Debug)]
-struct Reference {
-    /// Offset of its distance, 4 bytes.
-    place: usize,
-    /// Offset of the next instruction, from which the distance counts.
-    next: u64,
-    /// Offset of what it reaches.
-    target: u64,
-}
 
 impl Functions {
     /// Reads the whole vDSO at `address`.
@@ -84,29 +72,8 @@ impl Functions {
         let text = image.text().map_err(error)?;
         let bytes = image.at(text.start, text.end - text.start).map_err(error)?;
         let inside = 0..self.bytes.len() as u64;
-        let mut starts: BTreeSet<u64> = self.exports.iter().map(|(_, offset)| *offset).collect();
-        let mut decoder = Decoder::with_ip(64, bytes, text.start, DecoderOptions::NONE);
-        let mut references = Vec::new();
-        while decoder.can_decode() {
-            let instruction = decoder.decode();
-            let ip = instruction.ip();
-            ensure!(instruction.code() != Opcode::INVALID, "no instruction at {ip:#x}");
-            starts.remove(&ip);
-            let is_branch = matches!(instruction.op0_kind(), OpKind::NearBranch64);
-            ensure!(
-                !is_branch || inside.contains(&instruction.near_branch64()),
-                "a branch out of it at {ip:#x}"
-            );
-            let target = instruction.memory_displacement64();
-            if instruction.is_ip_rel_memory_operand() && !inside.contains(&target) {
-                let offsets = decoder.get_constant_offsets(&instruction);
-                ensure!(offsets.displacement_size() == 4, "no distance of 4 bytes at {ip:#x}");
-                let place = usize::try_from(ip)? + offsets.displacement_offset();
-                references.push(Reference { place, next: instruction.next_ip(), target });
-            }
-        }
-        ensure!(starts.is_empty(), "a function begins inside of an instruction: {starts:x?}");
-        Ok(Code(references))
+        let starts: BTreeSet<u64> = self.exports.iter().map(|(_, offset)| *offset).collect();
+        Ok(Code(references(bytes, text.start, &inside, starts)?))
     }
 }
 

@@ -16,12 +16,14 @@
 //! 1. The bytes read are an allegation: a stack that does not have this form is [`Malformed`] and never a panic.
 //! 2. The stack pointer stays aligned to 16 bytes, as the psABI wants it at a program's start: an entry has 16.
 
-/// `AT_NULL` of `include/uapi/linux/auxvec.h`: the end.
-const AT_NULL: u64 = 0;
-/// `AT_PHENT`: bytes of a program header.
-const AT_PHENT: u64 = 4;
-/// `AT_SYSINFO_EHDR` of `arch/x86/include/uapi/asm/auxvec.h`: where the vDSO's ELF header is.
-pub(crate) const AT_SYSINFO_EHDR: u64 = 33;
+use nix::libc;
+
+/// The end of the vector.
+const AT_NULL: u64 = libc::AT_NULL;
+/// Bytes of a program header.
+const AT_PHENT: u64 = libc::AT_PHENT;
+/// Where the vDSO's ELF header is.
+pub(crate) const AT_SYSINFO_EHDR: u64 = libc::AT_SYSINFO_EHDR;
 
 /// `sizeof(Elf64_Phdr)`.
 const PROGRAM_HEADER_SIZE: u64 = 56;
@@ -123,7 +125,7 @@ impl Stack {
 mod tests {
     use super::*;
 
-    const AT_PAGESZ: u64 = 6;
+    const AT_PAGESZ: u64 = libc::AT_PAGESZ;
 
     fn bytes(words: &[u64]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()

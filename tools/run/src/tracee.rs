@@ -45,7 +45,7 @@ pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
             let pid = Pid::from_raw(pid);
             match Change::of(status) {
                 Change::Exiting => {
-                    // An error means that it was killed meanwhile: then its end is told next.
+                    // An error means that it was killed meanwhile: the next status is its end.
                     let _ = detach(pid, 0);
                     (pid, Change::Gone)
                 }

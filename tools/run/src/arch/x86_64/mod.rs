@@ -1,10 +1,14 @@
-//! x86-64: the registers of a stopped process, the `syscall` instruction, and a jump to anywhere.
+//! x86-64: the registers of a stopped process, the `syscall` instruction, a jump to anywhere, and the
+//! decoding of a text.
 //!
 //! # Invariants
 //!
 //! 1. Neither jump changes a register or a flag: a function at its end sees the call as it was made.
 
+mod references;
+
 use nix::libc::user_regs_struct;
+pub(crate) use references::{Reference, references};
 
 /// All registers that an ordinary program sees.
 pub(crate) type Registers = user_regs_struct;
