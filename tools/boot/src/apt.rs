@@ -1,12 +1,13 @@
-//! Installs Debian packages: as root directly, and otherwise with `sudo` if it asks for no password. If it does, the error
-//! has the lines for the user to type.
+//! Installs Debian packages: as root directly, and otherwise with `sudo` if it asks for no
+//! password. If it does, the error has the lines for the user to type.
 //!
 //! The archives are seen as [`crate::archives`] says.
 //!
 //! # Invariants
 //!
 //! 1. All installations of all commands see the archives in the same way: `View::of_machine`.
-//! 2. A first attempt installs only packages that the lists in `/etc/apt` have, but for the kernel's source.
+//! 2. A first attempt installs only packages that the lists in `/etc/apt` have, but for the
+//!    kernel's source.
 
 use crate::archives::{SECURITY, View};
 use crate::job;

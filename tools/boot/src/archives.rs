@@ -1,14 +1,15 @@
 //! The archives as this crate's calls of apt see them.
 //!
-//! The kernel's source is in Debian 12's security archive alone, which a fresh `debootstrap` does not list. These calls
-//! then name it to apt; `/etc/apt` stays as it is. But they must not install other packages of that archive. The user's
-//! next `apt-get` sees the main archive alone, and cannot put a library of the main archive beside a security version of
-//! its other half (Debian ties such halves with `=`). So a pin leaves the security archive the kernel's source alone. That
+//! The kernel's source is in Debian 12's security archive alone, which a fresh `debootstrap` does
+//! not list. These calls then name it to apt; `/etc/apt` stays as it is. But they must not install
+//! other packages of that archive. The user's next `apt-get` sees the main archive alone, and
+//! cannot put a library of the main archive beside a security version of its other half (Debian
+//! ties such halves with `=`). So a pin leaves the security archive the kernel's source alone. That
 //! package depends on no version of another.
 //!
-//! A machine may be in that state all the same: it was installed with the security archive, which was taken off the list
-//! later. Then apt finds no way by the machine's lists alone. A second attempt takes the security archive without the
-//! pin.
+//! A machine may be in that state all the same: it was installed with the security archive, which
+//! was taken off the list later. Then apt finds no way by the machine's lists alone. A second
+//! attempt takes the security archive without the pin.
 //!
 //! # Invariants
 //!

@@ -41,8 +41,8 @@ impl Bootable {
         }
     }
 
-    /// Builds the kernels of `cases` and copies them into `folder`; by their keys, and the one whose source has the
-    /// selftests.
+    /// Builds the kernels of `cases` and copies them into `folder`; by their keys, and the one
+    /// whose source has the selftests.
     pub(crate) fn build_all(
         options: &Options,
         folder: &Path,
@@ -107,8 +107,9 @@ fn recipe(root: &Path, line: &Line, configuration: &str, tarball: source::Tarbal
     Ok(Recipe { tarball, fragment, patches: source::series(&workspace.series(line))? })
 }
 
-/// How far the kernel of a configuration is from being built with `image`, and how long that took the last time here.
-/// Changes nothing. A kernel about which nothing can be learnt is still to be built.
+/// How far the kernel of a configuration is from being built with `image`, and how long that took
+/// the last time here. Changes nothing. A kernel about which nothing can be learnt is still to be
+/// built.
 pub(crate) fn outlook(
     root: &Path,
     line: &Line,

@@ -1,14 +1,15 @@
 //! Where built kernels are kept between runs.
 //!
-//! A kernel takes minutes to build and depends on nothing that changes with a new image, so it is kept under a name
-//! that is made from all of its inputs. The folder is the user's (`$XDG_CACHE_HOME/liblinux`), shared by all
-//! checkouts, and guarded by one lock: two builds in one tree would tear each other's objects.
+//! A kernel takes minutes to build and depends on nothing that changes with a new image, so it is
+//! kept under a name that is made from all of its inputs. The folder is the user's
+//! (`$XDG_CACHE_HOME/liblinux`), shared by all checkouts, and guarded by one lock: two builds in
+//! one tree would tear each other's objects.
 //!
 //! # Invariants
 //!
 //! 1. Two sets of inputs that differ in any byte have different keys; the order and the borders of inputs count.
-//! 2. The holder of a [`Lock`] is alone in the cache. The lock is the kernel's, on an open file: it ends with its holder,
-//!    so a stale one cannot remain.
+//! 2. The holder of a [`Lock`] is alone in the cache. The lock is the kernel's, on an open file: it
+//!    ends with its holder, so a stale one cannot remain.
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -16,8 +17,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Trees beyond this many are removed, the least recently used first: each takes about 2 GB. That is three
-/// configurations, and the same before a change.
+/// Trees beyond this many are removed, the least recently used first: each takes about 2 GB. That
+/// is three configurations, and the same before a change.
 const TREES_KEPT: usize = 6;
 
 /// The cache's folder.

@@ -76,7 +76,8 @@ pub struct Case {
     /// Files that its programs use: names that [`crate::programs`] knows how to build.
     #[serde(default)]
     pub tools: Vec<String>,
-    /// The case that must have run before, in another guest: the files that that one left in `/kept` are there again.
+    /// The case that must have run before, in another guest: the files that that one left in
+    /// `/kept` are there again.
     pub follows: Option<String>,
     /// Its programs, in the order in which they run.
     #[serde(rename = "program", default)]

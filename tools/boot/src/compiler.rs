@@ -63,7 +63,8 @@ pub(crate) fn partial(output: &Path) -> PathBuf {
     output.with_extension("partial")
 }
 
-/// A text that changes when Debian upgrades a compiler: asking for its version would cost a process each time.
+/// A text that changes when Debian upgrades a compiler: asking for its version would cost a process
+/// each time.
 fn compiler_file(compiler: &OsString) -> Result<Vec<u8>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let file = std::env::split_paths(&path).map(|folder| folder.join(compiler)).find(|file| file.is_file());

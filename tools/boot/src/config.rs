@@ -1,7 +1,7 @@
 //! The kernel's configuration: the options asked for, and whether kconfig took them.
 //!
-//! kconfig silently drops a line whose dependencies are not met, and the guest then fails far from the cause. So the
-//! fragment is compared with the result, line by line.
+//! kconfig silently drops a line whose dependencies are not met, and the guest then fails far from
+//! the cause. So the fragment is compared with the result, line by line.
 //!
 //! There is one small configuration; a case whose programs need more names a fragment that is added to it, and with it
 //! another kernel, so that the others stay quick to build. Where both speak of an option, the added fragment decides.
@@ -100,7 +100,8 @@ fn unset(line: &str) -> Option<&str> {
         .filter(|name| name.starts_with("CONFIG_"))
 }
 
-/// Whether a kernel of this fragment looks for its own faults, which makes it large and slow to build.
+/// Whether a kernel of this fragment looks for its own faults, which makes it large and slow to
+/// build.
 pub fn looks_for_faults(fragment: &str) -> bool {
     fragment.lines().any(|line| line.trim() == "CONFIG_KASAN=y")
 }

@@ -1,16 +1,17 @@
 //! A case held against its control: the same programs, on the same kernel, with the kernel's own image.
 //!
-//! The kernel's selftests were not written for an interpreted processor and a small kernel, so some fail here with any
-//! image. A pass or a failure alone then says nothing about the image. A difference from the kernel's image does.
-//! So a test that fails alike on both is shown, and does not fail the case. A test that differs does, whichever of the two
-//! passed.
+//! The kernel's selftests were not written for an interpreted processor and a small kernel, so some
+//! fail here with any image. A pass or a failure alone then says nothing about the image. A
+//! difference from the kernel's image does. So a test that fails alike on both is shown, and does
+//! not fail the case. A test that differs does, whichever of the two passed.
 //!
-//! Deliberately missing: a list of tests that may differ. A test that differs by chance is left out of the case by name.
+//! Deliberately missing: a list of tests that may differ. A test that differs by chance is left out
+//! of the case by name.
 //!
 //! # Invariants
 //!
-//! 1. A test is compared with the one of its name at its place. A mismatch in a test's name or in the number of tests
-//!    counts as a difference.
+//! 1. A test is compared with the one of its name at its place. A mismatch in a test's name or in
+//!    the number of tests counts as a difference.
 //! 2. A pair is never the same if one half of it is not believed, or if it has no test.
 //! 3. A test that did not end in either guest is never the same: it says nothing of the image.
 

@@ -1,8 +1,9 @@
 //! A `PATH` that has the declared programs alone: those of [`crate::packages`], of what these depend on, of Debian's
 //! essential packages, and the Rust toolchain's.
 //!
-//! A developer's machine has more programs than a fresh one. A program that a test runs and that is not declared is there
-//! on the first, and missing on the second. `cargo xtask test` runs with this path, where it is missing on both.
+//! A developer's machine has more programs than a fresh one. A program that a test runs and that is
+//! not declared is there on the first, and missing on the second. `cargo xtask test` runs with this
+//! path, where it is missing on both.
 //!
 //! # Invariants
 //!

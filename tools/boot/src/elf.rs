@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. A file without the thing asked for is an error where a verdict needs the answer (the build-id, a function),
-//!    and an empty answer where absence is ordinary (a static program has no loader).
+//! 1. A file without the thing asked for is an error where a verdict needs the answer (the
+//!    build-id, a function), and an empty answer where absence is ordinary (a static program has no
+//!    loader).
 
 use crate::cache::hex;
 use anyhow::{Context, Result};

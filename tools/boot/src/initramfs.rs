@@ -1,8 +1,8 @@
 //! The guest's file system: a newc cpio archive, written without privileges.
 //!
-//! The kernel unpacks it before it starts `/init`, so owners and device nodes are only numbers in headers and need no
-//! privilege here. Dynamic programs bring their loader and libraries along, found by reading the files. `ldd` would
-//! execute them, and knows only the host's own libc.
+//! The kernel unpacks it before it starts `/init`, so owners and device nodes are only numbers in
+//! headers and need no privilege here. Dynamic programs bring their loader and libraries along,
+//! found by reading the files. `ldd` would execute them, and knows only the host's own libc.
 //!
 //! # Invariants
 //!

@@ -1,14 +1,14 @@
 //! A job: a long command whose output goes to a log, and which ends with this process.
 //!
-//! Kernel builds and guests outlive an impatient Ctrl-C or a killed terminal unless a process ends them. `setpriv`
-//! (util-linux, on every Debian) asks the kernel to: the parent-death signal arrives after every death of this process,
-//! also by SIGKILL, which no handler sees. This also keeps `unsafe` out of the crate: the same request from Rust needs a
-//! `pre_exec` hook.
+//! Kernel builds and guests outlive an impatient Ctrl-C or a killed terminal unless a process ends
+//! them. `setpriv` (util-linux, on every Debian) asks the kernel to: the parent-death signal
+//! arrives after every death of this process, also by SIGKILL, which no handler sees. This also
+//! keeps `unsafe` out of the crate: the same request from Rust needs a `pre_exec` hook.
 //!
 //! # Invariants
 //!
-//! 1. A process started through [`supervised`] gets its signal when the thread that started it ends. So the
-//!    caller waits for it in that thread.
+//! 1. A process started through [`supervised`] gets its signal when the thread that started it
+//!    ends. So the caller waits for it in that thread.
 //! 2. The log holds every line of the command, in order.
 
 use anyhow::{Context, Result};

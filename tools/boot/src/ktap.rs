@@ -1,12 +1,13 @@
 //! KTAP 1, the kernel's format for test results, read strictly.
 //!
-//! A report is a header, a plan, diagnostics and result lines; a result may be preceded by a report of its own, one
-//! step further in. The reader refuses a plan that was not kept, numbers that skip, a report that stops in the middle, and
-//! a report without a test: a verdict is worth no more than these refusals. The kernel's `kunit.py parse` reads the same files
-//! but forgives all of these.
+//! A report is a header, a plan, diagnostics and result lines; a result may be preceded by a report
+//! of its own, one step further in. The reader refuses a plan that was not kept, numbers that skip,
+//! a report that stops in the middle, and a report without a test: a verdict is worth no more than
+//! these refusals. The kernel's `kunit.py parse` reads the same files but forgives all of these.
 //!
-//! Lines of no known form are skipped, as the format says they must be: a program's own output may be among them.
-//! Deliberately missing: TAP 14's YAML blocks and KTAP's XFAIL and TIMEOUT directives, which the guests never write.
+//! Lines of no known form are skipped, as the format says they must be: a program's own output may
+//! be among them. Deliberately missing: TAP 14's YAML blocks and KTAP's XFAIL and TIMEOUT
+//! directives, which the guests never write.
 //!
 //! # Invariants
 //!

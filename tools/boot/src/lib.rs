@@ -1,24 +1,27 @@
 //! From an image to a verdict: a patched kernel, a guest, and the reports of its programs.
 //!
-//! The judges of an image are the programs that will use it, on the kernel that will map it. [`boot`] makes both from a C
-//! compiler and the Rust toolchain:
+//! The judges of an image are the programs that will use it, on the kernel that will map it.
+//! [`boot`] makes both from a C compiler and the Rust toolchain:
 //!
 //! 1. It chooses the cases ([`case`], [`cases`]), and says what it is going to do (`outlook`).
 //! 2. It installs Debian's packages ([`packages`], [`apt`], [`archives`]).
-//! 3. It unpacks and patches the kernel ([`source`]), builds it once and keeps it ([`recipe`], [`tree`], [`cache`]). A new
-//!    image is linked into the kernel that is there.
-//! 4. It builds the guest's programs ([`programs`], [`workshop`]) and puts them into a file system ([`initramfs`]).
-//! 5. It runs QEMU for each case ([`qemu`], [`schedule`]), and reads the KTAP that comes back ([`ktap`]) and the kernel's
-//!    log ([`log`]).
-//! 6. It compares the report with the case's demands ([`verdict`]), or with a second guest that has the kernel's image
-//!    ([`control`]): so it does for the kernel's own selftests ([`selftests`]). Then it prints the table ([`report`]).
+//! 3. It unpacks and patches the kernel ([`source`]), builds it once and keeps it ([`recipe`],
+//!    [`tree`], [`cache`]). A new image is linked into the kernel that is there.
+//! 4. It builds the guest's programs ([`programs`], [`workshop`]) and puts them into a file system
+//!    ([`initramfs`]).
+//! 5. It runs QEMU for each case ([`qemu`], [`schedule`]), and reads the KTAP that comes back
+//!    ([`ktap`]) and the kernel's log ([`log`]).
+//! 6. It compares the report with the case's demands ([`verdict`]), or with a second guest that has
+//!    the kernel's image ([`control`]): so it does for the kernel's own selftests ([`selftests`]).
+//!    Then it prints the table ([`report`]).
 //!
-//! A guest can also run one program of the user's ([`session`]). How a case is written, and how to run a program in a
-//! guest, is in `qemu/README.md`.
+//! A guest can also run one program of the user's ([`session`]). How a case is written, and how to
+//! run a program in a guest, is in `qemu/README.md`.
 //!
 //! # Invariants
 //!
-//! 1. A run that was stopped in any step, for any reason, leaves nothing that the next run takes for whole.
+//! 1. A run that was stopped in any step, for any reason, leaves nothing that the next run takes
+//!    for whole.
 //! 2. `Ok` from [`boot`] means that each program of each case reported, saw the image it had to see, and passed or did
 //!    the same as in the case's control.
 

@@ -1,13 +1,15 @@
 //! The guest's kernel log, searched for lines that a sound kernel never writes.
 //!
-//! A fault in the kernel often changes no result of a program: the wrong order of two locks, a use of freed memory, a
-//! sleep where none is allowed. The kernel reports them in its log, if it was built to look for them (`qemu/config/
-//! debug.config`), so the log is part of the verdict. The log comes from the console, where processes print,
-//! too: only lines with the kernel's time stamp count.
+//! A fault in the kernel often changes no result of a program: the wrong order of two locks, a use
+//! of freed memory, a sleep where none is allowed. The kernel reports them in its log, if it was
+//! built to look for them (`qemu/config/ debug.config`), so the log is part of the verdict. The log
+//! comes from the console, where processes print, too: only lines with the kernel's time stamp
+//! count.
 //!
 //! # Invariants
 //!
-//! 1. A log that does not reach from the kernel's first line to its last is a problem, and so is a log that is missing.
+//! 1. A log that does not reach from the kernel's first line to its last is a problem, and so is a
+//!    log that is missing.
 //! 2. A report is shown with the lines that follow it.
 
 /// The kernel's first line, and the line as it powers off.

@@ -1,4 +1,5 @@
-//! The files that a program of the user's takes along into its guest: those by which it starts, and those that were named.
+//! The files that a program of the user's takes along into its guest: those by which it starts, and
+//! those that were named.
 //!
 //! Every file is in the guest under the path that it has here, links on the way included, so that a loader's cache, a
 //! library's run path and a script's first line mean the same there.

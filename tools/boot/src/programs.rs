@@ -1,9 +1,10 @@
 //! The programs that run in the guest, and the sources of each; [`crate::workshop`] builds them.
 //!
-//! Some are programs that users run, and do not know the image: one C source under every libc that reads a vDSO, a Go
-//! program, a Rust program with std, and Debian's own busybox. The others are there for the image: those of `qemu/guest`, and
-//! the examples of `vdso/client` with their judge, `client`. Each is built by its language's ordinary tool with ordinary
-//! flags. Beside them are the kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to
+//! Some are programs that users run, and do not know the image: one C source under every libc that
+//! reads a vDSO, a Go program, a Rust program with std, and Debian's own busybox. The others are
+//! there for the image: those of `qemu/guest`, and the examples of `vdso/client` with their judge,
+//! `client`. Each is built by its language's ordinary tool with ordinary flags. Beside them are the
+//! kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to
 //! programs.
 //!
 //! # Invariants

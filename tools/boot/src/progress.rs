@@ -1,8 +1,8 @@
 //! The signs of life of a long step, for the person who waits for it.
 //!
-//! On a terminal they are a bar, or a spinner when the length is not known, with the count, the current item and the
-//! time. Elsewhere (continuous integration, a pipe) a line comes every 15 seconds: few enough for a log, and a step that
-//! hangs can be told from one that works.
+//! On a terminal they are a bar, or a spinner when the length is not known, with the count, the
+//! current item and the time. Elsewhere (continuous integration, a pipe) a line comes every 15
+//! seconds: few enough for a log, and a step that hangs can be told from one that works.
 //!
 //! # Invariants
 //!

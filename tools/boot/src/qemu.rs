@@ -1,12 +1,14 @@
 //! One guest, from power-on to its verdict.
 //!
-//! The verdict comes through a virtio port of its own into a file. The console goes to another file and never
-//! decides that a test passed: a log that says "ok" proves nothing, and a guest that says nothing has failed. QEMU
-//! interprets (TCG), which is slower than KVM, but the same on every machine.
+//! The verdict comes through a virtio port of its own into a file. The console goes to another file
+//! and never decides that a test passed: a log that says "ok" proves nothing, and a guest that says
+//! nothing has failed. QEMU interprets (TCG), which is slower than KVM, but the same on every
+//! machine.
 //!
 //! # Invariants
 //!
-//! 1. No QEMU outlives its [`run`]: it is killed on every way out, and by the kernel if this process is killed first.
+//! 1. No QEMU outlives its [`run`]: it is killed on every way out, and by the kernel if this
+//!    process is killed first.
 //! 2. [`run`] returns a verdict only of a guest that powered itself off; each other end is an error that shows the
 //!    console's last lines and its path.
 
@@ -28,12 +30,15 @@ pub const KEPT: &str = "kept.cpio";
 /// The start of every kernel's command line.
 ///
 /// - A panic ends QEMU at once: the kernel reboots (`panic=-1`), and QEMU takes that as an exit (`-no-reboot`).
-/// - The kernel patches its code while it starts, and sets breakpoints for that. TCG can run such a breakpoint on another
-///   processor after it has gone from memory. So init starts the other processors later (`maxcpus=1`).
-/// - A processor that starts then would count ticks to learn how long a loop takes, but the idle first processor makes
-///   none. So the command line says it (`lpj`, about that of 2.5 GHz): nothing in a guest waits for hardware.
-/// - The kernel would count ticks to learn whether the timer's interrupt arrives, and panic if a busy host let them come
-///   late (`IO-APIC + timer doesn't work`). So the command line says that it does (`no_timer_check`).
+/// - The kernel patches its code while it starts, and sets breakpoints for that. TCG can run such a
+///   breakpoint on another processor after it has gone from memory. So init starts the other
+///   processors later (`maxcpus=1`).
+/// - A processor that starts then would count ticks to learn how long a loop takes, but the idle
+///   first processor makes none. So the command line says it (`lpj`, about that of 2.5 GHz):
+///   nothing in a guest waits for hardware.
+/// - The kernel would count ticks to learn whether the timer's interrupt arrives, and panic if a
+///   busy host let them come late (`IO-APIC + timer doesn't work`). So the command line says that
+///   it does (`no_timer_check`).
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 maxcpus=1 lpj=10000000 no_timer_check";
 
 const POLL: Duration = Duration::from_millis(20);

@@ -73,7 +73,8 @@ fn version(options: &Options) -> String {
     if is_default { String::new() } else { format!("--kernel {} ", options.line.version) }
 }
 
-/// Compares each case that has a control, and writes each comparison where the case's guest wrote its verdict.
+/// Compares each case that has a control, and writes each comparison where the case's guest wrote
+/// its verdict.
 fn compare(cases: &[Case], verdicts: &[Verdict], folder: &Path) -> Result<Vec<Comparison>> {
     let mut comparisons = Vec::new();
     let pairs = cases.iter().zip(verdicts);

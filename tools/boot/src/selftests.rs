@@ -1,22 +1,25 @@
 //! The kernel's own selftests: judges of the image that come from outside the project.
 //!
-//! They come from the source of the kernel that the guest runs and are compiled where they lie, with the flags of their
-//! Makefiles, by a line of gcc each. The Makefiles of the five folders differ in everything, build all or nothing, and
-//! cannot say when to build again. As in those Makefiles the programs are dynamic: `dlopen("linux-vdso.so.1")`, with
-//! which some look for the image, finds nothing in a static program, and they would test nothing. rseq's library alone
-//! is linked in, since no loader of the guest would find it.
+//! They come from the source of the kernel that the guest runs and are compiled where they lie,
+//! with the flags of their Makefiles, by a line of gcc each. The Makefiles of the five folders
+//! differ in everything, build all or nothing, and cannot say when to build again. As in those
+//! Makefiles the programs are dynamic: `dlopen("linux-vdso.so.1")`, with which some look for the
+//! image, finds nothing in a static program, and they would test nothing. rseq's library alone is
+//! linked in, since no loader of the guest would find it.
 //!
-//! `vdso_test_chacha` links the assembly that the kernel's image is made of. Here it links a file of the
-//! project, which calls the code in the image that the process has, found by the symbols of both images. Its 1000 trials would take an
-//! interpreted processor with AVX2 three minutes, so the guest's is made of a copy that says 20; `tests/tests/blocks.rs`
-//! makes all of them, on a real one.
+//! `vdso_test_chacha` links the assembly that the kernel's image is made of. Here it links a file
+//! of the project, which calls the code in the image that the process has, found by the symbols of
+//! both images. Its 1000 trials would take an interpreted processor with AVX2 three minutes, so the
+//! guest's is made of a copy that says 20; `tests/tests/blocks.rs` makes all of them, on a real
+//! one.
 //!
 //! Here is every selftest that runs; the case `qemu/cases/selftests.toml` says which were left out, and why.
 //!
 //! # Invariants
 //!
 //! 1. Nothing of the kernel's is copied into the project or written into its tree.
-//! 2. A copy differs from its source in the words of the table alone, and a source without those words is an error.
+//! 2. A copy differs from its source in the words of the table alone, and a source without those
+//!    words is an error.
 
 use crate::elf;
 use anyhow::{Context, Result, ensure};

@@ -88,7 +88,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds the program and the files that it takes along; refuses a program that cannot run, before anything is built.
+    /// Finds the program and the files that it takes along; refuses a program that cannot run,
+    /// before anything is built.
     pub fn prepare(request: Request) -> Result<Self> {
         ensure!(request.cpus > 0, "a guest needs a processor: --cpus is at least 1");
         let name = request.words.first().context("there is no program to run")?;

@@ -1,16 +1,18 @@
 //! The kernel's source: Debian's package, checked, unpacked and patched.
 //!
-//! Every user can get Debian's tarball again, byte for byte, by its package's version. The usual damage is a download or
-//! an unpacking that was cut short. So the tarball is compared with dpkg's own checksum, and the tree appears under its
-//! name only when it is whole and patched.
+//! Every user can get Debian's tarball again, byte for byte, by its package's version. The usual
+//! damage is a download or an unpacking that was cut short. So the tarball is compared with dpkg's
+//! own checksum, and the tree appears under its name only when it is whole and patched.
 //!
-//! Left out while unpacking: device trees and two sets of generated tables, a quarter of the bytes. No build for x86 reads
-//! them. Whole architectures have to stay, because `crypto/Kconfig` sources them all.
+//! Left out while unpacking: device trees and two sets of generated tables, a quarter of the bytes.
+//! No build for x86 reads them. Whole architectures have to stay, because `crypto/Kconfig` sources
+//! them all.
 //!
 //! # Invariants
 //!
 //! 1. A [`Tarball`] has the bytes that dpkg installed.
-//! 2. A folder called `source` is unpacked and patched in full; until then it is called `source.partial`.
+//! 2. A folder called `source` is unpacked and patched in full; until then it is called
+//!    `source.partial`.
 
 use crate::cache::{self, Cache};
 use crate::progress::Progress;

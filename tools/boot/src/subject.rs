@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A program that the guest could not start, or that would not use the image, is refused before anything is built,
-//!    with the exit status that `env` has for it.
+//! 1. A program that the guest could not start, or that would not use the image, is refused before
+//!    anything is built, with the exit status that `env` has for it.
 
 use crate::library;
 use anyhow::{Context, Result};

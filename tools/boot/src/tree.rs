@@ -1,17 +1,18 @@
 //! The kernel: configured, built once, and relinked round each new image.
 //!
-//! Everything but the image goes into the tree's name, so a tree is never reconfigured: it is built, or on the way there,
-//! or damaged. Each stage leaves its mark only when it is complete, and a run starts at the first
-//! mark that is missing or does not hold. Damaged objects and a faulty image look the same. So
-//! a build that fails in a tree from an earlier run, and is asked for again with the same image, gets a new tree, unless
-//! the kernel's own checks refused the image.
+//! Everything but the image goes into the tree's name, so a tree is never reconfigured: it is
+//! built, or on the way there, or damaged. Each stage leaves its mark only when it is complete, and
+//! a run starts at the first mark that is missing or does not hold. Damaged objects and a faulty
+//! image look the same. So a build that fails in a tree from an earlier run, and is asked for again
+//! with the same image, gets a new tree, unless the kernel's own checks refused the image.
 //!
-//! Deliberately missing: a way to keep an older kernel's build beyond the trees that the cache keeps.
+//! Deliberately missing: a way to keep an older kernel's build beyond the trees that the cache
+//! keeps.
 //!
 //! # Invariants
 //!
-//! 1. A kernel that [`Tree::build`] returns was made by a make that succeeded with the image given, and has not changed
-//!    since: its hash is in the mark beside the image's.
+//! 1. A kernel that [`Tree::build`] returns was made by a make that succeeded with the image given,
+//!    and has not changed since: its hash is in the mark beside the image's.
 //! 2. Every line that the fragment asks for holds in `.config`; kconfig would drop one silently.
 //! 3. The caller holds the cache's lock.
 

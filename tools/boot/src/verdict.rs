@@ -1,9 +1,10 @@
 //! A guest's report, held against the demands of its case.
 //!
-//! A report is believed only if it names the right image: the build-id that the guest found at `AT_SYSINFO_EHDR` must be
-//! the one in the file on the host. Otherwise all its results may be true, but about another image. The guest's timers
-//! must be fine ones. A kernel that gave the processor's timer up has ticks of 4 ms instead: sleeping processes wake later,
-//! and a case and its control would differ by that.
+//! A report is believed only if it names the right image: the build-id that the guest found at
+//! `AT_SYSINFO_EHDR` must be the one in the file on the host. Otherwise all its results may be
+//! true, but about another image. The guest's timers must be fine ones. A kernel that gave the
+//! processor's timer up has ticks of 4 ms instead: sleeping processes wake later, and a case and
+//! its control would differ by that.
 //!
 //! # Invariants
 //!

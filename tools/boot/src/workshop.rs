@@ -72,8 +72,8 @@ impl Workshop<'_> {
         Ok(files)
     }
 
-    /// Builds the guest's `/init`: static, so that it runs also where the image breaks a loader. That concerns the
-    /// program alone, so its libraries are those of the others.
+    /// Builds the guest's `/init`: static, so that it runs also where the image breaks a loader.
+    /// That concerns the program alone, so its libraries are those of the others.
     pub fn init(&self) -> Result<PathBuf> {
         let mut progress = Progress::new("building the guest's init", None);
         let options = ["--", "-Ctarget-feature=+crt-static"];

@@ -1,4 +1,5 @@
-//! Guests that misbehave, each in a real QEMU: the error, how soon it comes, and that no process stays.
+//! Guests that misbehave, each in a real QEMU: the error, how soon it comes, and that no process
+//! stays.
 //!
 //! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written
 //! here, so that the crate's guest can change without changing what is tested.

@@ -1,7 +1,8 @@
 //! The cost of the runner: each thing is timed in a process by itself and in one under the runner.
 //!
-//! On a machine with other load, two measurements one after the other compare two moments. So both kinds of process take
-//! turns, and the table has the medians, over all turns, of the ratio and the difference of each pair.
+//! On a machine with other load, two measurements one after the other compare two moments. So both
+//! kinds of process take turns, and the table has the medians, over all turns, of the ratio and the
+//! difference of each pair.
 //!
 //! # Invariants
 //!

@@ -1,13 +1,15 @@
 //! The share of the user's limits that the tracer gets.
 //!
-//! The tracer inherits limits that the user means for programs. It serves all of the programs, so one process's share is
-//! too little for it: of CPU time (`ulimit -t`), whose end is SIGKILL, and of memory (`ulimit -v`, `ulimit -d`). The
-//! tracer raises its limits as far as it may, which is without end for root. Where CPU time stays limited, the tracer ends
-//! its service in time: if the kernel killed it, its programs would die, too.
+//! The tracer inherits limits that the user means for programs. It serves all of the programs, so
+//! one process's share is too little for it: of CPU time (`ulimit -t`), whose end is SIGKILL, and
+//! of memory (`ulimit -v`, `ulimit -d`). The tracer raises its limits as far as it may, which is
+//! without end for root. Where CPU time stays limited, the tracer ends its service in time: if the
+//! kernel killed it, its programs would die, too.
 //!
 //! # Invariants
 //!
-//! 1. No limit of a program changes: the tracer raises its own, after it has become a process of its own.
+//! 1. No limit of a program changes: the tracer raises its own, after it has become a process of
+//!    its own.
 //! 2. The limits on the size of files and on the number of open files stay.
 
 #![expect(unsafe_code, reason = "limits and clocks are asked of C functions")]
@@ -15,11 +17,12 @@
 use nix::libc::{self, RLIM_INFINITY, c_uint, rlimit, timespec};
 use std::time::Duration;
 
-/// The limits at which the kernel kills a process, or the process cannot continue: `RLIMIT_CPU`, `RLIMIT_RTTIME`,
-/// `RLIMIT_AS`, `RLIMIT_DATA`.
+/// The limits at which the kernel kills a process, or the process cannot continue: `RLIMIT_CPU`,
+/// `RLIMIT_RTTIME`, `RLIMIT_AS`, `RLIMIT_DATA`.
 const DEADLY: [c_uint; 4] = [libc::RLIMIT_CPU, libc::RLIMIT_RTTIME, libc::RLIMIT_AS, libc::RLIMIT_DATA];
 
-/// CPU time for the end of the service: many times as much as letting go of a thousand processes takes.
+/// CPU time for the end of the service: many times as much as letting go of a thousand processes
+/// takes.
 const RESERVE: Duration = Duration::from_millis(250);
 
 /// The CPU time of the tracer.

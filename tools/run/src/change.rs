@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Every status that `wait` can return decodes, signals without a name (`SIGRTMIN` and above) too. So
-//!    signals are numbers here, and not an enumeration.
+//! 1. Every status that `wait` can return decodes, signals without a name (`SIGRTMIN` and above)
+//!    too. So signals are numbers here, and not an enumeration.
 
 use nix::libc;
 
@@ -22,7 +22,8 @@ pub(crate) enum Change {
     Signal(i32),
     /// It is stopped, as by Ctrl-Z, until a process sends `SIGCONT`.
     GroupStop,
-    /// Something that needs no answer: it is new, has made a process or a thread, or continues after a stop.
+    /// Something that needs no answer: it is new, has made a process or a thread, or continues
+    /// after a stop.
     Trivial,
 }
 

@@ -34,8 +34,9 @@ struct Arguments {
     /// The image, in place of the one that is part of this program
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Give the image to PROGRAM alone and then let go of it: others can trace it (gdb, strace, LeakSanitizer), its signals
-    /// are as fast as without the runner, and the programs that it starts have the kernel's vDSO
+    /// Give the image to PROGRAM alone and then let go of it: others can trace it (gdb, strace,
+    /// LeakSanitizer), its signals are as fast as without the runner, and the programs that it
+    /// starts have the kernel's vDSO
     #[arg(long)]
     no_follow: bool,
     /// The program and its arguments

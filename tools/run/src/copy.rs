@@ -1,26 +1,30 @@
 //! The image, and the copy of it that a process gets.
 //!
-//! The image's standard functions read data pages that the kernel of its own version keeps. The running kernel is
-//! another, with other pages elsewhere. So each standard function of a process's copy starts with a jump to the running
-//! kernel's function of the same name. A copy of that function lies behind the image ([`Extension`]). Names, offsets and
-//! sizes stay as they were built. For a function that the running kernel lacks, the jump leads to the plain stub in the
+//! The image's standard functions read data pages that the kernel of its own version keeps. The
+//! running kernel is another, with other pages elsewhere. So each standard function of a process's
+//! copy starts with a jump to the running kernel's function of the same name. A copy of that
+//! function lies behind the image ([`Extension`]). Names, offsets and sizes stay as they were
+//! built. For a function that the running kernel lacks, the jump leads to the plain stub in the
 //! call's slot.
 //!
-//! If the kernel's code cannot be copied, or the copy cannot lie near enough to the kernel's data, all jumps lead to
-//! stubs.
+//! If the kernel's code cannot be copied, or the copy cannot lie near enough to the kernel's data,
+//! all jumps lead to stubs.
 //!
-//! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone keeps its own code where the kernel
-//! has no such function. With zeros it asks the kernel for bytes, and it answers a caller's probe, which the plain stub
-//! would take for a request. (On such a kernel a caller cannot allocate the state that the answer describes.)
+//! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone keeps its own
+//! code where the kernel has no such function. With zeros it asks the kernel for bytes, and it
+//! answers a caller's probe, which the plain stub would take for a request. (On such a kernel a
+//! caller cannot allocate the state that the answer describes.)
 //!
-//! The function that enters an SGX enclave needs no data either. But the kernel recognises an exception in an enclave by
-//! the address of its own function. So the jump there leads to the original, at any distance.
+//! The function that enters an SGX enclave needs no data either. But the kernel recognises an
+//! exception in an enclave by the address of its own function. So the jump there leads to the
+//! original, at any distance.
 //!
 //! # Invariants
 //!
-//! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, offsets are addresses, and
-//!    `.dynsym` is the table that loaders read.
-//! 2. A copy differs from the image in the first bytes of standard functions, and in what an [`Extension`] changes.
+//! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, offsets are
+//!    addresses, and `.dynsym` is the table that loaders read.
+//! 2. A copy differs from the image in the first bytes of standard functions, and in what an
+//!    [`Extension`] changes.
 
 use crate::arch::{JUMP_SIZE, SHORT_JUMP_SIZE, jump, short_jump};
 use crate::extension::Extension;

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Descriptors 0, 1 and 2 are never free in the tracer, so that no file of the tracer becomes its standard error.
+//! 1. Descriptors 0, 1 and 2 are never free in the tracer, so that no file of the tracer becomes
+//!    its standard error.
 
 #![expect(unsafe_code, reason = "descriptors are numbers to the calls used here")]
 
@@ -29,8 +30,8 @@ pub(crate) fn discard(descriptor: c_int) {
     }
 }
 
-/// Moves the file of a standard stream to another descriptor, and leaves the stream as [`discard`] does; none if the
-/// stream is closed.
+/// Moves the file of a standard stream to another descriptor, and leaves the stream as [`discard`]
+/// does; none if the stream is closed.
 pub(crate) fn take(descriptor: c_int) -> Option<OwnedFd> {
     let moved = duplicate(descriptor).ok();
     discard(descriptor);

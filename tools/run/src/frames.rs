@@ -1,7 +1,8 @@
 //! Call-frame information (`.eh_frame`) of two objects as one: an unwinder looks into one section of a mapped object.
 //!
-//! A description of a function says where the function begins, relative to itself. So a description can move with
-//! that word written anew. Everything else of a record is relative to the record, the section or the function.
+//! A description of a function says where the function begins, relative to itself. So a description
+//! can move with that word written anew. Everything else of a record is relative to the record, the
+//! section or the function.
 //!
 //! # Invariants
 //!
@@ -12,7 +13,8 @@ use gimli::constants::{DW_EH_PE_pcrel, DW_EH_PE_sdata4};
 use gimli::{BaseAddresses, CieOrFde, EhFrame, Format, LittleEndian, UnwindSection as _};
 use liblinux_check::image::Image as Elf;
 
-/// The place in a description of the word that says where the function begins: behind length and pointer.
+/// The place in a description of the word that says where the function begins: behind length and
+/// pointer.
 const START: usize = 8;
 
 /// The end of a section.

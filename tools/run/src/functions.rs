@@ -2,14 +2,15 @@
 //!
 //! It is read where `AT_SYSINFO_EHDR` says, because only its own tables say which functions it has.
 //!
-//! Its code can run in a copy of the whole vDSO, because it is linked to run anywhere. The data pages are not copied. So
-//! all of the text is decoded to find the instructions that read them, and in a copy these get the distance to the
-//! pages.
+//! Its code can run in a copy of the whole vDSO, because it is linked to run anywhere. The data
+//! pages are not copied. So all of the text is decoded to find the instructions that read them, and
+//! in a copy these get the distance to the pages.
 //!
 //! # Invariants
 //!
 //! 1. Offsets of [`Functions`] were read from exactly the bytes that are mapped.
-//! 2. [`Code`] exists only if the text decodes from end to end and each function begins where an instruction does.
+//! 2. [`Code`] exists only if the text decodes from end to end and each function begins where an
+//!    instruction does.
 
 use crate::arch::{Reference, SYSTEM_CALL, references};
 use crate::memory::Memory;
@@ -78,7 +79,8 @@ impl Functions {
 }
 
 impl Code {
-    /// Leads a copy of the vDSO at `address` to the data pages of the one at `home`; none if they are too far away.
+    /// Leads a copy of the vDSO at `address` to the data pages of the one at `home`; none if they
+    /// are too far away.
     pub(crate) fn lead_home(&self, copy: &mut [u8], address: u64, home: u64) -> Option<()> {
         for Reference { place, next, target } in &self.0 {
             let distance = home.wrapping_add(*target).wrapping_sub(address.wrapping_add(*next));
@@ -89,7 +91,8 @@ impl Code {
     }
 }
 
-/// How large a vDSO is, by its first page: what is loaded, and the section headers, which the kernel maps behind it.
+/// How large a vDSO is, by its first page: what is loaded, and the section headers, which the
+/// kernel maps behind it.
 fn size(header: &[u8]) -> Result<usize> {
     let image = Image::read(header)?;
     let loaded = image.load().map_err(|error| anyhow!(error))?.p_memsz;

@@ -1,17 +1,19 @@
 //! System calls made in a process that has just become another program.
 //!
-//! The process is stopped inside `execve`. The tracer leads it to the end of that call. From there the tracer sends it to
-//! a `syscall` instruction with the registers of the wanted call, and stops it again at the end of that. No instruction of
-//! the program itself runs. The instruction is one of the kernel's vDSO. On a kernel without a vDSO the tracer writes it
-//! over the program's first bytes, and puts these back at the end.
+//! The process is stopped inside `execve`. The tracer leads it to the end of that call. From there
+//! the tracer sends it to a `syscall` instruction with the registers of the wanted call, and stops
+//! it again at the end of that. No instruction of the program itself runs. The instruction is one
+//! of the kernel's vDSO. On a kernel without a vDSO the tracer writes it over the program's first
+//! bytes, and puts these back at the end.
 //!
-//! The tracer uses stops at system calls and not single steps: a step is a signal, which changes how the process handles
-//! `SIGTRAP`.
+//! The tracer uses stops at system calls and not single steps: a step is a signal, which changes
+//! how the process handles `SIGTRAP`.
 //!
 //! # Invariants
 //!
-//! 1. Signals are blocked meanwhile, so that none is lost and none runs a handler; [`Injection::finish`] restores
-//!    the mask. `SIGSTOP` cannot be blocked: it is sent again at the end.
+//! 1. Signals are blocked meanwhile, so that none is lost and none runs a handler;
+//!    [`Injection::finish`] restores the mask. `SIGSTOP` cannot be blocked: it is sent again at the
+//!    end.
 //! 2. After [`Injection::finish`] the registers are those that the kernel gave the new program, but for the stack pointer.
 
 use crate::arch::{self, Registers, SYSTEM_CALL};

@@ -1,15 +1,17 @@
 //! Starting: this process becomes the program, and a tracer beside it gives it the image.
 //!
-//! The other way round, with the program as the tracer's child, the tracer would stand between the program and its
-//! caller: it would have to hand on exit statuses, deaths by signals, stops, the terminal. So the tracer is a grandchild
-//! for which no process waits, in a session of its own that no terminal's signal reaches. The program has the process, the
-//! parent, the group and the terminal that were meant for it.
+//! The other way round, with the program as the tracer's child, the tracer would stand between the
+//! program and its caller: it would have to hand on exit statuses, deaths by signals, stops, the
+//! terminal. So the tracer is a grandchild for which no process waits, in a session of its own that
+//! no terminal's signal reaches. The program has the process, the parent, the group and the
+//! terminal that were meant for it.
 //!
-//! A process whose parent has ended becomes the child of the namespace's first process, or of an ancestor that asks for
-//! orphans (`PR_SET_CHILD_SUBREAPER`). Where that is this process itself, the program would get a child that it did not
-//! make. A program that waits until it has no children would then wait for the tracer, and the tracer for the program. So
-//! there the tracer stays this process's child, but one that sends no signal at its end: `wait` does not see such a child
-//! without `__WCLONE` or `__WALL`.
+//! A process whose parent has ended becomes the child of the namespace's first process, or of an
+//! ancestor that asks for orphans (`PR_SET_CHILD_SUBREAPER`). Where that is this process itself,
+//! the program would get a child that it did not make. A program that waits until it has no
+//! children would then wait for the tracer, and the tracer for the program. So there the tracer
+//! stays this process's child, but one that sends no signal at its end: `wait` does not see such a
+//! child without `__WCLONE` or `__WALL`.
 //!
 //! ```text
 //! this process                 the tracer
@@ -23,8 +25,8 @@
 //! # Invariants
 //!
 //! 1. No program runs unless the tracer has attached; if the tracer dies, the kernel kills what it traced.
-//! 2. The program inherits nothing of the runner: no descriptor, no child that `wait` sees, no pending
-//!    signal, no changed signal handling, no changed limit.
+//! 2. The program inherits nothing of the runner: no descriptor, no child that `wait` sees, no
+//!    pending signal, no changed signal handling, no changed limit.
 //! 3. There is one thread until the program runs, so a forked child may call any function.
 
 #![expect(unsafe_code, reason = "processes are made by the bare call")]
@@ -71,8 +73,8 @@ impl Launch {
         let is_reaper = is_reaper();
         let Some(child) = fork().context("cannot create a process")? else {
             if !is_reaper && !matches!(fork(), Ok(None)) {
-                // Its end lets go of the tracer. If the second fork failed, the program's side sees the end of the
-                // conversation.
+                // Its end lets go of the tracer. If the second fork failed, the program's side sees
+                // the end of the conversation.
                 exit();
             }
             self.trace(program, theirs);
@@ -132,7 +134,8 @@ fn be_traced(mut conversation: File) -> Result<()> {
     }
 }
 
-/// Lets the process `tracer` trace this one, where the security module Yama asks for it; 0 takes that back.
+/// Lets the process `tracer` trace this one, where the security module Yama asks for it; 0 takes
+/// that back.
 fn permit(tracer: i32) {
     // An error means that the kernel has no Yama. SAFETY: takes a number.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_long::from(tracer)) };

@@ -1,8 +1,9 @@
 //! The memory of a stopped process that this process traces.
 //!
-//! The tracer reads and writes it through the process's [`Folder`] in `/proc`, where that is proven to be the process's,
-//! and otherwise by `ptrace`, a word at a time. Both may write to memory that the process itself can only read. So no
-//! memory of a process has to be writable for the tracer's sake.
+//! The tracer reads and writes it through the process's [`Folder`] in `/proc`, where that is proven
+//! to be the process's, and otherwise by `ptrace`, a word at a time. Both may write to memory that
+//! the process itself can only read. So no memory of a process has to be writable for the tracer's
+//! sake.
 //!
 //! # Invariants
 //!

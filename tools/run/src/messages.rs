@@ -1,9 +1,10 @@
 //! The tracer's messages while programs run.
 //!
-//! They go to the standard error that the first program was started with. The tracer must not hold that open: its reader
-//! waits for its end, which comes when the programs have closed theirs. So once the first program runs, the tracer takes a
-//! descriptor from a program that has one, for each message anew (`pidfd_getfd`). It need not be number 2: a shell that
-//! redirects one command keeps its own standard error elsewhere meanwhile.
+//! They go to the standard error that the first program was started with. The tracer must not hold
+//! that open: its reader waits for its end, which comes when the programs have closed theirs. So
+//! once the first program runs, the tracer takes a descriptor from a program that has one, for each
+//! message anew (`pidfd_getfd`). It need not be number 2: a shell that redirects one command keeps
+//! its own standard error elsewhere meanwhile.
 //!
 //! # Invariants
 //!
@@ -100,7 +101,8 @@ impl Messages {
     }
 }
 
-/// A name as it can be part of a line: bytes that are not text, or would move the cursor, are escaped.
+/// A name as it can be part of a line: bytes that are not text, or would move the cursor, are
+/// escaped.
 pub(crate) fn printable(name: &OsStr) -> String {
     name.as_encoded_bytes()
         .utf8_chunks()

@@ -1,7 +1,8 @@
 //! Set-uid programs, and others that get privileges by their file.
 //!
-//! The kernel withholds them from a process whose tracer does not have them, because a tracer can make its program do
-//! anything. The program then runs as its caller, and mostly fails in a way that does not name the cause.
+//! The kernel withholds them from a process whose tracer does not have them, because a tracer can
+//! make its program do anything. The program then runs as its caller, and mostly fails in a way
+//! that does not name the cause.
 //!
 //! # Invariants
 //!

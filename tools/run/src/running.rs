@@ -1,7 +1,8 @@
 //! The running kernel's vDSO as the tracer knows it, with the image's extension by it.
 //!
-//! A process has its own mapping of it, which is read in each program anew. The tables are parsed and the extension is
-//! made once for the same bytes, which stay the same until the kernel is another.
+//! A process has its own mapping of it, which is read in each program anew. The tables are parsed
+//! and the extension is made once for the same bytes, which stay the same until the kernel is
+//! another.
 //!
 //! # Invariants
 //!

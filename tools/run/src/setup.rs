@@ -1,15 +1,18 @@
 //! Giving the image to one process, which has just become another program and has not executed an instruction of it.
 //!
-//! The tracer has the process make two mappings beside the kernel's vDSO, whose data the copy has to reach. The first has
-//! pages of zeros, in place of the kernel's data. The second lies in the upper part of the first, once the kernel has said
-//! where that is: the image's copy for that place, readable and executable.
+//! The tracer has the process make two mappings beside the kernel's vDSO, whose data the copy has
+//! to reach. The first has pages of zeros, in place of the kernel's data. The second lies in the
+//! upper part of the first, once the kernel has said where that is: the image's copy for that
+//! place, readable and executable.
 //!
-//! The copy is in a file in memory, so that `/proc/PID/maps` has a name for it. Where the process cannot make such a file
-//! (a `seccomp` filter, a limit, a `/proc` of another PID namespace), the mapping is anonymous. The tracer writes to its
-//! first page once more: the kernel puts the whole of a mapping into a core file only if some page of it is private.
+//! The copy is in a file in memory, so that `/proc/PID/maps` has a name for it. Where the process
+//! cannot make such a file (a `seccomp` filter, a limit, a `/proc` of another PID namespace), the
+//! mapping is anonymous. The tracer writes to its first page once more: the kernel puts the whole
+//! of a mapping into a core file only if some page of it is private.
 //!
-//! Then the tracer makes `AT_SYSINFO_EHDR` point at the image: on the stack, where programs look, and in the kernel's copy
-//! of the auxiliary vector, where debuggers look, if the kernel permits it.
+//! Then the tracer makes `AT_SYSINFO_EHDR` point at the image: on the stack, where programs look,
+//! and in the kernel's copy of the auxiliary vector, where debuggers look, if the kernel permits
+//! it.
 //!
 //! # Invariants
 //!
@@ -147,7 +150,8 @@ fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, kernel: &Runni
     }
 }
 
-/// Ends a process that cannot be made to exit by itself, as a rule because another process has killed it.
+/// Ends a process that cannot be made to exit by itself, as a rule because another process has
+/// killed it.
 fn killed(pid: Pid, error: anyhow::Error) -> Outcome {
     let is_there = is_stopped(pid);
     // An error means that it is gone already.
@@ -240,7 +244,8 @@ fn find_room(
     Ok(place + data)
 }
 
-/// Has the process create a file in memory with the image in it; its descriptor, none if it cannot make such a file.
+/// Has the process create a file in memory with the image in it; its descriptor, none if it cannot
+/// make such a file.
 fn create_file(
     injection: &mut Injection<'_>,
     memory: &Memory,

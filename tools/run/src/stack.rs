@@ -7,13 +7,14 @@
 //!                   type, value, type, value, ..., AT_NULL, 0
 //! ```
 //!
-//! A kernel without a vDSO (`vdso=0` on its command line) leaves the entry out. The vector has no room for one more, but
-//! the memory below the stack pointer is free, and no code has an address of anything here yet. So all of it moves down by
-//! an entry.
+//! A kernel without a vDSO (`vdso=0` on its command line) leaves the entry out. The vector has no
+//! room for one more, but the memory below the stack pointer is free, and no code has an address of
+//! anything here yet. So all of it moves down by an entry.
 //!
 //! # Invariants
 //!
-//! 1. The bytes read are an allegation: a stack that does not have this form is [`Malformed`] and never a panic.
+//! 1. The bytes read are an allegation: a stack that does not have this form is [`Malformed`] and
+//!    never a panic.
 //! 2. The stack pointer stays aligned to 16 bytes, as the psABI wants it at a program's start: an entry has 16.
 
 use nix::libc;
@@ -131,7 +132,8 @@ mod tests {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    /// A program with two arguments and one variable, as the kernel lays it out, and the words behind it.
+    /// A program with two arguments and one variable, as the kernel lays it out, and the words
+    /// behind it.
     fn stack(auxv: &[u64]) -> Vec<u8> {
         let mut words = vec![2, 0x7000, 0x7010, 0, 0x7020, 0];
         words.extend(auxv);

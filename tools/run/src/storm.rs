@@ -1,14 +1,16 @@
 //! Signals that come faster than the tracer can pass them on.
 //!
-//! Each signal stops a traced process until the tracer has answered. That takes several microseconds, and much more on a
-//! busy machine. A timer starts its next period when the process takes its signal. If the period is shorter than the stop,
-//! the next signal is there before the process has executed an instruction, for ever. A tracer cannot decline signals, so
-//! the runner can only say so.
+//! Each signal stops a traced process until the tracer has answered. That takes several
+//! microseconds, and much more on a busy machine. A timer starts its next period when the process
+//! takes its signal. If the period is shorter than the stop, the next signal is there before the
+//! process has executed an instruction, for ever. A tracer cannot decline signals, so the runner
+//! can only say so.
 //!
 //! # Invariants
 //!
-//! 1. The message is about a process that all of many signals in a row interrupted in one and the same state, outside of
-//!    system calls, and that used no more CPU time than taking them needs. Other load of the machine does not matter.
+//! 1. The message is about a process that all of many signals in a row interrupted in one and the
+//!    same state, outside of system calls, and that used no more CPU time than taking them needs.
+//!    Other load of the machine does not matter.
 
 #![expect(unsafe_code, reason = "the clock of another process is a C function's")]
 

@@ -3,13 +3,14 @@
 //! Signals are numbers here because those without a name pass through as well; the wrappers of the nix crate know only
 //! named ones.
 //!
-//! The tracer lets go of a process that begins to exit. If it traced the process to its end, the tracer would have to reap
-//! it first. The parent would see from a pidfd that its child has ended, but `waitid` with `WNOHANG` would not find it.
+//! The tracer lets go of a process that begins to exit. If it traced the process to its end, the
+//! tracer would have to reap it first. The parent would see from a pidfd that its child has ended,
+//! but `waitid` with `WNOHANG` would not find it.
 //!
 //! # Invariants
 //!
-//! 1. No request makes this process's memory unsafe: the kernel writes to one of its pointers only where a local
-//!    variable of the right size is passed.
+//! 1. No request makes this process's memory unsafe: the kernel writes to one of its pointers only
+//!    where a local variable of the right size is passed.
 
 #![expect(unsafe_code, reason = "ptrace and wait take raw arguments")]
 
@@ -34,7 +35,8 @@ pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
     ptrace::seize(pid, follow | report | Options::PTRACE_O_EXITKILL)
 }
 
-/// Waits for a change of `pid`, or of any traced process. Lets go of one that begins to exit, and returns it as gone.
+/// Waits for a change of `pid`, or of any traced process. Lets go of one that begins to exit, and
+/// returns it as gone.
 pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     let mut status = 0;
     // SAFETY: the kernel writes an int to `status`.

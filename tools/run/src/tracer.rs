@@ -1,17 +1,18 @@
 //! The tracer: gives the image to every program that the first one and its descendants become.
 //!
-//! The tracer asks the kernel to stop a process that has become another program. To see that in every descendant, it has
-//! to follow new processes and threads, too. The kernel does not stop a running program for its system calls. It does for
-//! signals, which a tracer cannot decline; the tracer passes them on as they are.
+//! The tracer asks the kernel to stop a process that has become another program. To see that in
+//! every descendant, it has to follow new processes and threads, too. The kernel does not stop a
+//! running program for its system calls. It does for signals, which a tracer cannot decline; the
+//! tracer passes them on as they are.
 //!
 //! # Invariants
 //!
-//! 1. No process stays stopped: the tracer answers each stop. Where the answer fails, the process was killed, and the next
-//!    `wait` says so.
-//! 2. The tracer remembers nothing about processes but their numbers, and these only where its own CPU time is limited: a
-//!    stop says all that its answer needs.
-//! 3. Once the first program runs, no file of the user is open here: a reader of the program's standard error sees its end
-//!    ([`crate::messages`]).
+//! 1. No process stays stopped: the tracer answers each stop. Where the answer fails, the process
+//!    was killed, and the next `wait` says so.
+//! 2. The tracer remembers nothing about processes but their numbers, and these only where its own
+//!    CPU time is limited: a stop says all that its answer needs.
+//! 3. Once the first program runs, no file of the user is open here: a reader of the program's
+//!    standard error sees its end ([`crate::messages`]).
 
 use crate::allowance::Allowance;
 use crate::change::Change;

@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. The line begins with `skipped: `, by which `cargo xtask test` counts it, whatever the test runner has printed
-//!    before. It is written past the runner, which shows the output of failed tests alone.
+//! 1. The line begins with `skipped: `, by which `cargo xtask test` counts it, whatever the test
+//!    runner has printed before. It is written past the runner, which shows the output of failed
+//!    tests alone.
 
 use std::io::{Write as _, stdout};
 

@@ -1,5 +1,5 @@
-//! The parts that differ between architectures: registers, how a system call is made in another process, a jump,
-//! and the decoding of a text.
+//! The parts that differ between architectures: registers, how a system call is made in another
+//! process, a jump, and the decoding of a text.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -1,5 +1,5 @@
-//! Programs whose files have capabilities (`capabilities(7)`): `ping` on some systems, programs that capture packets on
-//! most.
+//! Programs whose files have capabilities (`capabilities(7)`): `ping` on some systems, programs
+//! that capture packets on most.
 
 #![expect(unsafe_code, reason = "extended attributes are written by a C function")]
 

@@ -1,5 +1,5 @@
-//! Kernels that this machine does not run, in QEMU: one that maps no vDSO, one that maps the image already, and one of another
-//! version that maps the C one.
+//! Kernels that this machine does not run, in QEMU: one that maps no vDSO, one that maps the image
+//! already, and one of another version that maps the C one.
 
 use crate::workbench::Workbench;
 use liblinux_boot::initramfs::Initramfs;

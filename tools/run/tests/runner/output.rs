@@ -1,4 +1,5 @@
-//! Standard error: it belongs to the programs, and the runner's messages appear there as long as a program has it.
+//! Standard error: it belongs to the programs, and the runner's messages appear there as long as a
+//! program has it.
 
 use crate::workbench::{Workbench, end, sh, succeed};
 use std::fs;

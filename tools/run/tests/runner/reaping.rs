@@ -1,9 +1,11 @@
-//! Waiting for children: each is the program's own, and can be reaped when it has ended. The program has no others.
+//! Waiting for children: each is the program's own, and can be reaped when it has ended. The
+//! program has no others.
 
 use crate::workbench::{Workbench, end, is_root, succeed};
 use std::process::Command;
 
-/// Makes two children and an orphan, which becomes its child if it adopts orphans; then waits until it has no children.
+/// Makes two children and an orphan, which becomes its child if it adopts orphans; then waits until
+/// it has no children.
 const WAITS: &str = "import os, sys
 for status in (1, 2):
     if os.fork() == 0: os._exit(status)

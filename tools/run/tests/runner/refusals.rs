@@ -1,4 +1,5 @@
-//! Programs that cannot be run, traced or mapped: the reason, the exit status, and nothing left behind.
+//! Programs that cannot be run, traced or mapped: the reason, the exit status, and nothing left
+//! behind.
 
 use crate::workbench::{UNPRIVILEGED, Workbench, end, is_root, sh, succeed};
 use liblinux_workspace::skip::skip;

@@ -33,7 +33,8 @@ impl Shell {
     fn start() -> Self {
         let pair = openpty(None, None).unwrap();
         let (terminal, slave) = (File::from(pair.master), pair.slave);
-        // Tests that run in the background may ignore SIGINT, and a shell that inherits that cannot change it.
+        // Tests that run in the background may ignore SIGINT, and a shell that inherits that cannot
+        // change it.
         let mut command = Command::new("env");
         command.args(["--default-signal", "setsid", "--ctty", "bash", "--norc", "--noediting", "-i"]);
         command.env("PS1", "").env("TERM", "dumb");

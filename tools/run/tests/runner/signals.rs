@@ -26,7 +26,8 @@ fn ends_are_the_programs() {
 fn the_parent_sees_stops() {
     let bench = Workbench::new();
     let mut command = sh(bench.runner(), "echo ready; exec sleep 100");
-    // In a group of its own, whose parent is in another: no key stops a group whose parent could not continue it.
+    // In a group of its own, whose parent is in another: no key stops a group whose parent could
+    // not continue it.
     let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -56,8 +56,9 @@ impl Workbench {
 
     /// Copies a program under `name`.
     ///
-    /// By another process: if this one had the copy open for writing, a child that another thread starts
-    /// meanwhile would have it too until its exec, and the kernel would not run the program (`ETXTBSY`).
+    /// By another process: if this one had the copy open for writing, a child that another thread
+    /// starts meanwhile would have it too until its exec, and the kernel would not run the program
+    /// (`ETXTBSY`).
     pub(crate) fn install(&self, name: &str, program: &Path) -> PathBuf {
         let copy = self.path(name);
         succeed(Command::new("install").args(["-m", "755", "-T"]).arg(program).arg(&copy));

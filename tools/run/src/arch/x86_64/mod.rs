@@ -1,9 +1,10 @@
-//! x86-64: the registers of a stopped process, the `syscall` instruction, a jump to anywhere, and the
-//! decoding of a text.
+//! x86-64: the registers of a stopped process, the `syscall` instruction, a jump to anywhere, and
+//! the decoding of a text.
 //!
 //! # Invariants
 //!
-//! 1. Neither jump changes a register or a flag: a function at its end sees the call as it was made.
+//! 1. Neither jump changes a register or a flag: a function at its end sees the call as it was
+//!    made.
 
 mod references;
 
@@ -52,8 +53,8 @@ pub(crate) fn is_in_call(registers: &Registers) -> bool {
     !registers.orig_rax.cast_signed().is_negative()
 }
 
-/// Where a process is, and the registers that change in any loop: if all are the same again, the process has most
-/// likely not run.
+/// Where a process is, and the registers that change in any loop: if all are the same again, the
+/// process has most likely not run.
 pub(crate) fn place(registers: &Registers) -> [u64; 4] {
     [registers.rip, registers.rsp, registers.rax, registers.eflags]
 }

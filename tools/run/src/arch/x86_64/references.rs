@@ -20,8 +20,8 @@ pub(crate) struct Reference {
     pub(crate) target: u64,
 }
 
-/// The references of `text`, which begins at offset `start` of an object with the offsets `inside`. Each of `functions`
-/// must be where an instruction begins.
+/// The references of `text`, which begins at offset `start` of an object with the offsets `inside`.
+/// Each of `functions` must be where an instruction begins.
 pub(crate) fn references(
     text: &[u8],
     start: u64,
