@@ -1,22 +1,21 @@
-//! Installs Debian packages: as root directly, with `sudo` where it asks no password, and otherwise by the reader, who
-//! gets the lines to type.
+//! Installs Debian packages: as root directly, and otherwise with `sudo` if it asks for no
+//! password. If it does, the error has the lines for the user to type.
 //!
 //! The archives are seen as [`crate::archives`] says.
 //!
 //! # Invariants
 //!
-//! 1. All installations of all commands see the archives in the same way: [`View::of_machine`].
-//! 2. What a first attempt installs, the lists in `/etc/apt` have, but for the kernel's source.
-
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result, bail};
+//! 1. All installations of all commands see the archives in the same way: `View::of_machine`.
+//! 2. A first attempt installs only packages that the lists in `/etc/apt` have, but for the
+//!    kernel's source.
 
 use crate::archives::{SECURITY, View};
 use crate::job;
-use crate::packages::present;
+use crate::probe::present;
 use crate::progress::Progress;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// The last lines of apt that an error shows.
 const SHOWN_LINES: usize = 12;
@@ -76,7 +75,7 @@ pub fn install(names: &[&str]) -> Result<()> {
     )
 }
 
-/// The lines that a reader can type instead; `security` is an archive that is still to be listed.
+/// The lines that a user can type instead; `security` is an archive that is still to be listed.
 fn by_hand(names: &[&str], security: Option<&str>) -> String {
     let names = names.join(" ");
     let mut lines = String::new();

@@ -1,35 +1,35 @@
-//! The archives as our calls of apt see them.
+//! The archives as this crate's calls of apt see them.
 //!
-//! Linux 6.12's source is in Debian 12's security archive alone, which a fresh `debootstrap` does not list. It is then
-//! named to apt for our calls; `/etc/apt` stays as it is. But versions of the security archive must not get here by
-//! this: a later `apt-get` of the user's sees the main archive alone, and cannot put a library of the main archive
-//! beside a security version of its other half (Debian ties such halves with `=`). So for our calls the security archive
-//! is pinned: it has the kernel's source, and nothing else. That package depends on no version of another.
+//! The kernel's source is in Debian 12's security archive alone, which a fresh `debootstrap` does
+//! not list. These calls then name it to apt; `/etc/apt` stays as it is. But they must not install
+//! other packages of that archive. The user's next `apt-get` sees the main archive alone, and
+//! cannot put a library of the main archive beside a security version of its other half (Debian
+//! ties such halves with `=`). So a pin leaves the security archive the kernel's source alone. That
+//! package depends on no version of another.
 //!
-//! A machine may be in that state all the same: installed with the security archive, which was taken off the list later.
-//! Then the lists of the machine alone cannot be followed, by anybody. A second attempt takes the security archive
-//! without the pin.
+//! A machine may be in that state all the same: it was installed with the security archive, which
+//! was taken off the list later. Then apt finds no way by the machine's lists alone. A second
+//! attempt takes the security archive without the pin.
 //!
 //! # Invariants
 //!
 //! 1. With the pin nothing but the kernel's source comes from an archive that the machine does not list.
 
+use anyhow::{Context, Result};
 use liblinux_workspace::line;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 /// The archive that has the kernel's source.
-pub(crate) const SECURITY: &str = "bookworm-security";
+pub(crate) const SECURITY: &str = line::DEFAULT.suite;
 
 /// The folders of `/etc/apt` that a view has copies of, with the names of apt's options for them.
 const SOURCES: (&str, &str) = ("/etc/apt/sources.list.d", "Dir::Etc::SourceParts");
 const PREFERENCES: (&str, &str) = ("/etc/apt/preferences.d", "Dir::Etc::PreferencesParts");
 
-/// How our calls of apt see the archives.
+/// The archives as this crate's calls of apt see them.
 pub(crate) struct View {
     folder: TempDir,
     /// The security archive's address, if the machine does not list it.
@@ -117,7 +117,8 @@ fn missing_security(targets: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packages::present;
+    use crate::probe::present;
+    use liblinux_workspace::skip::skip;
 
     const MAIN: &str =
         "bookworm-updates http://b/debian\nbookworm http://a/other\nbookworm http://a.b/debian/\n";
@@ -151,7 +152,7 @@ mod tests {
         fs::write(folder.join("Release"), release).unwrap();
     }
 
-    /// What apt would install, by its own word, for a machine that lists `sources` and has nothing installed.
+    /// The packages that apt says it would install on a machine that has nothing installed.
     fn simulate(root: &Path, pins: &str, names: &[&str]) -> Option<String> {
         for folder in ["lists/partial", "cache/archives/partial", "parts"] {
             fs::create_dir_all(root.join(folder)).unwrap();
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn apt_takes_the_kernels_source_alone_from_the_security_archive() {
         if !present("apt-get", &std::env::var_os("PATH").unwrap()) {
-            return;
+            return skip("this system has no apt-get");
         }
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();

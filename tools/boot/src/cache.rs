@@ -1,24 +1,24 @@
 //! Where built kernels are kept between runs.
 //!
-//! A kernel takes minutes to build and depends on nothing that changes with a new image, so it is kept under a name
-//! made from everything it does depend on. The folder is the user's (`$XDG_CACHE_HOME/liblinux`), shared by all
-//! checkouts, and guarded by one lock: two builds in one tree would tear each other's objects.
+//! A kernel takes minutes to build and depends on nothing that changes with a new image, so it is
+//! kept under a name that is made from all of its inputs. The folder is the user's
+//! (`$XDG_CACHE_HOME/liblinux`), shared by all checkouts, and guarded by one lock: two builds in
+//! one tree would tear each other's objects.
 //!
 //! # Invariants
 //!
 //! 1. Two sets of inputs that differ in any byte have different keys; the order and the borders of inputs count.
-//! 2. Who holds a [`Lock`] is alone in the cache. The lock is the kernel's, on an open file: it goes when its holder
-//!    dies, so there is no stale lock to remove.
+//! 2. The holder of a [`Lock`] is alone in the cache. The lock is the kernel's, on an open file: it
+//!    ends with its holder, so a stale one cannot remain.
 
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
-
-/// Trees beyond this many are removed, the least recently used first: each takes about 2 GB. Three configurations, and
-/// what they were before a change.
+/// Trees beyond this many are removed, the least recently used first: each takes about 2 GB. That
+/// is three configurations, and the same before a change.
 const TREES_KEPT: usize = 6;
 
 /// The cache's folder.
@@ -65,7 +65,7 @@ impl Cache {
 
     /// Removes all but the trees used last; `used` is the one in use now.
     pub fn prune(&self, used: &Path) -> Result<()> {
-        // What was used last is told by a file that each run writes anew.
+        // Each run writes this file anew, so its time is that of the last use.
         fs::write(used.join("used"), "").with_context(|| format!("cannot write in {}", used.display()))?;
         let mut trees = Vec::new();
         for entry in

@@ -2,7 +2,7 @@
 //!
 //! Boots differ by matrix (which image, which clock source, how many CPUs), not by test, so a case is data and adding
 //! one is adding a file to `qemu/cases`; its name is the file's. The file also says what must be seen, so that a guest
-//! which boots with something else is caught: a control that runs the wrong image would prove nothing.
+//! which boots with something else fails: a control that runs the wrong image would prove nothing.
 //!
 //! Most cases are judged by themselves. A case that another says it is the control of (`control_of`) is judged by the
 //! difference between the two ([`crate::control`]); the two run the same programs, which only the first lists, and
@@ -13,18 +13,16 @@
 //! 1. A key that is not known here is an error: a misspelt expectation is not silently dropped.
 //! 2. A case runs at least one program, and no two under one name.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
+use crate::config;
+use crate::qemu::Limits;
 use anyhow::{Result, ensure};
 use liblinux_protocol::case::{Check, Program};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::config;
-use crate::qemu::Limits;
-
-/// What a guest may take beside its programs.
+/// The time that a guest may take beside its programs.
 const BOOT_AND_END_S: u32 = 60;
 
 /// One file of `qemu/cases`.
@@ -60,7 +58,7 @@ pub struct Case {
     /// Seconds for which its verdict may stay as it is, once it has begun.
     #[serde(default = "quiet_s")]
     pub quiet_s: u32,
-    /// What the kernel must have said in its log, for a kernel that is there for what it says.
+    /// Lines that the kernel's log must have, for a kernel that looks for faults.
     #[serde(default)]
     pub log_says: Vec<String>,
     /// The kernel's configuration: a fragment of `qemu/config`, added to the smallest one.
@@ -78,9 +76,10 @@ pub struct Case {
     /// Files that its programs use: names that [`crate::programs`] knows how to build.
     #[serde(default)]
     pub tools: Vec<String>,
-    /// The case that must have run before, in another guest: what that one left in `/kept` is there again.
+    /// The case that must have run before, in another guest: the files that that one left in
+    /// `/kept` are there again.
     pub follows: Option<String>,
-    /// What runs, in this order.
+    /// Its programs, in the order in which they run.
     #[serde(rename = "program", default)]
     pub programs: Vec<CaseProgram>,
 }
@@ -103,7 +102,7 @@ pub struct CaseProgram {
     /// The image's functions that its libc must have resolved.
     #[serde(default)]
     pub resolves: Vec<String>,
-    /// Whether what it measured is shown: diagnostics of its tests of the form `WHAT: FIGURES`.
+    /// Whether its measurements are shown: diagnostics of its tests of the form `WHAT: FIGURES`.
     #[serde(default)]
     pub figures: bool,
 }
@@ -112,9 +111,9 @@ pub struct CaseProgram {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Image {
-    /// Ours.
+    /// The project's.
     Rust,
-    /// An update of ours, with other code behind the same offsets.
+    /// An update of the project's image, with other code behind the same offsets.
     Update,
     /// The kernel's own.
     C,

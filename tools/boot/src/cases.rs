@@ -3,17 +3,15 @@
 //! # Invariants
 //!
 //! 1. Of a case and its control, [`choose`] returns both or none; of a case that follows another, both.
-//! 2. What a case follows, follows nothing itself.
-//! 3. A case that takes long is brought along by none that does not.
+//! 2. A case that another one follows does not follow a third.
+//! 3. A case that takes long is chosen by its name, or along with another long one.
 //! 4. A case and its control differ in the image alone: one kernel, the same clocks and timers, processors and memory.
 
+use crate::case::Case;
+use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::Path;
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::case::Case;
 
 /// Reads every case of the workspace at `root`, in the order of their names.
 pub fn all(root: &Path) -> Result<Vec<Case>> {
@@ -26,7 +24,7 @@ pub fn all(root: &Path) -> Result<Vec<Case>> {
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        cases.push(Case::parse(&name, &text).with_context(|| format!("{} is no case", path.display()))?);
+        cases.push(Case::parse(&name, &text).with_context(|| format!("{} is not a case", path.display()))?);
     }
     ensure!(!cases.is_empty(), "{} has no case (*.toml)", folder.display());
     cases.sort_by(|a, b| a.name.cmp(&b.name));
@@ -42,7 +40,7 @@ fn needs(cases: &[Case]) -> Result<()> {
         if let Some(first) = &case.follows {
             ensure!(
                 find(first).is_some_and(|other| other.follows.is_none()),
-                "`{}` follows `{first}`, which is no case or follows another itself",
+                "`{}` follows `{first}`, which is not a case or follows another itself",
                 case.name
             );
         }
@@ -111,6 +109,11 @@ fn alike(case: &Case, control: &Case) -> Result<()> {
     Ok(())
 }
 
+/// A number of cases.
+pub(crate) fn count(cases: usize) -> String {
+    if cases == 1 { "1 case".to_owned() } else { format!("{cases} cases") }
+}
+
 /// Picks the cases called `names`, the default ones if there are none, and what they are compared with.
 pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
     let valid = cases.iter().map(|case| case.name.clone()).collect::<Vec<_>>().join(", ");
@@ -160,7 +163,7 @@ mod tests {
         let error = needs(&[first.clone(), parse(&short)]).unwrap_err().to_string();
         assert!(error.contains("takes long"), "{error}");
         needs(&[first.clone(), parse(&short.replace("follows", "long = true\nfollows"))]).unwrap();
-        assert!(needs(&[parse(&short)]).unwrap_err().to_string().contains("no case"));
+        assert!(needs(&[parse(&short)]).unwrap_err().to_string().contains("not a case"));
     }
 
     #[test]

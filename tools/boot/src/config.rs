@@ -1,7 +1,7 @@
-//! The kernel's configuration: what we ask for, and whether we got it.
+//! The kernel's configuration: the options asked for, and whether kconfig took them.
 //!
-//! kconfig drops a line whose dependencies are not met without a word, and the guest then fails far from the cause. So
-//! the fragment is compared with the result, line by line.
+//! kconfig silently drops a line whose dependencies are not met, and the guest then fails far from
+//! the cause. So the fragment is compared with the result, line by line.
 //!
 //! There is one small configuration; a case whose programs need more names a fragment that is added to it, and with it
 //! another kernel, so that the others stay quick to build. Where both speak of an option, the added fragment decides.
@@ -10,11 +10,10 @@
 //!
 //! 1. [`dropped`] compares at least one line, or says that the fragment asks for nothing.
 
+use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-
-use anyhow::{Context, Result};
 
 /// The fragment that every kernel is made from.
 pub const SMALLEST: &str = "smoke";
@@ -46,16 +45,16 @@ fn option(line: &str) -> Option<&str> {
     unset(line).or_else(|| line.starts_with("CONFIG_").then(|| line.split_once('=').map(|(name, _)| name))?)
 }
 
-/// The option that the series adds for our image: its path.
+/// The option that the series adds for the project's image: its path.
 const PREBUILT_IMAGE: &str = "CONFIG_X86_VDSO64_PREBUILT_IMAGE";
 
-/// What make names when the kernel's own checks refuse our image.
+/// The target that make names when the kernel's own checks refuse the project's image.
 pub const GATE: &str = "vdso64-prebuilt";
 
 /// The lines that a first build prints, for its bar; a wrong guess only makes the bar uneven.
 pub const USUAL_OBJECTS: u64 = 1750;
 
-/// The fragment with our image asked for, in the build folder unless the fragment says where.
+/// The fragment with the option for the image, in the build folder unless the fragment says where.
 pub fn with_image(fragment: &str) -> String {
     let mut text = fragment.trim_end().to_owned() + "\n";
     if image(fragment).is_none() {
@@ -99,6 +98,12 @@ fn unset(line: &str) -> Option<&str> {
     line.strip_suffix("=n")
         .or_else(|| line.strip_prefix("# ")?.strip_suffix(" is not set"))
         .filter(|name| name.starts_with("CONFIG_"))
+}
+
+/// Whether a kernel of this fragment looks for its own faults, which makes it large and slow to
+/// build.
+pub fn looks_for_faults(fragment: &str) -> bool {
+    fragment.lines().any(|line| line.trim() == "CONFIG_KASAN=y")
 }
 
 /// The number that an option is set to.

@@ -1,16 +1,19 @@
 //! A case held against its control: the same programs, on the same kernel, with the kernel's own image.
 //!
-//! The kernel's selftests were not written for an interpreted processor and a small kernel, so some fail here with any
-//! image. Whether a test passes says nothing about ours, then; whether it ends as it does with the kernel's image does.
-//! A test that fails alike on both is shown and is no failure of ours; one that differs is, whichever of the two passed.
+//! The kernel's selftests were not written for an interpreted processor and a small kernel, so some
+//! fail here with any image. A pass or a failure alone then says nothing about the image. A
+//! difference from the kernel's image does. So a test that fails alike on both is shown, and does
+//! not fail the case. A test that differs does, whichever of the two passed.
 //!
-//! Deliberately missing: a list of tests that may differ. One that differs by chance is left out of the case by name.
+//! Deliberately missing: a list of tests that may differ. A test that differs by chance is left out
+//! of the case by name.
 //!
 //! # Invariants
 //!
-//! 1. A test is compared with the one of its name at its place; a name or a number of tests that differs is a difference.
-//! 2. A pair of which one half is not believed is never the same, nor is a pair without a test.
-//! 3. Nor is a test that came to no end in either guest: it says nothing of the image.
+//! 1. A test is compared with the one of its name at its place. A mismatch in a test's name or in
+//!    the number of tests counts as a difference.
+//! 2. A pair is never the same if one half of it is not believed, or if it has no test.
+//! 3. A test that did not end in either guest is never the same: it says nothing of the image.
 
 use crate::ktap::{Count, Outcome};
 use crate::verdict::Verdict;
@@ -29,7 +32,7 @@ pub struct Comparison {
     pub programs: Vec<Pair>,
 }
 
-/// What a program said in both guests.
+/// The results of a program in both guests.
 #[derive(Debug)]
 pub struct Pair {
     /// The program's name.
@@ -38,7 +41,7 @@ pub struct Pair {
     pub count: Count,
     /// Its tests in the control.
     pub control: Count,
-    /// Test by test, with what is different.
+    /// Test by test, with the differences.
     pub tests: Vec<Compared>,
 }
 
@@ -76,7 +79,7 @@ impl Comparison {
         self.believed && !self.programs.is_empty() && self.programs.iter().all(Pair::same)
     }
 
-    /// What differs, a paragraph each.
+    /// The differences, a paragraph each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for pair in &self.programs {
@@ -149,7 +152,7 @@ fn compare(ours: &[(String, Outcome)], control: &[(String, Outcome)]) -> Vec<Com
             } else if word(ours) != word(control) {
                 Err(format!("it {}, and in the control it {}", word(ours), word(control)))
             } else if name == MISSING {
-                Err("in both guests the program came to no end before its last test".to_owned())
+                Err("in both guests the program did not reach the end of its last test".to_owned())
             } else {
                 Ok(ours.clone())
             };
@@ -215,7 +218,7 @@ mod tests {
             (vec![pass.clone(), fail.clone()], vec![pass.clone()], "it is not in the control"),
             (vec![], vec![pass.clone()], "it is in the control alone"),
             (vec![], vec![], "no test was compared"),
-            (vec![("missing", Outcome::Fail)], vec![("missing", Outcome::Fail)], "came to no end"),
+            (vec![("missing", Outcome::Fail)], vec![("missing", Outcome::Fail)], "did not reach the end"),
         ] {
             let differ = compared(&ours, &control);
             assert!(!differ.same());

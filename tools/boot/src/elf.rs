@@ -1,20 +1,19 @@
-//! What the boot asks ELF files: their build-id, their functions, their loader, the libraries they need.
+//! The facts that a boot reads from ELF files: build-id, functions, loader, libraries.
 //!
 //! # Invariants
 //!
-//! 1. A file without the thing asked for is an error where the answer is needed for a verdict (the build-id, a
-//!    function), and an empty answer where absence is ordinary (a static program has no loader).
+//! 1. A file without the thing asked for is an error where a verdict needs the answer (the
+//!    build-id, a function), and an empty answer where absence is ordinary (a static program has no
+//!    loader).
 
-use std::fs;
-use std::path::Path;
-
+use crate::cache::hex;
 use anyhow::{Context, Result};
 use goblin::elf::Elf;
 use goblin::elf::note::NT_GNU_BUILD_ID;
+use std::fs;
+use std::path::Path;
 
-use crate::cache::hex;
-
-/// What a dynamic program asks of the system.
+/// The loader and the libraries of a dynamic program.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// PT_INTERP.
@@ -26,7 +25,7 @@ pub struct Needs {
 /// The GNU build-id of a file, in hexadecimal.
 pub fn build_id(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let elf = Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+    let elf = Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
     let segments = elf.iter_note_headers(&bytes).into_iter().flatten();
     let sections = elf.iter_note_sections(&bytes, None).into_iter().flatten();
     segments
@@ -45,7 +44,7 @@ pub fn build_id(path: &Path) -> Result<String> {
 /// The address of a function in a file that has its symbols.
 pub fn symbol(path: &Path, name: &str) -> Result<u64> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let elf = Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+    let elf = Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
     let mut symbols = elf.syms.iter().filter(|symbol| !symbol.is_import() && symbol.is_function());
     let found = symbols.find(|symbol| elf.strtab.get_at(symbol.st_name) == Some(name));
     let found = found.with_context(|| {
@@ -54,10 +53,10 @@ pub fn symbol(path: &Path, name: &str) -> Result<u64> {
     Ok(found.st_value)
 }
 
-/// What the program or library at `path` needs to run.
+/// The loader and the libraries that the program or library at `path` needs.
 pub fn needs(path: &Path) -> Result<Needs> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let elf = Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+    let elf = Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
     Ok(Needs {
         interpreter: elf.interpreter.map(str::to_owned),
         libraries: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
@@ -90,6 +89,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");
         fs::write(&path, "text").unwrap();
-        assert!(build_id(&path).unwrap_err().to_string().contains("no ELF file"));
+        assert!(build_id(&path).unwrap_err().to_string().contains("not an ELF file"));
     }
 }

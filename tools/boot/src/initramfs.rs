@@ -1,8 +1,8 @@
-//! The guest's file system: a newc cpio archive, written without root tricks.
+//! The guest's file system: a newc cpio archive, written without privileges.
 //!
-//! The kernel unpacks it before it starts `/init`, so owners and device nodes are only numbers in headers and need no
-//! privilege here. Dynamic programs bring their loader and libraries along, found by reading the files rather than by
-//! running `ldd`, which would execute them and knows only the host's own libc.
+//! The kernel unpacks it before it starts `/init`, so owners and device nodes are only numbers in
+//! headers and need no privilege here. Dynamic programs bring their loader and libraries along,
+//! found by reading the files. `ldd` would execute them, and knows only the host's own libc.
 //!
 //! # Invariants
 //!
@@ -10,15 +10,13 @@
 //! 2. A file's folder comes before it.
 //! 3. Every library that a program of the archive needs, directly or not, is in it, but for the vDSO.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-
+use crate::elf;
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
 use liblinux_abi::image::export::SONAME;
-
-use crate::elf;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Where loaders look without configuration, per libc. The folders must not mix: in glibc's, `libc.so` is a text for
 /// the linker.
@@ -124,7 +122,7 @@ impl Initramfs {
         Ok(archive)
     }
 
-    /// Adds the host's `file`, which anybody may execute.
+    /// Adds the host's `file`, which every user may execute.
     pub fn file(&mut self, path: &str, file: &Path) -> Result<()> {
         self.copy(path, file, 0o755)
     }

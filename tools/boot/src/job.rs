@@ -1,16 +1,17 @@
-//! A job: a long command whose output goes to a log and whose life is tied to ours.
+//! A job: a long command whose output goes to a log, and which ends with this process.
 //!
-//! Kernel builds and guests outlive an impatient Ctrl-C or a killed terminal unless somebody ends them. `setpriv`
-//! (util-linux, on every Debian) asks the kernel to: the parent-death signal arrives however we died, SIGKILL
-//! included, where a signal handler of ours would not have run. This also keeps `unsafe` out of the crate: the same
-//! request from Rust needs a `pre_exec` hook.
+//! Kernel builds and guests outlive an impatient Ctrl-C or a killed terminal unless a process ends
+//! them. `setpriv` (util-linux, on every Debian) asks the kernel to: the parent-death signal
+//! arrives after every death of this process, also by SIGKILL, which no handler sees. This also
+//! keeps `unsafe` out of the crate: the same request from Rust needs a `pre_exec` hook.
 //!
 //! # Invariants
 //!
-//! 1. A process started through [`supervised`] gets its signal when the thread that started it ends. So whoever starts
-//!    one also waits for it, in that thread.
-//! 2. The log holds every line of the command, in order, whatever the caller does with them.
+//! 1. A process started through [`supervised`] gets its signal when the thread that started it
+//!    ends. So the caller waits for it in that thread.
+//! 2. The log holds every line of the command, in order.
 
+use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -18,12 +19,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-
 /// How often a caller hears from a command that says nothing.
 const TICK: Duration = Duration::from_millis(500);
 
-/// A command that receives `signal` (a name without SIG) when we die.
+/// A command that receives `signal` (a name without SIG) when this process dies.
 pub fn supervised(signal: &str, program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", signal, "--", program]);

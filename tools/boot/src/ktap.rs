@@ -1,12 +1,13 @@
 //! KTAP 1, the kernel's format for test results, read strictly.
 //!
-//! A report is a header, a plan, diagnostics and result lines; a result may be preceded by a report of its own, one
-//! step further in. What makes a verdict worth having is what is refused here: a plan that was not kept, numbers that
-//! skip, a report that stops in the middle, a report with no test. The kernel's `kunit.py parse` reads the same files
-//! but is lenient about all of these.
+//! A report is a header, a plan, diagnostics and result lines; a result may be preceded by a report
+//! of its own, one step further in. The reader refuses a plan that was not kept, numbers that skip,
+//! a report that stops in the middle, and a report without a test: a verdict is worth no more than
+//! these refusals. The kernel's `kunit.py parse` reads the same files but forgives all of these.
 //!
-//! Lines of no known form are skipped, as the format says they must be: a program's own output may be among them.
-//! Deliberately missing: TAP 14's YAML blocks and KTAP's XFAIL and TIMEOUT directives, which our guests never write.
+//! Lines of no known form are skipped, as the format says they must be: a program's own output may
+//! be among them. Deliberately missing: TAP 14's YAML blocks and KTAP's XFAIL and TIMEOUT
+//! directives, which the guests never write.
 //!
 //! # Invariants
 //!
@@ -27,9 +28,9 @@ pub struct Report {
 /// One result line with the report above it, if there was one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Test {
-    /// What the line calls the test.
+    /// The name in the line.
     pub name: String,
-    /// What the line says.
+    /// The result in the line.
     pub outcome: Outcome,
     /// The diagnostics since the test before.
     pub diagnostics: Vec<String>,
@@ -37,7 +38,7 @@ pub struct Test {
     pub subtests: Option<Report>,
 }
 
-/// What a result line says.
+/// The result in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// `ok`
@@ -174,7 +175,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Reads a result line; `None` if it is none.
+/// Reads a result line; `None` if the line is another one.
 fn result(text: &str, expected: usize, line: usize) -> Result<Option<Test>> {
     let (passed, rest) = match (text.strip_prefix("ok "), text.strip_prefix("not ok ")) {
         (Some(rest), _) => (true, rest),

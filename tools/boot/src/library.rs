@@ -1,4 +1,4 @@
-//! The libraries of a program as its loader lists them, and where one that is missing comes from.
+//! The libraries of a program as its loader lists them, and the source of one that is missing.
 //!
 //! # Invariants
 //!
@@ -7,10 +7,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What glibc's loader and musl's say in front of the name of a library that is not there.
+/// The words of glibc's loader and of musl's in front of the name of a library that is not there.
 const ABSENT: [&str; 2] = ["error while loading shared libraries: ", "Error loading shared library "];
 
-/// What a loader's list has: the files that it found, and the names that it did not.
+/// The contents of a loader's list: the files that it found, and the names that it did not find.
 pub(crate) fn listed(said: &str) -> (Vec<PathBuf>, Vec<String>) {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for line in said.lines().map(str::trim) {
@@ -29,7 +29,7 @@ pub(crate) fn listed(said: &str) -> (Vec<PathBuf>, Vec<String>) {
     (found, missing)
 }
 
-/// What to do about a library that is missing.
+/// The way to get a library that is missing.
 pub(crate) fn source(library: &str) -> String {
     let succeeds = |command: &mut Command| command.output().ok().filter(|output| output.status.success());
     if let Some(output) = succeeds(Command::new("dpkg-query").arg("--search").arg(format!("*/{library}"))) {
@@ -61,9 +61,8 @@ fn packages(library: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn reads_the_lists_of_both_loaders() {

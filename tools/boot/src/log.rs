@@ -1,16 +1,18 @@
-//! The guest's kernel log, read for what a sound kernel never says.
+//! The guest's kernel log, searched for lines that a sound kernel never writes.
 //!
-//! A fault in the kernel often changes no result of a program: the wrong order of two locks, a use of freed memory, a
-//! sleep where none is allowed. The kernel reports them in its log, if it was built to look for them (`qemu/config/
-//! debug.config`), so the log is part of the verdict. The log comes from the console, where processes print, too: only
-//! lines with the kernel's time stamp count.
+//! A fault in the kernel often changes no result of a program: the wrong order of two locks, a use
+//! of freed memory, a sleep where none is allowed. The kernel reports them in its log, if it was
+//! built to look for them (`qemu/config/ debug.config`), so the log is part of the verdict. The log
+//! comes from the console, where processes print, too: only lines with the kernel's time stamp
+//! count.
 //!
 //! # Invariants
 //!
-//! 1. A log that does not reach from the kernel's first line to its last is a problem, and so is no log.
+//! 1. A log that does not reach from the kernel's first line to its last is a problem, and so is a
+//!    log that is missing.
 //! 2. A report is shown with the lines that follow it.
 
-/// What the kernel says first, and as it powers off.
+/// The kernel's first line, and the line as it powers off.
 const FIRST: &str = "Linux version ";
 const LAST: &str = "reboot: Power down";
 
@@ -49,26 +51,29 @@ const REPORTS: &[&str] = &[
     "blocked for more than",
     "soft lockup",
     "hard LOCKUP",
-    // Timers as coarse as a tick: what sleeps ends elsewhere than in other guests.
+    // Timers as coarse as a tick: a sleeping process wakes at another time than in other guests.
     "Could not switch to high resolution mode",
 ];
 
 /// How many lines of a report are shown.
 const SHOWN_LINES: usize = 12;
 
-/// What is wrong with a log, a paragraph each; `says` are parts of lines that must be there.
+/// The problems of a log, a paragraph each; `says` are parts of lines that must be there.
 pub fn problems(console: &str, says: &[String]) -> Vec<String> {
     let lines: Vec<&str> = console.lines().filter_map(kernels).collect();
     let mut problems = Vec::new();
     if !lines.iter().any(|line| line.starts_with(FIRST)) {
-        return vec!["the kernel's log is not there, so nobody knows whether it reported a fault".to_owned()];
+        return vec![
+            "the kernel's log is not there, so it is not known whether it reported a fault".to_owned(),
+        ];
     }
     if !lines.iter().any(|line| line.contains(LAST)) {
         problems.push("the kernel's log ends before the guest did, so a report may be missing".to_owned());
     }
     for wanted in says.iter().filter(|wanted| !lines.iter().any(|line| line.contains(wanted.as_str()))) {
-        problems
-            .push(format!("the kernel did not say `{wanted}`: it does not look for what the case is about"));
+        problems.push(format!(
+            "the kernel did not say `{wanted}`: it does not look for the faults that the case is about"
+        ));
     }
     let begins = |line: &str| REPORTS.iter().any(|report| line.contains(report));
     let count = lines.iter().filter(|line| begins(line)).count();
@@ -76,7 +81,7 @@ pub fn problems(console: &str, says: &[String]) -> Vec<String> {
         let shown: Vec<String> =
             lines[at..].iter().take(SHOWN_LINES).map(|line| format!("    {line}")).collect();
         problems.push(format!(
-            "the kernel's log has what a sound one never has ({count} lines of such):\n{}",
+            "the kernel's log has lines that a sound one never has ({count} of them):\n{}",
             shown.join("\n")
         ));
     }
@@ -146,7 +151,7 @@ WARNING: a process may print this
             "[    3.000001] BUG: KASAN: slab-out-of-bounds in x\n[    3.000002] Write of size 8 at addr 1\n\
                         [    3.000003] Call Trace:",
         );
-        assert!(found[0].contains("(2 lines of such)") && found[0].contains("Write of size 8"), "{found:?}");
+        assert!(found[0].contains("(2 of them)") && found[0].contains("Write of size 8"), "{found:?}");
     }
 
     #[test]

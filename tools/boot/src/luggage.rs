@@ -1,22 +1,21 @@
-//! What a program of the user's takes along into its guest: the files by which it starts, and those that were named.
+//! The files that a program of the user's takes along into its guest: those by which it starts, and
+//! those that were named.
 //!
 //! Every file is in the guest under the path that it has here, links on the way included, so that a loader's cache, a
-//! library's run path and a script's first line mean there what they mean here.
+//! library's run path and a script's first line mean the same there.
 //!
 //! # Invariants
 //!
 //! 1. Of a program, a library or a script, everything that it needs to start is taken as well.
-//! 2. Nothing is left out silently: what cannot be taken is an error.
+//! 2. Nothing is left out silently: a file that cannot be taken is an error.
 
+use crate::initramfs::Initramfs;
+use crate::subject;
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::initramfs::Initramfs;
-use crate::subject;
 
 /// Folders of the guest's own, whose contents here mean nothing there.
 const OWN: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -27,7 +26,7 @@ const LINKS: u32 = 40;
 /// Permissions that are taken along. Files belong to root in the guest, so a set-user-id bit would mean another user.
 const PERMISSIONS: u32 = 0o777;
 
-/// The files, and what the user is told of them.
+/// The files, and those of them that the user sees listed.
 pub struct Luggage {
     archive: Initramfs,
     /// Files that came because they were named: arguments and what `--take` names.
@@ -49,7 +48,7 @@ impl Luggage {
 
     /// Takes what was named: a file, with what it needs if it is a program or a library, or a folder with all in it.
     pub fn named(&mut self, path: &Path) -> Result<()> {
-        let path = std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))?;
+        let path = std::path::absolute(path).with_context(|| format!("{} is not a path", path.display()))?;
         ensure!(path.exists(), "there is no {} to take along", path.display());
         self.named.push(path.clone());
         self.tree(&path)
@@ -188,9 +187,8 @@ fn text(path: &Path) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn takes_links_on_the_way() {

@@ -4,23 +4,21 @@
 //! lists, from what they depend on, or from a package that Debian calls essential. `cargo xtask test` runs with a `PATH`
 //! that has nothing else ([`crate::declared`]), so an undeclared program is missing on every machine.
 //!
-//! A package is asked for by the file it brings, not by its name: a `make` from elsewhere is as good as Debian's, and
-//! looking for a file takes no time where asking dpkg would. Only what is missing is installed ([`crate::apt`]).
+//! A package is looked for by a file that it brings, not by its name. A `make` from elsewhere is as
+//! good as Debian's, and looking for a file is faster than asking dpkg. Only missing packages are
+//! installed ([`crate::apt`]).
 //!
 //! # Invariants
 //!
 //! 1. Nothing is installed that was there, and nothing is removed.
 //! 2. After `Ok`, every probe of every package of the set is there.
 
-use liblinux_workspace::line;
-use std::ffi::OsStr;
-use std::path::Path;
-
-use anyhow::{Result, bail};
-
 use crate::apt;
+use crate::probe::present;
+use anyhow::{Result, bail};
+use liblinux_workspace::line;
 
-/// A package with what it brings: a program on the path, or an absolute file name.
+/// A package with one thing that it brings: a program on the path, or an absolute file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Package {
     /// Debian's name.
@@ -33,7 +31,7 @@ const fn package(name: &'static str, probe: &'static str) -> Package {
     Package { name, probe }
 }
 
-/// What `boot` needs beside a C compiler and the Rust toolchain.
+/// The packages that `boot` needs beside a C compiler and the Rust toolchain.
 pub const BOOT: &[Package] = &[
     package("bc", "bc"),
     package("binutils", "ld"),
@@ -55,7 +53,7 @@ pub const BOOT: &[Package] = &[
     package("xz-utils", "xz"),
 ];
 
-/// What `test` needs beside what `boot` needs.
+/// The packages that `test` needs beside those of `boot`.
 pub const TEST: &[Package] = &[
     package("clang", "clang++"),
     package("elfutils", "eu-stack"),
@@ -103,29 +101,9 @@ pub fn missing(set: &[Package]) -> Vec<Package> {
     set.iter().filter(|package| !present(package.probe, &path)).copied().collect()
 }
 
-/// Whether a program is on `path`, or a file of an absolute name there.
-pub(crate) fn present(probe: &str, path: &OsStr) -> bool {
-    if probe.starts_with('/') {
-        return Path::new(probe).exists();
-    }
-    std::env::split_paths(path).any(|folder| folder.join(probe).is_file())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-
-    #[test]
-    fn looks_for_programs_and_files() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("flex"), "").unwrap();
-        assert!(present("flex", folder.path().as_os_str()));
-        assert!(!present("bison", folder.path().as_os_str()));
-        assert!(present("/proc/self/status", OsStr::new("")));
-        assert!(!present("/proc/self/no such file", OsStr::new("")));
-    }
 
     #[test]
     fn lists_only_what_is_missing() {

@@ -1,21 +1,20 @@
-//! The programs that run in the guest, and what each is built from; [`crate::workshop`] builds them.
+//! The programs that run in the guest, and the sources of each; [`crate::workshop`] builds them.
 //!
-//! Some are what users run, and know nothing of our image: one C source under every libc that reads a vDSO, a Go
-//! program, a Rust program with std, and Debian's own busybox. The others are there for it: those of `qemu/guest`, and
-//! the examples of `vdso/client` with their judge, `client`. Each is built by its language's ordinary tool with ordinary
-//! flags. Beside them are the kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to
+//! Some are programs that users run, and do not know the image: one C source under every libc that
+//! reads a vDSO, a Go program, a Rust program with std, and Debian's own busybox. The others are
+//! there for the image: those of `qemu/guest`, and the examples of `vdso/client` with their judge,
+//! `client`. Each is built by its language's ordinary tool with ordinary flags. Beside them are the
+//! kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to
 //! programs.
 //!
 //! # Invariants
 //!
 //! 1. Names are unique, those of the selftests included.
 
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
-
 use crate::initramfs::Initramfs;
 use crate::selftests::{SELFTESTS, Selftest};
+use anyhow::{Context as _, Result};
+use std::path::Path;
 
 /// A program that cases may name.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +26,7 @@ pub struct Program {
     pub(crate) build: Build,
 }
 
-/// What a program is built from.
+/// The sources of a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Build {
     /// A file that a Debian package brings.
@@ -44,7 +43,7 @@ pub(crate) enum Build {
     Rust(&'static str),
     /// The runner, dynamic, without an image inside.
     Runner,
-    /// Our image, to be given to the runner.
+    /// The project's image, to be given to the runner.
     Image,
     /// A compiler with its flags, for an example of `vdso/client`.
     ClientC(&'static str, &'static [&'static str], &'static str),
@@ -109,7 +108,7 @@ pub const PROGRAMS: &[Program] = &[
     ),
     program("yama", "Rust std, glibc dynamic", Build::Rust("yama")),
     program(RUNNER, "Rust std, glibc dynamic", Build::Runner),
-    program("vdso64.so", "our image", Build::Image),
+    program("vdso64.so", "the image", Build::Image),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
     program("sandboxed", "Rust std, glibc dynamic", Build::Rust("sandboxed")),
     program("sandboxed-c", FIXUP, Build::Fixup("sandboxed.c")),
@@ -142,9 +141,9 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
-    /// Puts it into a guest; `file` is what [`Workshop::build`] gave.
+    /// Puts it into a guest; `file` comes from [`crate::workshop::Workshop::build`].
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
-        // What a library needs, its program brings; an image needs nothing.
+        // A program brings the libraries that its own library needs; an image needs none.
         if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {
             return archive.file(&self.guest_path(), file);
         }

@@ -1,18 +1,17 @@
-//! What a person sees while a long step runs.
+//! The signs of life of a long step, for the person who waits for it.
 //!
-//! On a terminal: a bar, or a spinner when the length is not known, with the count, the current item and the time.
-//! Elsewhere (continuous integration, a pipe): one line every 15 seconds, so that a log shows life without being
-//! flooded and a step that hangs is told from one that works.
+//! On a terminal they are a bar, or a spinner when the length is not known, with the count, the
+//! current item and the time. Elsewhere (continuous integration, a pipe) a line comes every 15
+//! seconds: few enough for a log, and a step that hangs can be told from one that works.
 //!
 //! # Invariants
 //!
 //! 1. All of it goes to standard error; standard output is left to results.
 
+use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
 
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
@@ -20,6 +19,8 @@ const LINE_EVERY: Duration = Duration::from_secs(15);
 pub struct Progress {
     label: Cow<'static, str>,
     expected: Option<u64>,
+    /// Whether the step has exactly as many items as expected.
+    is_exact: bool,
     count: u64,
     current: String,
     started: Instant,
@@ -28,7 +29,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts showing a step of `expected` items, if that is known.
+    /// Starts showing a step of that many items.
+    pub fn exact(label: impl Into<Cow<'static, str>>, count: usize) -> Self {
+        let mut progress = Self::new(label, Some(count as u64));
+        progress.is_exact = true;
+        progress
+    }
+
+    /// Starts showing a step of about `expected` items, if that is known.
     pub fn new(label: impl Into<Cow<'static, str>>, expected: Option<u64>) -> Self {
         let label = label.into();
         let bar = std::io::stderr().is_terminal().then(|| terminal_bar(label.clone(), expected));
@@ -37,13 +45,23 @@ impl Progress {
         }
         let now = Instant::now();
         let (count, current) = (0, String::new());
-        Self { label, expected, count, current, started: now, last_line: now, bar }
+        Self { label, expected, is_exact: false, count, current, started: now, last_line: now, bar }
     }
 
     /// One more item, now at `current`; with `None`, only time has passed.
     pub fn advance(&mut self, current: Option<&str>) {
+        self.count += u64::from(current.is_some());
+        self.at(current);
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self) {
+        self.at(None);
+    }
+
+    /// The step is now at `current`, which is part of an item; with `None`, only time has passed.
+    pub fn at(&mut self, current: Option<&str>) {
         if let Some(current) = current {
-            self.count += 1;
             current.clone_into(&mut self.current);
         }
         if let Some(bar) = &self.bar {
@@ -51,9 +69,19 @@ impl Progress {
             bar.set_message(self.current.clone());
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            let of = self.expected.map_or(String::new(), |expected| format!(" of about {expected}"));
+            let about = if self.is_exact { "" } else { "about " };
+            let of = self.expected.map_or(String::new(), |expected| format!(" of {about}{expected}"));
             let seconds = self.started.elapsed().as_secs();
-            eprintln!("{}: {}{of}, {seconds} s, at {}", self.label, self.count, self.current);
+            let last = if self.current.is_empty() { "" } else { ", at " };
+            eprintln!("{}: {}{of}, {seconds} s{last}{}", self.label, self.count, self.current);
+        }
+    }
+
+    /// Says something in a line that stays.
+    pub fn note(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
         }
     }
 

@@ -1,47 +1,50 @@
 //! One guest, from power-on to its verdict.
 //!
-//! The verdict comes through a virtio port of its own into a file. The console goes to another file and is only ever
-//! shown to people: a log that says "ok" proves nothing, and a guest that says nothing has failed. QEMU interprets
-//! (TCG): slower than KVM, but the same on every machine.
+//! The verdict comes through a virtio port of its own into a file. The console goes to another file
+//! and never decides that a test passed: a log that says "ok" proves nothing, and a guest that says
+//! nothing has failed. QEMU interprets (TCG), which is slower than KVM, but the same on every
+//! machine.
 //!
 //! # Invariants
 //!
-//! 1. No QEMU outlives its [`run`]: it is killed on every way out, and by the kernel if we are killed first.
+//! 1. No QEMU outlives its [`run`]: it is killed on every way out, and by the kernel if this
+//!    process is killed first.
 //! 2. [`run`] returns a verdict only of a guest that powered itself off; each other end is an error that shows the
 //!    console's last lines and its path.
 
+use crate::job;
+use anyhow::{Context, Result};
 use liblinux_protocol::port;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-
-use crate::job;
-
 const CONSOLE: &str = "console.log";
 const VERDICT: &str = "verdict.ktap";
 const ERRORS: &str = "qemu.log";
 
-/// The file with what a guest leaves for the next one: an archive, empty from most guests.
+/// The file that a guest leaves for the next one: an archive, empty from most guests.
 pub const KEPT: &str = "kept.cpio";
 
 /// The start of every kernel's command line.
 ///
 /// - A panic ends QEMU at once: the kernel reboots (`panic=-1`), and QEMU takes that as an exit (`-no-reboot`).
-/// - The kernel patches its code while it starts, and TCG has been seen to run a breakpoint of that on another processor
-///   when it was gone from memory. So init starts the others (`maxcpus=1`).
-/// - A processor that is started then would count ticks to learn how long a loop takes, and there are none while the
-///   first one is idle. So it is told (`lpj`, about that of 2.5 GHz): nothing in a guest waits for hardware.
-/// - It would also count ticks to learn whether the timer's interrupt arrives, and panic if a busy host let them come late
-///   (`IO-APIC + timer doesn't work`). So it is told that it does (`no_timer_check`).
+/// - The kernel patches its code while it starts, and sets breakpoints for that. TCG can run such a
+///   breakpoint on another processor after it has gone from memory. So init starts the other
+///   processors later (`maxcpus=1`).
+/// - A processor that starts then would count ticks to learn how long a loop takes, but the idle
+///   first processor makes none. So the command line says it (`lpj`, about that of 2.5 GHz):
+///   nothing in a guest waits for hardware.
+/// - The kernel would count ticks to learn whether the timer's interrupt arrives, and panic if a
+///   busy host let them come late (`IO-APIC + timer doesn't work`). So the command line says that
+///   it does (`no_timer_check`).
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 maxcpus=1 lpj=10000000 no_timer_check";
 
 const POLL: Duration = Duration::from_millis(20);
 const SHOWN_LINES: usize = 20;
 
-/// What a guest is made of.
+/// The parts of a guest.
 pub struct Guest {
     /// The folder for the guest's files; exists.
     pub folder: PathBuf,
@@ -115,7 +118,7 @@ pub fn run_watched(guest: &Guest, limits: Limits, watch: &mut dyn FnMut() -> Res
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// What the guest's kernel and its processes wrote to the console.
+/// The console's text, of the guest's kernel and its processes.
 pub fn console(folder: &Path) -> String {
     String::from_utf8_lossy(&fs::read(folder.join(CONSOLE)).unwrap_or_default()).into_owned()
 }
@@ -171,7 +174,7 @@ fn start(guest: &Guest) -> Result<Running> {
     Ok(Running(child))
 }
 
-/// Why the guest has to be given up, if it has to.
+/// The reason to give the guest up, if there is one.
 fn overdue(limits: Limits, reported: bool, elapsed: Duration, since_line: Duration) -> Option<String> {
     if !reported && elapsed >= limits.first_line {
         Some(format!("the guest printed no verdict within {} s", limits.first_line.as_secs_f32()))
@@ -187,7 +190,7 @@ fn overdue(limits: Limits, reported: bool, elapsed: Duration, since_line: Durati
     }
 }
 
-/// What was wrong with a guest that has ended, if something was.
+/// The fault of a guest that has ended, if there was one.
 fn bad_end(status: ExitStatus, folder: &Path, silent: bool) -> Option<String> {
     if let Some((_, panic)) = console(folder).split_once("Kernel panic - not syncing:") {
         let why = panic.lines().next().unwrap_or_default().trim();
@@ -202,9 +205,8 @@ fn bad_end(status: ExitStatus, folder: &Path, silent: bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
 
     #[test]
     fn the_watchdogs() {

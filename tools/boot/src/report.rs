@@ -4,13 +4,11 @@
 //!
 //! 1. Every program of every case that was to run has a line, with its result, whether it ran or not.
 
-use std::fmt;
-
-use comfy_table::{ContentArrangement, Table, presets};
-
 use crate::control::{Comparison, Pair};
 use crate::ktap::Count;
 use crate::verdict::{Row, Verdict};
+use comfy_table::{ContentArrangement, Table, presets};
+use std::fmt;
 
 /// The verdicts of all cases of a run.
 #[derive(Debug)]
@@ -47,7 +45,14 @@ impl Summary {
         })
     }
 
-    /// What went wrong, a paragraph per problem.
+    /// The names of the cases that did not pass: of a pair, the one that has the control.
+    pub fn failed(&self) -> Vec<&str> {
+        let alone = self.alone().filter(|verdict| !verdict.passed()).map(|verdict| verdict.case.as_str());
+        let pairs = self.comparisons.iter().filter(|pair| !pair.same()).map(|pair| pair.case.as_str());
+        alone.chain(pairs).collect()
+    }
+
+    /// The problems, a paragraph each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for verdict in &self.verdicts {
@@ -197,6 +202,7 @@ mod tests {
         summary.verdicts[0].problems.push("another image".into());
         assert!(!summary.passed() && summary.to_string().contains("not believed"));
         assert_eq!(summary.problems(), ["rust: another image"]);
+        assert_eq!(summary.failed(), ["rust"]);
         summary.verdicts[0].rows.clear();
         assert!(summary.to_string().contains("FAILED"));
     }
@@ -219,12 +225,14 @@ mod tests {
             Summary { verdicts, comparisons }
         };
         let same = summary(Outcome::Fail);
+        assert!(same.failed().is_empty());
         assert!(same.passed() && same.to_string().contains("same; both fail exit"), "{same}");
         assert_eq!(same.count(), Count { passed: 1, failed: 0, skipped: 0 });
         assert!(!same.to_string().contains("build-id"));
         let different = summary(Outcome::Pass);
         assert!(!different.passed() && different.to_string().contains("DIFFERENT"), "{different}");
         assert_eq!(different.count(), Count { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(different.failed(), ["s"]);
         assert_eq!(different.problems(), ["s/x86/iopl/exit: it passed, and in the control it failed"]);
     }
 }

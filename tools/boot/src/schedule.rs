@@ -1,13 +1,12 @@
-//! Which guests run at once, and which behind another.
+//! The order of the guests: some run at once, some behind another.
 //!
 //! # Invariants
 //!
 //! 1. Every case runs once; its result stands where the case does.
 
-use std::sync::Mutex;
-
 use crate::case::Case;
 use crate::verdict::Verdict;
+use std::sync::Mutex;
 
 /// Runs `work` on every case, as many at once as there are CPUs, and a case that follows another behind that one; the
 /// results in the cases' order.

@@ -1,41 +1,42 @@
-//! The kernel's own selftests: judges of the image that nobody here wrote.
+//! The kernel's own selftests: judges of the image that come from outside the project.
 //!
-//! They come from the source of the kernel that the guest runs and are compiled where they lie, with the flags of their
-//! Makefiles: a line of gcc each, because the Makefiles of the five folders agree on nothing, build all or nothing, and
-//! cannot say when to build again. As in those Makefiles the programs are dynamic: `dlopen("linux-vdso.so.1")`, with
-//! which some look for the image, finds nothing in a static program, and they would test nothing. rseq's library alone
-//! is linked in, since no loader of the guest would find it.
+//! They come from the source of the kernel that the guest runs and are compiled where they lie,
+//! with the flags of their Makefiles, by a line of gcc each. The Makefiles of the five folders
+//! differ in everything, build all or nothing, and cannot say when to build again. As in those
+//! Makefiles the programs are dynamic: `dlopen("linux-vdso.so.1")`, with which some look for the
+//! image, finds nothing in a static program, and they would test nothing. rseq's library alone is
+//! linked in, since no loader of the guest would find it.
 //!
-//! `vdso_test_chacha` links the assembly that the kernel's image is made of. It gets a file of ours in its place, which
-//! calls the code in the image that the process has, found by the symbols of both images. Its 1000 trials would take an
-//! interpreted processor with AVX2 three minutes, so the guest's is made of a copy that says 20; `tests/tests/blocks.rs`
-//! makes all of them, on a real one.
+//! `vdso_test_chacha` links the assembly that the kernel's image is made of. Here it links a file
+//! of the project, which calls the code in the image that the process has, found by the symbols of
+//! both images. Its 1000 trials would take an interpreted processor with AVX2 three minutes, so the
+//! guest's is made of a copy that says 20; `tests/tests/blocks.rs` makes all of them, on a real
+//! one.
 //!
 //! Here is every selftest that runs; the case `qemu/cases/selftests.toml` says which were left out, and why.
 //!
 //! # Invariants
 //!
 //! 1. Nothing of the kernel's is copied into the project or written into its tree.
-//! 2. A copy differs in what the table says and in nothing else, and a source without those words is an error.
+//! 2. A copy differs from its source in the words of the table alone, and a source without those
+//!    words is an error.
 
+use crate::elf;
+use anyhow::{Context, Result, ensure};
+use liblinux_abi::kernel::random::State;
 use std::fs;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use liblinux_abi::kernel::random::State;
-
-use crate::elf;
-
-/// What the selftests are built from.
+/// The sources of the selftests.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// The workspace.
     pub root: &'a Path,
     /// The kernel's source.
     pub tree: &'a Path,
-    /// Our image with its symbols.
+    /// The project's image with its symbols.
     pub image_debug: &'a Path,
     /// The kernel's image with its symbols.
     pub c_image_debug: &'a Path,
@@ -52,7 +53,7 @@ pub struct Selftest {
     flags: &'static [&'static str],
     /// Whether it is linked with [`BLOCKS`].
     has_blocks: bool,
-    /// Words of its source, and what a guest's copy says instead.
+    /// Words of its source, and the words of a guest's copy instead.
     edit: Option<(&'static str, &'static str)>,
 }
 
@@ -67,7 +68,7 @@ const fn with(name: &'static str, more: &'static [&'static str], flags: &'static
 /// The file of the workspace that calls the block function of either image.
 const BLOCKS: &str = "qemu/guest/programs/chacha_blocks.c";
 
-/// The names of the block functions in our image and in the kernel's.
+/// The names of the block functions in the project's image and in the kernel's.
 const OUR_BLOCKS: &str = "chacha_generate";
 const KERNELS_BLOCKS: &str = "__arch_chacha20_blocks_nostack";
 
@@ -191,7 +192,7 @@ impl Selftest {
             command.arg(format!("-DKEY_OFFSET={}", offset_of!(State, key)));
         }
         if main != source {
-            // What the copy includes by a path from its own folder.
+            // The copy includes files by paths from the original's folder.
             command.arg("-iquote").arg(source.with_file_name(""));
         }
         command.arg("-o").arg(output).arg(main);

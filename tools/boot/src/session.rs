@@ -1,13 +1,21 @@
 //! A guest for one program of the user's: `cargo xtask boot --run PROGRAM ARGS`.
 //!
 //! The program's standard output and errors come through ports of their own, byte for byte, and are passed on while it
-//! runs. It ends as the program does; what fails of ours has the exit statuses of `env`.
+//! runs. It ends as the program does. Failures of the guest have the exit statuses of `env`.
 //!
 //! # Invariants
 //!
 //! 1. The program's own exit status is returned only of a guest that said which image it has, and said the end.
 //! 2. Nothing but the program's output is written to standard output.
 
+use crate::cache::Cache;
+use crate::luggage::Luggage;
+use crate::outlook::Outlook;
+use crate::qemu::{self, Guest, Limits};
+use crate::stream::Stream;
+use crate::workshop::{self, Workshop};
+use crate::{bootable, config, elf, packages, subject};
+use anyhow::{Context, Result, bail, ensure};
 use liblinux_protocol::port;
 use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
 use liblinux_workspace::{Line, Workspace};
@@ -19,16 +27,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::cache::Cache;
-use crate::luggage::Luggage;
-use crate::qemu::{self, Guest, Limits};
-use crate::stream::Stream;
-use crate::workshop::{self, Workshop};
-use crate::{config, elf, packages, subject};
-
-/// What `timeout` ends with.
+/// The exit status of `timeout`.
 const TIMED_OUT: u8 = 124;
 
 /// Shells add this to the number of the signal that ended a program.
@@ -37,13 +36,13 @@ const SIGNALLED: i32 = 128;
 /// The words of the kernel's command line before the user's.
 const COMMAND_LINE: &str = "vdso64_image=rust clocksource=tsc tsc=reliable";
 
-/// What a guest may take beside the program.
+/// The time that a guest may take beside the program.
 const BOOT: Duration = Duration::from_secs(60);
 
 /// Memory of a guest without its files, in MiB.
 const MEMORY_MIB: u64 = 256;
 
-/// Variables of ours that mean the same in the guest.
+/// Variables of this process that mean the same in the guest.
 const VARIABLES: [&str; 5] = ["LANG", "LC_ALL", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "TERM"];
 
 /// Where the guest has programs.
@@ -52,7 +51,7 @@ const SEARCH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 /// The ports, and the files that they are.
 const STREAMS: &[&str] = &[port::STDOUT, port::STDERR];
 
-/// What to run.
+/// The program to run.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The program, and its arguments.
@@ -69,7 +68,7 @@ pub struct Request {
     pub append: String,
 }
 
-/// What it runs on.
+/// The image and the kernel that it runs on.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// The workspace.
@@ -89,7 +88,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds the program and what it takes along; refuses what cannot run, before anything is built.
+    /// Finds the program and the files that it takes along; refuses a program that cannot run,
+    /// before anything is built.
     pub fn prepare(request: Request) -> Result<Self> {
         ensure!(request.cpus > 0, "a guest needs a processor: --cpus is at least 1");
         let name = request.words.first().context("there is no program to run")?;
@@ -112,6 +112,8 @@ impl Session {
 
     /// Boots the guest and passes the program's output on; the exit status.
     pub fn run(mut self, machine: &Machine) -> Result<u8> {
+        let name = self.request.words[0].to_string_lossy();
+        eprintln!("{}", Outlook::of_program(&machine.root, machine.line, &machine.image_debug, &name));
         packages::require(packages::BOOT)?;
         shell(&mut self.luggage)?;
         let boots = Workspace::at(&machine.root).boot();
@@ -137,7 +139,7 @@ impl Session {
         match verdict.and_then(|text| self.judge(&text, &images, started.elapsed())) {
             Ok(status) => Ok(status),
             Err(error) => {
-                // The console is what is left to look at.
+                // The console may say why.
                 let kept = folder.keep();
                 Err(error.context(format!("the guest failed (its files are in {})", kept.display())))
             }
@@ -146,11 +148,11 @@ impl Session {
 
     /// Builds the kernel into `folder` and adds init to the luggage; the build-ids of both images of the kernel.
     fn build(&mut self, machine: &Machine, boots: &Path, folder: &Path) -> Result<[String; 2]> {
-        let build_id = crate::image_of(&machine.image, &machine.image_debug)?;
+        let build_id = bootable::build_id(&machine.image, &machine.image_debug)?;
         let cache = Cache::open()?;
         let _cache_lock = cache.lock()?;
         let kernel =
-            crate::kernel_in(&cache, &machine.root, machine.line, config::SMALLEST, &machine.image_debug)?;
+            bootable::build(&cache, &machine.root, machine.line, config::SMALLEST, &machine.image_debug)?;
         let bz_image = folder.join("bzImage");
         fs::copy(&kernel.bz_image, &bz_image)
             .with_context(|| format!("cannot write {}", bz_image.display()))?;
@@ -208,17 +210,18 @@ impl Session {
 /// The exit status of an end that the guest told, and the words for it.
 fn ending(end: &str, limit_s: u32) -> Result<(u8, String)> {
     let (word, rest) = end.split_once(' ').unwrap_or((end, ""));
-    let number = |text: &str| text.parse::<i32>().with_context(|| format!("`{end}` is no end of a program"));
+    let number =
+        |text: &str| text.parse::<i32>().with_context(|| format!("`{end}` is not an end of a program"));
     Ok(match word {
         "exited" => (u8::try_from(number(rest)?)?, format!("ended with status {rest}")),
         "killed" => (u8::try_from(SIGNALLED + number(rest)?)?, format!("was killed by signal {rest}")),
         "timed" => (TIMED_OUT, format!("was killed after {limit_s} s; --limit SECONDS gives it more")),
         "not" => bail!("the guest could not start the program: {}", rest.trim_start_matches("started ")),
-        _ => bail!("`{end}` is no end of a program"),
+        _ => bail!("`{end}` is not an end of a program"),
     })
 }
 
-/// What the guest's init is told.
+/// The words for the guest's init.
 fn fields(request: &Request, program: &Path, folder: &Path) -> Vec<u8> {
     let mut fields = Vec::new();
     let mut add = |key: &str, value: &OsStr| {

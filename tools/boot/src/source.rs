@@ -1,29 +1,28 @@
 //! The kernel's source: Debian's package, checked, unpacked and patched.
 //!
-//! Debian's tarball is what everybody can get again byte for byte, with a package version to name it by. A download or
-//! an unpacking that was cut short is the usual damage, so the tarball is compared with dpkg's own checksum before it
-//! is believed, and the tree appears under its name only when it is whole and patched.
+//! Every user can get Debian's tarball again, byte for byte, by its package's version. The usual
+//! damage is a download or an unpacking that was cut short. So the tarball is compared with dpkg's
+//! own checksum, and the tree appears under its name only when it is whole and patched.
 //!
-//! Left out while unpacking: device trees and two sets of generated tables, a quarter of the bytes. Nothing that x86
-//! builds reads them. Leaving out whole architectures was tried and dropped: `crypto/Kconfig` sources them all.
+//! Left out while unpacking: device trees and two sets of generated tables, a quarter of the bytes.
+//! No build for x86 reads them. Whole architectures have to stay, because `crypto/Kconfig` sources
+//! them all.
 //!
 //! # Invariants
 //!
-//! 1. A [`Tarball`] is what dpkg installed, to the byte.
-//! 2. A folder called `source` is unpacked and patched in full; what is on the way there is called `source.partial`.
-
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use anyhow::{Context, Result, bail, ensure};
-
-use liblinux_workspace::Line;
+//! 1. A [`Tarball`] has the bytes that dpkg installed.
+//! 2. A folder called `source` is unpacked and patched in full; until then it is called
+//!    `source.partial`.
 
 use crate::cache::{self, Cache};
 use crate::progress::Progress;
 use crate::{job, packages};
+use anyhow::{Context, Result, bail, ensure};
+use liblinux_workspace::Line;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Parts of the tree that are not unpacked.
 const EXCLUDED: &[&str] = &[
@@ -36,21 +35,30 @@ const EXCLUDED: &[&str] = &[
 /// An intact source package.
 pub struct Tarball {
     path: PathBuf,
-    /// Everything that tells this tarball from another.
+    /// The text that tells this tarball from another.
     pub identity: String,
+}
+
+/// The installed source package of a kernel line, if it was checked before and is the same file.
+pub fn known(line: &Line, cache: &Cache) -> Option<Tarball> {
+    let path = PathBuf::from(line.tarball);
+    let text = fs::read_to_string(memo(line, cache)).ok()?;
+    let identity = text.strip_prefix(&stat(&path).ok()?)?;
+    Some(Tarball { path, identity: identity.trim().to_owned() })
+}
+
+/// The file that says which tarball was checked.
+fn memo(line: &Line, cache: &Cache) -> PathBuf {
+    cache.root().join(format!("{}.checked", line.package))
 }
 
 /// Finds the installed source package of a kernel line and checks that it is whole, installing it again if it is not.
 pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
     let package = line.package;
     let path = PathBuf::from(line.tarball);
-    let memo = cache.root().join(format!("{package}.checked"));
-    let before = stat(&path)?;
     // Checking reads 150 MB twice; the same file, by size and times, was the same bytes.
-    if let Ok(text) = fs::read_to_string(&memo)
-        && let Some(identity) = text.strip_prefix(&before)
-    {
-        return Ok(Tarball { path, identity: identity.trim().to_owned() });
+    if let Some(tarball) = known(line, cache) {
+        return Ok(tarball);
     }
     eprintln!("checking {}", path.display());
     if !intact(package)? {
@@ -65,7 +73,7 @@ pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
     }
     let version = output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))?;
     let identity = format!("{package} {version} {}", cache::hash_file(&path)?);
-    cache::write_whole(&memo, &format!("{}{identity}\n", stat(&path)?))?;
+    cache::write_whole(&memo(line, cache), &format!("{}{identity}\n", stat(&path)?))?;
     Ok(Tarball { path, identity })
 }
 
@@ -105,7 +113,7 @@ pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let names = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let patches: Vec<PathBuf> = names.filter(|name| !name.is_empty()).map(|name| folder.join(name)).collect();
-    ensure!(!patches.is_empty(), "{} names no patch, so the kernel could not take our image", path.display());
+    ensure!(!patches.is_empty(), "{} names no patch, so the kernel could not take the image", path.display());
     if let Some(absent) = patches.iter().find(|patch| !patch.is_file()) {
         bail!("{} names {}, which is not there", path.display(), absent.display());
     }

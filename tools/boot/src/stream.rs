@@ -1,14 +1,13 @@
-//! What a guest writes to a port, passed on while it comes.
+//! A guest's output to a port, passed on while it comes.
 //!
 //! # Invariants
 //!
 //! 1. Bytes are passed on once, in order and unchanged.
 
+use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-
-use anyhow::{Context, Result};
 
 /// A file that grows, and where its bytes go.
 pub(crate) struct Stream {
@@ -22,7 +21,7 @@ impl Stream {
         Self { path, file: None, out }
     }
 
-    /// Passes on what came since the last time.
+    /// Passes on the bytes that came since the last time.
     pub(crate) fn pass_on(&mut self) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,

@@ -1,10 +1,14 @@
-//! A program of the user's: which file it is, and what it needs to start.
+//! A program of the user's: its file, and the files that it needs to start.
 //!
 //! # Invariants
 //!
-//! 1. A program that the guest could not start, or that would not use our image, is refused before anything is built,
-//!    with the exit status that `env` has for it.
+//! 1. A program that the guest could not start, or that would not use the image, is refused before
+//!    anything is built, with the exit status that `env` has for it.
 
+use crate::library;
+use anyhow::{Context, Result};
+use goblin::elf::Elf;
+use goblin::elf::header::{EM_X86_64, ET_DYN, ET_EXEC};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,18 +17,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
-use goblin::elf::Elf;
-use goblin::elf::header::{EM_X86_64, ET_DYN, ET_EXEC};
-
-use crate::library;
-
-/// What `env` ends with if it failed, if a program cannot be run, and if it was not found.
+/// The exit statuses of `env` if it failed, if a program cannot be run, and if it was not found.
 pub const FAILED: u8 = 125;
 const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// What is read of a script to find its interpreter: as much as the kernel reads.
+/// The bytes of a script that are read to find its interpreter: as many as the kernel reads.
 const FIRST_LINE: u64 = 256;
 
 /// The loader of a library that no program named one for.
@@ -58,7 +56,7 @@ fn cannot_run<T>(file: &Path, why: &str) -> Result<T> {
 pub fn find(name: &OsStr) -> Result<PathBuf> {
     let absent = |why: String| Err(Refusal { status: NOT_FOUND, why }.into());
     if name.as_bytes().contains(&b'/') {
-        let path = std::path::absolute(name).with_context(|| format!("{} is no path", name.display()))?;
+        let path = std::path::absolute(name).with_context(|| format!("{} is not a path", name.display()))?;
         return if path.exists() { Ok(path) } else { absent(format!("there is no file {}", path.display())) };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -77,7 +75,7 @@ pub fn is_program(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// What a file needs beside itself to run or to be loaded.
+/// The files that a program or library needs beside itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Programs: a loader needs no more, an interpreter has needs itself.

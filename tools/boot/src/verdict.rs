@@ -1,9 +1,10 @@
-//! What a guest reported, held against what its case demands.
+//! A guest's report, held against the demands of its case.
 //!
-//! A report is believed only after it has named the right image: the build-id that the guest found at
-//! `AT_SYSINFO_EHDR` must be the one in the file on the host. Otherwise all its results may be true, and about something
-//! else. Its timers must be fine ones: a kernel that gave the processor's timer up has ticks of 4 ms instead, and what
-//! sleeps ends elsewhere, so that a case and its control would differ by that.
+//! A report is believed only if it names the right image: the build-id that the guest found at
+//! `AT_SYSINFO_EHDR` must be the one in the file on the host. Otherwise all its results may be
+//! true, but about another image. The guest's timers must be fine ones. A kernel that gave the
+//! processor's timer up has ticks of 4 ms instead: sleeping processes wake later, and a case and
+//! its control would differ by that.
 //!
 //! # Invariants
 //!
@@ -23,7 +24,7 @@ use liblinux_protocol::report::{
 pub struct Verdict {
     /// The case's name.
     pub case: String,
-    /// What is wrong with the guest as a whole: nothing in it is believed then.
+    /// Problems of the guest as a whole: with one, nothing in it is believed.
     pub problems: Vec<String>,
     /// One row per program of the case.
     pub rows: Vec<Row>,
@@ -42,7 +43,7 @@ pub struct Row {
     pub resolved: Vec<String>,
     /// How many system calls worked although the kernel refuses their numbers, as the program said.
     pub not_carried: Option<String>,
-    /// What it measured, if the case wants that shown: `WHAT: FIGURES`.
+    /// Its measurements, if the case wants them shown: `WHAT: FIGURES`.
     pub figures: Vec<String>,
     /// Its tests.
     pub count: Count,

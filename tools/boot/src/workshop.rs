@@ -6,16 +6,15 @@
 //!    changed, and appears under its name only when the build succeeded.
 //! 2. Go and C are built without network; cargo uses the workspace's lock file.
 
-use std::ffi::OsString;
+use crate::cache::{self, Lock};
+use crate::compiler::{self, partial};
+use crate::programs::{Build, Program, RUNNER};
+use crate::progress::Progress;
+use crate::selftests::Origin;
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::cache::{self, Lock};
-use crate::programs::{Build, Program, RUNNER};
-use crate::selftests::Origin;
 
 const C_LIBRARY: &[&str] = &["-O2", "-Wall", "-Werror", "-shared", "-fPIC"];
 const C_FIXUP: &[&str] = &["-O2", "-Wall", "-Werror", "-static", "-pthread"];
@@ -35,7 +34,7 @@ pub struct Workshop<'a> {
     pub folder: PathBuf,
     /// The source of the guest's kernel, which has the selftests.
     pub kernel: &'a Path,
-    /// Our image.
+    /// The project's image.
     pub image: &'a Path,
     /// The same with its symbols.
     pub image_debug: &'a Path,
@@ -53,6 +52,7 @@ impl Workshop<'_> {
     pub fn build(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let mut progress = Progress::exact("building the guest's programs", programs.len());
         let rust: Vec<&str> = programs
             .iter()
             .filter_map(|program| match program.build {
@@ -61,19 +61,28 @@ impl Workshop<'_> {
             })
             .collect();
         if !rust.is_empty() {
-            self.cargo("build", GUEST, &rust, &[])?;
+            self.cargo("build", GUEST, &rust, &[], &mut progress)?;
         }
-        programs.iter().map(|program| self.build_one(program)).collect()
+        let mut files = Vec::new();
+        for program in programs {
+            files.push(self.build_one(program, &mut progress)?);
+            progress.advance(Some(program.name));
+        }
+        progress.finish();
+        Ok(files)
     }
 
-    /// Builds the guest's `/init`: static, so that it runs whatever the image does to a loader. That is a matter of the
-    /// program alone, so its libraries are those of the others.
+    /// Builds the guest's `/init`: static, so that it runs also where the image breaks a loader.
+    /// That concerns the program alone, so its libraries are those of the others.
     pub fn init(&self) -> Result<PathBuf> {
-        self.cargo("rustc", GUEST, &["init"], &["--", "-Ctarget-feature=+crt-static"])?;
+        let mut progress = Progress::new("building the guest's init", None);
+        let options = ["--", "-Ctarget-feature=+crt-static"];
+        self.cargo("rustc", GUEST, &["init"], &options, &mut progress)?;
+        progress.finish();
         Ok(self.rust("init"))
     }
 
-    fn build_one(&self, program: &Program) -> Result<PathBuf> {
+    fn build_one(&self, program: &Program, progress: &mut Progress) -> Result<PathBuf> {
         let output = self.folder.join(program.name);
         match program.build {
             Build::Debian { path, package } => {
@@ -86,7 +95,7 @@ impl Workshop<'_> {
             Build::Script(path) => Ok(self.root.join(path)),
             Build::Rust(binary) => Ok(self.rust(binary)),
             Build::Runner => {
-                self.cargo("build", RUNNER, &[RUNNER], &[])?;
+                self.cargo("build", RUNNER, &[RUNNER], &[], progress)?;
                 Ok(self.rust(RUNNER))
             }
             Build::Image => Ok(self.image.to_owned()),
@@ -94,20 +103,19 @@ impl Workshop<'_> {
                 let source = self.root.join("qemu/guest/programs/clocks.c");
                 let mut command = Command::new(compiler);
                 command.args(flags).arg("-o").arg(partial(&output)).arg(&source);
-                self.compile(command, &[source], &output)?;
+                compiler::compile(command, &[source], &output, progress)?;
                 Ok(output)
             }
-            Build::ClientC(compiler, flags, source) => self.client(compiler, flags, source, output),
-            Build::ClientLibrary(source) => self.client("gcc", C_LIBRARY, source, output),
+            Build::ClientC(compiler, flags, source) => self.client(compiler, flags, source, output, progress),
+            Build::ClientLibrary(source) => self.client("gcc", C_LIBRARY, source, output, progress),
             Build::ClientRust(name) => {
                 let target = self.folder.join(name).join("target");
                 let mut command = cargo();
-                command.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+                command.args(["build", "--release", "--locked", "--manifest-path"]);
                 command.arg(self.root.join("vdso/client/examples").join(name).join("Cargo.toml"));
                 command.arg("--target-dir").arg(&target);
                 command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-                let status = command.status().context("cannot run cargo")?;
-                ensure!(status.success(), "building the guest's {name} failed");
+                self.run(command, name, progress)?;
                 Ok(target.join("release").join(name))
             }
             Build::Fixup(name) => {
@@ -118,7 +126,7 @@ impl Workshop<'_> {
                 command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source).arg("-I").arg(&include);
                 let headers = headers(&folder)?.into_iter().chain(self.client_headers()?);
                 let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
-                self.compile(command, &sources, &output)?;
+                compiler::compile(command, &sources, &output, progress)?;
                 Ok(output)
             }
             Build::Selftest(selftest) => {
@@ -135,7 +143,7 @@ impl Workshop<'_> {
                 let main = selftest.guest_source(self.kernel, &output)?;
                 let command = selftest.command(origin, &main, &partial(&output))?;
                 let sources: Vec<PathBuf> = [main].into_iter().chain(own).collect();
-                self.compile(command, &sources, &output)?;
+                compiler::compile(command, &sources, &output, progress)?;
                 Ok(output)
             }
             Build::Go => {
@@ -147,14 +155,21 @@ impl Workshop<'_> {
                 command
                     .env("GOCACHE", self.folder.join("go-cache"))
                     .env("GOPATH", self.folder.join("go-path"));
-                self.compile(command, &[source], &output)?;
+                compiler::compile(command, &[source], &output, progress)?;
                 Ok(output)
             }
         }
     }
 
     /// Compiles a C example of `vdso/client`.
-    fn client(&self, compiler: &str, flags: &[&str], source: &str, output: PathBuf) -> Result<PathBuf> {
+    fn client(
+        &self,
+        compiler: &str,
+        flags: &[&str],
+        source: &str,
+        output: PathBuf,
+        progress: &mut Progress,
+    ) -> Result<PathBuf> {
         let client = self.root.join("vdso/client");
         let source = client.join("examples").join(source);
         let mut command = Command::new(compiler);
@@ -164,43 +179,27 @@ impl Workshop<'_> {
         let library = flags.contains(&LINK).then(|| self.root.join(LIBRARY));
         let sources: Vec<PathBuf> =
             [source].into_iter().chain(library).chain(self.client_headers()?).collect();
-        self.compile(command, &sources, &output)?;
+        compiler::compile(command, &sources, &output, progress)?;
         Ok(output)
     }
 
-    /// What examples include, one header by the other.
+    /// The headers that examples include, directly or not.
     fn client_headers(&self) -> Result<Vec<PathBuf>> {
         let include = self.root.join("vdso/client/include");
         Ok([headers(&include)?, headers(&include.join("liblinux"))?].concat())
     }
 
-    /// Runs `command`, which writes [`partial`]`(output)` from `sources`, unless it did so before.
-    fn compile(&self, mut command: Command, sources: &[PathBuf], output: &Path) -> Result<()> {
-        let compiler = command.get_program().to_owned();
-        let read =
-            |source: &PathBuf| fs::read(source).with_context(|| format!("cannot read {}", source.display()));
-        let texts = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let line = format!("{command:?}");
-        let version = compiler_file(&compiler)?;
-        let inputs = [("command", line.as_bytes()), ("compiler", &version)];
-        let key = cache::key(texts.iter().map(|text| ("source", text.as_slice())).chain(inputs));
-        let mark = output.with_extension("key");
-        if output.is_file() && fs::read_to_string(&mark).is_ok_and(|known| known == key) {
-            return Ok(());
-        }
-        eprintln!("building the guest's {}", output.file_name().unwrap_or_default().display());
-        let result = command.output().with_context(|| format!("cannot run {}", compiler.display()))?;
-        if !result.status.success() {
-            bail!("{line} failed:\n{}", String::from_utf8_lossy(&result.stderr).trim_end());
-        }
-        fs::rename(partial(output), output).with_context(|| format!("{line} wrote no output"))?;
-        cache::write_whole(&mark, &key)
-    }
-
     /// Builds programs of a package by a subcommand of cargo.
-    fn cargo(&self, subcommand: &str, package: &str, binaries: &[&str], arguments: &[&str]) -> Result<()> {
+    fn cargo(
+        &self,
+        subcommand: &str,
+        package: &str,
+        binaries: &[&str],
+        arguments: &[&str],
+        progress: &mut Progress,
+    ) -> Result<()> {
         let mut command = cargo();
-        command.current_dir(self.root).args([subcommand, "--quiet", "--release", "--locked"]);
+        command.current_dir(self.root).args([subcommand, "--release", "--locked"]);
         command.args(["--package", package, "--target", TARGET]);
         command.arg("--target-dir").arg(self.folder.join("guest"));
         command.args(binaries.iter().flat_map(|binary| ["--bin", binary])).args(arguments);
@@ -208,9 +207,15 @@ impl Workshop<'_> {
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "");
         command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-        let status = command.status().context("cannot run cargo")?;
-        ensure!(status.success(), "building the guest's programs failed: {}", binaries.join(" "));
-        Ok(())
+        self.run(command, package, progress)
+    }
+
+    /// Runs cargo, which says in a log what it does.
+    fn run(&self, mut command: Command, name: &str, progress: &mut Progress) -> Result<()> {
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let log = self.folder.join(format!("{name}-build.log"));
+        compiler::run(&mut command, name, &log, |line| progress.at(line.map(str::trim)))
     }
 
     /// Where cargo puts a program.
@@ -231,20 +236,6 @@ fn headers(folder: &Path) -> Result<Vec<PathBuf>> {
     ensure!(!files.is_empty(), "there are no headers in {}", folder.display());
     files.sort();
     Ok(files)
-}
-
-/// The name under which a result is written until it is complete.
-fn partial(output: &Path) -> PathBuf {
-    output.with_extension("partial")
-}
-
-/// What changes when Debian upgrades a compiler: asking its version would cost a process each time.
-fn compiler_file(compiler: &OsString) -> Result<Vec<u8>> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let file = std::env::split_paths(&path).map(|folder| folder.join(compiler)).find(|file| file.is_file());
-    let file = file.with_context(|| format!("there is no {} on the path", compiler.display()))?;
-    let data = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(format!("{} {} {:?}", file.display(), data.len(), data.modified().ok()).into_bytes())
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! Guests that misbehave, each in a real QEMU: what is said, how soon, and that nothing is left running.
+//! Guests that misbehave, each in a real QEMU: the error, how soon it comes, and that no process
+//! stays.
 //!
 //! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written
 //! here, so that the crate's guest can change without changing what is tested.
-
-use liblinux_workspace::Workspace;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use liblinux_boot::cache::Cache;
 use liblinux_boot::initramfs::Initramfs;
 use liblinux_boot::ktap;
 use liblinux_boot::qemu::{self, Guest, Limits};
+use liblinux_workspace::Workspace;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 const LIMITS: Limits = Limits {
     first_line: Duration::from_secs(10),
@@ -63,7 +63,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     (folder, guest)
 }
 
-/// Runs a guest that must fail; what was said.
+/// Runs a guest that must fail; the error.
 fn failure(body: &str) -> String {
     let (folder, guest) = guest(body);
     let started = Instant::now();

@@ -1,10 +1,9 @@
-//! What `boot` says to bad input, before it starts anything long.
-
-use std::fs;
-use std::path::PathBuf;
+//! The errors of `boot` for bad input, before it starts anything long.
 
 use liblinux_boot::{Options, boot, list_cases};
 use liblinux_workspace::{Workspace, line};
+use std::fs;
+use std::path::PathBuf;
 
 fn root() -> PathBuf {
     Workspace::current().root().to_owned()

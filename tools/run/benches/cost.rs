@@ -1,7 +1,8 @@
-//! What the runner costs: each thing is timed in a process by itself and in one under the runner.
+//! The cost of the runner: each thing is timed in a process by itself and in one under the runner.
 //!
-//! On a machine that others use, two measurements one after the other compare two moments. So both kinds of process take
-//! turns, and what is reported is the median, over all turns, of the ratio or the difference of each pair.
+//! On a machine with other load, two measurements one after the other compare two moments. So both
+//! kinds of process take turns, and the table has the medians, over all turns, of the ratio and the
+//! difference of each pair.
 //!
 //! # Invariants
 //!
@@ -32,7 +33,7 @@ struct Measure {
     name: &'static str,
     /// How often it is done in a row.
     times: u32,
-    /// How many rows there are; the fastest counts, because only that one was not interrupted.
+    /// How many rows there are; the fastest counts, because the others may have been interrupted.
     rows: u32,
     work: fn(),
 }
@@ -55,7 +56,7 @@ const CALLS: &[Measure] = &[
     }),
 ];
 
-/// What a tracer is told of.
+/// The events of which the kernel tells a tracer.
 const EVENTS: &[Measure] = &[
     process("program (spawn, exec, wait)", || {
         let status = Command::new("/bin/true").stdin(Stdio::null()).status();
@@ -137,7 +138,7 @@ fn main() {
     let this = std::env::current_exe().expect("this program");
     let image = Workspace::current().image();
     let runner = PathBuf::from(env!("CARGO_BIN_EXE_liblinux-run"));
-    // `env` does the same as the runner, but for what is measured: it becomes the program.
+    // `env` becomes the program, as the runner does, and does nothing else.
     let plain = || Command::new("/usr/bin/env");
     let under = || {
         let mut command = Command::new(&runner);

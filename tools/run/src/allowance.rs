@@ -1,47 +1,46 @@
-//! What the user's limits leave to the tracer.
+//! The share of the user's limits that the tracer gets.
 //!
-//! Limits are inherited, and the user means them for programs. The tracer serves all of them, so
-//! that one process's share is too little for it: of CPU time (`ulimit -t`), whose end is SIGKILL,
-//! and of memory (`ulimit -v`, `ulimit -d`). It takes as much as it may, which is all of it for
-//! root. Where CPU time stays limited, it ends its service in time instead of being killed, which
-//! would kill what it traces.
+//! The tracer inherits limits that the user means for programs. It serves all of the programs, so
+//! one process's share is too little for it: of CPU time (`ulimit -t`), whose end is SIGKILL, and
+//! of memory (`ulimit -v`, `ulimit -d`). The tracer raises its limits as far as it may, which is
+//! without end for root. Where CPU time stays limited, the tracer ends its service in time: if the
+//! kernel killed it, its programs would die, too.
 //!
 //! # Invariants
 //!
-//! 1. No limit of a program changes: they are the tracer's that are raised, after it has become a
-//!    process of its own.
-//! 2. Limits that keep a process from writing more than so much to a file, or from opening files,
-//!    stay.
+//! 1. No limit of a program changes: the tracer raises its own, after it has become a process of
+//!    its own.
+//! 2. The limits on the size of files and on the number of open files stay.
 
 #![expect(unsafe_code, reason = "limits and clocks are asked of C functions")]
 
 use nix::libc::{self, RLIM_INFINITY, c_uint, rlimit, timespec};
 use std::time::Duration;
 
-/// The limits at which a process is killed or cannot continue: `RLIMIT_CPU`, `RLIMIT_RTTIME`,
-/// `RLIMIT_AS`, `RLIMIT_DATA`.
+/// The limits at which the kernel kills a process, or the process cannot continue: `RLIMIT_CPU`,
+/// `RLIMIT_RTTIME`, `RLIMIT_AS`, `RLIMIT_DATA`.
 const DEADLY: [c_uint; 4] = [libc::RLIMIT_CPU, libc::RLIMIT_RTTIME, libc::RLIMIT_AS, libc::RLIMIT_DATA];
 
-/// CPU time that is kept for the end of the service: many times what letting go of a thousand
-/// processes takes.
+/// CPU time for the end of the service: many times as much as letting go of a thousand processes
+/// takes.
 const RESERVE: Duration = Duration::from_millis(250);
 
 /// The CPU time of the tracer.
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    /// What it may use; none if that is not limited.
+    /// The CPU time that it may use; none if that is not limited.
     limit: Option<Duration>,
 }
 
 impl Allowance {
-    /// Raises this process's limits as far as it may; what is left.
+    /// Raises this process's limits as far as it may.
     pub(crate) fn take() -> Self {
         DEADLY.into_iter().for_each(raise);
         let limit = get(libc::RLIMIT_CPU).map_or(RLIM_INFINITY, |limit| limit.rlim_max);
         Self { limit: (limit != RLIM_INFINITY).then(|| Duration::from_secs(limit)) }
     }
 
-    /// Whether its processor time can be used up at all.
+    /// Whether its CPU time can be used up at all.
     pub(crate) fn is_limited(&self) -> bool {
         self.limit.is_some()
     }

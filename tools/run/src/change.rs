@@ -1,28 +1,29 @@
-//! What a traced process did, as `wait` tells it.
+//! A change of a traced process, as `wait` tells it.
 //!
 //! # Invariants
 //!
-//! 1. Every status that `wait` can return decodes, signals without a name (`SIGRTMIN` and above) too; that is why
-//!    numbers stand here and no enumeration of signals.
+//! 1. Every status that `wait` can return decodes, signals without a name (`SIGRTMIN` and above)
+//!    too. So signals are numbers here, and not an enumeration.
 
 use nix::libc;
 
-/// What happened to a process.
+/// A change of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It is gone, or nothing of it is left to serve.
+    /// It is gone, or needs no more service.
     Gone,
-    /// It begins to exit: it is stopped before anything of it is taken down.
+    /// It begins to exit: the kernel has stopped it before it takes anything of it down.
     Exiting,
     /// It has become another program, and has not executed an instruction of it.
     Exec,
-    /// It stands before or behind a system call that we sent it to.
+    /// It stands before or behind a system call to which the tracer sent it.
     SystemCall,
     /// This signal is about to be delivered.
     Signal(i32),
-    /// It is stopped, as by Ctrl-Z, until somebody sends `SIGCONT`.
+    /// It is stopped, as by Ctrl-Z, until a process sends `SIGCONT`.
     GroupStop,
-    /// Something that needs no answer: it is new, has made a process or a thread, or goes on after a stop.
+    /// Something that needs no answer: it is new, has made a process or a thread, or continues
+    /// after a stop.
     Trivial,
 }
 

@@ -2,29 +2,19 @@
 //!
 //! # Invariants
 //!
-//! 1. The exit status is the program's own; otherwise, as with `env(1)`, [`FAILURE`] if we failed, [`NOT_EXECUTABLE`] if
-//!    the program was found and cannot be run, [`NOT_FOUND`] if it was not found.
+//! 1. The exit status is the program's own, or one of [`crate::status`].
 
+use crate::copy::Image;
 use crate::ground::{self, Work};
-use crate::image::Image;
 use crate::launch::Launch;
-use crate::messages::printable;
+use crate::messages::{NAME, printable};
+use crate::status::{FAILURE, NOT_EXECUTABLE, NOT_FOUND};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use nix::errno::Errno;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-
-/// What this program is called in its messages.
-pub(crate) const NAME: &str = "liblinux-run";
-
-/// We failed.
-pub const FAILURE: u8 = 125;
-/// The program cannot be run.
-pub const NOT_EXECUTABLE: u8 = 126;
-/// There is no such program.
-pub const NOT_FOUND: u8 = 127;
 
 /// Runs a program with the liblinux image in place of the kernel's vDSO.
 ///
@@ -44,9 +34,9 @@ struct Arguments {
     /// The image, in place of the one that is part of this program
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Give the image to PROGRAM alone and then let go of it: it can be traced by others (gdb,
-    /// strace, LeakSanitizer), its signals are as fast as ever, and what it starts has the kernel's
-    /// vDSO
+    /// Give the image to PROGRAM alone and then let go of it: others can trace it (gdb, strace,
+    /// LeakSanitizer), its signals are as fast as without the runner, and the programs that it
+    /// starts have the kernel's vDSO
     #[arg(long)]
     no_follow: bool,
     /// The program and its arguments
@@ -72,7 +62,7 @@ fn perform() -> u8 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A closed output is no reason to end otherwise.
+            // A closed output does not change the exit status.
             let _ = error.print();
             return if error.use_stderr() { FAILURE } else { 0 };
         }
@@ -112,7 +102,7 @@ fn explain(program: &Path, error: Errno) -> (String, u8) {
         Errno::ENOENT => ("there is no such program on the PATH".to_owned(), NOT_FOUND),
         Errno::EACCES if program.is_dir() => ("it is a directory".to_owned(), NOT_EXECUTABLE),
         Errno::EACCES => (
-            "permission denied: neither it nor a folder above it may forbid execution (`chmod +x FILE`)"
+            "permission denied: neither the file nor a folder above it may forbid execution (`chmod +x FILE`)"
                 .to_owned(),
             NOT_EXECUTABLE,
         ),

@@ -1,8 +1,9 @@
-//! The tracer's open files: it has what it needs, and nothing of the user's.
+//! The tracer's open files: its own, and none of the user's.
 //!
 //! # Invariants
 //!
-//! 1. Descriptors 0, 1 and 2 are never free in the tracer, so that no file of ours becomes somebody's standard error.
+//! 1. Descriptors 0, 1 and 2 are never free in the tracer, so that no file of the tracer becomes
+//!    its standard error.
 
 #![expect(unsafe_code, reason = "descriptors are numbers to the calls used here")]
 
@@ -14,10 +15,10 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 /// The first number that is not a standard stream's.
 const FIRST: c_int = 3;
 
-/// Replaces a descriptor by one from which nothing comes and into which everything vanishes.
+/// Replaces a descriptor by one of `/dev/null`.
 pub(crate) fn discard(descriptor: c_int) {
     let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") else {
-        // SAFETY: nobody here has wrapped a standard stream, so no owner is robbed.
+        // SAFETY: this program wraps no standard stream, so the descriptor has no owner here.
         unsafe { libc::close(descriptor) };
         return;
     };
@@ -29,8 +30,8 @@ pub(crate) fn discard(descriptor: c_int) {
     }
 }
 
-/// Moves what a standard stream leads to out of its place, which is left as by [`discard`]; none if
-/// it is closed.
+/// Moves the file of a standard stream to another descriptor, and leaves the stream as [`discard`]
+/// does; none if the stream is closed.
 pub(crate) fn take(descriptor: c_int) -> Option<OwnedFd> {
     let moved = duplicate(descriptor).ok();
     discard(descriptor);

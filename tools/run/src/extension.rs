@@ -1,26 +1,27 @@
 //! The image with the running kernel's vDSO behind it, as one object.
 //!
-//! Standard functions must be the running kernel's own: they know its data pages. But the auxiliary vector names one
-//! object, and three kinds of readers ask what belongs to that: rustix and abseil demand that symbols lie in it, an
-//! unwinder takes its call-frame information, a thread that pins the origin of its calls gives the kernel its range.
-//! Therefore a copy of the kernel's whole vDSO lies behind the image, within the same `PT_LOAD`, and the image's
-//! call-frame information describes both.
+//! Standard functions must be the running kernel's own: they know its data pages. But the auxiliary
+//! vector names one object, and three kinds of readers ask for its extent. rustix and abseil demand
+//! that symbols lie in it. An unwinder takes its call-frame information. A thread that pins the
+//! origin of its calls gives the kernel its range. Therefore a copy of the kernel's whole vDSO lies
+//! behind the image, within the same `PT_LOAD`, and the image's call-frame information describes
+//! both.
 //!
 //! ```text
 //! the image | the kernel's vDSO | .eh_frame_hdr .eh_frame | .shstrtab, section headers
 //! ```
 //!
-//! The copy reads the data pages where the kernel has mapped them: instructions that lead out of the vDSO relative to
-//! themselves are given the distance from where the copy is. So it has to be within 2 GiB of the original.
+//! The copy reads the data pages where the kernel has mapped them: an instruction that reaches out
+//! of the vDSO gets the distance from the copy. So the copy has to be within 2 GiB of the original.
 //!
 //! # Invariants
 //!
-//! 1. Everything of the image up to its last section keeps its place; its old call-frame information, which nothing
-//!    leads to any more, is zeros.
+//! 1. Everything of the image up to its last section keeps its place; its old call-frame
+//!    information, to which nothing leads any more, is zeros.
 //! 2. Except for [`Extension::place`], the bytes depend on the image and the kernel alone.
 
 use crate::frames::{self, Frames};
-use crate::kernel::{Code, Functions};
+use crate::functions::{Code, Functions};
 use anyhow::{Context as _, Result, anyhow};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_check::image::Image as Elf;

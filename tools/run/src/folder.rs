@@ -1,9 +1,10 @@
 //! The folder of a traced process in `/proc`, proven to be that process's.
 //!
-//! A process number means something in a PID namespace. `ptrace` and `wait` use this process's own; `/proc` uses the one
-//! that it was mounted for, which is another if a namespace was made and the old `/proc` kept (`unshare --pid` does so).
-//! Then `/proc/PID` is not there, or it is another process's. So a word is written into the stopped process by `ptrace`,
-//! which cannot mistake it, and must be seen through the folder.
+//! A process number belongs to a PID namespace. `ptrace` and `wait` use this process's own; `/proc`
+//! uses the one that it was mounted for. That is another one in a new namespace with the old
+//! `/proc` (`unshare --pid` makes such). Then `/proc/PID` is not there, or it is another process's.
+//! So a word is written into the stopped process by `ptrace`, which cannot mistake it, and must be
+//! seen through the folder.
 //!
 //! # Invariants
 //!
@@ -12,8 +13,7 @@
 //! 3. Files are bytes: a program's name may be anything.
 
 use crate::arch;
-use crate::memory::{peek, poke};
-use crate::tracee;
+use crate::tracee::{self, peek, poke};
 use anyhow::{Context as _, Result, ensure};
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::libc;
@@ -26,7 +26,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
-/// How far below the stack pointer of a program that has not begun something may be put: nothing is there yet.
+/// How far below the stack pointer the tracer may write in a program that has not begun: nothing is
+/// there yet.
 pub(crate) const SCRATCH: u64 = 512;
 
 /// The folder of a process.

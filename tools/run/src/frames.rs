@@ -1,7 +1,8 @@
 //! Call-frame information (`.eh_frame`) of two objects as one: an unwinder looks into one section of a mapped object.
 //!
-//! A description of a function says where the function begins, relative to itself. So it can move if that word is written
-//! anew. Everything else of a record is relative to the record, the section or the function.
+//! A description of a function says where the function begins, relative to itself. So a description
+//! can move with that word written anew. Everything else of a record is relative to the record, the
+//! section or the function.
 //!
 //! # Invariants
 //!
@@ -12,10 +13,11 @@ use gimli::constants::{DW_EH_PE_pcrel, DW_EH_PE_sdata4};
 use gimli::{BaseAddresses, CieOrFde, EhFrame, Format, LittleEndian, UnwindSection as _};
 use liblinux_check::image::Image as Elf;
 
-/// Where in a description the word is that says where the function begins: behind length and pointer.
+/// The place in a description of the word that says where the function begins: behind length and
+/// pointer.
 const START: usize = 8;
 
-/// What ends a section.
+/// The end of a section.
 const END: [u8; 4] = [0; 4];
 
 /// Alignment of the section.

@@ -1,8 +1,7 @@
 //! The stack that this program and its tracer run on: one of their own.
 //!
-//! `ulimit -s` limits what the kernel gives a process for its first stack. The user means it for
-//! the program, which inherits the limit unchanged; reading a command line and judging an image can
-//! need more.
+//! `ulimit -s` limits a process's first stack. The user means that limit for the program, which
+//! inherits it unchanged. Reading a command line and judging an image can need more.
 //!
 //! # Invariants
 //!
@@ -21,12 +20,12 @@ const SIZE: usize = 2 << 20;
 /// Bytes at its lower end that cannot be accessed, so that an overflow is a fault.
 const GUARD: usize = 4096;
 
-/// What [`enter`] calls, and what that returned. There is one thread, so relaxed accesses see the
-/// latest value.
+/// The exit status that [`enter`] got. There is one thread, so relaxed accesses see the latest
+/// value.
 static STATUS: AtomicU8 = AtomicU8::new(0);
 
-/// Runs `W` on a stack of its own, or on the present one if there is no memory for another; what
-/// it returns.
+/// Runs `W` on a stack of its own, or on the present one if memory for another is lacking; its exit
+/// status.
 pub(crate) fn run<W: Work>() -> u8 {
     let Some(stack) = map() else { return W::run() };
     let mut here = MaybeUninit::<libc::ucontext_t>::uninit();
@@ -50,7 +49,7 @@ pub(crate) fn run<W: Work>() -> u8 {
     }
 }
 
-/// What is run.
+/// The work of a program.
 pub(crate) trait Work {
     /// Does it; the exit status.
     fn run() -> u8;

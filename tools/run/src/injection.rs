@@ -1,17 +1,19 @@
 //! System calls made in a process that has just become another program.
 //!
-//! The process is stopped inside `execve`. It is led to where that call ends; from there it is sent to a `syscall`
-//! instruction with the registers of the call that we want, and stopped again where that ends. Of the program itself no
-//! instruction runs. Where the instruction is found is the kernel's vDSO, or, if there is none, the program's first
-//! bytes, which are put back.
+//! The process is stopped inside `execve`. The tracer leads it to the end of that call. From there
+//! the tracer sends it to a `syscall` instruction with the registers of the wanted call, and stops
+//! it again at the end of that. No instruction of the program itself runs. The instruction is one
+//! of the kernel's vDSO. On a kernel without a vDSO the tracer writes it over the program's first
+//! bytes, and puts these back at the end.
 //!
-//! Stops at system calls are used rather than single steps, because those are signals, which leave traces in how the
-//! process handles `SIGTRAP`.
+//! The tracer uses stops at system calls and not single steps: a step is a signal, which changes
+//! how the process handles `SIGTRAP`.
 //!
 //! # Invariants
 //!
-//! 1. Signals are blocked meanwhile, so that none is lost and none runs a handler; [`Injection::finish`] unblocks what
-//!    was unblocked. `SIGSTOP` cannot be blocked: it is sent again at the end.
+//! 1. Signals are blocked meanwhile, so that none is lost and none runs a handler;
+//!    [`Injection::finish`] restores the mask. `SIGSTOP` cannot be blocked: it is sent again at the
+//!    end.
 //! 2. After [`Injection::finish`] the registers are those that the kernel gave the new program, but for the stack pointer.
 
 use crate::arch::{self, Registers, SYSTEM_CALL};
@@ -28,13 +30,13 @@ use nix::unistd::Pid;
 /// The highest error number that a system call returns.
 const ERRNO_MAX: i64 = 4095;
 
-/// A process that makes system calls for us.
+/// A process that makes system calls for the tracer.
 #[derive(Debug)]
 pub(crate) struct Injection<'a> {
     pid: Pid,
     memory: &'a Memory,
     site: u64,
-    /// What the program has where the instruction was put.
+    /// The program's own bytes in the place of the instruction.
     overwritten: Option<Vec<u8>>,
     registers: Registers,
     signal_mask: u64,

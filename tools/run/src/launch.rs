@@ -1,22 +1,23 @@
 //! Starting: this process becomes the program, and a tracer beside it gives it the image.
 //!
-//! The other way round, with the program as the tracer's child, the tracer would stand between the program and whoever
-//! started it: it would have to hand on exit statuses, deaths by signals, stops, the terminal. So the tracer is a
-//! grandchild that nobody waits for, in a session of its own that no terminal's signal reaches, and the program has the
-//! process, the parent, the group and the terminal that were meant for it.
+//! The other way round, with the program as the tracer's child, the tracer would stand between the
+//! program and its caller: it would have to hand on exit statuses, deaths by signals, stops, the
+//! terminal. So the tracer is a grandchild for which no process waits, in a session of its own that
+//! no terminal's signal reaches. The program has the process, the parent, the group and the
+//! terminal that were meant for it.
 //!
 //! A process whose parent has ended becomes the child of the namespace's first process, or of an
 //! ancestor that asks for orphans (`PR_SET_CHILD_SUBREAPER`). Where that is this process itself,
-//! the program would get a child that it did not make, and a program that waits until it has no
-//! children would wait for the tracer, which waits for the program. There the tracer stays this
-//! process's child, and of the kind that `wait` does not see without `__WCLONE` or `__WALL`: one
-//! that sends no signal at its end.
+//! the program would get a child that it did not make. A program that waits until it has no
+//! children would then wait for the tracer, and the tracer for the program. So there the tracer
+//! stays this process's child, but one that sends no signal at its end: `wait` does not see such a
+//! child without `__WCLONE` or `__WALL`.
 //!
 //! ```text
 //! this process                 the tracer
 //!   forks, mostly twice  ->
-//!   permits its tracing  <-    who it is
-//!                        ->    go on
+//!   permits its tracing  <-    its process number
+//!                        ->    may attach
 //!                        <-    whether it traces
 //!   becomes the program        maps the image, lets it go, serves until the last process is gone
 //! ```
@@ -24,15 +25,15 @@
 //! # Invariants
 //!
 //! 1. No program runs unless the tracer has attached; if the tracer dies, the kernel kills what it traced.
-//! 2. The program inherits nothing of ours: no descriptor, no child that `wait` sees, no pending
-//!    signal, no changed signal handling, no changed limit.
-//! 3. There is one thread until the program runs, so a forked child may do what it likes.
+//! 2. The program inherits nothing of the runner: no descriptor, no child that `wait` sees, no
+//!    pending signal, no changed signal handling, no changed limit.
+//! 3. There is one thread until the program runs, so a forked child may call any function.
 
 #![expect(unsafe_code, reason = "processes are made by the bare call")]
 
 use crate::allowance::Allowance;
+use crate::copy::Image;
 use crate::descriptor;
-use crate::image::Image;
 use crate::messages::Messages;
 use crate::obstacle;
 use crate::tracee;
@@ -54,11 +55,11 @@ use std::os::unix::net::UnixStream;
 pub(crate) struct Launch {
     /// The program and its arguments.
     pub(crate) words: Vec<CString>,
-    /// What it gets.
+    /// The image that it gets.
     pub(crate) image: Image,
     /// Whether programs that it becomes or starts get it too.
     pub(crate) is_following: bool,
-    /// Whether to say what was mapped where.
+    /// Whether to say the place of each image.
     pub(crate) is_verbose: bool,
 }
 
@@ -72,8 +73,8 @@ impl Launch {
         let is_reaper = is_reaper();
         let Some(child) = fork().context("cannot create a process")? else {
             if !is_reaper && !matches!(fork(), Ok(None)) {
-                // Its end lets go of the tracer; if there is none, the program's side sees the end
-                // of the conversation.
+                // Its end lets go of the tracer. If the second fork failed, the program's side sees
+                // the end of the conversation.
                 exit();
             }
             self.trace(program, theirs);
@@ -92,7 +93,7 @@ impl Launch {
         descriptor::close_all_but(&conversation);
         descriptor::discard(libc::STDIN_FILENO);
         descriptor::discard(libc::STDOUT_FILENO);
-        // It must outlive the programs, whatever is sent to everybody.
+        // It must outlive the programs, also where a signal is sent to all processes.
         let outlive = || -> nix::Result<()> {
             setsid()?;
             chdir("/")?;
@@ -133,9 +134,10 @@ fn be_traced(mut conversation: File) -> Result<()> {
     }
 }
 
-/// Lets the process `tracer` trace this one, 0 nobody, where the security module Yama asks for it.
+/// Lets the process `tracer` trace this one, where the security module Yama asks for it; 0 takes
+/// that back.
 fn permit(tracer: i32) {
-    // An error means that there is no Yama. SAFETY: takes a number.
+    // An error means that the kernel has no Yama. SAFETY: takes a number.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_long::from(tracer)) };
 }
 
@@ -147,7 +149,7 @@ fn is_reaper() -> bool {
     getpid().as_raw() == 1 || (result == 0 && asks != 0)
 }
 
-/// A child of which this process gets no signal when it ends; in the child nothing.
+/// Makes a child that sends this process no signal when it ends; returns none in the child.
 fn fork() -> nix::Result<Option<Pid>> {
     // SAFETY: no flags: the child has copies of everything. There is one thread (invariant 3).
     let pid = unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
@@ -155,7 +157,7 @@ fn fork() -> nix::Result<Option<Pid>> {
     Ok((pid != 0).then(|| Pid::from_raw(pid as i32)))
 }
 
-/// Ends a child without running what the program's side has registered for its exit.
+/// Ends a child without the functions that the program's side has registered for its exit.
 fn exit() -> ! {
     // SAFETY: does not return.
     unsafe { libc::_exit(0) }

@@ -1,7 +1,8 @@
 //! The program `liblinux-run`.
 //!
-//! It has a C `main`: before a Rust one, the standard library changes what a program inherits. `SIGPIPE` would be ignored
-//! in the program that we become, and standard streams that the user closed would be open.
+//! It has a C `main`, because the standard library changes a process before it calls a Rust one.
+//! The program that this process becomes would ignore `SIGPIPE`, and would find standard streams
+//! open that the user had closed.
 #![no_main]
 #![expect(unsafe_code, reason = "exports a C function")]
 

@@ -1,8 +1,9 @@
 //! The memory of a stopped process that this process traces.
 //!
-//! It is read and written through the process's [`Folder`] in `/proc`, where that is proven to be the process's, and
-//! otherwise by `ptrace` itself, a word at a time. Both may write to what the process itself can only read, so that
-//! nothing of a process needs to be writable for the tracer's sake.
+//! The tracer reads and writes it through the process's [`Folder`] in `/proc`, where that is proven
+//! to be the process's, and otherwise by `ptrace`, a word at a time. Both may write to memory that
+//! the process itself can only read. So no memory of a process has to be writable for the tracer's
+//! sake.
 //!
 //! # Invariants
 //!
@@ -11,17 +12,11 @@
 
 use crate::arch;
 use crate::folder::{Folder, SCRATCH};
-use crate::tracee;
+use crate::tracee::{self, WORD, peek, poke};
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
-use nix::libc::c_long;
-use nix::sys::ptrace;
 use nix::unistd::Pid;
 use std::io;
-use std::ptr::without_provenance_mut;
-
-/// Bytes that `ptrace` reads or writes at once. A word at a multiple of this lies in one page.
-const WORD: usize = size_of::<c_long>();
 
 /// A process's memory.
 #[derive(Debug)]
@@ -35,7 +30,7 @@ impl Memory {
     pub(crate) fn open(pid: Pid) -> Result<Self> {
         let place = arch::stack_pointer(&tracee::registers(pid)?) - SCRATCH;
         peek(pid, place).context(
-            "its memory is closed to us (the program's file is not readable, or it runs as another user)",
+            "its memory is closed to the runner (the program's file is not readable, or it runs as another user)",
         )?;
         Ok(Self { pid, folder: Folder::of(pid).ok() })
     }
@@ -75,16 +70,6 @@ impl Memory {
             None => Ok(write_words(self.pid, address, bytes)?),
         }
     }
-}
-
-/// Reads the word at `address`.
-pub(crate) fn peek(pid: Pid, address: u64) -> nix::Result<[u8; WORD]> {
-    Ok(ptrace::read(pid, without_provenance_mut(address as usize))?.to_ne_bytes())
-}
-
-/// Writes the word at `address`.
-pub(crate) fn poke(pid: Pid, address: u64, word: [u8; WORD]) -> nix::Result<()> {
-    ptrace::write(pid, without_provenance_mut(address as usize), c_long::from_ne_bytes(word))
 }
 
 /// Where in its word `address` is, and how many of `size` bytes the word has from there on.

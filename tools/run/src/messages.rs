@@ -1,17 +1,17 @@
-//! What the tracer says while programs run.
+//! The tracer's messages while programs run.
 //!
-//! It says it on the standard error that the first program was started with. It must not hold that
-//! open: who reads it waits for its end, which comes when the programs have closed theirs. So once
-//! the first program runs, the tracer takes a descriptor from a program that has one, for each
+//! They go to the standard error that the first program was started with. The tracer must not hold
+//! that open: its reader waits for its end, which comes when the programs have closed theirs. So
+//! once the first program runs, the tracer takes a descriptor from a program that has one, for each
 //! message anew (`pidfd_getfd`). It need not be number 2: a shell that redirects one command keeps
-//! the shell's own standard error elsewhere meanwhile.
+//! its own standard error elsewhere meanwhile.
 //!
 //! # Invariants
 //!
 //! 1. A message is one line and one write, so that those of several writers do not mix.
 //! 2. A message that cannot be written is lost: the programs matter more.
-//! 3. A message goes to the file that was standard error at the start and to no other, whatever a
-//!    program has opened or redirected since.
+//! 3. A message goes to the file that was standard error at the start and to no other, also when a
+//!    program has opened or redirected files since.
 
 #![expect(unsafe_code, reason = "descriptors of other processes are taken by bare calls")]
 
@@ -24,6 +24,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
+/// The name of the runner in its messages.
+pub(crate) const NAME: &str = "liblinux-run";
 
 /// How many descriptors of a program are looked at.
 const SEARCHED: c_int = 64;
@@ -46,7 +49,7 @@ enum Error {
     Held(File),
     /// The first program has this file, or one that a message is about.
     Lent(Identity),
-    /// It is not there any more.
+    /// The first program has ended.
     Gone,
 }
 
@@ -60,7 +63,7 @@ impl Messages {
 
     /// Says something about `pid` that the user must know.
     pub(crate) fn say(&self, pid: Pid, text: &str) {
-        let line = format!("{}: {text}\n", crate::cli::NAME);
+        let line = format!("{}: {text}\n", NAME);
         // Invariant 2.
         let _ = match &self.error {
             Error::Held(error) => (&*error).write_all(line.as_bytes()).is_ok(),
@@ -72,14 +75,14 @@ impl Messages {
         };
     }
 
-    /// Says something for who asked for it.
+    /// Says something to a user who asked for details.
     pub(crate) fn detail(&self, pid: Pid, text: impl FnOnce() -> String) {
         if self.is_verbose {
             self.say(pid, &text());
         }
     }
 
-    /// The first program begins: lets go of standard error if it can be had from there.
+    /// The first program begins: lets go of standard error if that program has it.
     pub(crate) fn begun(&mut self, pid: Pid) {
         if let Error::Held(error) = &self.error
             && pid == self.first
@@ -98,7 +101,8 @@ impl Messages {
     }
 }
 
-/// A name as it can be part of a line: what is not text, or would move the cursor, is escaped.
+/// A name as it can be part of a line: bytes that are not text, or would move the cursor, are
+/// escaped.
 pub(crate) fn printable(name: &OsStr) -> String {
     name.as_encoded_bytes()
         .utf8_chunks()

@@ -1,8 +1,8 @@
-//! Why a process may not be traced, found out by looking around.
+//! The reason for which a process may not be traced.
 //!
 //! # Invariants
 //!
-//! 1. A reason is given only if it was seen; otherwise the possible ones are named as such.
+//! 1. A reason is stated as one only if it was seen; otherwise the message names the possible ones.
 
 use crate::folder;
 use crate::messages::printable;
@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 /// Where the security module Yama has its level.
 const YAMA: &str = "/proc/sys/kernel/yama/ptrace_scope";
 
-/// What kept the tracer from attaching to this process.
+/// The message for a tracer that could not attach to this process.
 pub(crate) fn explain(error: Errno) -> String {
     let reason = tracer().or_else(yama).unwrap_or_else(|| {
         "a seccomp filter or a security module forbids ptrace here, as some containers do \
@@ -24,7 +24,7 @@ pub(crate) fn explain(error: Errno) -> String {
     format!("cannot trace the program ({}): {reason}", error.desc())
 }
 
-/// Who traces this process already.
+/// The process that traces this one already.
 fn tracer() -> Option<String> {
     let status = fs::read("/proc/self/status").ok()?;
     let tracer = str::from_utf8(folder::line(&status, "TracerPid")?).ok()?;
@@ -40,7 +40,7 @@ fn tracer() -> Option<String> {
     ))
 }
 
-/// Whether Yama forbids it to everybody (3) or to all but root (2).
+/// Whether Yama forbids it to all users (3) or to all but root (2).
 fn yama() -> Option<String> {
     let level = fs::read_to_string(YAMA).ok()?;
     let level = level.trim_end();

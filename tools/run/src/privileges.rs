@@ -1,12 +1,12 @@
 //! Set-uid programs, and others that get privileges by their file.
 //!
-//! The kernel does not give them to a process that is traced by somebody who does not have them, and rightly: a tracer
-//! can make its program do anything. The program then runs as its caller, and mostly fails in a way that does not name
-//! the cause.
+//! The kernel withholds them from a process whose tracer does not have them, because a tracer can
+//! make its program do anything. The program then runs as its caller, and mostly fails in a way
+//! that does not name the cause.
 //!
 //! # Invariants
 //!
-//! 1. A program that has what its file gives is not complained about, whoever runs it.
+//! 1. A program that has the privileges of its file gives no message, under any user.
 
 #![expect(unsafe_code, reason = "extended attributes are read by a C function")]
 
@@ -23,7 +23,7 @@ use std::ptr::null_mut;
 const SET_UID: u32 = 0o4000;
 const SET_GID: u32 = 0o2010;
 
-/// Which privileges the program of that process should have by its file and has not.
+/// The privileges that the program of that process should have by its file and lacks.
 pub(crate) fn withheld(folder: &Folder) -> Option<&'static str> {
     let path = folder.path("exe");
     let data = fs::metadata(&path).ok()?;
@@ -36,7 +36,7 @@ pub(crate) fn withheld(folder: &Folder) -> Option<&'static str> {
     // The real, the effective, the saved and the file system's.
     let effective = |name: &str| status(name)?.split_whitespace().nth(1)?.parse::<u32>().ok();
     if status("NoNewPrivs").is_some_and(|flag| flag != "0") {
-        // Somebody asked for that.
+        // A caller has asked for that.
         return None;
     }
     if sets_uid && effective("Uid")? != data.uid() {

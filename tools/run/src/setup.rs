@@ -1,12 +1,18 @@
 //! Giving the image to one process, which has just become another program and has not executed an instruction of it.
 //!
-//! Two mappings are made: pages of zeros for the kernel's data, and in their upper part, once the kernel has said where
-//! they lie, the image's copy for that place, readable and executable. They are asked for beside the kernel's vDSO, whose
-//! data the copy has to reach. The copy is in a file in memory, so that `/proc/PID/maps` has a name for it; where no such
-//! file can be had (a `seccomp` filter, a limit, a `/proc` of another PID namespace), it is anonymous. Its first page is
-//! written to once more: the kernel puts the whole of a mapping into a core file only if some page of it is private. Then
-//! `AT_SYSINFO_EHDR` is made to point at the image: on the stack, where programs look, and in the kernel's copy of the
-//! auxiliary vector, where debuggers do, if it lets us.
+//! The tracer has the process make two mappings beside the kernel's vDSO, whose data the copy has
+//! to reach. The first has pages of zeros, in place of the kernel's data. The second lies in the
+//! upper part of the first, once the kernel has said where that is: the image's copy for that
+//! place, readable and executable.
+//!
+//! The copy is in a file in memory, so that `/proc/PID/maps` has a name for it. Where the process
+//! cannot make such a file (a `seccomp` filter, a limit, a `/proc` of another PID namespace), the
+//! mapping is anonymous. The tracer writes to its first page once more: the kernel puts the whole
+//! of a mapping into a core file only if some page of it is private.
+//!
+//! Then the tracer makes `AT_SYSINFO_EHDR` point at the image: on the stack, where programs look,
+//! and in the kernel's copy of the auxiliary vector, where debuggers look, if the kernel permits
+//! it.
 //!
 //! # Invariants
 //!
@@ -16,13 +22,13 @@
 //!    and a filter may kill for other calls.
 
 use crate::arch;
-use crate::cli::FAILURE;
+use crate::copy::{Copy, Image};
 use crate::folder::{Folder, SCRATCH};
-use crate::image::{Copy, Image};
 use crate::injection::Injection;
-use crate::kernel::Functions;
 use crate::memory::Memory;
+use crate::running::Running;
 use crate::stack::{Edit, Stack};
+use crate::status::FAILURE;
 use crate::tracee;
 use anyhow::{Context as _, Result, bail};
 use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
@@ -32,10 +38,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::Write as _;
 
-/// What the mapping is called.
+/// The name of the mapping.
 const NAME: &[u8] = b"liblinux-vdso\0";
 
-/// More than the kernel's data pages, which lie directly below its vDSO, take.
+/// More bytes than the kernel's data pages, which lie directly below its vDSO, take.
 const KERNEL_DATA_MAX: u64 = 1 << 16;
 
 /// How near to the kernel's vDSO the image has to be: well within what an instruction reaches.
@@ -44,12 +50,12 @@ const NEAR: u64 = 1 << 30;
 /// The most of a stack that is searched for the auxiliary vector: more than the kernel lets arguments take.
 const STACK_MAX: usize = 64 << 20;
 
-/// What became of a process.
+/// The result for a process.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It has the image.
     Given(Given),
-    /// It has what the kernel gave it, because of this.
+    /// It has the kernel's vDSO, because of this.
     LeftAlone(String),
     /// It ends when it is resumed, because of this.
     Ended(anyhow::Error),
@@ -72,7 +78,7 @@ pub(crate) struct Given {
     pub(crate) size: usize,
 }
 
-/// What is known of a process before anything is changed.
+/// The facts about a process before anything is changed.
 struct Plan {
     stack_pointer: u64,
     stack: Stack,
@@ -80,18 +86,18 @@ struct Plan {
     has_filter: bool,
 }
 
-/// Gives `image` to the process `pid`. `functions` are those of the last vDSO seen.
-pub(crate) fn give(pid: Pid, image: &Image, functions: &mut Functions) -> Outcome {
-    match prepare(pid, functions) {
-        Ok((memory, plan)) => install(pid, &memory, &plan, image, functions),
+/// Gives `image` to the process `pid`. `kernel` is the last vDSO seen.
+pub(crate) fn give(pid: Pid, image: &Image, kernel: &mut Running) -> Outcome {
+    match prepare(pid, kernel) {
+        Ok((memory, plan)) => install(pid, &memory, &plan, image, kernel),
         Err(error) if is_stopped(pid) => Outcome::LeftAlone(format!("{error:#}")),
         Err(_) => Outcome::Gone,
     }
 }
 
 /// Looks at the process; an error is a reason to leave it alone.
-fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
-    const NOT_NATIVE: &str = "it is no 64-bit program";
+fn prepare(pid: Pid, known: &mut Running) -> Result<(Memory, Plan)> {
+    const NOT_NATIVE: &str = "it is not a 64-bit program";
     let registers = tracee::registers(pid)?;
     if !arch::is_native(&registers) {
         bail!(NOT_NATIVE);
@@ -103,11 +109,11 @@ fn prepare(pid: Pid, functions: &mut Functions) -> Result<(Memory, Plan)> {
         bail!(NOT_NATIVE);
     }
     let kernel = stack.vdso();
-    *functions = match kernel {
-        Some(address) => Functions::of(&memory, address, std::mem::take(functions))?,
-        None => Functions::default(),
+    *known = match kernel {
+        Some(address) => Running::of(&memory, address, std::mem::take(known))?,
+        None => Running::default(),
     };
-    // Where nothing says that there is no filter, there may be one.
+    // Without `/proc` the process may have a filter.
     let mode = memory.folder().and_then(|folder| folder.status("Seccomp").ok()?);
     let has_filter = mode.is_none_or(|mode| mode != b"0");
     Ok((memory, Plan { stack_pointer, stack, kernel, has_filter }))
@@ -125,9 +131,9 @@ fn read_stack(memory: &Memory, stack_pointer: u64) -> Result<Stack> {
     }
 }
 
-fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, functions: &Functions) -> Outcome {
-    let kernel = plan.kernel.map(|address| (address, functions));
-    let site = kernel.and_then(|(address, functions)| Some(address + functions.system_call()?));
+fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, kernel: &Running) -> Outcome {
+    let kernel = plan.kernel.map(|address| (address, kernel));
+    let site = kernel.and_then(|(address, kernel)| Some(address + kernel.functions().system_call()?));
     let mut injection = match Injection::begin(pid, memory, site) {
         Ok(injection) => injection,
         Err(error) => return killed(pid, error),
@@ -144,7 +150,8 @@ fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, functions: &Fu
     }
 }
 
-/// Ends a process that cannot be made to exit by itself, as a rule because somebody has killed it.
+/// Ends a process that cannot be made to exit by itself, as a rule because another process has
+/// killed it.
 fn killed(pid: Pid, error: anyhow::Error) -> Outcome {
     let is_there = is_stopped(pid);
     // An error means that it is gone already.
@@ -163,7 +170,7 @@ fn map(
     memory: &Memory,
     plan: &Plan,
     image: &Image,
-    kernel: Option<(u64, &Functions)>,
+    kernel: Option<(u64, &Running)>,
 ) -> Result<(Given, u64)> {
     let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let base = find_room(injection, plan, image, kernel)?;
@@ -208,19 +215,20 @@ fn find_room(
     injection: &mut Injection<'_>,
     plan: &Plan,
     image: &Image,
-    kernel: Option<(u64, &Functions)>,
+    kernel: Option<(u64, &Running)>,
 ) -> Result<u64> {
-    let functions = kernel.map(|(_, functions)| functions);
     let (data, read) = (DATA_SIZE as u64, libc::PROT_READ as u64);
-    let (size, flags) =
-        (data + image.size(functions) as u64, (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64);
+    let (size, flags) = (
+        data + image.size(kernel.map(|(_, kernel)| kernel)) as u64,
+        (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64,
+    );
     let mut map = |wish: u64| {
         let mapped = injection.call("mmap", [wish, size, read, flags, u64::MAX, 0]);
         mapped.with_context(|| format!("there is no room for the image's {} KiB", size >> 10))
     };
-    let Some((home, functions)) = kernel else { return Ok(map(0)? + data) };
+    let Some((home, kernel)) = kernel else { return Ok(map(0)? + data) };
     let is_near = |place: u64| place.abs_diff(home) < NEAR;
-    let mut place = map(home + functions.bytes().len() as u64)?;
+    let mut place = map(home + kernel.functions().bytes().len() as u64)?;
     if !is_near(place) {
         let below = home.saturating_sub(KERNEL_DATA_MAX + size) & !(PAGE_SIZE as u64 - 1);
         if let Ok(mut other) = map(below) {
@@ -236,7 +244,8 @@ fn find_room(
     Ok(place + data)
 }
 
-/// Has the process create a file in memory with the image in it; its descriptor, none if there can be no such file.
+/// Has the process create a file in memory with the image in it; its descriptor, none if it cannot
+/// make such a file.
 fn create_file(
     injection: &mut Injection<'_>,
     memory: &Memory,

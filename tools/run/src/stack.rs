@@ -7,20 +7,24 @@
 //!                   type, value, type, value, ..., AT_NULL, 0
 //! ```
 //!
-//! A kernel without a vDSO (`vdso=0` on its command line) leaves the entry out. There is no room for one more, but below
-//! the stack pointer there is, and nobody has an address of anything here yet: so all of it moves down by an entry.
+//! A kernel without a vDSO (`vdso=0` on its command line) leaves the entry out. The vector has no
+//! room for one more, but the memory below the stack pointer is free, and no code has an address of
+//! anything here yet. So all of it moves down by an entry.
 //!
 //! # Invariants
 //!
-//! 1. What is read is an allegation: a stack that does not have this form is [`Malformed`] and never a panic.
+//! 1. The bytes read are an allegation: a stack that does not have this form is [`Malformed`] and
+//!    never a panic.
 //! 2. The stack pointer stays aligned to 16 bytes, as the psABI wants it at a program's start: an entry has 16.
 
-/// `AT_NULL` of `include/uapi/linux/auxvec.h`: the end.
-const AT_NULL: u64 = 0;
-/// `AT_PHENT`: bytes of a program header.
-const AT_PHENT: u64 = 4;
-/// `AT_SYSINFO_EHDR` of `arch/x86/include/uapi/asm/auxvec.h`: where the vDSO's ELF header is.
-pub(crate) const AT_SYSINFO_EHDR: u64 = 33;
+use nix::libc;
+
+/// The end of the vector.
+const AT_NULL: u64 = libc::AT_NULL;
+/// Bytes of a program header.
+const AT_PHENT: u64 = libc::AT_PHENT;
+/// Where the vDSO's ELF header is.
+pub(crate) const AT_SYSINFO_EHDR: u64 = libc::AT_SYSINFO_EHDR;
 
 /// `sizeof(Elf64_Phdr)`.
 const PROGRAM_HEADER_SIZE: u64 = 56;
@@ -28,7 +32,7 @@ const PROGRAM_HEADER_SIZE: u64 = 56;
 /// Bytes of a word.
 const WORD: usize = 8;
 
-/// There is no program's stack.
+/// The bytes are not a program's stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -42,7 +46,7 @@ pub(crate) struct Stack {
     end: usize,
 }
 
-/// What to write so that `AT_SYSINFO_EHDR` is another address.
+/// The bytes to write so that `AT_SYSINFO_EHDR` is another address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Edit {
     /// How far the stack pointer moves down, in bytes.
@@ -92,7 +96,7 @@ impl Stack {
         self.value(AT_PHENT) == Some(PROGRAM_HEADER_SIZE)
     }
 
-    /// What to write so that the vDSO is at `address`.
+    /// The edit after which the vDSO is at `address`.
     pub(crate) fn point_at(&self, address: u64) -> Edit {
         let bytes = |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
         let place = |index: usize| (index * WORD) as u64;
@@ -122,13 +126,14 @@ impl Stack {
 mod tests {
     use super::*;
 
-    const AT_PAGESZ: u64 = 6;
+    const AT_PAGESZ: u64 = libc::AT_PAGESZ;
 
     fn bytes(words: &[u64]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    /// A program with two arguments and one variable, as the kernel lays it out, and what lies behind.
+    /// A program with two arguments and one variable, as the kernel lays it out, and the words
+    /// behind it.
     fn stack(auxv: &[u64]) -> Vec<u8> {
         let mut words = vec![2, 0x7000, 0x7010, 0, 0x7020, 0];
         words.extend(auxv);

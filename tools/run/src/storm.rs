@@ -1,16 +1,16 @@
-//! Signals that come faster than they can be passed on.
+//! Signals that come faster than the tracer can pass them on.
 //!
-//! Each signal stops a traced process until the tracer has answered, which takes several
-//! microseconds, and much more on a busy machine. A timer starts its next period when its signal is
-//! taken; if the period is shorter than the stop, the next signal is there before the process has
-//! executed an instruction, for ever. A tracer cannot decline signals, so all that can be done is
-//! to say it.
+//! Each signal stops a traced process until the tracer has answered. That takes several
+//! microseconds, and much more on a busy machine. A timer starts its next period when the process
+//! takes its signal. If the period is shorter than the stop, the next signal is there before the
+//! process has executed an instruction, for ever. A tracer cannot decline signals, so the runner
+//! can only say so.
 //!
 //! # Invariants
 //!
-//! 1. It is said only of a process that was interrupted in one and the same state, outside of
-//!    system calls, by all of many signals in a row, and that used no more CPU time than taking
-//!    them needs. What else runs on the machine does not matter.
+//! 1. The message is about a process that all of many signals in a row interrupted in one and the
+//!    same state, outside of system calls, and that used no more CPU time than taking them needs.
+//!    Other load of the machine does not matter.
 
 #![expect(unsafe_code, reason = "the clock of another process is a C function's")]
 
@@ -25,7 +25,7 @@ const SAMPLE: u32 = 64;
 /// How many equal samples make a storm.
 const SAMPLES: u32 = 32;
 
-/// The CPU time that a process uses to take that many signals, and hardly more.
+/// The CPU time that a process uses to take that many signals, and little more.
 const COST: Duration = Duration::from_micros(100 * (SAMPLE * SAMPLES) as u64);
 
 /// The process that was interrupted last.
@@ -35,7 +35,7 @@ pub(crate) struct Storm {
     signals: u32,
     /// Where it was, and in what state.
     place: Option<[u64; 4]>,
-    /// What CPU time it had used when it came there.
+    /// The CPU time that it had used when it came there.
     used: Duration,
 }
 

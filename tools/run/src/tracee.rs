@@ -3,25 +3,27 @@
 //! Signals are numbers here because those without a name pass through as well; the wrappers of the nix crate know only
 //! named ones.
 //!
-//! A process that begins to exit is let go at once. Were it traced to its end, it would be the
-//! tracer's to reap first: its parent would see from a pidfd that it has ended, and wait for it in
-//! vain (`waitid` with `WNOHANG` finds nothing).
+//! The tracer lets go of a process that begins to exit. If it traced the process to its end, the
+//! tracer would have to reap it first. The parent would see from a pidfd that its child has ended,
+//! but `waitid` with `WNOHANG` would not find it.
 //!
 //! # Invariants
 //!
-//! 1. No request makes this process's memory unsafe: the kernel writes to a pointer of ours in none of them but where
-//!    a local variable of the right size is passed.
+//! 1. No request makes this process's memory unsafe: the kernel writes to one of its pointers only
+//!    where a local variable of the right size is passed.
 
 #![expect(unsafe_code, reason = "ptrace and wait take raw arguments")]
 
 use crate::change::Change;
 use nix::errno::Errno;
-use nix::libc::{self, c_uint, c_void};
+use nix::libc::{self, c_long, c_uint, c_void};
 use nix::sys::ptrace::{self, Options};
-use nix::unistd::Pid;
-use std::ptr::null_mut;
-
 pub(crate) use nix::sys::ptrace::{getregs as registers, setregs as set_registers};
+use nix::unistd::Pid;
+use std::ptr::{null_mut, without_provenance_mut};
+
+/// Bytes that `ptrace` reads or writes at once. A word at a multiple of this lies in one page.
+pub(crate) const WORD: usize = size_of::<c_long>();
 
 /// Bytes of the kernel's signal set.
 const SIGNAL_SET_SIZE: usize = 8;
@@ -33,8 +35,8 @@ pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
     ptrace::seize(pid, follow | report | Options::PTRACE_O_EXITKILL)
 }
 
-/// Waits until something happens to `pid`, or to any traced process. One that begins to exit is let
-/// go and told as gone.
+/// Waits for a change of `pid`, or of any traced process. Lets go of one that begins to exit, and
+/// returns it as gone.
 pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     let mut status = 0;
     // SAFETY: the kernel writes an int to `status`.
@@ -45,7 +47,7 @@ pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
             let pid = Pid::from_raw(pid);
             match Change::of(status) {
                 Change::Exiting => {
-                    // An error means that it was killed meanwhile: then its end is told next.
+                    // An error means that it was killed meanwhile: the next status is its end.
                     let _ = detach(pid, 0);
                     (pid, Change::Gone)
                 }
@@ -55,7 +57,7 @@ pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     }
 }
 
-/// Lets it go on, with `signal` delivered unless that is 0.
+/// Lets it continue, with `signal` delivered unless that is 0.
 pub(crate) fn resume(pid: Pid, signal: i32) -> nix::Result<()> {
     request(libc::PTRACE_CONT, pid, null_mut(), signal as usize as *mut c_void)
 }
@@ -65,7 +67,7 @@ pub(crate) fn resume_to_system_call(pid: Pid) -> nix::Result<()> {
     request(libc::PTRACE_SYSCALL, pid, null_mut(), null_mut())
 }
 
-/// Leaves it stopped until somebody sends `SIGCONT`.
+/// Leaves it stopped until a process sends `SIGCONT`.
 pub(crate) fn listen(pid: Pid) -> nix::Result<()> {
     request(libc::PTRACE_LISTEN, pid, null_mut(), null_mut())
 }
@@ -90,6 +92,16 @@ pub(crate) fn signal_mask(pid: Pid) -> nix::Result<u64> {
 /// Sets the signals that it blocks.
 pub(crate) fn set_signal_mask(pid: Pid, mut mask: u64) -> nix::Result<()> {
     request(libc::PTRACE_SETSIGMASK, pid, SIGNAL_SET_SIZE as *mut c_void, (&raw mut mask).cast())
+}
+
+/// Reads the word at `address`.
+pub(crate) fn peek(pid: Pid, address: u64) -> nix::Result<[u8; WORD]> {
+    Ok(ptrace::read(pid, without_provenance_mut(address as usize))?.to_ne_bytes())
+}
+
+/// Writes the word at `address`.
+pub(crate) fn poke(pid: Pid, address: u64, word: [u8; WORD]) -> nix::Result<()> {
+    ptrace::write(pid, without_provenance_mut(address as usize), c_long::from_ne_bytes(word))
 }
 
 fn request(request: c_uint, pid: Pid, address: *mut c_void, data: *mut c_void) -> nix::Result<()> {

@@ -1,27 +1,29 @@
 //! The tracer: gives the image to every program that the first one and its descendants become.
 //!
-//! Nothing is asked of the kernel but to stop a process when it has become another program. To see that in every
-//! descendant, the kernel has to tell of new processes and threads too. A running program is not stopped for its system
-//! calls; it is for its signals, which a tracer cannot decline, and they are passed on as they are.
+//! The tracer asks the kernel to stop a process that has become another program. To see that in
+//! every descendant, it has to follow new processes and threads, too. The kernel does not stop a
+//! running program for its system calls. It does for signals, which a tracer cannot decline; the
+//! tracer passes them on as they are.
 //!
 //! # Invariants
 //!
-//! 1. No process is ever left stopped: each stop is answered. Where the answer fails, the process was killed, and `wait`
-//!    tells so next.
+//! 1. No process stays stopped: the tracer answers each stop. Where the answer fails, the process
+//!    was killed, and the next `wait` says so.
 //! 2. The tracer remembers nothing about processes but their numbers, and these only where its own
-//!    CPU time is limited: what a stop says is all that is needed to answer it.
-//! 3. Once the first program runs, nothing of the user's is open here: who reads its standard error
-//!    sees the end ([`crate::messages`]).
+//!    CPU time is limited: a stop says all that its answer needs.
+//! 3. Once the first program runs, no file of the user is open here: a reader of the program's
+//!    standard error sees its end ([`crate::messages`]).
 
 use crate::allowance::Allowance;
+use crate::change::Change;
+use crate::copy::Image;
 use crate::folder::Folder;
-use crate::image::Image;
-use crate::kernel::Functions;
 use crate::messages::{Messages, printable};
+use crate::privileges;
+use crate::running::Running;
 use crate::setup::{self, Given, Outcome};
 use crate::storm::Storm;
 use crate::tracee;
-use crate::{change::Change, privileges};
 use liblinux_abi::image::layout::DATA_SIZE;
 use nix::unistd::Pid;
 use std::collections::HashSet;
@@ -33,20 +35,20 @@ pub(crate) struct Tracer {
     /// Whether other programs than the first get the image, too.
     is_following: bool,
     messages: Messages,
-    functions: Functions,
+    kernel: Running,
     allowance: Allowance,
     storm: Storm,
-    /// What is traced, where the allowance is limited; some of it may be gone.
+    /// The traced processes, where the allowance is limited; some may be gone.
     known: HashSet<Pid>,
-    /// Whether everything that stops is let go.
+    /// Whether the tracer lets go of each process that stops.
     is_ending: bool,
 }
 
 impl Tracer {
     /// A tracer of the process that this one has seized.
     pub(crate) fn new(image: Image, is_following: bool, messages: Messages, allowance: Allowance) -> Self {
-        let (functions, storm, known) = (Functions::default(), Storm::new(), HashSet::new());
-        Self { image, is_following, messages, functions, allowance, storm, known, is_ending: false }
+        let (kernel, storm, known) = (Running::default(), Storm::new(), HashSet::new());
+        Self { image, is_following, messages, kernel, allowance, storm, known, is_ending: false }
     }
 
     /// Serves until no traced process is left.
@@ -87,7 +89,7 @@ impl Tracer {
         }
     }
 
-    /// Begins to let go of everything when this process's CPU time comes to its end.
+    /// Begins to let go of all processes when the tracer's CPU time is about to end.
     fn account(&mut self, pid: Pid, change: Change) {
         if self.is_ending || !self.allowance.is_limited() {
             return;
@@ -112,7 +114,7 @@ impl Tracer {
 
     /// Gives the image to a process that has become another program.
     fn exec(&mut self, pid: Pid) -> nix::Result<()> {
-        let outcome = setup::give(pid, &self.image, &mut self.functions);
+        let outcome = setup::give(pid, &self.image, &mut self.kernel);
         let folder = Folder::of(pid).ok();
         let program = folder.as_ref().and_then(|folder| folder.program().ok());
         let program = program.map_or_else(|| "?".to_owned(), |path| printable(&path));

@@ -1,4 +1,5 @@
-//! Programs and libraries in C that register themselves: what their exit and their unloading end, with each libc.
+//! Programs and libraries in C that register themselves: when their exit and their unloading end
+//! that, with each libc.
 
 use liblinux_workspace::Workspace;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ fn build(compiler: &str, name: &str, arguments: &[&str]) -> PathBuf {
     product
 }
 
-/// What `cargo xtask image` made.
+/// The image of `cargo xtask image`.
 fn image() -> PathBuf {
     Workspace::current().image()
 }
@@ -94,8 +95,8 @@ fn unloading_a_library_ends_its_registration() {
     }
 }
 
-/// Without thread-local storage it is not known whether a library can be unloaded. Its registration stays, and makes way when
-/// it comes again.
+/// Without thread-local storage a library cannot tell whether it can be unloaded. Its registration
+/// stays until the library is loaded again.
 #[test]
 fn a_library_that_leaves_its_registration_can_be_loaded_again() {
     let flags = ["-shared", "-fPIC", "-fdata-sections", "-Wl,--gc-sections", "prober.c"];

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 /// The linkers, by the names that `-fuse-ld=` takes.
 const LINKERS: [&str; 4] = ["bfd", "gold", "lld", "mold"];
 
-/// Names, what the compiler is told, and what it is told as it links.
+/// Names, the compiler's flags, and its flags as it links.
 const MODES: [(&str, &str, &str); 6] = [
     ("plain", "-O0", ""),
     ("fast", "-O2 -fPIC", ""),
@@ -22,7 +22,7 @@ const MODES: [(&str, &str, &str); 6] = [
 const OPTIMISED: [(&str, &str); 5] =
     [("gcc", "bfd"), ("gcc", "gold"), ("g++", "mold"), ("clang", "lld"), ("clang++", "lld")];
 
-/// What `cargo xtask image` made.
+/// The image of `cargo xtask image`.
 fn image() -> PathBuf {
     Workspace::current().image()
 }
@@ -62,7 +62,7 @@ fn compile(name: &str, flags: &str, source: &str, folder: &Path) -> PathBuf {
     object
 }
 
-/// Links, with every linker that is given, and runs what comes of it.
+/// Links with every linker that is given, and runs each program.
 fn link_and_run(name: &str, flags: &str, objects: &[PathBuf], linkers: &[&str], folder: &Path) {
     for linker in linkers {
         let program = folder.join(linker);

@@ -13,6 +13,7 @@ pub mod command;
 pub mod line;
 mod paths;
 pub mod product;
+pub mod skip;
 
 pub use line::Line;
 pub use paths::Workspace;

@@ -1,10 +1,9 @@
 //! `cargo xtask boot`: from the sources to a verdict, or to the end of a program of the user's.
 
 use anyhow::{Context as _, Result};
-use liblinux_boot::kernel::Kernel;
 use liblinux_boot::session::{Machine, Request, Session};
 use liblinux_boot::subject::{self, Refusal};
-use liblinux_boot::{Options, Summary};
+use liblinux_boot::{Kernel, Options, Summary};
 use liblinux_mkimage::{build, checked, stub};
 use liblinux_workspace::{Line, Workspace};
 use std::fs;

@@ -1,8 +1,9 @@
-//! Programs whose files have capabilities (`capabilities(7)`): `ping` on some systems, what captures packets on most.
+//! Programs whose files have capabilities (`capabilities(7)`): `ping` on some systems, programs
+//! that capture packets on most.
 
 #![expect(unsafe_code, reason = "extended attributes are written by a C function")]
 
-use crate::workbench::{NOBODY, Workbench, end, is_root};
+use crate::workbench::{UNPRIVILEGED, Workbench, end, is_root};
 use nix::libc;
 use std::ffi::CString;
 use std::io;
@@ -55,13 +56,13 @@ fn programs_with_capabilities_run_without_and_that_is_said() {
         (effective(&output), errors)
     };
 
-    // Without the runner the file's capability is given, whoever starts it.
+    // Without the runner the kernel gives the file's capability to every user.
     let mut direct = Command::new(&program);
-    let (direct, _) = ran(direct.uid(NOBODY).gid(NOBODY).current_dir("/"));
+    let (direct, _) = ran(direct.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/"));
     assert_eq!(
         direct,
         1 << NET_RAW,
-        "{}: the kernel itself gives it not: set TMPDIR to a folder that is not mounted `nosuid`",
+        "{}: the kernel itself does not give it: set TMPDIR to a folder that is not mounted `nosuid`",
         program.display()
     );
 

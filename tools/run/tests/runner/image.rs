@@ -1,17 +1,17 @@
-//! Images that no program is run with.
+//! Images with which the runner runs no program.
 
 use crate::workbench::{Workbench, end, succeed};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The runner's complaint about an image; no program may have run.
+/// The runner's complaint about an image; it must not have run a program.
 fn complaint(bench: &Workbench, image: &Path) -> String {
-    let witness = bench.path("witness");
+    let touched = bench.path("touched");
     let mut command = Command::new(env!("CARGO_BIN_EXE_liblinux-run"));
-    command.arg("--image").arg(image).arg("touch").arg(&witness);
+    command.arg("--image").arg(image).arg("touch").arg(&touched);
     let (status, output, errors) = end(&mut command);
-    assert_eq!((status, output.as_str(), witness.exists()), (125, "", false), "{errors}");
+    assert_eq!((status, output.as_str(), touched.exists()), (125, "", false), "{errors}");
     assert!(errors.starts_with("liblinux-run: "), "{errors}");
     errors
 }

@@ -4,7 +4,7 @@ use crate::workbench::{Workbench, end, sh, succeed};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How the kernel names the image's mapping.
+/// The kernel's name of the image's mapping.
 const NAME: &str = "/memfd:liblinux-vdso (deleted)\n";
 
 #[test]

@@ -1,5 +1,5 @@
-//! Kernels that this machine does not run, in QEMU: one that maps no vDSO, one that maps ours already, and one of another
-//! version that maps the C one.
+//! Kernels that this machine does not run, in QEMU: one that maps no vDSO, one that maps the image
+//! already, and one of another version that maps the C one.
 
 use crate::workbench::Workbench;
 use liblinux_boot::initramfs::Initramfs;
@@ -36,7 +36,7 @@ const LIMITS: Limits = Limits {
     overall: Duration::from_secs(120),
 };
 
-/// What a guest printed whose kernel has these words on its command line.
+/// The output of a guest whose kernel has these words on its command line.
 fn guest(command_line: &str) -> Vec<String> {
     let bench = Workbench::new();
     let boot = Workspace::current().boot().join("bzImage-smoke");

@@ -1,11 +1,12 @@
-//! Limits are for the programs: none of them ends the tracer, and none is changed.
+//! Limits are for the programs: no limit ends the tracer, and no limit of a program changes.
 
-use crate::workbench::{NOBODY, Workbench, end, is_root, sh, succeed};
+use crate::workbench::{UNPRIVILEGED, Workbench, end, is_root, sh, succeed};
+use liblinux_workspace::skip::skip;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-/// How the kernel names the image's mapping.
+/// The kernel's name of the image's mapping.
 const NAME: &str = "/memfd:liblinux-vdso (deleted)\n";
 
 /// A command under limits; its words are to be added.
@@ -22,11 +23,11 @@ fn limited(limits: &str, runner: &Command) -> Command {
     command
 }
 
-/// Whether a limit can be raised here; says so if not.
+/// Whether a limit can be raised here; the present test is skipped if not.
 fn may_raise() -> bool {
     let may = end(&mut sh(Command::new("env"), "ulimit -t 99 && ulimit -t unlimited")).0 == 0;
     if !may {
-        eprintln!("left out: limits cannot be raised here");
+        skip("root has no capability here to raise limits (CAP_SYS_RESOURCE)");
     }
     may
 }
@@ -74,7 +75,7 @@ fn the_end_of_its_processor_time_ends_the_tracer_and_no_program() {
     }
     let busy = busy(&bench.whereabouts());
     let mut command = limited("ulimit -t 1", &bench.unprivileged());
-    command.uid(NOBODY).gid(NOBODY).current_dir("/").args(["sh", "-c", &busy]);
+    command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/").args(["sh", "-c", &busy]);
     let (status, output, errors) = end(&mut command);
     assert_eq!((status, output.as_str()), (7, "[vdso]\n"), "{errors}");
     assert!(errors.contains("`ulimit -t`") && errors.lines().count() == 1, "{errors}");

@@ -1,7 +1,8 @@
 //! The runner on real programs.
 //!
-//! What each test asks is whether a program under the runner is what it is without it, but for the image: `where` tells
-//! which image a process has, by looking at its own auxiliary vector and memory.
+//! Each test asks whether a program under the runner is the same as without it, but for the image.
+//! The program `where` says which image a process has: it looks at its own auxiliary vector and
+//! memory.
 
 mod capabilities;
 mod client;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-/// How the kernel names the image's mapping.
+/// The kernel's name of the image's mapping.
 const NAME: &str = "/memfd:liblinux-vdso (deleted)\n";
 
 /// Names of programs: cut inside of a character after 15 bytes, invalid, with what separates fields

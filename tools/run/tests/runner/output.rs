@@ -1,5 +1,5 @@
-//! Standard error: it is the programs', and the runner's messages appear there as long as they have
-//! it.
+//! Standard error: it belongs to the programs, and the runner's messages appear there as long as a
+//! program has it.
 
 use crate::workbench::{Workbench, end, sh, succeed};
 use std::fs;

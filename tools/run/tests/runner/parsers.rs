@@ -84,7 +84,8 @@ fn abseil() {
     finds_everything(&bench, &program);
 }
 
-/// With assertions, among them one that a function lies in the image. By its default backend, which is no libc's.
+/// With its assertions, among them one that a function lies in the image, and by its default
+/// backend, which uses no libc.
 #[test]
 fn rustix() {
     if std::env::var_os(CHILD).is_some() {

@@ -130,7 +130,7 @@ fn cargo() {
     fs::write(bench.path("tiny/src/main.rs"), "fn main() { println!(\"tiny\") }\n").unwrap();
     let mut command = bench.runner();
     command.args(["cargo", "run", "--quiet", "--offline"]).current_dir(bench.path("tiny"));
-    // What the cargo of this test says to its children is not meant for that one.
+    // The variables that the cargo of this test sets for its children are not meant for that one.
     command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     assert_eq!(succeed(&mut command), "tiny\n");
 }

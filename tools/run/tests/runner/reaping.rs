@@ -1,10 +1,10 @@
-//! Waiting for children: each is the program's own, is there to be reaped when it has ended, and
-//! there is no other.
+//! Waiting for children: each is the program's own, and can be reaped when it has ended. The
+//! program has no others.
 
 use crate::workbench::{Workbench, end, is_root, succeed};
 use std::process::Command;
 
-/// Makes two children and an orphan, which comes to it if it is one that adopts; then waits until
+/// Makes two children and an orphan, which becomes its child if it adopts orphans; then waits until
 /// it has no children.
 const WAITS: &str = "import os, sys
 for status in (1, 2):

@@ -24,7 +24,7 @@ const LOOK: &str = "/bin/true; jobs\n";
 struct Shell {
     terminal: File,
     output: Receiver<Vec<u8>>,
-    /// What was read and not looked for yet.
+    /// Output that was read and not looked for yet.
     pending: String,
     shell: Child,
 }
@@ -33,7 +33,8 @@ impl Shell {
     fn start() -> Self {
         let pair = openpty(None, None).unwrap();
         let (terminal, slave) = (File::from(pair.master), pair.slave);
-        // Who starts tests in the background may have them ignore SIGINT, and a shell can then do nothing about it.
+        // Tests that run in the background may ignore SIGINT, and a shell that inherits that cannot
+        // change it.
         let mut command = Command::new("env");
         command.args(["--default-signal", "setsid", "--ctty", "bash", "--norc", "--noediting", "-i"]);
         command.env("PS1", "").env("TERM", "dumb");

@@ -26,7 +26,8 @@ fn ends_are_the_programs() {
 fn the_parent_sees_stops() {
     let bench = Workbench::new();
     let mut command = sh(bench.runner(), "echo ready; exec sleep 100");
-    // In a group of its own, whose parent is in another: no key stops a group that nobody could continue.
+    // In a group of its own, whose parent is in another: no key stops a group whose parent could
+    // not continue it.
     let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -35,7 +36,7 @@ fn the_parent_sees_stops() {
     for signal in [Signal::SIGSTOP, Signal::SIGTSTP, Signal::SIGSTOP] {
         kill(pid, signal).unwrap();
         assert_eq!(next(), WaitStatus::Stopped(pid, signal));
-        // It stays so: nothing runs on in it.
+        // It stays so: nothing in it continues.
         std::thread::sleep(std::time::Duration::from_millis(50));
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         assert!(stat.contains(") t ") || stat.contains(") T "), "{stat}");
@@ -114,7 +115,10 @@ fn if_the_tracer_dies_so_do_the_programs() {
     let tracer = line.split_whitespace().last().unwrap().parse().unwrap();
     kill(Pid::from_raw(tracer), Signal::SIGTERM).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(50));
-    assert!(child.try_wait().unwrap().is_none(), "the tracer must outlive what everybody is sent");
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "the tracer must outlive a signal that is sent to all processes"
+    );
     kill(Pid::from_raw(tracer), Signal::SIGKILL).unwrap();
     let pid = Pid::from_raw(child.id().cast_signed());
     assert_eq!(waitpid(pid, None).unwrap(), WaitStatus::Signaled(pid, Signal::SIGKILL, false));

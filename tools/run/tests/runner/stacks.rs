@@ -1,6 +1,7 @@
 //! Debuggers and unwinders see the caller of a standard function.
 
 use crate::workbench::{Workbench, end, succeed};
+use liblinux_workspace::skip::skip;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
@@ -11,7 +12,7 @@ fn fault(bench: &Workbench) -> PathBuf {
     bench.build("fault", "fault.c", "gcc", &["-O1", "-g", "-Wall", "-Werror"])
 }
 
-/// What a debugger says of a process or a core file: from `clock_gettime` it has to see `main`.
+/// Runs a debugger on a process or a core file: from `clock_gettime` it has to see `main`.
 fn sees_main(mut debugger: Command) {
     let (_, output, errors) = end(&mut debugger);
     let frames: Vec<&str> = output.lines().filter(|line| line.trim_start().starts_with('#')).collect();
@@ -75,7 +76,7 @@ fn core_pattern() -> Option<String> {
     let pattern = pattern.trim_end();
     let is_plain = !pattern.contains(['|', '/', '%']);
     if !is_plain {
-        eprintln!("left out: /proc/sys/kernel/core_pattern is {pattern}, not a name");
+        skip(&format!("/proc/sys/kernel/core_pattern is `{pattern}` and not a plain name"));
     }
     is_plain.then(|| pattern.to_owned())
 }

@@ -1,6 +1,7 @@
-//! A folder with a runner, an image and the programs that tests need; everybody may read it.
+//! A folder with a runner, an image and the programs that tests need, readable by every user.
 
 use liblinux_workspace::Workspace;
+use liblinux_workspace::skip::skip;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// A user who may do nothing special.
-pub(crate) const NOBODY: u32 = 65534;
+/// A user without privileges.
+pub(crate) const UNPRIVILEGED: u32 = 65534;
 
 /// The folder.
 pub(crate) struct Workbench(TempDir);
@@ -17,7 +18,7 @@ pub(crate) struct Workbench(TempDir);
 impl Workbench {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("our own folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the test's own folder");
         Self(folder)
     }
 
@@ -49,14 +50,15 @@ impl Workbench {
         }
         let mut command = Command::new(runner);
         command.arg("--image").arg(image);
-        command.uid(NOBODY).gid(NOBODY).current_dir("/");
+        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/");
         command
     }
 
     /// Copies a program under `name`.
     ///
-    /// By another process: had this one the copy open for writing, a child that another thread starts meanwhile would
-    /// have it too until its exec, and the program could not be run (`ETXTBSY`).
+    /// By another process: if this one had the copy open for writing, a child that another thread
+    /// starts meanwhile would have it too until its exec, and the kernel would not run the program
+    /// (`ETXTBSY`).
     pub(crate) fn install(&self, name: &str, program: &Path) -> PathBuf {
         let copy = self.path(name);
         succeed(Command::new("install").args(["-m", "755", "-T"]).arg(program).arg(&copy));
@@ -66,7 +68,7 @@ impl Workbench {
     /// A file that may be run, with this content; see [`Self::install`].
     pub(crate) fn executable(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let text = self.path(&format!("{name}.content"));
-        fs::write(&text, content).expect("a file of ours");
+        fs::write(&text, content).expect("a file of the test");
         self.install(name, &text)
     }
 
@@ -101,11 +103,11 @@ impl Workbench {
     }
 }
 
-/// Whether the tests run as root; says so if not.
+/// Whether the tests run as root; the present one is skipped if not.
 pub(crate) fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        eprintln!("left out: only root can make files of others");
+        skip("it needs root, for processes and files of other users");
     }
     root
 }

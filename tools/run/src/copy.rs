@@ -1,28 +1,34 @@
 //! The image, and the copy of it that a process gets.
 //!
-//! The image's standard functions read data pages that the kernel of its own version keeps. The running kernel is
-//! another, with other pages elsewhere. So in each process's copy a jump stands at the start of a standard function, to
-//! the running kernel's function of the same name, a copy of which lies behind the image ([`Extension`]). Names, offsets
-//! and sizes stay as they were built. A function that the running kernel does not have is answered by the plain stub in
-//! the call's slot.
+//! The image's standard functions read data pages that the kernel of its own version keeps. The
+//! running kernel is another, with other pages elsewhere. So each standard function of a process's
+//! copy starts with a jump to the running kernel's function of the same name. A copy of that
+//! function lies behind the image ([`Extension`]). Names, offsets and sizes stay as they were
+//! built. For a function that the running kernel lacks, the jump leads to the plain stub in the
+//! call's slot.
 //!
-//! If the kernel's code cannot be copied, or the copy cannot lie near enough to the kernel's data, the stubs answer all.
+//! If the kernel's code cannot be copied, or the copy cannot lie near enough to the kernel's data,
+//! all jumps lead to stubs.
 //!
-//! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone is left to them where the kernel has
-//! no function of that name: with zeros it asks the kernel for bytes, and it answers a caller's probe, which the plain
-//! stub takes for a request. (On such a kernel a caller cannot allocate the state that the answer describes.) The
-//! function that enters an SGX enclave needs no data either, but the kernel knows an exception in an enclave by the
-//! address of its own function alone. So the jump there leads to the original, wherever that is.
+//! Below a copy lie pages of zeros in place of the kernel's data. `getrandom` alone keeps its own
+//! code where the kernel has no such function. With zeros it asks the kernel for bytes, and it
+//! answers a caller's probe, which the plain stub would take for a request. (On such a kernel a
+//! caller cannot allocate the state that the answer describes.)
+//!
+//! The function that enters an SGX enclave needs no data either. But the kernel recognises an
+//! exception in an enclave by the address of its own function. So the jump there leads to the
+//! original, at any distance.
 //!
 //! # Invariants
 //!
-//! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, offsets are addresses, and
-//!    `.dynsym` is the table that loaders read.
-//! 2. A copy differs from the image in the first bytes of standard functions, and in what an [`Extension`] changes.
+//! 1. An [`Image`] has been judged by the checker: its exports have room for a jump, offsets are
+//!    addresses, and `.dynsym` is the table that loaders read.
+//! 2. A copy differs from the image in the first bytes of standard functions, and in what an
+//!    [`Extension`] changes.
 
 use crate::arch::{JUMP_SIZE, SHORT_JUMP_SIZE, jump, short_jump};
 use crate::extension::Extension;
-use crate::kernel::Functions;
+use crate::running::Running;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use liblinux_abi::image::export::{SGX_ENTER_ENCLAVE, standard};
 use liblinux_abi::image::layout::{PAGE_SIZE, slot};
@@ -59,11 +65,11 @@ struct Redirection {
 /// The copy for one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Copy {
-    /// What to map.
+    /// The bytes to map.
     pub(crate) bytes: Vec<u8>,
-    /// The functions that are the kernel's vDSO's.
+    /// The functions that lead to code of the kernel's vDSO.
     pub(crate) redirected: Vec<&'static str>,
-    /// Why the kernel's vDSO, if there is one, answers none of the others.
+    /// Why no other function leads to the kernel's vDSO, if there is one.
     pub(crate) obstacle: Option<String>,
 }
 
@@ -83,7 +89,8 @@ impl Image {
         let bytes = fs::read(file).with_context(|| {
             format!("cannot read the image {}; `cargo xtask image` makes one", file.display())
         })?;
-        Self::judged(bytes).with_context(|| format!("{} is no image to run programs with", file.display()))
+        Self::judged(bytes)
+            .with_context(|| format!("{} is not an image to run programs with", file.display()))
     }
 
     fn judged(bytes: Vec<u8>) -> Result<Self> {
@@ -116,8 +123,8 @@ impl Image {
     }
 
     /// Bytes of a copy, at most, in a process whose kernel's vDSO is as given.
-    pub(crate) fn size(&self, kernel: Option<&Functions>) -> usize {
-        let extension = kernel.and_then(|functions| functions.extension(&self.bytes).ok());
+    pub(crate) fn size(&self, kernel: Option<&Running>) -> usize {
+        let extension = kernel.and_then(|kernel| kernel.extension(&self.bytes).ok());
         extension.map_or(self.bytes.len(), Extension::size)
     }
 
@@ -127,9 +134,9 @@ impl Image {
     }
 
     /// The copy that is to lie at `base` of a process in which the kernel's vDSO is as given.
-    pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Functions)>) -> Copy {
-        let extended = kernel.map(|(home, functions)| {
-            let extension = functions.extension(&self.bytes)?;
+    pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Running)>) -> Copy {
+        let extended = kernel.map(|(home, kernel)| {
+            let extension = kernel.extension(&self.bytes)?;
             let bytes = extension.place(base, home).ok_or("its data is more than 2 GiB from the image")?;
             Ok((bytes, extension.kernel()))
         });
@@ -141,7 +148,7 @@ impl Image {
             extended.map_or_else(|| (self.bytes.clone(), None), |(bytes, at)| (bytes, Some(at)));
         let mut copy = Copy { bytes, redirected: Vec::new(), obstacle };
         for &Redirection { ref name, symbol, offset, fallback } in &self.redirections {
-            let function = kernel.and_then(|(home, functions)| Some((home, functions.offset(symbol)?)));
+            let function = kernel.and_then(|(home, kernel)| Some((home, kernel.functions().offset(symbol)?)));
             let is_redirected = match (function, behind) {
                 (Some((home, function)), _) if symbol == SGX_ENTER_ENCLAVE => {
                     copy.bytes[offset..offset + JUMP_SIZE].copy_from_slice(&jump(home + function));
@@ -171,7 +178,7 @@ impl Copy {
     }
 }
 
-/// The build-id: what is in `.note` behind a header of 12 bytes and the owner's name.
+/// The build-id: the bytes in `.note` behind a header of 12 bytes and the owner's name.
 fn build_id(elf: &Elf<'_>) -> Result<String> {
     const OWNER: &[u8; 4] = b"GNU\0";
     let error = |what: String| anyhow!(what);
@@ -180,14 +187,20 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
     let [_, size, _] =
         [0, 4, 8].map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     let value = rest.strip_prefix(OWNER).and_then(|value| value.get(..size as usize));
-    let value = value.context("its note is no build-id")?;
+    let value = value.context("its note is not a build-id")?;
     Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::own;
+    use crate::functions;
+
+    /// The vDSO of this process, and where it is.
+    fn own() -> (u64, Running) {
+        let (home, functions) = functions::own();
+        (home, Running::new(functions))
+    }
 
     fn image() -> Image {
         let file = liblinux_workspace::Workspace::current().image();
@@ -202,7 +215,7 @@ mod tests {
         (code[0] == 0xe9).then(|| behind.wrapping_add_signed(distance.into()))
     }
 
-    /// What the names of a copy lead to, by an independent reader, must be what the image's lead to.
+    /// An independent reader must find the same names, offsets and sizes in a copy as in the image.
     fn assert_names_stay(image: &Image, copy: &Copy) {
         let [built, copied] = [&image.bytes, &copy.bytes].map(|bytes| {
             let elf = Elf::read(bytes).unwrap();
@@ -216,14 +229,15 @@ mod tests {
 
     #[test]
     fn every_function_that_the_kernel_has_leads_to_its_copy() {
-        let (image, (home, functions)) = (image(), own());
+        let (image, (home, kernel)) = (image(), own());
         let base = home + 0x10_0000;
-        let copy = image.copy_for(base, Some((home, &functions)));
-        assert_eq!((copy.bytes.len(), copy.obstacle.as_deref()), (image.size(Some(&functions)), None));
+        let copy = image.copy_for(base, Some((home, &kernel)));
+        assert_eq!((copy.bytes.len(), copy.obstacle.as_deref()), (image.size(Some(&kernel)), None));
         assert_names_stay(&image, &copy);
         let mut led = 0;
         for Redirection { symbol, offset, .. } in &image.redirections {
-            if let Some(function) = functions.offset(symbol).filter(|_| *symbol != SGX_ENTER_ENCLAVE) {
+            if let Some(function) = kernel.functions().offset(symbol).filter(|_| *symbol != SGX_ENTER_ENCLAVE)
+            {
                 assert_eq!(target(&copy, *offset), Some(image.bytes.len() as u64 + function), "{symbol}");
                 led += 1;
             }
@@ -233,8 +247,8 @@ mod tests {
 
     #[test]
     fn where_the_kernels_code_cannot_be_the_stubs_answer() {
-        let (image, (home, functions)) = (image(), own());
-        for (kernel, why) in [(None, None), (Some((home, &functions)), Some("more than 2 GiB"))] {
+        let (image, (home, kernel)) = (image(), own());
+        for (kernel, why) in [(None, None), (Some((home, &kernel)), Some("more than 2 GiB"))] {
             let copy = image.copy_for(home.wrapping_sub(1 << 32), kernel);
             assert!(copy.redirected.iter().all(|symbol| *symbol == SGX_ENTER_ENCLAVE));
             assert!(copy.obstacle.as_deref().is_some() == why.is_some());
@@ -249,14 +263,14 @@ mod tests {
         }
     }
 
-    /// Bytes that are no code, and code that leaves its object, are not copied.
+    /// Bytes that are not code, and code that leaves its object, are not copied.
     #[test]
     fn code_that_is_not_understood_is_not_copied() {
-        let (home, functions) = own();
+        let (home, functions) = functions::own();
         let text = Elf::read(functions.bytes()).unwrap().text().unwrap();
         let start = usize::try_from(text.start).unwrap();
         for (code, why) in [(&[0x06][..], "no instruction"), (&[0xe9, 0, 0, 0, 0x70], "a branch out of it")] {
-            let broken = functions.patched(start, code);
+            let broken = Running::new(functions.patched(start, code));
             let copy = image().copy_for(home, Some((home, &broken)));
             assert!(copy.obstacle.as_ref().is_some_and(|said| said.contains(why)), "{:?}", copy.obstacle);
         }

@@ -1,46 +1,44 @@
 //! The kernel: configured, built once, and relinked round each new image.
 //!
-//! Everything but the image goes into the tree's name, so a tree never has to be reconfigured: it is either built, or
-//! on the way there, or damaged. Each stage leaves its mark only when it is complete, and a run starts at the first
-//! mark that is missing or does not hold. Damage in objects cannot be told from a faulty image by looking, so a
-//! build that fails in a tree from an earlier run, and is asked for again with the same image, gets a new tree; unless
-//! it was the kernel's own checks of the image that failed.
+//! Everything but the image goes into the tree's name, so a tree is never reconfigured: it is
+//! built, or on the way there, or damaged. Each stage leaves its mark only when it is complete, and
+//! a run starts at the first mark that is missing or does not hold. Damaged objects and a faulty
+//! image look the same. So a build that fails in a tree from an earlier run, and is asked for again
+//! with the same image, gets a new tree, unless the kernel's own checks refused the image.
 //!
-//! Deliberately missing: any way to keep an older kernel's build after its inputs changed, beyond the cache's last two.
+//! Deliberately missing: a way to keep an older kernel's build beyond the trees that the cache
+//! keeps.
 //!
 //! # Invariants
 //!
-//! 1. A kernel that [`Tree::build`] returns was made by a make that succeeded with the image given, and has not changed
-//!    since: its hash is in the mark beside the image's.
+//! 1. A kernel that [`Tree::build`] returns was made by a make that succeeded with the image given,
+//!    and has not changed since: its hash is in the mark beside the image's.
 //! 2. Every line that the fragment asks for holds in `.config`; kconfig would drop one silently.
 //! 3. The caller holds the cache's lock.
 
+use crate::cache::{self, Cache, hash_file, write_whole};
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::source;
+use crate::{config, job};
+use anyhow::{Context, Result, bail, ensure};
+use liblinux_mkimage::embed::embed;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::available_parallelism;
 
-use anyhow::{Context, Result, bail, ensure};
-use liblinux_mkimage::embed::embed;
-
-use crate::cache::{self, Cache, hash_file, write_whole};
-use crate::progress::Progress;
-use crate::source::{self, Tarball};
-use crate::{config, job};
-
-/// Part of the key: goes up when this file builds differently from the same inputs.
-const RECIPE: &[u8] = b"1";
-
 const SHOWN_LINES: usize = 30;
 
-/// What a kernel is made from, beside the image.
-pub struct Recipe {
-    /// The checked source package.
-    pub tarball: Tarball,
-    /// The text of the configuration fragment.
-    pub fragment: String,
-    /// The series, in order.
-    pub patches: Vec<PathBuf>,
+/// How far a kernel is from being built with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// No kernel was built from its recipe yet.
+    New,
+    /// It was built with another image, which is to be replaced.
+    Linked,
+    /// It is there.
+    Built,
 }
 
 /// The folder in which one recipe is built.
@@ -53,7 +51,7 @@ pub struct Tree {
 
 /// A built kernel.
 pub struct Kernel {
-    /// What QEMU loads.
+    /// The file that QEMU loads.
     pub bz_image: PathBuf,
     /// The kernel's own 64-bit image, with its symbols.
     pub c_image: PathBuf,
@@ -66,23 +64,15 @@ pub struct Kernel {
 impl Tree {
     /// The tree of `recipe` in the cache; nothing is built yet.
     pub fn new(cache: &Cache, recipe: Recipe) -> Result<Self> {
-        let compiler = version("gcc")? + &version("ld")?;
-        let patches = recipe
-            .patches
-            .iter()
-            .map(|path| fs::read(path).with_context(|| format!("cannot read {}", path.display())));
-        let patches = patches.collect::<Result<Vec<_>>>()?;
-        let mut parts: Vec<(&str, &[u8])> = vec![
-            ("recipe", RECIPE),
-            ("source", recipe.tarball.identity.as_bytes()),
-            ("config", recipe.fragment.as_bytes()),
-            ("compiler", compiler.as_bytes()),
-        ];
-        parts.extend(patches.iter().map(|patch| ("patch", patch.as_slice())));
-        let folder = cache.root().join(format!("linux-{}", &cache::key(parts)[..16]));
+        let folder = recipe.folder(cache)?;
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         cache.prune(&folder)?;
         Ok(Self { folder, recipe, fresh: false })
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Builds the kernel with `image` (the unstripped one) in it, or finds that it is built.
@@ -116,7 +106,7 @@ impl Tree {
                     "the cached kernel {} is missing or damaged: building it again",
                     kernel.bz_image.display()
                 );
-                // Make goes by times, so what may be damaged has to go.
+                // Make compares times, so files that may be damaged have to go.
                 for name in ["arch/x86/boot", "vmlinux", "vmlinux.o", "arch/x86/entry/vdso"] {
                     let path = self.folder.join("build").join(name);
                     if path.is_dir() { cache::remove_tree(&path)? } else { remove_file(&path)? }
@@ -223,7 +213,7 @@ impl Tree {
         )
     }
 
-    /// A make that ends with us, and whose result depends on nothing but the tree.
+    /// A make that ends with this process, and whose result depends on the tree alone.
     fn make_command(&self) -> Command {
         let mut make = job::supervised("TERM", "make");
         let cores = available_parallelism().map_or(1, usize::from);
@@ -261,6 +251,19 @@ impl Tree {
     }
 }
 
+/// How far the kernel in a tree's folder is from being built with `image`, by its marks alone.
+pub fn stage(folder: &Path, image: &Path) -> Stage {
+    let mark = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+    let Ok(image_hash) = hash_file(image) else { return Stage::New };
+    if mark("built").split_whitespace().next() == Some(&image_hash) {
+        Stage::Built
+    } else if mark("objects").is_empty() || mark("failed").trim() == image_hash {
+        Stage::New
+    } else {
+        Stage::Linked
+    }
+}
+
 fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -268,11 +271,4 @@ fn remove_file(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn version(tool: &str) -> Result<String> {
-    let result = Command::new(tool).arg("--version").output();
-    let result = result.with_context(|| format!("cannot run {tool}; install Debian's gcc"))?;
-    let text = String::from_utf8_lossy(&result.stdout);
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }

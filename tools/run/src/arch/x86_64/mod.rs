@@ -1,10 +1,15 @@
-//! x86-64: the registers of a stopped process, the `syscall` instruction, and a jump to anywhere.
+//! x86-64: the registers of a stopped process, the `syscall` instruction, a jump to anywhere, and
+//! the decoding of a text.
 //!
 //! # Invariants
 //!
-//! 1. Neither jump changes a register or a flag: what is called by it sees the call as it was made.
+//! 1. Neither jump changes a register or a flag: a function at its end sees the call as it was
+//!    made.
+
+mod references;
 
 use nix::libc::user_regs_struct;
+pub(crate) use references::{Reference, references};
 
 /// All registers that an ordinary program sees.
 pub(crate) type Registers = user_regs_struct;
@@ -48,8 +53,8 @@ pub(crate) fn is_in_call(registers: &Registers) -> bool {
     !registers.orig_rax.cast_signed().is_negative()
 }
 
-/// Where a process is, and what changes in any loop: if this is the same again, it has most likely
-/// not run.
+/// Where a process is, and the registers that change in any loop: if all are the same again, the
+/// process has most likely not run.
 pub(crate) fn place(registers: &Registers) -> [u64; 4] {
     [registers.rip, registers.rsp, registers.rax, registers.eflags]
 }
@@ -75,7 +80,7 @@ pub(crate) fn prepare_call(registers: &Registers, site: u64, number: u32, argume
     Registers {
         rip: site,
         rax: number.into(),
-        // Whatever call the process has stopped in is over: it is not to be restarted.
+        // The call in which the process has stopped is over: the kernel must not restart it.
         orig_rax: u64::MAX,
         rdi,
         rsi,
@@ -87,7 +92,7 @@ pub(crate) fn prepare_call(registers: &Registers, site: u64, number: u32, argume
     }
 }
 
-/// What a system call returned: a value, or `-errno`.
+/// The result of a system call: a value, or `-errno`.
 pub(crate) fn result(registers: &Registers) -> i64 {
     registers.rax.cast_signed()
 }
