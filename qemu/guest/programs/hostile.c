@@ -5,7 +5,7 @@
  * stays empty, nothing hangs, and other processes go on. The first argument says for how many seconds each kind of
  * random areas is tried, the second for how many microseconds an attempt may go round.
  */
-#include "hostile.h"
+#include "attempts.h"
 
 static uint64_t state = 0x9e3779b97f4a7c15;
 

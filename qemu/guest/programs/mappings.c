@@ -5,7 +5,7 @@
  * kernel's log stays empty, nothing hangs, and other processes go on. An argument says for how many seconds each kind
  * is tried.
  */
-#include "hostile.h"
+#include "attempts.h"
 
 #include <linux/userfaultfd.h>
 #include <pthread.h>

@@ -3,7 +3,7 @@
  * seccomp, ptrace and Syscall User Dispatch see of them. Leaves the number for the next boot, which must have another: an
  * argument `again` says that it is that.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #include "filter.h"
 

@@ -4,7 +4,7 @@
  * The kernel's marks are of pages, registrations of bytes. A fault lands if, and only if, its text was registered since
  * its page was mapped: a landing returns 2, and a fault without one is a signal, which a handler turns into 3.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #include <pthread.h>
 

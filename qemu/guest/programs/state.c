@@ -2,7 +2,7 @@
  * Saves what the kernel holds of a process's exception fixups, and restores it: in this process, in a child that has lost
  * it, after the registry moved, and under a filter.
  */
-#include "state.h"
+#include "saved_state.h"
 
 #include "filter.h"
 

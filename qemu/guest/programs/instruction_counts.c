@@ -8,7 +8,7 @@
  * With the argument `time` it is ticks of a counter that tells time: of an interpreter's time, so that only ratios mean
  * something, and not much.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #define ROUNDS 2000
 #define DSOS 1024

@@ -4,7 +4,7 @@
  * Each is refused with an error that is documented, and the kernel holds what it held; or it is taken, because it says the
  * same in other words.
  */
-#include "state.h"
+#include "saved_state.h"
 
 #define RANDOM_STATES 300000
 

@@ -4,10 +4,10 @@
  * Any address of the text is a good place to go on, so whatever is written to the area or the table, a fault ends; a
  * process beside this one and the kernel's log show that nothing else came of it.
  */
-#ifndef HOSTILE_H
-#define HOSTILE_H
+#ifndef ATTEMPTS_H
+#define ATTEMPTS_H
 
-#include "fixups.h"
+#include "entries.h"
 
 #include <fcntl.h>
 #include <poll.h>

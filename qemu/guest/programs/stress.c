@@ -5,7 +5,7 @@
  * Every thread has text of its own, and its landing returns the thread's number: a wrong landing returns another one, a
  * lost registration raises a signal. An argument says for how many seconds.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -172,7 +172,7 @@ static void *forker(void *argument)
 			struct text *own;
 
 			if (turn % 4 == 0) {
-				execl("/proc/self/exe", "crowd", "query", NULL);
+				execl("/proc/self/exe", "stress", "query", NULL);
 				_exit(1);
 			}
 			if (fault(text) != (int)number)
