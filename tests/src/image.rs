@@ -7,7 +7,7 @@
 
 #![expect(unsafe_code, reason = "maps code and calls it")]
 
-use crate::alternatives;
+use crate::arch::alternatives;
 use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
 use liblinux_abi::kernel::datapage::DataPage;
 use liblinux_workspace::Workspace;

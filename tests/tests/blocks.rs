@@ -7,7 +7,7 @@
 use liblinux_abi::arch::x86_64::alternative::FEATURE_AVX2;
 use liblinux_abi::kernel::random::{BLOCK_SIZE, State};
 use liblinux_boot::selftests::{Origin, SELFTESTS};
-use liblinux_tests::alternatives;
+use liblinux_tests::arch::alternatives;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::random::{BATCH_SIZE, GENERATION, KEY, block, seeded};

@@ -30,7 +30,6 @@
 #include "kernel_log.h"
 #include "ktap.h"
 
-
 static struct {
 	long (*area_size)(unsigned long capacity);
 	long (*init)(void *area, unsigned long size, unsigned long capacity);

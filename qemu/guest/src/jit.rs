@@ -8,14 +8,13 @@
 
 #![expect(unsafe_code, reason = "makes code, and calls it")]
 
-use std::num::NonZeroUsize;
-use std::slice;
-
 use anyhow::{Context, Result};
 use liblinux::Vdso;
 use liblinux::fixup::{Entry, Fixups, Table};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
+use std::num::NonZeroUsize;
+use std::slice;
 
 /// The address that the function loads from: in the page that no process has.
 pub const ADDRESS: u64 = 8;

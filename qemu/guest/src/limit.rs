@@ -6,12 +6,11 @@
 
 #![expect(unsafe_code, reason = "maps memory and registers it")]
 
-use std::{fs, slice};
-
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::Vdso;
 use liblinux::fixup::{Entry, Fixups, Table};
 use liblinux_abi::image::layout::PAGE_SIZE;
+use std::{fs, slice};
 
 // `asm/mman.h`.
 const PROT_NONE: u64 = 0;

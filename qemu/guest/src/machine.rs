@@ -5,11 +5,7 @@
 //! 1. Only process 1 of a guest calls these.
 //! 2. No legacy call is made: the guest's kernel may refuse them.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
-use std::path::Path;
-use std::time::{Duration, Instant};
-
+use crate::bare;
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
@@ -18,8 +14,10 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-
-use crate::bare;
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// How often something that is waited for is looked at.
 const TICK: Duration = Duration::from_millis(10);

@@ -19,17 +19,12 @@
 
 #![expect(unsafe_code, reason = "asking to be traced happens between fork and exec")]
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
-
+use crate::arch;
+use crate::bare::number;
+use crate::image::Image;
+use crate::words;
 use anyhow::{Context, Result, bail, ensure};
+use liblinux_protocol::case::Program;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
@@ -40,12 +35,15 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
-
-use crate::arch;
-use crate::bare::number;
-use crate::image::Image;
-use crate::words;
-use liblinux_protocol::case::Program;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 /// How long the output of processes that outlive the program is waited for, and on a busy machine that of the program.
 const DRAIN: Duration = Duration::from_secs(10);

@@ -6,13 +6,12 @@
 
 #![expect(unsafe_code, reason = "reads the image, calls its entry and a bare number")]
 
+use crate::bare;
+use crate::image::Image;
 use anyhow::{Context, Result, ensure};
 use liblinux_abi::image::fixup::{Attached, PRIVATE_QUERY};
 use liblinux_abi::image::layout;
 use procfs::process::Process;
-
-use crate::bare;
-use crate::image::Image;
 
 /// The call.
 #[derive(Clone, Copy, Debug)]

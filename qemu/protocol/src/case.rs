@@ -8,10 +8,9 @@
 //! 1. A [`Case`] that was read has at least one program.
 //! 2. [`Program::line`] and reading it are inverse, for fields without tabs and line ends.
 
+use anyhow::{Context, Error, Result, ensure};
 use std::str::FromStr;
 use std::time::Duration;
-
-use anyhow::{Context, Error, Result, ensure};
 
 /// The file in the guest.
 pub const FILE: &str = "/case";

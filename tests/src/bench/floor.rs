@@ -11,7 +11,7 @@
 
 #![expect(unsafe_code, reason = "functions in assembly, in memory of their own")]
 
-use crate::alternatives::has;
+use crate::arch::alternatives::has;
 use liblinux_abi::arch::x86_64::alternative::FEATURE_RDPID;
 use liblinux_abi::arch::x86_64::segment::{CPUNODE_BITS, CPUNODE_SEGMENT};
 use liblinux_abi::image::layout::PAGE_SIZE;

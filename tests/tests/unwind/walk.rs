@@ -2,10 +2,10 @@
 
 use crate::Place;
 use liblinux_abi::image::layout::PAGE_SIZE;
-use liblinux_tests::code::Code;
+use liblinux_tests::arch::code::Code;
+use liblinux_tests::arch::stepper::{Call, Next, Stepper, Stop};
+use liblinux_tests::arch::unwinder::Unwinder;
 use liblinux_tests::image::Image;
-use liblinux_tests::stepper::{Call, Next, Stepper, Stop};
-use liblinux_tests::unwinder::Unwinder;
 use nix::libc::user_regs_struct;
 use std::collections::BTreeSet;
 

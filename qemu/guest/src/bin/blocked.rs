@@ -18,14 +18,6 @@
 
 #![expect(unsafe_code, reason = "calls addresses of the image")]
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::{Vdso, probe};
 use liblinux_guest::bare;
@@ -37,6 +29,13 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sig
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use procfs::process::Process;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often the main thread looks for `go`.
 const TICK: Duration = Duration::from_millis(10);

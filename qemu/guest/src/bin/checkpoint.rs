@@ -11,14 +11,6 @@
 //!
 //! 1. A call whose result is not in the report fails.
 
-use std::fs;
-use std::io;
-use std::ops::RangeInclusive;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_guest::criu::{self, Checkpoint};
 use liblinux_guest::jit;
@@ -28,6 +20,13 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use std::fs;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Where the program leaves its files.
 const PLACE: &str = "/tmp/blocked";

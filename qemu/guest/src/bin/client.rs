@@ -10,13 +10,6 @@
 
 #![expect(unsafe_code, reason = "makes system calls by the image")]
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::fixup::Fixups;
 use liblinux::{Errno, Vdso, probe};
@@ -24,6 +17,12 @@ use liblinux_guest::ktap::Ktap;
 use liblinux_guest::limit;
 use liblinux_guest::plugin::Plugin;
 use nix::sys::signal::Signal;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 /// The word by which this program starts itself to break the rule that it has made.
 const TRIP: &str = "--trip";

@@ -12,13 +12,6 @@
 
 #![expect(unsafe_code, reason = "calls an address, with bad pointers")]
 
-use std::arch::x86_64::__cpuid_count;
-use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::process::ExitCode;
-use std::ptr::{NonNull, null_mut};
-use std::sync::Mutex;
-
 use anyhow::{Context, Result};
 use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
 use liblinux_abi::image::export::SGX_ENTER_ENCLAVE;
@@ -28,6 +21,12 @@ use liblinux_guest::image::Image;
 use liblinux_guest::ktap::Ktap;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use procfs::process::Process;
+use std::arch::x86_64::__cpuid_count;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Mutex;
 
 /// `vdso_sgx_enter_enclave_t`.
 type Enter = extern "C" fn(u64, u64, u64, u32, u64, u64, *mut EnclaveRun) -> i64;

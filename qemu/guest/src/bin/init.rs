@@ -8,12 +8,11 @@
 //!
 //! 1. As process 1 it never returns and never panics past [`guest`]: the guest powers off in any event.
 
+use anyhow::Result;
+use liblinux_guest::{handover, machine, namespace, session, verdict};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-
-use anyhow::Result;
-use liblinux_guest::{kept, machine, namespace, session, verdict};
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
@@ -67,7 +66,7 @@ fn tell(port: &mut dyn Write) -> Result<()> {
             machine::start_processors()?;
             namespace::enter_if_asked()?;
             verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?;
-            kept::send()?;
+            handover::send()?;
         }
         Err(error) => verdict::give_up(port, &format!("/case: {error:#}"))?,
     }

@@ -10,10 +10,6 @@
 
 #![expect(unsafe_code, reason = "maps pages and calls addresses")]
 
-use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::process::ExitCode;
-
 use anyhow::{Context, Result};
 use liblinux_abi::kernel::clock;
 use liblinux_abi::kernel::errno::EFAULT;
@@ -21,6 +17,9 @@ use liblinux_guest::image::Image;
 use liblinux_guest::ktap::{Ktap, Outcome};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use procfs::process::Process;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
 
 const PAGE_SIZE: usize = liblinux_abi::image::layout::PAGE_SIZE;
 

@@ -10,13 +10,6 @@
 
 #![expect(unsafe_code, reason = "faults, forks, and makes system calls by the image")]
 
-use std::io;
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::ptr::{null, null_mut};
-use std::sync::LazyLock;
-
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use liblinux::fixup::Fixups;
 use liblinux::{Call, Errno, Vdso, probe};
@@ -29,6 +22,12 @@ use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::ptr::{null, null_mut};
+use std::sync::LazyLock;
 
 static VDSO: LazyLock<Vdso> = LazyLock::new(|| Vdso::find().expect("an image"));
 

@@ -9,14 +9,13 @@
 //!
 //! 1. A line counts only if it has this boot's number.
 
-use std::io;
-use std::process::{Command, ExitCode};
-use std::{env, fs, thread};
-
 use anyhow::{Context, Result, ensure};
 use liblinux_abi::kernel::errno::{ENOENT, ENOSYS};
 use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::query::Query;
+use std::io;
+use std::process::{Command, ExitCode};
+use std::{env, fs, thread};
 
 /// Where strace writes.
 const LOG: &str = "/tmp/strace";

@@ -9,9 +9,6 @@
 
 #![expect(unsafe_code, reason = "the sweep calls addresses")]
 
-use std::io::{self, Write};
-use std::process::ExitCode;
-
 use anyhow::{Context, Result};
 use liblinux_abi::syscall::Kind;
 use liblinux_guest::bare;
@@ -20,6 +17,8 @@ use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::sweep::{self, Legacy, Scope};
 use liblinux_protocol::report::NOT_CARRIED;
 use procfs::process::Process;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 /// The word on the kernel's command line that has it refuse legacy calls.
 const LEGACY_OFF: &str = "legacy_syscalls=off";

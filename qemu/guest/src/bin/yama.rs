@@ -15,16 +15,15 @@
 //! 1. Level 3 comes last: no one may lower it.
 //! 2. The kernel of the guest maps its own image, so the runner's is told apart by the name of its mapping.
 
-use std::fs;
-use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
-
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_guest::ktap::Ktap;
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use nix::unistd::Pid;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
 
 /// Where the level is.
 const LEVEL: &str = "/proc/sys/kernel/yama/ptrace_scope";

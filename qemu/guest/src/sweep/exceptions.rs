@@ -4,7 +4,14 @@
 //!
 //! 1. Every name is a row of the system-call table that is compared otherwise (a test looks).
 
-use super::Scope;
+/// Where the sweep runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A developer's machine.
+    Host,
+    /// A guest, which is gone afterwards.
+    Guest,
+}
 
 /// What is different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

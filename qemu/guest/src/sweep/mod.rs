@@ -27,18 +27,17 @@
 
 #![expect(unsafe_code, reason = "the entries are addresses that the caller vouches for")]
 
-use std::io;
-use std::path::Path;
-
-use liblinux_abi::kernel::errno::ENOSYS;
-use liblinux_abi::syscall::legacy::CHANGES_FLAGS;
-use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
-
 use crate::arch::STATUS_FLAGS;
 use crate::ktap::Outcome;
 use arguments::Set;
 use child::{Answer, Area, Way};
+pub use exceptions::Scope;
 use folder::{Folder, State};
+use liblinux_abi::kernel::errno::ENOSYS;
+use liblinux_abi::syscall::legacy::CHANGES_FLAGS;
+use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
+use std::io;
+use std::path::Path;
 
 mod arguments;
 mod child;
@@ -54,15 +53,6 @@ pub enum Legacy {
     Carried,
     /// It refuses them (`legacy_syscalls=off`).
     Refused,
-}
-
-/// Where the sweep runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// A developer's machine.
-    Host,
-    /// A guest, which is gone afterwards.
-    Guest,
 }
 
 /// What was done.

@@ -1,7 +1,6 @@
 //! Floors in the place of our functions: how far from the C image, and from a barer floor, the least code is.
 //!
-//! Where a function of ours misses a target, its floor's own row tells what of that is the processor's: no code that
-//! gives the answer gets below it.
+//! A floor's row tells which part of a function's time is the processor's: no code that gives the answer is faster.
 //!
 //! # Invariants
 //!

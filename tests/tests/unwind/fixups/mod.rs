@@ -15,7 +15,7 @@ use liblinux_abi::image::fixup::{
     area_size, cell,
 };
 use liblinux_abi::image::layout::{PRIVATE, TEXT};
-use liblinux_tests::stepper::{Next, Stop};
+use liblinux_tests::arch::stepper::{Next, Stop};
 use scene::{ARGUMENT, CAPACITY, CONTEXT, Chance, LARGER, OUT, SIGINFO, Scene};
 use std::os::unix::fs::FileExt as _;
 

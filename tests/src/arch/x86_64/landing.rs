@@ -10,7 +10,7 @@
 
 #![expect(unsafe_code, reason = "handles signals")]
 
-use crate::code::Code;
+use crate::arch::code::Code;
 use crate::image::Image;
 use nix::libc::{REG_ERR, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_TRAPNO, siginfo_t, ucontext_t};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};

@@ -21,9 +21,9 @@
 
 #![expect(unsafe_code, reason = "forks")]
 
-use crate::code::Code;
+use crate::arch::code::Code;
+use crate::arch::unwinder::{Frame, Unwinder};
 use crate::image::Image;
-use crate::unwinder::{Frame, Unwinder};
 use nix::errno::Errno;
 use nix::libc::{SI_KERNEL, user_regs_struct};
 use nix::sys::ptrace;

@@ -15,7 +15,7 @@ pub mod pair;
 pub mod picture;
 pub mod report;
 
-use crate::alternatives;
+use crate::arch::alternatives;
 use crate::image::Image;
 use crate::kernel::Source;
 use liblinux_mkimage::embed::set_tick;
