@@ -19,14 +19,14 @@ __attribute__((unused)) static int open_log(void)
 	return log;
 }
 
-/* Whether there were no warnings, and nobody was told of a fault. */
+/* Whether the kernel wrote no warning and reported no fault. */
 __attribute__((unused)) static void test_log(int log)
 {
 	unsigned long records = 0;
 	char line[8192];
 	ssize_t length;
 
-	/* A record starts with its level; 4 is a warning. Faults that nobody handles would be told of at a lower one. */
+	/* A record starts with its level; 4 is a warning. The kernel reports unhandled faults at a less severe one. */
 	for (;;) {
 		length = read(log, line, sizeof(line) - 1);
 		if (length < 0 && errno == EAGAIN)

@@ -61,7 +61,7 @@ static void bad_pointers(const struct saved *good_state)
 	munmap(pages + 4096, 4096);
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		if (save((void *)places[i], STATE) != -EFAULT || restore(places[i], STATE) != -EFAULT) {
-			note("%p is no bad pointer", places[i]);
+			note("%p is not a bad pointer", places[i]);
 			wrong++;
 		}
 	}

@@ -61,7 +61,7 @@ impl Image {
 
     /// Reads the image whose `bytes` lie at `address`.
     pub fn parse(bytes: &[u8], address: u64) -> Result<Self> {
-        let elf = Elf::parse(bytes).context("the image is no ELF file")?;
+        let elf = Elf::parse(bytes).context("the image is not an ELF file")?;
         let build_id = elf
             .iter_note_headers(bytes)
             .into_iter()

@@ -62,7 +62,7 @@ impl Function {
         table.cover(start..start + LOAD, landing, 0).context("cannot write the table")?;
         let dso = table.dso().context("cannot register the table")?;
         let executable = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
-        // SAFETY: nobody writes to the page from here on.
+        // SAFETY: no code writes to the page from here on.
         unsafe { mprotect(page, PAGE_SIZE, executable) }?;
         // SAFETY: the landing returns what the load could not, and the page stays.
         let registration =

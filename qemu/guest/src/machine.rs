@@ -57,7 +57,7 @@ pub fn start_processors() -> Result<()> {
     let folder = "/sys/devices/system/cpu";
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {folder}"))? {
         let online = entry?.path().join("online");
-        // The first processor has no such file, and what is no processor neither.
+        // The first processor has no such file, and folders that are not processors have none either.
         if fs::read_to_string(&online).is_ok_and(|state| state.trim() == "0") {
             fs::write(&online, "1").with_context(|| format!("cannot write {}", online.display()))?;
         }

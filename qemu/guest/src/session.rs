@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 /// How often the program is looked after.
 const TICK: Duration = Duration::from_millis(5);
 
-/// How long processes that outlive the program may go on with its output.
+/// How long processes that outlive the program may continue to write its output.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Bytes that are passed on at a time.

@@ -147,7 +147,7 @@ fn date(lines: &[String], before: i64, after: i64) -> Result<(), String> {
     let [line] = lines else {
         return Err(format!("the program printed {} lines, not one", lines.len()));
     };
-    let seconds: i64 = line.trim().parse().map_err(|_| format!("`{line}` is no number of seconds"))?;
+    let seconds: i64 = line.trim().parse().map_err(|_| format!("`{line}` is not a number of seconds"))?;
     if (before..=after).contains(&seconds) {
         Ok(())
     } else {

@@ -118,7 +118,7 @@ impl Floors {
         let page = unsafe { mmap_anonymous(None, whole, access, MapFlags::MAP_PRIVATE) }.expect("a page");
         // SAFETY: the code is `size` bytes long and the page new; the code has no address in it.
         unsafe { page.cast::<u8>().as_ptr().copy_from_nonoverlapping(start, size) };
-        // SAFETY: nobody writes to the page from here on.
+        // SAFETY: no code writes to the page from here on.
         unsafe { mprotect(page, PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC) }
             .expect("executable");
         Self(page.cast())

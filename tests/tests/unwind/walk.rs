@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
         self.page.0.as_ptr().addr()
     }
 
-    /// Makes the call, and again until each instruction with a landing that it comes to has faulted once in some call;
+    /// Makes the call, and again until each instruction with a landing that it reaches has faulted once in some call;
     /// what it returned when none did. `prepare` writes memory before each.
     pub(crate) fn call_to(
         &mut self,

@@ -39,7 +39,7 @@ fn guest() {
     let mut port =
         match machine::mount_all().and_then(|()| machine::open_port(liblinux_protocol::port::VERDICT)) {
             Ok(port) => port,
-            // There is nobody else to tell; the host notices the silence.
+            // No other reader is left to tell; the host notices the silence.
             Err(error) => return eprintln!("init: {error:#}"),
         };
     let why = match catch_unwind(AssertUnwindSafe(|| tell(&mut port))) {

@@ -150,7 +150,7 @@ fn arguments() -> Result<Vec<Argument>> {
 /// Addresses at which `size` bytes cannot be written; a size of 0 leaves out those that only a size makes bad.
 fn bad_pointers(size: usize) -> Result<Vec<Bad>> {
     let gone = map(ProtFlags::PROT_NONE)?;
-    // SAFETY: mapped just now, for nobody.
+    // SAFETY: mapped just now; no other code uses it.
     unsafe { munmap(std::ptr::NonNull::new(gone as *mut _).context("a page at 0")?, PAGE_SIZE) }?;
     let mut all = vec![
         Bad { kind: "null", address: 0 },
@@ -190,7 +190,7 @@ fn map_pair() -> Result<usize> {
     }?;
     // SAFETY: inside the mapping.
     let second = unsafe { pages.byte_add(PAGE_SIZE) };
-    // SAFETY: mapped just now, for nobody.
+    // SAFETY: mapped just now; no other code uses it.
     unsafe { munmap(second, PAGE_SIZE) }?;
     Ok(pages.as_ptr().addr())
 }

@@ -45,7 +45,7 @@ fn run() -> Result<bool> {
     let followed = strace(&["-f"])?;
     let counted = strace(&["-f", "-c"])?;
     ensure!(followed.contains("execve") && counted.contains("execve"), "strace wrote\n{followed}\n{counted}");
-    // A line that another thread's call came into has the name again where it goes on.
+    // A line that another thread's call interrupted has the name again where it continues.
     let with =
         |result: &str| followed.lines().filter(|line| line.contains(&name) && line.ends_with(result)).count();
 

@@ -52,7 +52,7 @@ fn run(out: &mut dyn Write) -> Result<bool> {
         list.test("legacy calls are made", &legacy_is_made().into())?;
         return Ok(list.failures() == 0);
     }
-    // A guest is recognized by our init; anything else is somebody's machine.
+    // A guest is recognized by our init; anything else is a developer's machine.
     let scope = if nix::unistd::getppid().as_raw() == 1
         && std::path::Path::new(liblinux_protocol::case::FILE).exists()
     {

@@ -35,7 +35,7 @@ pub(super) enum Argument {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Set([Argument; 6]);
 
-/// A value that is no pointer, no descriptor and no combination of flags.
+/// A value that is not a pointer, not a descriptor and not a combination of flags.
 const ONES: u64 = u64::MAX;
 
 /// Bytes of the buffer that calls are given.
@@ -108,7 +108,7 @@ pub(super) fn sets(call: &str) -> Vec<Set> {
     default.into_iter().chain(more).collect()
 }
 
-/// 32 bytes that are no times: as microseconds they are more than a second.
+/// 32 bytes that are not times: as microseconds they are more than a second.
 const NO_TIME: &CStr = c"these bytes are no times of files";
 
 /// Calls and arguments with which they do something. Arguments that are not listed are zero.

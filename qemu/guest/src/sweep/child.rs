@@ -5,7 +5,7 @@
 //! 1. Between `fork` and its end the child only makes bare system calls and touches [`Memory`]: the parent may have other
 //!    threads, whose locks (the allocator's, say) stay taken forever in the child.
 //! 2. At the call every child has the same descriptors, whatever the parent had open: those of [`descriptors`].
-//! 3. The parent reads [`Memory`] only when the child is gone, so nobody writes meanwhile.
+//! 3. The parent reads [`Memory`] only when the child is gone, so it is not written to meanwhile.
 //! 4. A child lives [`PATIENCE`] at most.
 
 #![expect(unsafe_code, reason = "fork, shared memory and raw system calls")]
@@ -128,7 +128,7 @@ impl Area {
 
     /// Clears everything for the next child.
     fn clear(&self) {
-        // SAFETY: the mapping is this large and nobody else looks at it (invariant 3); zeros are a valid `Memory`.
+        // SAFETY: the mapping is this large and no child looks at it (invariant 3); zeros are a valid `Memory`.
         unsafe { self.memory.write_bytes(0, 1) };
     }
 
@@ -262,7 +262,7 @@ unsafe fn live(memory: *mut Memory, folder: &Folder, call: &Syscall, set: &Set, 
     end(0)
 }
 
-/// What is left of the call in this process.
+/// The effects of the call that remain in this process.
 fn traces() -> [i64; TRACES] {
     let mut traces = [0; TRACES];
     let flags = DESCRIPTORS.iter().flat_map(|descriptor| [[*descriptor, F_GETFD], [*descriptor, F_GETFL]]);

@@ -117,9 +117,9 @@ pub(super) const EXCEPTIONS: &[(&str, Exception, &str)] = &[
     ("umount2", SkipOnHost, "concerns the whole machine"),
 
     ("kill", NoDefault, "process -1 is every process"),
-    ("msgget", NoDefault, "flags of all ones create a queue that nobody removes"),
-    ("semget", NoDefault, "flags of all ones create a set that nobody removes"),
-    ("shmget", NoDefault, "flags of all ones create a segment that nobody removes"),
+    ("msgget", NoDefault, "flags of all ones create a queue that is never removed"),
+    ("semget", NoDefault, "flags of all ones create a set that is never removed"),
+    ("shmget", NoDefault, "flags of all ones create a segment that is never removed"),
 
     ("fork", MakesChild, "returns twice"),
     ("pause", Interrupted, "returns only from a signal handler"),

@@ -117,7 +117,7 @@ fn remove(path: &Path, kind: UnlinkatFlags) -> io::Result<()> {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left in a temporary folder does no harm.
+        // A file that remains in a temporary folder does no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

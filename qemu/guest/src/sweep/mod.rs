@@ -9,7 +9,7 @@
 //! likely one child makes both, and two are only needed if it was not: half the time of a guest without hardware help.
 //! The calls for which two children are not alike are in [`exceptions`].
 //!
-//! Most sets of arguments are refused by the kernel. That is no weakness: which of several errors it reports shows that
+//! Most sets of arguments are refused by the kernel. That is not a weakness: the error that it reports, one of several, shows that
 //! number and arguments arrived, and nothing happens to the machine.
 //!
 //! Where several children were needed, the files of the sweep's folder must be the same after each, too.
@@ -250,7 +250,7 @@ impl Sweep {
 /// Compares each way to make a call with the last, which is the reference.
 fn judge(call: &Syscall, seen: &[Seen]) -> Result<(), String> {
     let Some((reference, others)) = seen.split_last() else {
-        return Err("nobody made it".to_owned());
+        return Err("the call was not made".to_owned());
     };
     if others.is_empty() {
         return Err("there is nothing to compare with".to_owned());
