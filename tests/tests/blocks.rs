@@ -35,8 +35,9 @@ fn selftest(folder: &Path, image: &[u8]) -> Output {
     let (copy, program) = (folder.join("image"), folder.join("vdso_test_chacha"));
     std::fs::write(&copy, image).expect("a copy of the image");
     let source = Source::cached();
+    let workspace = Workspace::current();
     let origin = Origin {
-        root: &Workspace::current().root().to_owned(),
+        root: workspace.root(),
         tree: source.root(),
         image_debug: &Image::debug_path(),
         c_image_debug: &source.build().join("arch/x86/entry/vdso/vdso64.so.dbg"),
