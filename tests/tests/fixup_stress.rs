@@ -120,7 +120,7 @@ extern "C" fn write_for_ever(work: *mut libc::c_void) -> libc::c_int {
     // SAFETY: its maker gave it, and waits for it.
     let (area, own) = unsafe { work.cast::<(Area, &Dso)>().read() };
     loop {
-        // Whatever comes of it: the process may be killed anywhere in here.
+        // The result does not matter: the process may be killed anywhere in here.
         area.register(own);
         area.unregister(own.text_start);
     }

@@ -168,7 +168,7 @@ fn a_time_namespace_has_its_data_in_another_page() {
             assert_eq!(setup.call(len, 0).1, model(&mut state, len));
             assert_eq!(setup.read(0), state);
         }
-        // The page that is there for every process is not asked, whatever it says.
+        // The data page of every process is not read, whatever its contents.
         setup.write(0, State { generation: GENERATION + 1, pos: 0, ..state });
         assert_eq!(setup.call(8, 0).0, 8);
         assert_eq!(setup.read(0).generation, GENERATION);

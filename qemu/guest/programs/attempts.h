@@ -39,7 +39,7 @@ static void escape(int sig)
 	signal(sig, SIG_DFL);
 }
 
-/* Ends an attempt that goes round and round: a landing may be the instruction itself. */
+/* Ends an attempt that loops: a landing may be the instruction itself. */
 static void tick(int sig)
 {
 	sigset_t ticks;
@@ -80,8 +80,8 @@ static enum outcome fault(void)
 }
 
 /*
- * Two ticks may also meet an attempt that got next to no time from a slow machine: that says nothing, so it is made
- * again. One that goes round and round is cut short every time.
+ * Two ticks may also meet an attempt that got next to no time from a slow machine: that shows nothing, so it is made
+ * again. One that loops is cut short every time.
  */
 __attribute__((unused)) static enum outcome fault_to_its_end(void)
 {

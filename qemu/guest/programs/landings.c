@@ -112,7 +112,7 @@ static struct vdso_fixup_dso text_dso(char *text, struct vdso_fixup_entry *entry
 	return (struct vdso_fixup_dso){ (uintptr_t)text, 4096, (uintptr_t)entry, 1 };
 }
 
-/* Text that was unmapped without a word, with other text in its place. */
+/* Text that was unmapped while registered, with other text in its place. */
 static void stale_tests(void)
 {
 	struct state seen = {};

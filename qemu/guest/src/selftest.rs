@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A selftest that says nothing fails: its list has a test for its end.
+//! 1. A selftest that prints nothing fails: its list has a test for its end.
 //! 2. An exit status means what `kselftest.h` says: 0 passed, 4 skipped, everything else failed.
 
 use crate::image::build_id;

@@ -23,7 +23,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::thread::available_parallelism;
 
-/// Lines of output that are kept; a program that prints more has lost its way.
+/// Lines of output that are stored; a program that prints more is faulty.
 const LINES: usize = 10_000;
 
 /// Runs the programs of `case` and writes the verdict to `out`; `between` is called after each program.

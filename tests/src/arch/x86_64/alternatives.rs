@@ -9,7 +9,7 @@
 //!
 //! # Invariants
 //!
-//! 1. An entry whose feature or flags are not known here is refused, never skipped: nothing is patched by half.
+//! 1. An entry whose feature or flags are not known here is refused, never skipped: an image is never patched in part.
 //! 2. Entries apply in order, so that of two for one place the later one counts.
 
 use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
