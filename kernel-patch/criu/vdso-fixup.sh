@@ -1,15 +1,15 @@
 #!/bin/sh
-# What CRIU runs at its stages (--action-script), so that a process keeps the
+# CRIU runs this at its stages (--action-script), so that a process keeps the
 # fixup area that it has attached: the kernel holds that outside its memory.
 #
 # Dump: copies /proc/PID/vdso_fixup of each process to the images, when all is
-# dumped and they are still frozen. Restore: writes it back before they go on.
-# A kernel without the file has no area to keep, which is no error; an area that
-# cannot be written back is: that process ends before it goes on.
+# dumped and the processes are still frozen. Restore: writes the files back before
+# the processes continue. A kernel without the file has no area to keep, which is
+# not an error. An area that cannot be written back is an error: the script kills
+# that process before it continues.
 #
-# A file is named after the process by the number that it has itself, in the
-# innermost namespace: the number that others have for it may be another one after
-# the restore, or somebody else's.
+# A file is named by the process's number in its innermost namespace. After the
+# restore its number elsewhere may be another one, or belong to another process.
 
 set -eu
 
@@ -21,14 +21,14 @@ tree() {
 	done
 }
 
-# Where the state of a process is kept.
+# The file with the state of a process.
 saved() {
 	echo "$CRTOOLS_IMAGE_DIR/vdso-fixup-$(sed -n 's/^NSpid:.*[[:space:]]//p' "/proc/$1/status")"
 }
 
 case $CRTOOLS_SCRIPT_ACTION in
 post-dump)
-	# Those of an earlier dump are none of this one's.
+	# Files of an earlier dump do not belong to this one.
 	rm -f "$CRTOOLS_IMAGE_DIR"/vdso-fixup-*
 	[ -e "/proc/$CRTOOLS_INIT_PID/vdso_fixup" ] || exit 0
 	for pid in $(tree "$CRTOOLS_INIT_PID"); do
@@ -38,8 +38,8 @@ post-dump)
 	done
 	;;
 post-restore)
-	# The last stage at which CRIU gives up if we do. Says to itself that it
-	# has no area, which a kernel that can have areas takes.
+	# The last stage at which CRIU gives up if this script fails. The shell detaches
+	# its own area, which it does not have: a kernel with the series accepts that.
 	for saved in "$CRTOOLS_IMAGE_DIR"/vdso-fixup-*; do
 		[ -s "$saved" ] || continue
 		if ! echo "area 0 0" > /proc/self/vdso_fixup; then

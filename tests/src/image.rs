@@ -7,7 +7,7 @@
 
 #![expect(unsafe_code, reason = "maps code and calls it")]
 
-use crate::alternatives;
+use crate::arch::alternatives;
 use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
 use liblinux_abi::kernel::datapage::DataPage;
 use liblinux_workspace::Workspace;
@@ -83,7 +83,7 @@ impl Image {
         let base = unsafe { mapping.cast::<u8>().add(DATA_SIZE) };
         // SAFETY: `size` bytes from `base` are mapped, writable and new.
         unsafe { base.copy_from_nonoverlapping(NonNull::from(file.as_slice()).cast(), file.len()) };
-        // SAFETY: nobody writes to these pages from here on.
+        // SAFETY: no code writes to these pages from here on.
         unsafe { mprotect(base.cast(), size, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC) }
             .expect("an executable image");
         Self { file, base }

@@ -3,21 +3,16 @@
 //! The image is tested through its ABI alone: a file is mapped as the kernel would map it, and entries are found by
 //! name. Nothing here links against the image's crate.
 
-pub mod alternatives;
+pub mod arch;
 pub mod bench;
 pub mod child;
-pub mod code;
-pub mod counter;
 pub mod fixup;
 pub mod image;
 pub mod kernel;
-pub mod landing;
 pub mod random;
 pub mod refuse;
-pub mod stepper;
 pub mod stop;
 pub mod synthetic;
-pub mod unwinder;
 pub mod update;
 
 /// The README, whose Rust is compiled and run.

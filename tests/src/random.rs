@@ -144,14 +144,14 @@ impl Setup {
     /// Writes a state at an offset of the page.
     pub fn write(&self, offset: usize, state: State) {
         assert!(offset <= PAGE_SIZE - STATE_SIZE);
-        // SAFETY: inside the page, which nobody else uses.
+        // SAFETY: inside the page, which no other code uses.
         unsafe { self.at(offset).write_unaligned(state) }
     }
 
     /// Reads the state at an offset of the page.
     pub fn read(&self, offset: usize) -> State {
         assert!(offset <= PAGE_SIZE - STATE_SIZE);
-        // SAFETY: inside the page, which nobody else uses.
+        // SAFETY: inside the page, which no other code uses.
         unsafe { self.at(offset).read_unaligned() }
     }
 

@@ -7,7 +7,7 @@
 use liblinux_abi::arch::x86_64::alternative::FEATURE_AVX2;
 use liblinux_abi::kernel::random::{BLOCK_SIZE, State};
 use liblinux_boot::selftests::{Origin, SELFTESTS};
-use liblinux_tests::alternatives;
+use liblinux_tests::arch::alternatives;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::random::{BATCH_SIZE, GENERATION, KEY, block, seeded};
@@ -35,8 +35,9 @@ fn selftest(folder: &Path, image: &[u8]) -> Output {
     let (copy, program) = (folder.join("image"), folder.join("vdso_test_chacha"));
     std::fs::write(&copy, image).expect("a copy of the image");
     let source = Source::cached();
+    let workspace = Workspace::current();
     let origin = Origin {
-        root: &Workspace::current().root().to_owned(),
+        root: workspace.root(),
         tree: source.root(),
         image_debug: &Image::debug_path(),
         c_image_debug: &source.build().join("arch/x86/entry/vdso/vdso64.so.dbg"),

@@ -11,7 +11,7 @@ use liblinux_abi::kernel::datapage::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
 };
 use liblinux_mkimage::embed::set_tick;
-use liblinux_tests::counter;
+use liblinux_tests::arch::counter;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::{Source, hyperv};
 use liblinux_tests::update::{self, COUNTER, FIRST};

@@ -32,7 +32,7 @@ fn documents() -> Vec<(String, String)> {
 
 /// The contents of the fenced block of a text that a line starts, `language` behind the fence.
 fn block<'a>(text: &'a str, heading: &str, language: &str) -> &'a str {
-    let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("there is no `{heading}`"));
+    let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("the document has no `{heading}`"));
     let (_, rest) = section.split_once(&format!("```{language}\n")).expect("the section has a block");
     rest.split_once("```").expect("the block ends").0
 }

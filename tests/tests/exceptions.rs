@@ -91,7 +91,7 @@ fn judge(source: &Source) -> BTreeSet<Row> {
             rows.insert((number(signal) as u32, code as u32, number(trap)));
         }
     };
-    // Both come to `do_trap_no_signal`, which asks.
+    // Both call `do_trap_no_signal`, which asks.
     assert!(body(&traps, "\ndo_trap_no_signal(").contains("fixup_vdso_exception("));
     for arguments in calls(&traps, "do_error_trap") {
         if let [_, _, _, trap, signal, code, _] = arguments[..]

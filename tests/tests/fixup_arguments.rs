@@ -96,7 +96,7 @@ fn memory_that_ends_in_the_middle_is_answered_with_efault() {
     let (dso, fixups, edge) = (probe.dso(), entries(), edge());
     let write = |address: u64, words: &[u64]| {
         let target: *mut u64 = std::ptr::with_exposed_provenance_mut(address as usize);
-        // SAFETY: below the edge there is a page, and nobody else uses it.
+        // SAFETY: a page lies below the edge, and no other code uses it.
         unsafe { target.copy_from_nonoverlapping(words.as_ptr(), words.len()) };
     };
     let good = Area::new(2);
@@ -190,7 +190,7 @@ fn without_private_calls_nobody_is_asked() {
 fn other_entries_answer_bad_pointers_under_the_handler_as_well() {
     handler::set_area(0);
     type Entry = extern "C" fn(u64, u64, u64, u64, u64) -> isize;
-    // Coarse clock, time, processor: each stores where it is told, without a system call.
+    // Coarse clock, time, processor: each stores at the given address, without a system call.
     let calls =
         [("__vdso_clock_getres", 1), ("__vdso_time", 0), ("__vdso_getcpu", 0), ("__vdso_getrandom", 3)];
     for bad in nowhere().into_iter().filter(|address| *address != 0) {

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-/// How long it goes on.
+/// How long the threads run.
 const TIME: Duration = Duration::from_secs(4);
 
 /// Threads that register and unregister.
@@ -48,7 +48,7 @@ fn landing(area: Area, address: u64) -> Result<u64, isize> {
     }
 }
 
-/// Registers, finds and unregisters a DSO. Everything has to come out as if nobody else was there.
+/// Registers, finds and unregisters a DSO. Every result must be as if no other thread ran.
 fn cycle(area: Area, dso: &Dso) -> Result<(), String> {
     let failed = |what: &str, found: isize| Err(format!("{what} {:#x}: {found}", dso.text_start));
     match area.register(dso) {
@@ -74,7 +74,7 @@ fn cycle(area: Area, dso: &Dso) -> Result<(), String> {
 
 /// What a child does with the registry that it was forked with: its exit status. Nothing here allocates.
 fn in_a_child(area: Area, own: &Dso, fixed: u64) -> i32 {
-    // SAFETY: ends a child that does not come to an end.
+    // SAFETY: ends a child that does not end by itself.
     unsafe { libc::alarm(20) };
     let cell = std::mem::MaybeUninit::<Hit>::zeroed();
     let hit = cell.as_ptr().expose_provenance() as u64;
@@ -83,7 +83,7 @@ fn in_a_child(area: Area, own: &Dso, fixed: u64) -> i32 {
         if area.register(own) != 0 {
             return 1;
         }
-        // Nobody else is here, so nobody overtakes.
+        // No other thread runs, so none overtakes.
         if (fixups.lookup)(area.address, fixed, hit) != 0 {
             return 2;
         }
@@ -113,14 +113,14 @@ fn forked(area: Area, own: &Dso, fixed: u64) {
     }
 }
 
-/// A writer that goes on for ever, with an area and a DSO. It shares its maker's thread-local storage, and uses none.
+/// A writer that never stops, with an area and a DSO. It shares its maker's thread-local storage, and uses none.
 extern "C" fn write_for_ever(work: *mut libc::c_void) -> libc::c_int {
     // SAFETY: ends a writer whose maker has died, without thread-local storage, for it cannot fail.
     unsafe { libc::alarm(20) };
     // SAFETY: its maker gave it, and waits for it.
     let (area, own) = unsafe { work.cast::<(Area, &Dso)>().read() };
     loop {
-        // Whatever comes of it: the process may be killed anywhere in here.
+        // The result does not matter: the process may be killed anywhere in here.
         area.register(own);
         area.unregister(own.text_start);
     }

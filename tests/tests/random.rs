@@ -149,7 +149,7 @@ fn the_probe_tells_how_to_allocate() {
             State { batch: [0xff; BATCH_SIZE], key: [u32::MAX; 8], ..seeded() },
         );
         assert_eq!((setup.entry())(null_mut(), 0, 0, setup.at(offset), PROBE), 0);
-        // SAFETY: inside the page, which nobody else uses.
+        // SAFETY: inside the page, which no other code uses.
         let parameters = unsafe { setup.at(offset).cast::<Parameters>().read_unaligned() };
         assert_eq!(parameters, PARAMETERS);
     }
@@ -168,7 +168,7 @@ fn a_time_namespace_has_its_data_in_another_page() {
             assert_eq!(setup.call(len, 0).1, model(&mut state, len));
             assert_eq!(setup.read(0), state);
         }
-        // The page that is there for every process is not asked, whatever it says.
+        // The data page of every process is not read, whatever its contents.
         setup.write(0, State { generation: GENERATION + 1, pos: 0, ..state });
         assert_eq!(setup.call(8, 0).0, 8);
         assert_eq!(setup.read(0).generation, GENERATION);
@@ -253,7 +253,7 @@ fn a_generation_that_never_stands_still_is_left_to_the_kernel() {
 #[test]
 fn an_inaccessible_state_is_not_touched_by_other_calls() {
     for setup in Setup::both() {
-        // SAFETY: nobody uses the page until it is accessible again.
+        // SAFETY: no code uses the page until it is accessible again.
         unsafe { mprotect(setup.states.cast(), PAGE_SIZE, ProtFlags::PROT_NONE) }
             .expect("a page without access");
         assert_eq!(setup.call(0, 0).0, 0, "nothing was asked for");

@@ -213,7 +213,7 @@ fn bad_pointers_are_answered_with_efault() {
     let nowhere = [0, 1 << 63, 0x0000_8000_0000_0000, 0xffff_8880_0000_0000, edge.expose_provenance()];
     for setup in &setups {
         for protection in [ProtFlags::PROT_NONE, ProtFlags::PROT_READ] {
-            // SAFETY: nobody else uses the page.
+            // SAFETY: no other code uses the page.
             unsafe { mprotect(NonNull::new(edge).expect("a page").cast(), PAGE_SIZE, protection) }
                 .expect("a page");
             let ends =

@@ -49,7 +49,7 @@ extern "C" fn step(context: *mut c_void, _: *mut c_void) -> c_int {
     let depth = DEPTH.fetch_add(1, SeqCst);
     // SAFETY: called by the unwinder with its context.
     let ip = unsafe { _Unwind_GetIP(context) };
-    // SAFETY: the handler is the only one who accesses it now.
+    // SAFETY: only the handler accesses it now.
     let frames = unsafe { &mut *FRAMES.0.get() };
     if let Some(frame) = frames.get_mut(depth) {
         *frame = ip;

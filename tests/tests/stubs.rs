@@ -5,8 +5,8 @@
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_guest::ktap::Outcome;
 use liblinux_guest::sweep::{Count, Legacy, Scope, sweep};
+use liblinux_tests::arch::landing::resume_faults;
 use liblinux_tests::image::Image;
-use liblinux_tests::landing::resume_faults;
 use liblinux_tests::refuse::refuse_legacy;
 use std::sync::LazyLock;
 

@@ -9,10 +9,10 @@ use liblinux_abi::kernel::clock::{
     BOOTTIME, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
 };
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData, DataPage};
-use liblinux_tests::code::Code;
+use liblinux_tests::arch::code::Code;
+use liblinux_tests::arch::stepper::{Call, Next, Stepper, Stop};
+use liblinux_tests::arch::unwinder::Unwinder;
 use liblinux_tests::image::Image;
-use liblinux_tests::stepper::{Call, Next, Stepper, Stop};
-use liblinux_tests::unwinder::Unwinder;
 use liblinux_tests::update::{self, COUNTER, FIRST};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

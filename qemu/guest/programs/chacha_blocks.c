@@ -2,8 +2,8 @@
  * The block function of the image, for the kernel's vdso_test_chacha, which it is linked with.
  *
  * That selftest links the assembly which the kernel's image is made of. Here it gets the code that is in the image of
- * the process instead, whichever of the two that is, by its place: OUR_BLOCKS and KERNELS_BLOCKS, which whoever builds
- * this reads from the symbols of both.
+ * the process instead, whichever of the two that is. It finds the code by its place, OUR_BLOCKS or KERNELS_BLOCKS, which the
+ * build reads from the symbols of both.
  *
  * With COPY, the path of a file with our image, the program carries that file as its own code and uses nothing else: so
  * a test can choose which alternatives are applied to it.

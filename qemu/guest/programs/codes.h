@@ -7,7 +7,7 @@
 #ifndef CODES_H
 #define CODES_H
 
-#include "fixups.h"
+#include "entries.h"
 
 /* Registers as the signal frame numbers them. */
 enum { R_R8, R_R9, R_R10, R_R11, R_R12, R_R13, R_R14, R_R15, R_DI, R_SI, R_BP, R_BX, R_DX, R_AX, R_CX, R_SP, R_COUNT };

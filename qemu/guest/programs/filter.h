@@ -1,7 +1,7 @@
 /*
  * A seccomp filter as sandboxes have it: a list of numbers that are allowed, and one answer to all others.
  *
- * The list is every number that the kernel's table has, so what is refused are the calls without numbers alone.
+ * The list is every number that the kernel's table has, so the filter refuses private calls alone.
  */
 #ifndef FILTER_H
 #define FILTER_H
@@ -15,7 +15,10 @@
 /* No number of the table is as large. */
 #define FIRST_UNKNOWN 600
 
-/* Refuses by an action of seccomp's what is not in the table, and one call that is, or none if that is -1; 0 if it is so. */
+/*
+ * Refuses, by an action of seccomp's, numbers that are not in the table, and the call `also` of the table unless that is
+ * -1. 0 if the filter is installed.
+ */
 static int set_filter(uint32_t action, int also)
 {
 	struct sock_filter code[] = {

@@ -2,10 +2,10 @@
  * Attaches areas that no honest writer makes.
  *
  * Whatever is in an area or a table, a fault ends in the text that was registered or in a signal; the kernel's log
- * stays empty, nothing hangs, and other processes go on. The first argument says for how many seconds each kind of
+ * stays empty, nothing hangs, and other processes continue. The first argument says for how many seconds each kind of
  * random areas is tried, the second for how many microseconds an attempt may go round.
  */
-#include "hostile.h"
+#include "attempts.h"
 
 static uint64_t state = 0x9e3779b97f4a7c15;
 

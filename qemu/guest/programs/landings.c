@@ -1,7 +1,7 @@
 /*
  * What never lands, what a miss looks like, and what a landing does not depend on.
  *
- * Breakpoints and signals that somebody sent go to their handler as if there were no area; so does a fault in text that is
+ * Breakpoints and signals that a process sent go to their handler as if there were no area; so does a fault in text that is
  * no longer the one that was registered. Signal masks and dispositions make no difference to a landing; a child has what
  * its parent attached, a new program does not.
  */
@@ -54,7 +54,7 @@ static void unable_signals(void)
 static void sent_signals(void)
 {
 	struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = {};
-	/* Whether to go on, and whether the spinning has begun. */
+	/* Whether to continue, and whether the spinning has begun. */
 	volatile int *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (words == MAP_FAILED)
@@ -112,7 +112,7 @@ static struct vdso_fixup_dso text_dso(char *text, struct vdso_fixup_entry *entry
 	return (struct vdso_fixup_dso){ (uintptr_t)text, 4096, (uintptr_t)entry, 1 };
 }
 
-/* Text that was unmapped without a word, with other text in its place. */
+/* Text that was unmapped while registered, with other text in its place. */
 static void stale_tests(void)
 {
 	struct state seen = {};
@@ -148,7 +148,7 @@ static void stale_tests(void)
 	test(!vdso.unregister(area, (uintptr_t)text), "and can be unregistered");
 }
 
-/* Text that was unmapped without a word, and registered text that comes to its place. */
+/* Text that was unmapped while registered, and registered text that is mapped at its place. */
 static void moved_tests(void)
 {
 	struct vdso_fixup_entry *entries = map(4096, PROT_READ | PROT_WRITE);

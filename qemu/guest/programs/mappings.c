@@ -1,11 +1,11 @@
 /*
  * Takes an area away under its reader, in part or as a whole, and writes to it meanwhile.
  *
- * A fault lands or is a signal, whoever maps, unmaps, protects or rewrites the area, or is slow to bring its pages; the
- * kernel's log stays empty, nothing hangs, and other processes go on. An argument says for how many seconds each kind
+ * A fault lands or is a signal, while another thread maps, unmaps, protects or rewrites the area, or is slow to bring its
+ * pages. The kernel's log stays empty, nothing hangs, and other processes continue. An argument says for how many seconds each kind
  * is tried.
  */
-#include "hostile.h"
+#include "attempts.h"
 
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static void straddling(void)
 	}
 	area = old;
 	vdso.attach(area, area_bytes);
-	/* What is read of the last row's witness is nothing, so the last places land even without the second page. */
+	/* The kernel reads no byte of the last row's fingerprint, so the last places land even without the second page. */
 	test(good == area_bytes / 64 - 1 && bad && bad < good, "an area that straddles pages: %u landed, %u lost the second",
 	     good, bad);
 }
@@ -158,7 +158,7 @@ static int make_slow(void)
 	return slow < 0 || ioctl(slow, UFFDIO_API, &api) || ioctl(slow, UFFDIO_REGISTER, &range);
 }
 
-/* Whether a process comes to sleep, and does not wake up. */
+/* Whether a process falls asleep, and does not wake up. */
 static int sleeps(pid_t pid)
 {
 	char path[64], state = 0;
@@ -211,7 +211,7 @@ static void slow_pages(void)
 	close(slow);
 	restore();
 
-	/* Nobody answers: the thread sleeps in the kernel, and can be killed. */
+	/* No answer comes: the thread sleeps in the kernel, and can be killed. */
 	if (pipe(pipe_ends))
 		die("pipe");
 	child = fork();

@@ -1,9 +1,9 @@
 /*
- * Makes the image's calls without numbers from everywhere but the image, with the right number, and looks at what
+ * Makes the image's private calls from everywhere but the image, with the right number, and looks at what
  * seccomp, ptrace and Syscall User Dispatch see of them. Leaves the number for the next boot, which must have another: an
  * argument `again` says that it is that.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #include "filter.h"
 
@@ -117,7 +117,7 @@ static void from_outside(void)
 	test(!at_every_syscall(), "the image's own call, from every other place of the image that makes calls");
 }
 
-/* Code at the end of the page below the image makes a call and goes on in the image, where it faults. */
+/* Code at the end of the page below the image makes a call and continues in the image, where it faults. */
 static void fell_into_image(int sig, siginfo_t *info, void *context)
 {
 	(void)sig;
@@ -325,7 +325,7 @@ int main(int count, char **arguments)
 	find_entries();
 	find_image();
 	if (!base) {
-		printf("KTAP version 1\n1..0 # SKIP the kernel has no calls without numbers\n");
+		printf("KTAP version 1\n1..0 # SKIP the kernel has no private calls\n");
 		return 0;
 	}
 	plan(21 + is_again);

@@ -4,7 +4,7 @@
  * Whose hit it was is seen, not asked: with SIGSEGV blocked a hit is the kernel's, or the process ends. `sandboxed` does
  * the same in Rust, and more.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #include "filter.h"
 

@@ -2,7 +2,7 @@
  * Saves what the kernel holds of a process's exception fixups, and restores it: in this process, in a child that has lost
  * it, after the registry moved, and under a filter.
  */
-#include "state.h"
+#include "saved_state.h"
 
 #include "filter.h"
 
@@ -61,7 +61,7 @@ static void bad_pointers(const struct saved *good_state)
 	munmap(pages + 4096, 4096);
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		if (save((void *)places[i], STATE) != -EFAULT || restore(places[i], STATE) != -EFAULT) {
-			note("%p is no bad pointer", places[i]);
+			note("%p is not a bad pointer", places[i]);
 			wrong++;
 		}
 	}

@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! 1. There is no tolerance: the fast path reads the same data by the same arithmetic as the kernel.
+//! 1. Times are compared without tolerance: the fast path reads the same data by the same arithmetic as the kernel.
 
 use anyhow::{Context, Result, ensure};
 
@@ -23,7 +23,7 @@ pub struct Bracket {
 }
 
 impl Bracket {
-    /// Reads a line; `None` if it is no clock line.
+    /// Reads a line; `None` if it is not a clock line.
     pub fn parse(line: &str) -> Option<Result<Self>> {
         let rest = line.strip_prefix("clock ")?;
         let fields: Vec<&str> = rest.split_whitespace().collect();

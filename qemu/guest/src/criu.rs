@@ -4,12 +4,11 @@
 //!
 //! 1. A command that fails is an error with the last lines of CRIU's own log, in which is what the script said.
 
+use anyhow::{Context, Result, ensure};
+use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use anyhow::{Context, Result, ensure};
-use nix::unistd::Pid;
 
 /// The exit status of a process that a checkpoint finds as a zombie.
 pub const ZOMBIE_STATUS: i32 = 7;

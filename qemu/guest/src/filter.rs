@@ -1,6 +1,6 @@
 //! A seccomp filter as sandboxes have it: a list of numbers that are allowed, and one answer to all others.
 //!
-//! The list is every number that the kernel's table has, so what is refused are the calls without numbers alone.
+//! The list is every number that the kernel's table has, so the filter refuses private calls alone.
 //!
 //! # Invariants
 //!
@@ -18,7 +18,7 @@ const FIRST_UNKNOWN: u32 = 600;
 /// `linux/audit.h`: `EM_X86_64`, 64-bit, little-endian.
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 
-/// What becomes of a call that is not on the list.
+/// The answer to a call that is not on the list.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
     /// It fails with this number.

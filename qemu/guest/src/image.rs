@@ -9,11 +9,11 @@
 //!    addresses are computed when they are needed and not kept, so that a program which uses this module is not itself
 //!    found to have resolved every export.
 
-use std::os::unix::fs::FileExt;
-
 use anyhow::{Context, Result};
 use goblin::elf::{Elf, note::NT_GNU_BUILD_ID};
+use liblinux_protocol::report::NONE;
 use procfs::process::Process;
+use std::os::unix::fs::FileExt;
 
 /// `AT_SYSINFO_EHDR` of `arch/x86/include/uapi/asm/auxvec.h`: the address of the image's ELF header.
 const AT_SYSINFO_EHDR: u64 = 33;
@@ -61,7 +61,7 @@ impl Image {
 
     /// Reads the image whose `bytes` lie at `address`.
     pub fn parse(bytes: &[u8], address: u64) -> Result<Self> {
-        let elf = Elf::parse(bytes).context("the image is no ELF file")?;
+        let elf = Elf::parse(bytes).context("the image is not an ELF file")?;
         let build_id = elf
             .iter_note_headers(bytes)
             .into_iter()
@@ -93,6 +93,11 @@ impl Image {
             || self.exports.iter().filter(|export| export.offset == offset).map(|export| &*export.name);
         names().find(|name| name.starts_with("__vdso_")).or_else(|| names().next())
     }
+}
+
+/// The build-id of an image, for the line that tells it.
+pub(crate) fn build_id(image: Option<&Image>) -> &str {
+    image.and_then(|image| image.build_id.as_deref()).unwrap_or(NONE)
 }
 
 #[cfg(test)]

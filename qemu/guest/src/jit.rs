@@ -8,14 +8,13 @@
 
 #![expect(unsafe_code, reason = "makes code, and calls it")]
 
-use std::num::NonZeroUsize;
-use std::slice;
-
 use anyhow::{Context, Result};
 use liblinux::Vdso;
 use liblinux::fixup::{Entry, Fixups, Table};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
+use std::num::NonZeroUsize;
+use std::slice;
 
 /// The address that the function loads from: in the page that no process has.
 pub const ADDRESS: u64 = 8;
@@ -63,7 +62,7 @@ impl Function {
         table.cover(start..start + LOAD, landing, 0).context("cannot write the table")?;
         let dso = table.dso().context("cannot register the table")?;
         let executable = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
-        // SAFETY: nobody writes to the page from here on.
+        // SAFETY: no code writes to the page from here on.
         unsafe { mprotect(page, PAGE_SIZE, executable) }?;
         // SAFETY: the landing returns what the load could not, and the page stays.
         let registration =

@@ -4,7 +4,7 @@
 //!
 //! 1. Each line reaches the output in one write, when it is known: the reader has a watchdog.
 //! 2. Test numbers ascend from 1 without gaps; [`Ktap::test`] counts them.
-//! 3. Text that comes from outside cannot forge a line of ours: it is cut at the first line end and follows a `#`, which
+//! 3. Text that comes from outside cannot forge a line of the verdict: it is cut at the first line end and follows a `#`, which
 //!    no name holds.
 
 use liblinux_protocol::report::HEADER;

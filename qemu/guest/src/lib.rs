@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing here trusts the image to judge itself: every reference value comes from a `syscall` instruction of ours.
+//! 1. Nothing here trusts the image to judge itself: every reference value comes from a `syscall` instruction in this crate.
 //! 2. A program that showed nothing fails: no clock line, no resolved function and no compared call are failures.
 //! 3. The verdict ([`ktap`]) is well-formed whatever a program does, and each line is written when it is known.
 
@@ -18,9 +18,9 @@ pub mod bare;
 pub mod bracket;
 pub mod criu;
 pub mod filter;
+pub mod handover;
 pub mod image;
 pub mod jit;
-pub mod kept;
 pub mod ktap;
 pub mod limit;
 pub mod machine;

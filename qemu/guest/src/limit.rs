@@ -1,17 +1,16 @@
-//! The most mappings that a process may have: what a registration comes to there.
+//! The most mappings that a process may have, and how a registration fails there.
 //!
 //! # Invariants
 //!
-//! 1. Nothing is mapped or allocated while there is no room for it.
+//! 1. Nothing is mapped or allocated while the process has no room for it.
 
 #![expect(unsafe_code, reason = "maps memory and registers it")]
-
-use std::{fs, slice};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::Vdso;
 use liblinux::fixup::{Entry, Fixups, Table};
 use liblinux_abi::image::layout::PAGE_SIZE;
+use std::{fs, slice};
 
 // `asm/mman.h`.
 const PROT_NONE: u64 = 0;
@@ -19,7 +18,7 @@ const PROT_READ: u64 = 1;
 const PROT_READ_WRITE: u64 = 3;
 const MAP_PRIVATE_ANONYMOUS_NORESERVE: u64 = 0x4022;
 
-/// A text that cannot be marked is not registered, and the caller is told; where there are no marks
+/// A text that cannot be marked is not registered, and the caller is told; where the kernel has no marks
 /// it is.
 ///
 /// A mark on part of a mapping splits it, which a process cannot do that has as many mappings as it

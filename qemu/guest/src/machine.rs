@@ -5,11 +5,7 @@
 //! 1. Only process 1 of a guest calls these.
 //! 2. No legacy call is made: the guest's kernel may refuse them.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
-use std::path::Path;
-use std::time::{Duration, Instant};
-
+use crate::bare;
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
@@ -18,8 +14,10 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-
-use crate::bare;
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// How often something that is waited for is looked at.
 const TICK: Duration = Duration::from_millis(10);
@@ -59,7 +57,7 @@ pub fn start_processors() -> Result<()> {
     let folder = "/sys/devices/system/cpu";
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {folder}"))? {
         let online = entry?.path().join("online");
-        // The first processor has no such file, and what is no processor neither.
+        // The first processor has no such file, and folders that are not processors have none either.
         if fs::read_to_string(&online).is_ok_and(|state| state.trim() == "0") {
             fs::write(&online, "1").with_context(|| format!("cannot write {}", online.display()))?;
         }

@@ -13,23 +13,18 @@
 //! # Invariants
 //!
 //! 1. The thread that starts the program makes all ptrace requests, as ptrace demands.
-//! 2. [`run`] returns only when the program is gone, on error paths too, and kills what is left of its process group.
-//! 3. Stacks, the image itself, its data pages and executable mappings are not searched: an address there is no sign
-//!    that somebody keeps it.
+//! 2. [`run`] returns only when the program is gone, on error paths too, and kills the rest of its process group.
+//! 3. Stacks, the image itself, its data pages and executable mappings are not searched: an address there does
+//!    not show that the program keeps it.
 
 #![expect(unsafe_code, reason = "asking to be traced happens between fork and exec")]
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
-
+use crate::arch;
+use crate::bare::number;
+use crate::image::Image;
+use crate::words;
 use anyhow::{Context, Result, bail, ensure};
+use liblinux_protocol::case::Program;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
@@ -40,12 +35,15 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
-
-use crate::arch;
-use crate::bare::number;
-use crate::image::Image;
-use crate::words;
-use liblinux_protocol::case::Program;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 /// How long the output of processes that outlive the program is waited for, and on a busy machine that of the program.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -61,7 +59,7 @@ const CHUNK: u64 = 1 << 20;
 pub enum Event {
     /// The image that it has, before its first instruction.
     Image(Option<Image>),
-    /// A line that it printed, without the line end; bytes that are no UTF-8 are replaced.
+    /// A line that it printed, without the line end; bytes that are not UTF-8 are replaced.
     Line(String),
 }
 
@@ -157,7 +155,7 @@ fn start(mut command: Command, streams: Vec<(OwnedFd, u64)>) -> Result<Child> {
     command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
 }
 
-/// Kills what is left of the program, and reports the last of what it printed.
+/// Kills the rest of the program, and reports the last of what it printed.
 fn finish<T>(
     pid: Pid,
     result: Result<T>,
@@ -315,7 +313,7 @@ pub fn functions_held(process: &Process, image: &Image) -> Result<BTreeSet<Strin
         while address < end {
             let size = usize::try_from((end - address).min(CHUNK))?;
             let bytes = &mut chunk[..size];
-            // Some pages cannot be read by anybody: a file mapping beyond the file's end, a guard page.
+            // Some pages cannot be read at all: a file mapping beyond the file's end, a guard page.
             if memory.read_exact_at(bytes, address).is_ok() {
                 let names = words::aligned(bytes, address).filter_map(|word| image.function_at(word));
                 found.extend(names.map(str::to_owned));

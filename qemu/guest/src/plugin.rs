@@ -6,12 +6,11 @@
 
 #![expect(unsafe_code, reason = "loads a library, and calls its functions by address")]
 
+use anyhow::{Result, ensure};
+use nix::libc::{RTLD_NOW, dlclose, dlopen, dlsym};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::transmute;
 use std::path::Path;
-
-use anyhow::{Result, ensure};
-use nix::libc::{RTLD_NOW, dlclose, dlopen, dlsym};
 
 /// The plugin, loaded. It stays so until it is unloaded explicitly.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! `fixup_query`, a call without a number: by this process's image, and by its number of this boot.
+//! `fixup_query`, a private call: by this process's image, and by its number of this boot.
 //!
 //! # Invariants
 //!
@@ -6,13 +6,12 @@
 
 #![expect(unsafe_code, reason = "reads the image, calls its entry and a bare number")]
 
+use crate::bare;
+use crate::image::Image;
 use anyhow::{Context, Result, ensure};
 use liblinux_abi::image::fixup::{Attached, PRIVATE_QUERY};
 use liblinux_abi::image::layout;
 use procfs::process::Process;
-
-use crate::bare;
-use crate::image::Image;
 
 /// The call.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +47,7 @@ impl Query {
         (self.entry)((&raw mut out).expose_provenance() as u64)
     }
 
-    /// What it returns to a `syscall` instruction of ours: `-ENOSYS`.
+    /// Its result for a `syscall` instruction of this program: `-ENOSYS`.
     pub fn from_here(&self) -> i64 {
         let mut out = Attached { area: 0, size: 0 };
         let address = (&raw mut out).expose_provenance() as u64;

@@ -7,10 +7,9 @@
 //!
 //! 1. The list that goes out keeps its plan: no more results than announced, and a failure for each that is missing.
 
-use std::io;
-
 use crate::ktap::{Ktap, Line, Outcome};
 use liblinux_protocol::report::MISSING;
+use std::io;
 
 /// Passes the lines of one program on.
 pub struct Relay<'k, 'o> {

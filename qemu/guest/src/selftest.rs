@@ -6,18 +6,17 @@
 //!
 //! # Invariants
 //!
-//! 1. A selftest that says nothing fails: its list has a test for its end.
+//! 1. A selftest that prints nothing fails: its list has a test for its end.
 //! 2. An exit status means what `kselftest.h` says: 0 passed, 4 skipped, everything else failed.
 
-use std::collections::VecDeque;
-use std::io;
-
+use crate::image::build_id;
 use crate::ktap::{Ktap, Outcome};
 use crate::observer::{self, End, Event};
 use crate::relay::Relay;
-use crate::verdict::build_id;
 use liblinux_protocol::case::Program;
 use liblinux_protocol::report::{BUILD_ID, MISSING};
+use std::collections::VecDeque;
+use std::io;
 
 /// `KSFT_SKIP` of `tools/testing/selftests/kselftest.h`.
 const SKIP: i32 = 4;

@@ -10,6 +10,15 @@
 //! 1. All that the program wrote is with the host before `end` is.
 //! 2. `end` is written whatever the program does, and processes that it leaves behind are gone before.
 
+use crate::image::Image;
+use crate::image::build_id;
+use crate::machine;
+use anyhow::{Context, Result, bail};
+use liblinux_protocol::port;
+use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use procfs::process::Process;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,21 +28,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use procfs::process::Process;
-
-use crate::image::Image;
-use crate::machine;
-use crate::verdict::build_id;
-use liblinux_protocol::port;
-use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
-
 /// How often the program is looked after.
 const TICK: Duration = Duration::from_millis(5);
 
-/// How long processes that outlive the program may go on with its output.
+/// How long processes that outlive the program may continue to write its output.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Bytes that are passed on at a time.

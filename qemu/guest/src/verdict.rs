@@ -5,27 +5,25 @@
 //! 1. A program whose subtests have a failure has failed; a program that could not be run has one failed subtest.
 //! 2. Nothing passes by absence: no build-id, no clock line and no resolved function are failures.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::thread::available_parallelism;
-
-use anyhow::Result;
-use procfs::process::Process;
-
 use crate::bare;
 use crate::bracket::Bracket;
-use crate::image::Image;
+use crate::image::{Image, build_id};
 use crate::ktap::{Ktap, Outcome};
 use crate::machine;
 use crate::observer::{self, Event, Observation};
 use crate::relay::Relay;
 use crate::selftest;
+use anyhow::Result;
 use liblinux_protocol::case::{Case, Check, Program};
 use liblinux_protocol::report::{
     BUILD_ID, CLOCKSOURCE, IMAGE, NONE, PROCESSORS, RESOLVED, SUBTEST, TIMER_RESOLUTION,
 };
+use procfs::process::Process;
+use std::fs::File;
+use std::io::{self, Write};
+use std::thread::available_parallelism;
 
-/// Lines of output that are kept; a program that prints more has lost its way.
+/// Lines of output that are stored; a program that prints more is faulty.
 const LINES: usize = 10_000;
 
 /// Runs the programs of `case` and writes the verdict to `out`; `between` is called after each program.
@@ -149,7 +147,7 @@ fn date(lines: &[String], before: i64, after: i64) -> Result<(), String> {
     let [line] = lines else {
         return Err(format!("the program printed {} lines, not one", lines.len()));
     };
-    let seconds: i64 = line.trim().parse().map_err(|_| format!("`{line}` is no number of seconds"))?;
+    let seconds: i64 = line.trim().parse().map_err(|_| format!("`{line}` is not a number of seconds"))?;
     if (before..=after).contains(&seconds) {
         Ok(())
     } else {
@@ -159,11 +157,6 @@ fn date(lines: &[String], before: i64, after: i64) -> Result<(), String> {
 
 fn has_build_id(observation: &Observation) -> bool {
     observation.image.as_ref().is_some_and(|image| image.build_id.is_some())
-}
-
-/// The build-id of an image, for the line that tells it.
-pub(crate) fn build_id(image: Option<&Image>) -> &str {
-    image.and_then(|image| image.build_id.as_deref()).unwrap_or(NONE)
 }
 
 fn resolved(observation: &Observation) -> String {

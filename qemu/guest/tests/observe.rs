@@ -2,11 +2,10 @@
 //!
 //! They need the compilers and the busybox that `cargo xtask test` installs.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use liblinux_guest::verdict;
 use liblinux_protocol::case::Case;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Builds a program.
 fn build(folder: &Path, name: &str, compiler: &str, arguments: &[&str], source: &str) -> PathBuf {

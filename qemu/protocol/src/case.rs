@@ -8,10 +8,9 @@
 //! 1. A [`Case`] that was read has at least one program.
 //! 2. [`Program::line`] and reading it are inverse, for fields without tabs and line ends.
 
+use anyhow::{Context, Error, Result, ensure};
 use std::str::FromStr;
 use std::time::Duration;
-
-use anyhow::{Context, Error, Result, ensure};
 
 /// The file in the guest.
 pub const FILE: &str = "/case";
@@ -110,7 +109,7 @@ impl Program {
         let name = fields.next().filter(|name| !name.is_empty()).context("no name")?;
         let check = fields.next().context("no check")?.parse()?;
         let limit = fields.next().context("no limit")?;
-        let limit = limit.parse().with_context(|| format!("`{limit}` is no limit in seconds"))?;
+        let limit = limit.parse().with_context(|| format!("`{limit}` is not a limit in seconds"))?;
         let path = fields.next().filter(|path| !path.is_empty()).context("no path")?;
         Ok(Self { name, check, limit: Duration::from_secs(limit), path, arguments: fields.collect() })
     }
@@ -139,7 +138,7 @@ mod tests {
             ("", "names no program"),
             ("a\n", "no check"),
             ("a\tclocks\n", "no limit"),
-            ("a\tclocks\tsoon\t/a\n", "`soon` is no limit"),
+            ("a\tclocks\tsoon\t/a\n", "`soon` is not a limit"),
             ("a\tclocks\t1\n", "no path"),
             ("\tclocks\t1\t/a\n", "no name"),
             ("a\tb\t1\t/a\n", "unknown check `b`"),

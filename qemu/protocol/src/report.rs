@@ -3,7 +3,7 @@
 /// The first line of a report and of each report in it.
 pub const HEADER: &str = "KTAP version 1";
 
-/// The name of a test that a program did not come to the end of. The host never takes two of them for alike.
+/// The name of a test that a program did not finish. The host never takes two of them for alike.
 pub const MISSING: &str = "missing";
 
 /// The value where there is none: no image, no function resolved.

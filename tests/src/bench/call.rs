@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A call never ends in a crash and never changes what a later call does, but for memory that is its own: who makes
-//!    a [`Call`] sees to it.
+//! 1. A call never crashes, and never changes a later call's result but through memory of its own. The code that
+//!    makes a [`Call`] sees to it.
 //! 2. Two calls with the same number of arguments run in the same loop, at the same place; [`Call::alike`] gives calls
 //!    the same number. The place of the loop decides over a cycle, a fourth of the shortest functions.
 

@@ -71,7 +71,7 @@ pub fn dsos(count: usize, entries: usize) -> Vec<Dso> {
                 flags: 0,
             };
             let pointer: *mut Entry = std::ptr::with_exposed_provenance_mut(place as usize);
-            // SAFETY: memory for all tables was just mapped, writable, and nobody else has it.
+            // SAFETY: memory for all tables was just mapped, writable, and no other code has it.
             unsafe { pointer.write(value) };
         }
         Dso { text_start, text_len: text_len as u64, table, count: entries as u64 }
@@ -106,7 +106,7 @@ pub fn register(registry: &Registry, dso: &Dso, times: u64) {
 /// The area of [`dispatching`].
 static AREA: AtomicU64 = AtomicU64::new(0);
 
-/// Where [`knowing`] goes on.
+/// Where [`knowing`] continues.
 static LANDING: AtomicU64 = AtomicU64::new(0);
 
 /// A handler that asks the registry.

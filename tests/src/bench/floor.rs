@@ -11,7 +11,7 @@
 
 #![expect(unsafe_code, reason = "functions in assembly, in memory of their own")]
 
-use crate::alternatives::has;
+use crate::arch::alternatives::has;
 use liblinux_abi::arch::x86_64::alternative::FEATURE_RDPID;
 use liblinux_abi::arch::x86_64::segment::{CPUNODE_BITS, CPUNODE_SEGMENT};
 use liblinux_abi::image::layout::PAGE_SIZE;
@@ -118,7 +118,7 @@ impl Floors {
         let page = unsafe { mmap_anonymous(None, whole, access, MapFlags::MAP_PRIVATE) }.expect("a page");
         // SAFETY: the code is `size` bytes long and the page new; the code has no address in it.
         unsafe { page.cast::<u8>().as_ptr().copy_from_nonoverlapping(start, size) };
-        // SAFETY: nobody writes to the page from here on.
+        // SAFETY: no code writes to the page from here on.
         unsafe { mprotect(page, PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC) }
             .expect("executable");
         Self(page.cast())

@@ -4,7 +4,7 @@
 //! makes the same one, but for `eventfd` and `inotify_init`, which cannot be: what they make is closed. `getdents` starts
 //! at the folder's beginning each time. `fork` and `pause` are not measured.
 //!
-//! Three calls are no functions because the newer calls take longer, whatever is round them. Rows without a target say
+//! Three calls are not functions because the newer calls take longer, whatever is round them. Rows without a target say
 //! how much: the bare newer call over the bare old one.
 //!
 //! # Invariants
@@ -30,7 +30,7 @@ const TARGET: f64 = 1.05;
 /// `AT_FDCWD`.
 const HERE: usize = -100_isize as usize;
 
-/// A descriptor number that nobody else uses.
+/// A descriptor number that no other code uses.
 const FREE: usize = 900;
 
 /// What is done beside the call.

@@ -20,7 +20,7 @@ pub struct Row {
     pub reference: &'static str,
     /// The least code that could do the same.
     pub floor: &'static str,
-    /// Nanoseconds of a call of ours.
+    /// Nanoseconds of a call of our image.
     pub ours_ns: Spread,
     /// Nanoseconds of a call of the reference.
     pub reference_ns: Spread,
@@ -28,7 +28,7 @@ pub struct Row {
     pub floor_ns: Spread,
     /// Ours over the reference.
     pub ratio: Spread,
-    /// What the ratio should be at most; none if a floor is in the place of ours.
+    /// The highest good ratio; none if a floor is in our place.
     pub target: Option<f64>,
     /// Ours over the floor.
     pub floor_ratio: Spread,

@@ -49,7 +49,7 @@ pub fn set_area(area: u64) -> u64 {
     HANDLED.get()
 }
 
-/// Where the handler behind goes on after the next signal that it sees in this thread.
+/// Where the handler behind continues after the next signal that it sees in this thread.
 pub fn resume_at(address: u64) {
     install();
     SEEN.set(None);
@@ -112,7 +112,7 @@ fn next(
 ) {
     // SAFETY: the kernel gave it to the handler.
     let code = unsafe { (*information).si_code };
-    // SAFETY: as above; nobody else has it.
+    // SAFETY: as above; no other code has it.
     let registers = unsafe { &mut (*context).uc_mcontext.gregs };
     let register = |index: c_int| registers[index as usize].cast_unsigned();
     SEEN.set(Some(Seen {
@@ -126,7 +126,7 @@ fn next(
         is_untouched,
     }));
     match RESUME.take() {
-        // Nobody expects it: it happens again, and ends the process.
+        // The test does not expect it: it happens again, and ends the process.
         0 => {
             // SAFETY: changes the action of the signal that is being handled.
             unsafe { libc::signal(signal, libc::SIG_DFL) };

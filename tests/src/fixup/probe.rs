@@ -69,7 +69,7 @@ impl Probe {
         // SAFETY: the probes below are all between the two symbols.
         let probes = unsafe { std::slice::from_raw_parts(first, len) };
         let found = probes.iter().find(|probe| probe.name() == name);
-        found.unwrap_or_else(|| panic!("there is no probe {name}"))
+        found.unwrap_or_else(|| panic!("no probe is called {name}"))
     }
 
     /// Its name.

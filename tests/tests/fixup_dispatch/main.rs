@@ -68,7 +68,7 @@ fn apart() -> u64 {
     NEXT.fetch_add(1 << 20, Relaxed)
 }
 
-/// What the kernel reports where there is no fixup, as the handler behind sees it. The registers at that time, too.
+/// The kernel's report of a fault without a fixup, as the handler behind sees it. The registers at that time, too.
 fn without_a_fixup(probe: &Probe, argument: u64, area: Area) -> (Seen, Registers) {
     handler::set_area(area.address);
     handler::resume_at(probe.landing);

@@ -74,7 +74,7 @@ fn entry(at: u64, start: u64, len: u32, landing: u64) {
 /// Writes to the test's own memory.
 fn write(address: u64, bytes: &[u8]) {
     let target: *mut u8 = std::ptr::with_exposed_provenance_mut(address as usize);
-    // SAFETY: the caller mapped it, writable, and nobody else uses it.
+    // SAFETY: the caller mapped it, writable, and no other code uses it.
     unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
 }
 
@@ -121,7 +121,7 @@ fn what_took_the_place_of_a_text_never_lands() {
     assert_eq!(area.register(&mapped.dso), 0, "in place of the stale one");
     assert_eq!(mapped.call(LOAD, 64), PAGE_FAULT, "again");
 
-    // A table that is gone is no table.
+    // A table that was unmapped has no entries.
     unmap(mapped.dso.table, PAGE_SIZE);
     handler::resume_at(elsewhere.pages + LOAD + 8);
     mapped.call(LOAD, 64);

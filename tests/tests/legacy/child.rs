@@ -114,7 +114,7 @@ impl Drop for Child {
             let _ = kill(self.pid, Signal::SIGKILL);
             let _ = waitpid(self.pid, None);
         }
-        // SAFETY: nobody refers to the mapping any more. An error would leave it mapped, which does no harm.
+        // SAFETY: no reference to the mapping remains. An error would leave it mapped, which does no harm.
         let _ = unsafe { munmap(self.numbers.cast(), size_of::<Numbers>()) };
     }
 }

@@ -25,7 +25,7 @@ impl Buffer {
         let memory = memory.expect("memory");
         // SAFETY: the page behind the buffer is part of the mapping.
         let last = unsafe { memory.byte_add(BUFFER) };
-        // SAFETY: nobody uses it.
+        // SAFETY: no other code uses it.
         unsafe { mprotect(last, PAGE_SIZE, ProtFlags::PROT_NONE) }.expect("a page without access");
         Self { start: memory.as_ptr().cast() }
     }
@@ -36,7 +36,7 @@ impl Buffer {
     }
 }
 
-/// Reads the whole folder in pieces; each result, and the bytes of the entries without those that nobody writes.
+/// Reads the whole folder in pieces; each result, and the bytes of the entries without those that neither side writes.
 fn read(
     function: Function,
     folder: &File,

@@ -1,4 +1,4 @@
-//! Why `poll` and `select` are no functions over newer calls: what the newer calls cannot do, seen on this kernel.
+//! Why `poll` and `select` are not functions over newer calls: the limits of the newer calls, seen on this kernel.
 
 use crate::Function;
 use crate::child::Child;
@@ -90,7 +90,7 @@ fn a_stop_ends_select_with_a_timeval_that_cannot_be_written() {
     let page = unsafe { mmap_anonymous(None, size, protection, MapFlags::MAP_PRIVATE) }.expect("a page");
     // SAFETY: the page is ours and writable.
     unsafe { page.cast::<[i64; 2]>().write([100, 0]) };
-    // SAFETY: nobody writes to it any more.
+    // SAFETY: no code writes to it any more.
     unsafe { mprotect(page, size.get(), ProtFlags::PROT_READ) }.expect("a read-only page");
     let child = Child::start(|numbers| {
         numbers[0].store(1, SeqCst);

@@ -17,8 +17,8 @@ mod kept;
 mod waits;
 
 use liblinux_abi::syscall::find;
+use liblinux_tests::arch::landing::resume_faults;
 use liblinux_tests::image::Image;
-use liblinux_tests::landing::resume_faults;
 use nix::errno::Errno;
 use std::sync::LazyLock;
 

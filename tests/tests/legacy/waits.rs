@@ -1,4 +1,4 @@
-//! Calls that wait, under signals: which are interrupted, which go on, and that none loses its arguments.
+//! Calls that wait, under signals: which are interrupted, which continue, and that none loses its arguments.
 
 use crate::Function;
 use crate::child::{Child, NUMBERS, Numbers};
@@ -38,7 +38,7 @@ enum Event {
 const EVENTS: [Event; 4] =
     [Event::Handled(SaFlags::empty()), Event::Handled(SaFlags::SA_RESTART), Event::Ignored, Event::Stopped];
 
-/// Has a child make a call, and `event` happen in it; `release` ends the wait of one that goes on.
+/// Has a child make a call, and `event` happen in it; `release` ends the wait of one that continues.
 fn disturb(
     function: Function,
     arguments: [usize; 6],
@@ -81,7 +81,7 @@ fn disturb(
     {
         child.poll(|| child.numbers()[RESULT] != 0, "a handler did not end its wait");
     }
-    // Time to be wrong: a call that should go on would be over.
+    // Time to be wrong: a call that should continue would be over.
     std::thread::sleep(Duration::from_millis(50));
     if child.numbers()[RESULT] == 0 {
         release(&child);

@@ -8,8 +8,8 @@ use liblinux_abi::kernel::datapage::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData,
     DataPage,
 };
+use liblinux_tests::arch::stepper::Stepper;
 use liblinux_tests::image::Image;
-use liblinux_tests::stepper::Stepper;
 use liblinux_tests::synthetic::{Clocksource, Moment};
 use std::fs::File;
 use std::mem::offset_of;

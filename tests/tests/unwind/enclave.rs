@@ -4,7 +4,7 @@ use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
 use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
 use liblinux_abi::image::export::SGX_ENTER_ENCLAVE;
 use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
-use liblinux_tests::stepper::{Next, Stepper, Stop};
+use liblinux_tests::arch::stepper::{Next, Stepper, Stop};
 use nix::libc::user_regs_struct;
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt as _;

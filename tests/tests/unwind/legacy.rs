@@ -4,7 +4,7 @@ use crate::walk::{REFUSED, Walk};
 use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_abi::syscall::legacy::{DIRENT_MIN, DIRENT_RECLEN, MICROSECONDS, STACK};
-use liblinux_tests::stepper::Stepper;
+use liblinux_tests::arch::stepper::Stepper;
 
 const ONES: [u64; 6] = [u64::MAX; 6];
 const BAD: i64 = -(EFAULT as i64);

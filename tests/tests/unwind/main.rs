@@ -1,6 +1,6 @@
 //! Unwinding from every instruction of every function of the image.
 //!
-//! A child runs the image's code one instruction at a time ([`liblinux_tests::stepper`]); before each, the frames up to
+//! A child runs the image's code one instruction at a time ([`liblinux_tests::arch::stepper`]); before each, the frames up to
 //! the caller are unwound by the image's own `.eh_frame`, and must give back the caller's place, stack and registers.
 //! But for signals, no system call is made: the tracer answers in the kernel's place, so stubs that would block, end the
 //! process or change the machine are stepped like all others.
@@ -22,10 +22,10 @@ mod stubs;
 mod walk;
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
-use liblinux_tests::code::Code;
+use liblinux_tests::arch::code::Code;
+use liblinux_tests::arch::stepper::{Call, Next, Stepper};
+use liblinux_tests::arch::unwinder::Unwinder;
 use liblinux_tests::image::Image;
-use liblinux_tests::stepper::{Call, Next, Stepper};
-use liblinux_tests::unwinder::Unwinder;
 use object::{Object as _, ObjectSection as _};
 use std::collections::{BTreeMap, BTreeSet};
 use walk::Walk;

@@ -8,7 +8,7 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     for result in [42, 0, -11] {
         let page = walk.page();
         let mut made = |name: &str, arguments: &[u64], word: (usize, u64)| {
-            let write = |stepper: &liblinux_tests::stepper::Stepper<'_>| {
+            let write = |stepper: &liblinux_tests::arch::stepper::Stepper<'_>| {
                 stepper.write(page, &[0; CLONE_ARGS_SIZE_VER0]);
                 stepper.write(page + word.0, &word.1.to_ne_bytes());
             };

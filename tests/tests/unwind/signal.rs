@@ -3,8 +3,8 @@
 //! Here the kernel takes part: it makes the signal frame, and `rt_sigreturn` undoes it.
 
 use crate::walk::Walk;
-use liblinux_tests::stepper::Next;
-use liblinux_tests::unwinder::Frame;
+use liblinux_tests::arch::stepper::Next;
+use liblinux_tests::arch::unwinder::Frame;
 use nix::sys::signal::Signal;
 use std::arch::naked_asm;
 

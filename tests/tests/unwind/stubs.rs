@@ -4,7 +4,7 @@ use crate::walk::{REFUSED, Walk, answer};
 use liblinux_abi::image::export::{SYSCALL, standard};
 use liblinux_abi::image::layout::slot;
 use liblinux_abi::syscall::{Kind, SYSCALLS};
-use liblinux_tests::stepper::Call;
+use liblinux_tests::arch::stepper::Call;
 
 const ONES: [u64; 6] = [u64::MAX; 6];
 

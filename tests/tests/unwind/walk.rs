@@ -2,10 +2,10 @@
 
 use crate::Place;
 use liblinux_abi::image::layout::PAGE_SIZE;
-use liblinux_tests::code::Code;
+use liblinux_tests::arch::code::Code;
+use liblinux_tests::arch::stepper::{Call, Next, Stepper, Stop};
+use liblinux_tests::arch::unwinder::Unwinder;
 use liblinux_tests::image::Image;
-use liblinux_tests::stepper::{Call, Next, Stepper, Stop};
-use liblinux_tests::unwinder::Unwinder;
 use nix::libc::user_regs_struct;
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
         self.page.0.as_ptr().addr()
     }
 
-    /// Makes the call, and again until each instruction with a landing that it comes to has faulted once in some call;
+    /// Makes the call, and again until each instruction with a landing that it reaches has faulted once in some call;
     /// what it returned when none did. `prepare` writes memory before each.
     pub(crate) fn call_to(
         &mut self,

@@ -9,12 +9,6 @@
 //!
 //! 1. A record counts only if it names this process and this number.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result};
 use liblinux::Vdso;
 use liblinux_abi::kernel::errno::{ENOENT, ENOSYS};
@@ -22,6 +16,11 @@ use liblinux_guest::filter::{self, Answer};
 use liblinux_guest::ktap::Ktap;
 use liblinux_guest::query::Query;
 use nix::libc;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// `AUDIT_SECCOMP` of `include/uapi/linux/audit.h`.
 const RECORD: &str = "type=1326";

@@ -5,10 +5,10 @@
 //! When everything blocks it writes its process id to `FOLDER/ready`. When `FOLDER/go` appears the main thread ends each
 //! call, collects what it returned, and writes `FOLDER/report`: one line `name result` per thread.
 //!
-//! It also has a child that has ended and that nobody waited for: a line of the report has the child's exit status.
+//! It also has a child that has ended and that it has not waited for. A line of the report has the child's exit status.
 //!
 //! With `fixups` it has attached an area in which itself and code made at run time are registered, and no signal handler:
-//! two lines of the report say what faults came to, `load` of the program's own and `jit`. Without an area a fault ends it.
+//! two lines of the report have the results of faults, `load` of the program's own and `jit`. Without an area a fault ends it.
 //!
 //! # Invariants
 //!
@@ -17,14 +17,6 @@
 //!    time-out cannot be restarted in a restored process.
 
 #![expect(unsafe_code, reason = "calls addresses of the image")]
-
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::{Vdso, probe};
@@ -37,6 +29,13 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sig
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use procfs::process::Process;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often the main thread looks for `go`.
 const TICK: Duration = Duration::from_millis(10);
@@ -97,7 +96,7 @@ fn run() -> Result<()> {
     let way = match name.as_str() {
         "syscalls" => Way::Syscalls,
         "entries" | "fixups" => {
-            let image = Image::of(&Process::myself()?)?.context("there is no image")?;
+            let image = Image::of(&Process::myself()?)?.context("this process has no image")?;
             for name in ["read", "futex", "nanosleep", "poll", "epoll_wait", "wait4"] {
                 ensure!(image.offset(&format!("__vdso_{name}")).is_some(), "the image has no {name}");
             }
@@ -294,7 +293,7 @@ impl Calls {
             pipe.write_all(b"x")?;
         }
         WORD.store(1, SeqCst);
-        // SAFETY: wakes whoever waits for the word.
+        // SAFETY: wakes the thread that waits for the word.
         unsafe { bare::call("futex", [WORD.as_ptr().expose_provenance() as u64, 129, 1, 0, 0, 0]) };
         kill(self.child, Signal::SIGKILL)?;
         let mut report = String::new();

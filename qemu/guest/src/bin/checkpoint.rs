@@ -1,8 +1,8 @@
 //! Checkpoints of the program `blocked` by Debian's CRIU, and what it returns after its restore.
 //!
 //! - `checkpoint cycle WAY COUNT`: dumps and restores it so often in this guest.
-//! - `checkpoint dump WAY ...`: dumps it to the kept folder, once for each way, for guests that follow.
-//! - `checkpoint restore WAY`: restores what an earlier guest kept.
+//! - `checkpoint dump WAY ...`: dumps it to `/kept`, once for each way, for guests that follow.
+//! - `checkpoint restore WAY`: restores a dump of an earlier guest.
 //! - `checkpoint refuse WAY`: finds that it cannot be restored here, and that CRIU says why.
 //!
 //! Prints KTAP: a line per step, and one per blocked call.
@@ -10,14 +10,6 @@
 //! # Invariants
 //!
 //! 1. A call whose result is not in the report fails.
-
-use std::fs;
-use std::io;
-use std::ops::RangeInclusive;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_guest::criu::{self, Checkpoint};
@@ -28,6 +20,13 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use std::fs;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Where the program leaves its files.
 const PLACE: &str = "/tmp/blocked";
@@ -123,7 +122,7 @@ fn run(words: &[&str]) -> Result<bool> {
     Ok(list.failures() == 0)
 }
 
-/// What CRIU expects of a machine: the loopback device up, and orphans that come to us.
+/// What CRIU expects of a machine: the loopback device up, and a process that adopts orphans.
 fn prepare() -> Result<()> {
     let up = Command::new("/bin/busybox").args(["ip", "link", "set", "lo", "up"]).status()?;
     ensure!(up.success(), "cannot bring the loopback device up: {up}");
@@ -214,7 +213,7 @@ fn nothing_left() -> Result<(), String> {
 
 /// Ends the program's calls and compares what they returned.
 fn report(list: &mut Ktap<'_>, way: &str, pid: Pid) -> Result<()> {
-    fs::write(Path::new(PLACE).join("go"), "").context("cannot tell the program to go on")?;
+    fs::write(Path::new(PLACE).join("go"), "").context("cannot tell the program to continue")?;
     let report = await_file("report");
     for (name, expected) in results(way) {
         let result = report.as_ref().map_err(|error| format!("{error:#}")).and_then(|report| {
@@ -222,7 +221,7 @@ fn report(list: &mut Ktap<'_>, way: &str, pid: Pid) -> Result<()> {
             match line {
                 Some(result) if result == expected.to_string() => Ok(()),
                 Some(result) => Err(format!("{name} returned {result} and not {expected}")),
-                None => Err(format!("there is no result of {name}")),
+                None => Err(format!("the report has no result of {name}")),
             }
         });
         list.test(name, &result.into())?;

@@ -10,13 +10,6 @@
 
 #![expect(unsafe_code, reason = "makes system calls by the image")]
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-
 use anyhow::{Context, Result, bail, ensure};
 use liblinux::fixup::Fixups;
 use liblinux::{Errno, Vdso, probe};
@@ -24,6 +17,12 @@ use liblinux_guest::ktap::Ktap;
 use liblinux_guest::limit;
 use liblinux_guest::plugin::Plugin;
 use nix::sys::signal::Signal;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 /// The word by which this program starts itself to break the rule that it has made.
 const TRIP: &str = "--trip";
@@ -162,7 +161,7 @@ fn says(folder: &Path, command: &[&str], expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Code in memory that was mapped on top of an arena without a word is not covered, whoever looks fixups up.
+/// Code in memory that was mapped on top of an arena is not covered, neither by the kernel nor by `dispatch`.
 fn forgets(folder: &Path, name: &str) -> Result<()> {
     let output = Command::new(folder.join(name)).arg("--forget").output().context(name.to_owned())?;
     let end = output.status.signal();
@@ -175,7 +174,7 @@ fn one_line(text: &str) -> String {
     text.trim_end().replace('\n', " | ")
 }
 
-/// This program, in Rust, and the plugin, in C, find each other's area, whoever comes first.
+/// This program, in Rust, and the plugin, in C, find each other's area, in either order.
 fn shares(folder: &Path) -> Result<()> {
     let vdso = Vdso::find()?;
     let bad = 8 as *const u8;
@@ -262,7 +261,7 @@ fn compare(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// Pins the origin of system calls and goes on as an ordinary program does.
+/// Pins the origin of system calls and continues as an ordinary program does.
 fn trip() -> ExitCode {
     match Vdso::find().map(|vdso| vdso.pin_origin()) {
         Ok(Ok(())) => match fs::metadata("/") {

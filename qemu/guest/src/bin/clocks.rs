@@ -3,11 +3,10 @@
 //! `Instant` has no absolute value, so what is bracketed is the time between two of them: it is at least the time from
 //! after the first to before the second, and at most from before the first to after the second.
 
-use std::process::ExitCode;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
 use liblinux_guest::bare;
 use liblinux_guest::bracket::Bracket;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 const ROUNDS: usize = 500;
 

@@ -1,4 +1,4 @@
-//! Calls `__vdso_sgx_enter_enclave` where there is no enclave, and looks at what it reports.
+//! Calls `__vdso_sgx_enter_enclave` without an enclave, and looks at what it reports.
 //!
 //! A processor without SGX raises #UD at `enclu`, one with it raises #GP or #PF for the enclave that does not exist. Both
 //! arrive through the image's exception table, as an exception inside an enclave would: this needs the kernel whose
@@ -12,13 +12,6 @@
 
 #![expect(unsafe_code, reason = "calls an address, with bad pointers")]
 
-use std::arch::x86_64::__cpuid_count;
-use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::process::ExitCode;
-use std::ptr::{NonNull, null_mut};
-use std::sync::Mutex;
-
 use anyhow::{Context, Result};
 use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
 use liblinux_abi::image::export::SGX_ENTER_ENCLAVE;
@@ -28,6 +21,12 @@ use liblinux_guest::image::Image;
 use liblinux_guest::ktap::Ktap;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use procfs::process::Process;
+use std::arch::x86_64::__cpuid_count;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Mutex;
 
 /// `vdso_sgx_enter_enclave_t`.
 type Enter = extern "C" fn(u64, u64, u64, u32, u64, u64, *mut EnclaveRun) -> i64;
@@ -205,7 +204,7 @@ fn bad_structures(enter: Enter) -> Finding {
     let pages = pages.map_err(|error| error.to_string())?;
     let first = pages.cast::<u8>().as_ptr();
     let second = NonNull::new(first.wrapping_add(PAGE_SIZE)).ok_or("no second page")?;
-    // SAFETY: nobody uses the page.
+    // SAFETY: no other code uses the page.
     unsafe { mprotect(second.cast(), PAGE_SIZE, ProtFlags::PROT_NONE) }.map_err(|error| error.to_string())?;
     let nowhere = [0, PAGE_SIZE - 1, 1 << 63, 0x0000_8000_0000_0000, 0xffff_8880_0000_0000];
     let nowhere = nowhere.map(std::ptr::with_exposed_provenance_mut::<u8>);
@@ -216,7 +215,7 @@ fn bad_structures(enter: Enter) -> Finding {
         equal(&format!("{run:?}"), call(enter, function, run), -EFAULT as i64)?;
     }
     // What is readable but cannot record the exception. A page of zeros is a structure without a handler.
-    // SAFETY: nobody uses the page.
+    // SAFETY: no other code uses the page.
     unsafe { mprotect(pages, PAGE_SIZE, ProtFlags::PROT_READ) }.map_err(|error| error.to_string())?;
     equal("a structure that is read-only", call(enter, EENTER, first.cast()), -EFAULT as i64)
 }

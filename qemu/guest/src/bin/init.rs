@@ -8,12 +8,11 @@
 //!
 //! 1. As process 1 it never returns and never panics past [`guest`]: the guest powers off in any event.
 
+use anyhow::Result;
+use liblinux_guest::{handover, machine, namespace, session, verdict};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-
-use anyhow::Result;
-use liblinux_guest::{kept, machine, namespace, session, verdict};
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
@@ -40,7 +39,7 @@ fn guest() {
     let mut port =
         match machine::mount_all().and_then(|()| machine::open_port(liblinux_protocol::port::VERDICT)) {
             Ok(port) => port,
-            // There is nobody else to tell; the host notices the silence.
+            // No other reader is left to tell; the host notices the silence.
             Err(error) => return eprintln!("init: {error:#}"),
         };
     let why = match catch_unwind(AssertUnwindSafe(|| tell(&mut port))) {
@@ -67,7 +66,7 @@ fn tell(port: &mut dyn Write) -> Result<()> {
             machine::start_processors()?;
             namespace::enter_if_asked()?;
             verdict::run(&case, port, &mut machine::reap_orphans).map(drop)?;
-            kept::send()?;
+            handover::send()?;
         }
         Err(error) => verdict::give_up(port, &format!("/case: {error:#}"))?,
     }

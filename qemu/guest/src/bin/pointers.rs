@@ -10,10 +10,6 @@
 
 #![expect(unsafe_code, reason = "maps pages and calls addresses")]
 
-use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::process::ExitCode;
-
 use anyhow::{Context, Result};
 use liblinux_abi::kernel::clock;
 use liblinux_abi::kernel::errno::EFAULT;
@@ -21,6 +17,9 @@ use liblinux_guest::image::Image;
 use liblinux_guest::ktap::{Ktap, Outcome};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use procfs::process::Process;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
 
 const PAGE_SIZE: usize = liblinux_abi::image::layout::PAGE_SIZE;
 
@@ -151,7 +150,7 @@ fn arguments() -> Result<Vec<Argument>> {
 /// Addresses at which `size` bytes cannot be written; a size of 0 leaves out those that only a size makes bad.
 fn bad_pointers(size: usize) -> Result<Vec<Bad>> {
     let gone = map(ProtFlags::PROT_NONE)?;
-    // SAFETY: mapped just now, for nobody.
+    // SAFETY: mapped just now; no other code uses it.
     unsafe { munmap(std::ptr::NonNull::new(gone as *mut _).context("a page at 0")?, PAGE_SIZE) }?;
     let mut all = vec![
         Bad { kind: "null", address: 0 },
@@ -191,7 +190,7 @@ fn map_pair() -> Result<usize> {
     }?;
     // SAFETY: inside the mapping.
     let second = unsafe { pages.byte_add(PAGE_SIZE) };
-    // SAFETY: mapped just now, for nobody.
+    // SAFETY: mapped just now; no other code uses it.
     unsafe { munmap(second, PAGE_SIZE) }?;
     Ok(pages.as_ptr().addr())
 }

@@ -6,16 +6,9 @@
 //! # Invariants
 //!
 //! 1. Whose hit it was is seen, not asked: with SIGSEGV blocked a hit is the kernel's, or the process ends.
-//! 2. A filter answers for the calls without numbers alone, so what fails, fails for want of them.
+//! 2. A filter refuses private calls alone, so every failure is one of these.
 
 #![expect(unsafe_code, reason = "faults, forks, and makes system calls by the image")]
-
-use std::io;
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::ptr::{null, null_mut};
-use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use liblinux::fixup::Fixups;
@@ -29,6 +22,12 @@ use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::ptr::{null, null_mut};
+use std::sync::LazyLock;
 
 static VDSO: LazyLock<Vdso> = LazyLock::new(|| Vdso::find().expect("an image"));
 
@@ -166,7 +165,7 @@ fn ensure_misses(body: impl Fn() -> bool) -> Result<()> {
             let end = waitpid(child, None)?;
             ensure!(
                 matches!(end, WaitStatus::Signaled(_, Signal::SIGSEGV, _)),
-                "a fault that is nobody's: {end:?}"
+                "a fault that no entry covers: {end:?}"
             );
             Ok(())
         }
@@ -187,7 +186,7 @@ fn faults(function: Function) -> impl Fn() -> bool {
     move || function.call() == jit::ADDRESS
 }
 
-/// The filter is there before anybody joins: the client takes a handler, and nothing is the kernel's.
+/// The filter is there before any registration: the client takes a handler, and nothing is the kernel's.
 fn before(answer: Answer) -> Result<()> {
     let Answer::Errno(number) = answer else { bail!("a filter that answers") };
     ensure!(query()? == -i64::from(libc::ENOENT), "something is attached: {}", query()?);
@@ -195,7 +194,7 @@ fn before(answer: Answer) -> Result<()> {
     ensure!(query()? == -i64::from(number), "the kernel answers: {}", query()?);
     let earlier = handler()?;
     let fixups = Fixups::of_process(&VDSO)?;
-    ensure!(!fixups.by_kernel() && handler()? != earlier, "there is no handler");
+    ensure!(!fixups.by_kernel() && handler()? != earlier, "the client has no handler");
     let registration = fixups.register_own()?;
     probes_work()?;
     ensure_hits(false, own_fault)?;
@@ -223,7 +222,7 @@ fn after(answer: Answer) -> Result<()> {
     ensure_hits(true, faults(early))?;
     ensure!(fixups.area() == area, "another area");
     let here = Fixups::of_process(&VDSO)?;
-    ensure!(!here.by_kernel() && here.area() == area, "whoever comes now finds another area");
+    ensure!(!here.by_kernel() && here.area() == area, "a later registration finds another area");
     let again = here.register_own().err().context("registered twice")?;
     ensure!(again.name() == Some("EEXIST"), "registered twice: {again}");
     ensure!(fixups.lookup(late.text_start())?.is_some(), "the late text is not found");
@@ -239,7 +238,7 @@ fn after(answer: Answer) -> Result<()> {
     ensure_hits(true, own_fault)
 }
 
-/// The kernel stays behind in the old area when the registry moves, and goes on with what is there.
+/// The kernel stays behind in the old area when the registry moves, and continues to read the rows of it.
 fn grows(answer: Answer) -> Result<()> {
     let fixups = jit::by_kernel(&VDSO)?;
     let _registration = fixups.register_own()?;
@@ -284,7 +283,7 @@ fn refuses_handlers(answer: Answer) -> Result<()> {
     let fixups = jit::by_kernel(&VDSO)?;
     let _registration = fixups.register_own()?;
     filter::set(&VDSO, answer, Some(Call::rt_sigaction))?;
-    let error = Function::register(&fixups).err().context("registered, for nobody")?;
+    let error = Function::register(&fixups).err().context("registered, although the kernel refused")?;
     let error = error.downcast_ref::<Errno>().context("no error number")?;
     ensure!(error.number() == number, "{error}");
     let own = probe::read(std::ptr::without_provenance::<u8>(8)).err().context("no fault")?.ip;

@@ -9,14 +9,13 @@
 //!
 //! 1. A line counts only if it has this boot's number.
 
-use std::io;
-use std::process::{Command, ExitCode};
-use std::{env, fs, thread};
-
 use anyhow::{Context, Result, ensure};
 use liblinux_abi::kernel::errno::{ENOENT, ENOSYS};
 use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::query::Query;
+use std::io;
+use std::process::{Command, ExitCode};
+use std::{env, fs, thread};
 
 /// Where strace writes.
 const LOG: &str = "/tmp/strace";
@@ -46,7 +45,7 @@ fn run() -> Result<bool> {
     let followed = strace(&["-f"])?;
     let counted = strace(&["-f", "-c"])?;
     ensure!(followed.contains("execve") && counted.contains("execve"), "strace wrote\n{followed}\n{counted}");
-    // A line that another thread's call came into has the name again where it goes on.
+    // A line that another thread's call interrupted has the name again where it continues.
     let with =
         |result: &str| followed.lines().filter(|line| line.contains(&name) && line.ends_with(result)).count();
 

@@ -9,9 +9,6 @@
 
 #![expect(unsafe_code, reason = "the sweep calls addresses")]
 
-use std::io::{self, Write};
-use std::process::ExitCode;
-
 use anyhow::{Context, Result};
 use liblinux_abi::syscall::Kind;
 use liblinux_guest::bare;
@@ -20,6 +17,8 @@ use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::sweep::{self, Legacy, Scope};
 use liblinux_protocol::report::NOT_CARRIED;
 use procfs::process::Process;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 /// The word on the kernel's command line that has it refuse legacy calls.
 const LEGACY_OFF: &str = "legacy_syscalls=off";
@@ -53,7 +52,7 @@ fn run(out: &mut dyn Write) -> Result<bool> {
         list.test("legacy calls are made", &legacy_is_made().into())?;
         return Ok(list.failures() == 0);
     }
-    // A guest is recognized by our init; anything else is somebody's machine.
+    // A guest is recognized by our init; anything else is a developer's machine.
     let scope = if nix::unistd::getppid().as_raw() == 1
         && std::path::Path::new(liblinux_protocol::case::FILE).exists()
     {

@@ -2,7 +2,7 @@
 //!
 //! Some distributions start with level 1, at which a process is traced by its ancestors or by whom it has named itself
 //! (`PR_SET_PTRACER`). The runner's tracer is neither parent nor ancestor of the program, so it works there only because it is
-//! named; level 2 is for who may trace anybody, and level 3 for nobody.
+//! named; level 2 allows only privileged tracers, and level 3 none.
 //!
 //! At each level a process tries to trace one that has not named it, which shows that the level is in force. Then the
 //! runner runs a shell and, through it, a program that shows its own memory map: by a user who may do nothing special, and
@@ -15,16 +15,15 @@
 //! 1. Level 3 comes last: no one may lower it.
 //! 2. The kernel of the guest maps its own image, so the runner's is told apart by the name of its mapping.
 
-use std::fs;
-use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
-
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_guest::ktap::Ktap;
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use nix::unistd::Pid;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
 
 /// Where the level is.
 const LEVEL: &str = "/proc/sys/kernel/yama/ptrace_scope";

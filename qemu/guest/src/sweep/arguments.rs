@@ -7,17 +7,12 @@
 //!
 //! 1. No set makes a call block, and none reaches beyond the child but to the sweep's own folder.
 
+use super::descriptors::{EPOLL, FILE, FOLDER, HERE, PIPE_READER, PIPE_WRITER, SOCKET, TIMER};
+use super::exceptions;
+use Argument::{Buffer, Ready, Text, Value, Vector, Zeros};
 use std::ffi::CStr;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-
-use liblinux_abi::syscall::legacy::AT_FDCWD;
-
-use super::child::BUFFER;
-use super::descriptors::{EPOLL, FILE, FOLDER, PIPE_READER, PIPE_WRITER, SOCKET, TIMER};
-use super::exceptions;
-
-use Argument::{Buffer, Ready, Text, Value, Vector, Zeros};
 
 /// One argument.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +35,11 @@ pub(super) enum Argument {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Set([Argument; 6]);
 
-/// A value that is no pointer, no descriptor and no combination of flags.
+/// A value that is not a pointer, not a descriptor and not a combination of flags.
 const ONES: u64 = u64::MAX;
-/// In place of a descriptor: names are those of the working folder.
-pub(super) const HERE: u64 = (AT_FDCWD as i64).cast_unsigned();
+
+/// Bytes of the buffer that calls are given.
+pub(super) const BUFFER: usize = 4096;
 
 /// What the buffer holds before each call: zeros, and at 2048 a length of 128 for calls that read one.
 pub(super) const BUFFER_BEFORE: [u8; BUFFER] = {
@@ -112,7 +108,7 @@ pub(super) fn sets(call: &str) -> Vec<Set> {
     default.into_iter().chain(more).collect()
 }
 
-/// 32 bytes that are no times: as microseconds they are more than a second.
+/// 32 bytes that are not times: as microseconds they are more than a second.
 const NO_TIME: &CStr = c"these bytes are no times of files";
 
 /// Calls and arguments with which they do something. Arguments that are not listed are zero.

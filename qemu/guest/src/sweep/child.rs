@@ -4,31 +4,29 @@
 //!
 //! 1. Between `fork` and its end the child only makes bare system calls and touches [`Memory`]: the parent may have other
 //!    threads, whose locks (the allocator's, say) stay taken forever in the child.
-//! 2. At the call every child has the same descriptors, whatever the parent had open: those of [`super::arguments`].
-//! 3. The parent reads [`Memory`] only when the child is gone, so nobody writes meanwhile.
+//! 2. At the call every child has the same descriptors, whatever the parent had open: those of [`descriptors`].
+//! 3. The parent reads [`Memory`] only when the child is gone, so it is not written to meanwhile.
 //! 4. A child lives [`PATIENCE`] at most.
 
 #![expect(unsafe_code, reason = "fork, shared memory and raw system calls")]
 
-use std::io;
-use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
-use std::ptr::NonNull;
-use std::time::Duration;
-
+use super::arguments::{self, BUFFER, Set};
+use super::descriptors;
+use super::folder::Folder;
+use super::{exceptions, newer};
+use crate::arch::{self, Frame};
+use crate::bare::number;
 use liblinux_abi::syscall::Syscall;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-
-use super::arguments::{self, Set};
-use super::descriptors;
-use super::folder::Folder;
-use super::{exceptions, newer};
-use crate::arch::{self, Frame};
-use crate::bare::number;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::ptr::NonNull;
+use std::time::Duration;
 
 /// `F_GETFD` and `F_GETFL` of `include/uapi/asm-generic/fcntl.h`.
 const F_GETFD: u64 = 1;
@@ -49,9 +47,6 @@ const UNKNOWN_STATUS: i32 = UNKNOWN as i32;
 
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Bytes of the buffer that calls are given.
-pub(super) const BUFFER: usize = 4096;
 
 /// How a call is made.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +128,7 @@ impl Area {
 
     /// Clears everything for the next child.
     fn clear(&self) {
-        // SAFETY: the mapping is this large and nobody else looks at it (invariant 3); zeros are a valid `Memory`.
+        // SAFETY: the mapping is this large and no child looks at it (invariant 3); zeros are a valid `Memory`.
         unsafe { self.memory.write_bytes(0, 1) };
     }
 
@@ -267,7 +262,7 @@ unsafe fn live(memory: *mut Memory, folder: &Folder, call: &Syscall, set: &Set, 
     end(0)
 }
 
-/// What is left of the call in this process.
+/// The effects of the call that remain in this process.
 fn traces() -> [i64; TRACES] {
     let mut traces = [0; TRACES];
     let flags = DESCRIPTORS.iter().flat_map(|descriptor| [[*descriptor, F_GETFD], [*descriptor, F_GETFL]]);

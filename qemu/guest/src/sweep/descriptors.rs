@@ -6,13 +6,14 @@
 
 #![expect(unsafe_code, reason = "descriptors are made by bare system calls, at numbers of our choice")]
 
-use std::ffi::CStr;
-
-use super::arguments::HERE;
 use super::folder::Folder;
 use crate::arch;
 use crate::bare::{CLOCK_MONOTONIC, number};
+use liblinux_abi::syscall::legacy::AT_FDCWD;
+use std::ffi::CStr;
 
+/// In place of a descriptor: names are those of the working folder.
+pub(super) const HERE: u64 = (AT_FDCWD as i64).cast_unsigned();
 /// `file`, opened for reading and writing.
 pub(super) const FILE: u64 = 100;
 /// `still`, opened for reading.

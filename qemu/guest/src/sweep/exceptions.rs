@@ -4,7 +4,14 @@
 //!
 //! 1. Every name is a row of the system-call table that is compared otherwise (a test looks).
 
-use super::Scope;
+/// Where the sweep runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A developer's machine.
+    Host,
+    /// A guest, which is gone afterwards.
+    Guest,
+}
 
 /// What is different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,9 +117,9 @@ pub(super) const EXCEPTIONS: &[(&str, Exception, &str)] = &[
     ("umount2", SkipOnHost, "concerns the whole machine"),
 
     ("kill", NoDefault, "process -1 is every process"),
-    ("msgget", NoDefault, "flags of all ones create a queue that nobody removes"),
-    ("semget", NoDefault, "flags of all ones create a set that nobody removes"),
-    ("shmget", NoDefault, "flags of all ones create a segment that nobody removes"),
+    ("msgget", NoDefault, "flags of all ones create a queue that is never removed"),
+    ("semget", NoDefault, "flags of all ones create a set that is never removed"),
+    ("shmget", NoDefault, "flags of all ones create a segment that is never removed"),
 
     ("fork", MakesChild, "returns twice"),
     ("pause", Interrupted, "returns only from a signal handler"),

@@ -8,16 +8,15 @@
 //! 1. [`Folder::reset`] brings about the state above, whatever a call did to `gone`, `empty` and `fresh`.
 //! 2. No legacy call is made here: the kernel may refuse them.
 
+use nix::fcntl::{AT_FDCWD, readlinkat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use std::ffi::{CString, OsString};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::{AT_FDCWD, readlinkat};
-use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 /// Times before this one, in seconds since the epoch, were set by a call; later ones are those of the sweep.
 const SET_BEFORE: i64 = 1_000_000_000;
@@ -118,7 +117,7 @@ fn remove(path: &Path, kind: UnlinkatFlags) -> io::Result<()> {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left in a temporary folder does no harm.
+        // A file that remains in a temporary folder does no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

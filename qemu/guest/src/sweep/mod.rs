@@ -9,7 +9,7 @@
 //! likely one child makes both, and two are only needed if it was not: half the time of a guest without hardware help.
 //! The calls for which two children are not alike are in [`exceptions`].
 //!
-//! Most sets of arguments are refused by the kernel. That is no weakness: which of several errors it reports shows that
+//! Most sets of arguments are refused by the kernel. That is not a weakness: the error that it reports, one of several, shows that
 //! number and arguments arrived, and nothing happens to the machine.
 //!
 //! Where several children were needed, the files of the sweep's folder must be the same after each, too.
@@ -27,18 +27,17 @@
 
 #![expect(unsafe_code, reason = "the entries are addresses that the caller vouches for")]
 
-use std::io;
-use std::path::Path;
-
-use liblinux_abi::kernel::errno::ENOSYS;
-use liblinux_abi::syscall::legacy::CHANGES_FLAGS;
-use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
-
 use crate::arch::STATUS_FLAGS;
 use crate::ktap::Outcome;
 use arguments::Set;
 use child::{Answer, Area, Way};
+pub use exceptions::Scope;
 use folder::{Folder, State};
+use liblinux_abi::kernel::errno::ENOSYS;
+use liblinux_abi::syscall::legacy::CHANGES_FLAGS;
+use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
+use std::io;
+use std::path::Path;
 
 mod arguments;
 mod child;
@@ -54,15 +53,6 @@ pub enum Legacy {
     Carried,
     /// It refuses them (`legacy_syscalls=off`).
     Refused,
-}
-
-/// Where the sweep runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// A developer's machine.
-    Host,
-    /// A guest, which is gone afterwards.
-    Guest,
 }
 
 /// What was done.
@@ -260,7 +250,7 @@ impl Sweep {
 /// Compares each way to make a call with the last, which is the reference.
 fn judge(call: &Syscall, seen: &[Seen]) -> Result<(), String> {
     let Some((reference, others)) = seen.split_last() else {
-        return Err("nobody made it".to_owned());
+        return Err("the call was not made".to_owned());
     };
     if others.is_empty() {
         return Err("there is nothing to compare with".to_owned());

@@ -8,17 +8,15 @@
 //! 1. As everything in a child: no allocation, no lock, and system calls by the bare instruction alone.
 //! 2. The caller's memory is read and written by the kernel, through a pipe, so that a bad pointer is an error.
 
-use std::mem::size_of_val;
-
+use super::descriptors::HERE;
+use crate::arch;
+use crate::bare::number;
 use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 use liblinux_abi::syscall::Syscall;
 use liblinux_abi::syscall::legacy::{
     AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CREATE, DIRENT_RECLEN, F_GETFD, SIGCHLD,
 };
-
-use super::arguments::HERE;
-use crate::arch;
-use crate::bare::number;
+use std::mem::size_of_val;
 
 const NO_FOLLOW: u64 = AT_SYMLINK_NOFOLLOW as u64;
 const BAD_ADDRESS: i64 = -(EFAULT as i64);

@@ -1,6 +1,5 @@
-use std::collections::BTreeSet;
-
 use super::*;
+use std::collections::BTreeSet;
 
 /// A system call with the number in the first place, as the image's entries do it: this process's image has none.
 mod stand_in {

@@ -1,7 +1,6 @@
 //! Floors in the place of our functions: how far from the C image, and from a barer floor, the least code is.
 //!
-//! Where a function of ours misses a target, its floor's own row tells what of that is the processor's: no code that
-//! gives the answer gets below it.
+//! A floor's row tells which part of a function's time is the processor's: no code that gives the answer is faster.
 //!
 //! # Invariants
 //!
@@ -37,9 +36,9 @@ impl Bench {
             let answer = if arguments == [0, 0] { Answer::Returned } else { Answer::Time };
             let function = self.images[1].require(symbol);
             let arguments = if symbol == time { &arguments[..1] } else { &arguments[..] };
-            // SAFETY: the function takes them: a clock, memory of ours, or null.
+            // SAFETY: the function takes them: a clock, memory of the benchmark, or null.
             let reference = unsafe { Call::new(function, arguments) };
-            // SAFETY: the floor takes a clocksource or a word of it, and memory of ours.
+            // SAFETY: the floor takes a clocksource or a word of it, and memory of the benchmark.
             let called = unsafe { Call::new(least.function, &least.arguments) };
             // SAFETY: the floor takes nothing.
             let bare = unsafe { Call::new(floor.function, &floor.arguments) };

@@ -15,7 +15,7 @@ use liblinux_abi::image::fixup::{
     area_size, cell,
 };
 use liblinux_abi::image::layout::{PRIVATE, TEXT};
-use liblinux_tests::stepper::{Next, Stop};
+use liblinux_tests::arch::stepper::{Next, Stop};
 use scene::{ARGUMENT, CAPACITY, CONTEXT, Chance, LARGER, OUT, SIGINFO, Scene};
 use std::os::unix::fs::FileExt as _;
 
@@ -50,7 +50,7 @@ const EXCHANGE: [u8; 5] = [0xf0, 0x49, 0x0f, 0xc7, 0x08];
 /// `syscall`.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
-/// Other threads commit while a call has made fewer stops than this: a writer comes to an end only if they do.
+/// Other threads commit while a call has made fewer stops than this: a writer ends only if they do.
 const COMMITS_UNTIL: usize = 2000;
 
 /// Registries of every kind: the good ones with none to three DSOs, those in disorder, and last one that has more than
@@ -170,7 +170,7 @@ fn undisturbed(walk: &mut Walk<'_>, scene: &Scene) {
     }
 }
 
-/// A proposer goes on just when it is taken for dead, with each of the cells that it had not written.
+/// A proposer continues just when it is taken for dead, with each of the cells that it had not written.
 fn overtaken(walk: &mut Walk<'_>, scene: &Scene) {
     for (cells, lead) in [1, 2, 3].into_iter().flat_map(|cells| [0, 1, 2].map(|lead| (cells, lead))) {
         let mut scene = scene.pending(REGISTER, cells);
@@ -181,7 +181,7 @@ fn overtaken(walk: &mut Walk<'_>, scene: &Scene) {
     }
 }
 
-/// Somebody else is quicker with the first exchanges.
+/// Another writer is quicker with the first exchanges.
 fn outrun(walk: &mut Walk<'_>, scene: &Scene) {
     let mut scene = scene.clone();
     scene.write_argument(3);
@@ -239,7 +239,7 @@ impl Others {
     }
 }
 
-/// Makes a call over the scene, beside other threads, and again until each instruction with a landing that it comes to
+/// Makes a call over the scene, beside other threads, and again until each instruction with a landing that it reaches
 /// has faulted once in some call.
 fn call(walk: &mut Walk<'_>, scene: &Scene, name: &str, arguments: &[u64], others: &Others, round: u64) {
     let prepared = walk.prepared(name, arguments);

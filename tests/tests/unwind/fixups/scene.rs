@@ -117,7 +117,7 @@ impl Scene {
         self.put_by(&walk.stepper);
     }
 
-    pub(super) fn put_by(&self, stepper: &liblinux_tests::stepper::Stepper<'_>) {
+    pub(super) fn put_by(&self, stepper: &liblinux_tests::arch::stepper::Stepper<'_>) {
         let bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         stepper.write(self.address as usize, &bytes);
     }

@@ -6,7 +6,7 @@ use crate::walk::Walk;
 use liblinux_abi::image::state::{MAGIC, SIZE};
 
 /// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for another reason; and in
-/// which a filter says that all is well, and that there is no area.
+/// which a filter says that all is well, and that no area is attached.
 const KERNELS: [u64; 5] = [0, 1, 2, 4, 5];
 
 /// Restores a state that says this.

@@ -1,13 +1,13 @@
 /*
  * An area, a text with a table, and a fault that ends in one of two ways: it lands, or it is a signal.
  *
- * Any address of the text is a good place to go on, so whatever is written to the area or the table, a fault ends; a
- * process beside this one and the kernel's log show that nothing else came of it.
+ * Execution may continue at any address of the text. So a fault ends, whatever is written to the area or the table. A
+ * process beside this one and the kernel's log show that it has no other effect.
  */
-#ifndef HOSTILE_H
-#define HOSTILE_H
+#ifndef ATTEMPTS_H
+#define ATTEMPTS_H
 
-#include "fixups.h"
+#include "entries.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 #define ENTRIES 8
 #define TEXT 4096
 
-/* Any address of this text is a good place to go on: it faults again, or returns. */
+/* Execution may continue at any address of this text: it faults again, or returns. */
 static char *text;
 static char *area, *table_page;
 static struct vdso_fixup_entry *table;
@@ -39,7 +39,7 @@ static void escape(int sig)
 	signal(sig, SIG_DFL);
 }
 
-/* Ends an attempt that goes round and round: a landing may be the instruction itself. */
+/* Ends an attempt that loops: a landing may be the instruction itself. */
 static void tick(int sig)
 {
 	sigset_t ticks;
@@ -80,8 +80,8 @@ static enum outcome fault(void)
 }
 
 /*
- * Two ticks may also meet an attempt that got next to no time from a slow machine: that says nothing, so it is made
- * again. One that goes round and round is cut short every time.
+ * Two ticks may also meet an attempt that got next to no time from a slow machine: that shows nothing, so it is made
+ * again. One that loops is cut short every time.
  */
 __attribute__((unused)) static enum outcome fault_to_its_end(void)
 {
@@ -106,7 +106,7 @@ static double now(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-/* Says every half minute that it goes on: whoever reads this has a watchdog. */
+/* Shows every half minute that the program is alive, for the reader's watchdog. */
 static void show_life(void)
 {
 	static double next;
@@ -160,12 +160,12 @@ static void prepare(void)
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
-/* ---- What goes on beside it ---- */
+/* ---- The process beside it, and the kernel's log ---- */
 
 static int heart, log_file;
 static pid_t other;
 
-/* Starts another process, which says that it goes on, and looks at the kernel's log from here on. */
+/* Starts another process, which shows that it is alive, and reads the kernel's log from here on. */
 static void watch(void)
 {
 	int pipe_ends[2];
@@ -198,7 +198,7 @@ static unsigned long take_beats(void)
 	return beats;
 }
 
-/* Two tests: the other process went on, and the kernel had nothing to say. */
+/* Two tests: the other process is alive, and the kernel's log is empty. */
 static void test_what_was_watched(void)
 {
 	struct pollfd beat = { .fd = heart, .events = POLLIN };

@@ -10,7 +10,7 @@
 
 #![expect(unsafe_code, reason = "handles signals")]
 
-use crate::code::Code;
+use crate::arch::code::Code;
 use crate::image::Image;
 use nix::libc::{REG_ERR, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_TRAPNO, siginfo_t, ucontext_t};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -37,7 +37,7 @@ pub fn resume_faults(image: &Image) {
 }
 
 extern "C" fn land(signal: c_int, information: *mut siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel gave the handler a context, which nobody else looks at.
+    // SAFETY: the kernel gave the handler a context, which no other code looks at.
     let context = unsafe { &mut *context.cast::<ucontext_t>() };
     let registers = &mut context.uc_mcontext.gregs;
     let landing = |(instruction, landing): &(i64, i64)| {
@@ -46,11 +46,11 @@ extern "C" fn land(signal: c_int, information: *mut siginfo_t, context: *mut c_v
     let Some(landing) = LANDINGS.get().and_then(|all| all.iter().find_map(landing)) else {
         let action = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
         let signal = Signal::try_from(signal).expect("a signal");
-        // SAFETY: the default does nothing of ours; the instruction faults again.
+        // SAFETY: the default runs no code of this process; the instruction faults again.
         unsafe { sigaction(signal, &action) }.expect("the default");
         return;
     };
-    // SAFETY: the kernel gave the handler a description, which nobody else looks at.
+    // SAFETY: the kernel gave the handler a description, which no other code looks at.
     let information = unsafe { &*information };
     // SAFETY: it describes a fault, which has an address.
     let address = unsafe { information.si_addr() };

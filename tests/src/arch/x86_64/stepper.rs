@@ -21,9 +21,9 @@
 
 #![expect(unsafe_code, reason = "forks")]
 
-use crate::code::Code;
+use crate::arch::code::Code;
+use crate::arch::unwinder::{Frame, Unwinder};
 use crate::image::Image;
-use crate::unwinder::{Frame, Unwinder};
 use nix::errno::Errno;
 use nix::libc::{SI_KERNEL, user_regs_struct};
 use nix::sys::ptrace;
@@ -37,7 +37,7 @@ use std::os::unix::fs::FileExt as _;
 /// `rbx`, `rbp`, `r12` to `r15` of the caller: no addresses, so that a use of one faults.
 pub const MARKS: [u64; 6] = [0x5a5a_00b3, 0x5a5a_00b6, 0x5a5a_0012, 0x5a5a_0013, 0x5a5a_0014, 0x5a5a_0015];
 
-/// Where the caller goes on: nothing is mapped there.
+/// Where the caller continues: nothing is mapped there.
 pub const RETURN_ADDRESS: u64 = 0xca11;
 
 /// More steps than this are an endless loop.

@@ -8,7 +8,7 @@
  * With the argument `time` it is ticks of a counter that tells time: of an interpreter's time, so that only ratios mean
  * something, and not much.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #define ROUNDS 2000
 #define DSOS 1024
@@ -137,7 +137,7 @@ static void fill(void *area, char *text, char *tables, unsigned dsos, unsigned e
 		ret = vdso.reg(area, &dso);
 		if (ret)
 			die("register is %ld", ret);
-		/* Whoever reads this has a watchdog. */
+		/* The reader has a watchdog. */
 		if (i % 256 == 255)
 			note("%u DSOs are registered", i + 1);
 	}

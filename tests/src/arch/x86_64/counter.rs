@@ -9,12 +9,11 @@
 //! 2. Only the reading is replaced: `lfence; rdtsc`, or `rdtsc` and a `nop`; what an alternative has behind it stays.
 //! 3. The call changes `rax`, `rdx` and the stack below `rsp`; an image must not keep anything below `rsp` there.
 
+use crate::arch::alternatives;
 use crate::image::Image;
 use liblinux_abi::arch::x86_64::alternative::FEATURE_RDTSCP;
 use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
 use std::sync::atomic::Ordering::Relaxed;
-
-use crate::alternatives;
 
 /// `call rel32`.
 const CALL_SIZE: usize = 5;

@@ -5,7 +5,7 @@
  * Every thread has text of its own, and its landing returns the thread's number: a wrong landing returns another one, a
  * lost registration raises a signal. An argument says for how many seconds.
  */
-#include "fixups.h"
+#include "entries.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -39,7 +39,7 @@ static void handler(int sig)
 struct text {
 	char code[64];
 	struct vdso_fixup_entry table[1];
-	char tail[64];		/* in the witness, as the last bytes of the text: the number is here, too */
+	char tail[64];		/* in the fingerprint, as the last bytes of the text: the number is here, too */
 };
 
 /* A load that returns -2 if it does not fault, and a landing that returns `number`. */
@@ -79,7 +79,7 @@ static void grow(void)
 		return;
 	larger = new_area(2 * now, &size);
 	if (vdso.grow(area, larger, size))
-		munmap(larger, size);	/* Somebody was faster; the parent, maybe, just before it forked. */
+		munmap(larger, size);	/* Another thread was faster; the parent, maybe, just before it forked. */
 	else
 		COUNT(grown);
 	__atomic_compare_exchange_n(&capacity, &now, 2 * now, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
@@ -131,7 +131,7 @@ static void *churner(void *argument)
 		else if (got != (int)number)
 			COUNT(wrong_landings);
 		if (number % 2) {
-			/* Replaced without a word: this is not what was registered. */
+			/* Replaced while registered: this is not the text that was registered. */
 			if (mmap(text, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
 			    text)
 				die("mmap");
@@ -156,7 +156,7 @@ static void *churner(void *argument)
 	return NULL;
 }
 
-/* A child goes on where the parent was, whatever others were doing. */
+/* A child continues where the parent was, whatever other threads were doing. */
 static void *forker(void *argument)
 {
 	unsigned number = (uintptr_t)argument;
@@ -172,7 +172,7 @@ static void *forker(void *argument)
 			struct text *own;
 
 			if (turn % 4 == 0) {
-				execl("/proc/self/exe", "crowd", "query", NULL);
+				execl("/proc/self/exe", "stress", "query", NULL);
 				_exit(1);
 			}
 			if (fault(text) != (int)number)

@@ -7,15 +7,13 @@
 //!
 //! 1. Only whole archives are sent; a guest without the folder sends nothing.
 
+use crate::machine;
+use anyhow::{Context, Result};
+use cpio::newc;
+use liblinux_protocol::port::{KEPT, KEPT_FOLDER as FOLDER};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-
-use anyhow::{Context, Result};
-use cpio::newc;
-
-use crate::machine;
-use liblinux_protocol::port::{KEPT, KEPT_FOLDER as FOLDER};
 
 const DIRECTORY: u32 = 0o040755;
 const REGULAR: u32 = 0o100644;

@@ -1,11 +1,11 @@
 /*
- * What the programs that test exception fixups share: the image's entries, KTAP, and the kernel's log.
+ * The image's entries, found in the running process, and how to give them areas, entries and children.
  *
  * Nothing here trusts the image or the kernel to say what an exception looks like: the oracle is the signal handler,
  * which sees it as it always was.
  */
-#ifndef FIXUPS_H
-#define FIXUPS_H
+#ifndef ENTRIES_H
+#define ENTRIES_H
 
 #define _GNU_SOURCE
 #include <elf.h>
@@ -27,103 +27,8 @@
 
 #include <liblinux/fixup.h>
 
-/* ---- KTAP ---- */
-
-static unsigned tests, failures;
-
-static void plan(unsigned count)
-{
-	printf("KTAP version 1\n1..%u\n", count);
-	fflush(stdout);
-}
-
-__attribute__((format(printf, 2, 3), unused)) static void test(int passed, const char *format, ...)
-{
-	char name[256];
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(name, sizeof(name), format, list);
-	va_end(list);
-	printf("%sok %u %s\n", passed ? "" : "not ", ++tests, name);
-	failures += !passed;
-	fflush(stdout);
-}
-
-__attribute__((format(printf, 2, 3), unused)) static void skip(const char *reason, const char *format, ...)
-{
-	char name[256];
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(name, sizeof(name), format, list);
-	va_end(list);
-	printf("ok %u %s # SKIP %s\n", ++tests, name, reason);
-	fflush(stdout);
-}
-
-__attribute__((format(printf, 1, 2), unused)) static void note(const char *format, ...)
-{
-	va_list list;
-
-	printf("# ");
-	va_start(list, format);
-	vprintf(format, list);
-	va_end(list);
-	printf("\n");
-	fflush(stdout);
-}
-
-__attribute__((format(printf, 1, 2), noreturn, unused)) static void die(const char *format, ...)
-{
-	va_list list;
-
-	printf("# ");
-	va_start(list, format);
-	vprintf(format, list);
-	va_end(list);
-	printf(": %s\n", strerror(errno));
-	fflush(stdout);
-	_exit(2);
-}
-
-/* ---- The kernel's log ---- */
-
-/* The log, from here on. */
-__attribute__((unused)) static int open_log(void)
-{
-	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-
-	if (log < 0 || lseek(log, 0, SEEK_END) < 0)
-		die("/dev/kmsg");
-	return log;
-}
-
-/* Whether there were no warnings, and nobody was told of a fault. */
-__attribute__((unused)) static void test_log(int log)
-{
-	unsigned long records = 0;
-	char line[8192];
-	ssize_t length;
-
-	/* A record starts with its level; 4 is a warning. Faults that nobody handles would be told of at a lower one. */
-	for (;;) {
-		length = read(log, line, sizeof(line) - 1);
-		if (length < 0 && errno == EAGAIN)
-			break;
-		/* EPIPE: so many came that some were overwritten. */
-		if (length < 0 && errno != EPIPE)
-			die("reading /dev/kmsg");
-		line[length < 0 ? 0 : length] = 0;
-		if (length < 0 || (atoi(line) & 7) <= 4 || strstr(line, "segfault") || strstr(line, "traps:")) {
-			note("%.200s", length < 0 ? "records were overwritten" : line);
-			records++;
-		}
-	}
-	test(!records, "the kernel's log stays empty");
-}
-
-/* ---- The image ---- */
+#include "kernel_log.h"
+#include "ktap.h"
 
 static struct {
 	long (*area_size)(unsigned long capacity);

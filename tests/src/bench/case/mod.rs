@@ -93,9 +93,9 @@ pub struct Case {
     pub against: Reference,
     /// What `floor` is.
     pub floor_name: &'static str,
-    /// The ratio of ours to the reference that is wanted; none if a floor is called in the place of ours.
+    /// The highest good ratio of our time to the reference's; none if a floor is called in our place.
     pub target: Option<f64>,
-    /// The ratio of ours to the floor that is wanted.
+    /// The highest good ratio of our time to the floor's.
     pub floor_target: Option<f64>,
     /// Our image's function.
     pub ours: Call,
@@ -227,7 +227,7 @@ impl Bench {
     ) {
         let call = |image: usize| {
             let function = self.images[image].require(kind.symbol);
-            // SAFETY: the callers below give each function what it takes: numbers, memory of ours, null.
+            // SAFETY: the callers below give each function what it takes: numbers, memory of the benchmark, null.
             unsafe { Call::new(function, &arguments(image)) }
         };
         let (ours, reference) = (call(0), call(1));

@@ -1,7 +1,7 @@
 //! The kernel's alternatives: an image's instructions replaced by better ones that this processor has.
 //!
-//! The kernel patches its vDSO at boot (`apply_alternatives` in `arch/x86/kernel/alternative.c`). A measurement or a test
-//! of an image that nobody patched would be one of code that no process ever runs. This does the same to the bytes of an
+//! The kernel patches its vDSO at boot (`apply_alternatives` in `arch/x86/kernel/alternative.c`). An unpatched
+//! image is code that no process ever runs: to measure or test it would say nothing. This does the same to the bytes of an
 //! image file, ours or the kernel's C image.
 //!
 //! Left out: relocation of the replacements, because a vDSO's hold no relative operand, and the merging of runs of `nop`
@@ -9,7 +9,7 @@
 //!
 //! # Invariants
 //!
-//! 1. An entry whose feature or flags are not known here is refused, never skipped: nothing is patched by half.
+//! 1. An entry whose feature or flags are not known here is refused, never skipped: an image is never patched in part.
 //! 2. Entries apply in order, so that of two for one place the later one counts.
 
 use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};

@@ -1,10 +1,10 @@
 /*
- * Restores states that nobody saved: cut, with a byte changed, made of random words.
+ * Restores states that were never saved: cut, with a byte changed, made of random words.
  *
  * Each is refused with an error that is documented, and the kernel holds what it held; or it is taken, because it says the
  * same in other words.
  */
-#include "state.h"
+#include "saved_state.h"
 
 #define RANDOM_STATES 300000
 
@@ -41,7 +41,7 @@ static void corrupted(int attached)
 				vdso.attach(NULL, 0);
 			ret = restore(&changed, STATE);
 			if (!ret && i >= 24 && changed.area_size >= area_size) {
-				/* The area, in more memory than it needs: how much is what the kernel says to whoever asks. */
+				/* The area, in more memory than it needs: the kernel reports the size that it was given. */
 				accepted++;
 				wrong += !consults(area, attached ? area_size : changed.area_size);
 			} else {

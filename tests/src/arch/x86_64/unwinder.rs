@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //!
-//! 1. There is no guess: an address without a row, a rule that cannot be evaluated and memory that cannot be read are
+//! 1. The unwinder never guesses: an address without a row, a rule that cannot be evaluated and memory that cannot be read are
 //!    errors.
 //! 2. A return address below the stack pointer is an error, too, although it is still there: the child of a `vfork` may
 //!    have written over it. Other registers may be there, where no signal handler writes: compilers do not say that an
@@ -41,7 +41,7 @@ impl Frame {
         ])
     }
 
-    /// Where it goes on.
+    /// Where it continues.
     pub fn address(&self) -> u64 {
         self.0[RETURN_ADDRESS]
     }
@@ -81,7 +81,7 @@ impl<'a> Unwinder<'a> {
     /// Reads all rows of the image in a file.
     pub fn new(file: &'a [u8]) -> Result<Self, String> {
         let elf = object::File::parse(file).map_err(|error| error.to_string())?;
-        let found = elf.section_by_name(".eh_frame").ok_or("there is no .eh_frame")?;
+        let found = elf.section_by_name(".eh_frame").ok_or("the image has no .eh_frame")?;
         let section = EhFrame::new(found.data().map_err(|error| error.to_string())?, LittleEndian);
         let bases = BaseAddresses::default().set_eh_frame(found.address());
         let rows = rows(&section, &bases).map_err(|error| error.to_string())?;
@@ -170,7 +170,7 @@ impl<'a> Unwinder<'a> {
 
 fn index(register: Register) -> Result<usize, String> {
     let index = usize::from(register.0);
-    if index < REGISTERS { Ok(index) } else { Err(format!("there is no register {index}")) }
+    if index < REGISTERS { Ok(index) } else { Err(format!("register {index} does not exist")) }
 }
 
 fn rows(section: &EhFrame<Bytes<'_>>, bases: &BaseAddresses) -> gimli::Result<Vec<Row>> {

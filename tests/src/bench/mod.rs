@@ -15,7 +15,7 @@ pub mod pair;
 pub mod picture;
 pub mod report;
 
-use crate::alternatives;
+use crate::arch::alternatives;
 use crate::image::Image;
 use crate::kernel::Source;
 use liblinux_mkimage::embed::set_tick;
@@ -31,7 +31,7 @@ pub fn c_image() -> Result<PathBuf, String> {
     let path = std::env::var_os(C_IMAGE).map_or_else(built, PathBuf::from);
     if !path.is_file() {
         return Err(format!(
-            "there is no C image at {} to compare with; run `cargo xtask boot` first, which builds the kernel and \
+            "no C image at {} to compare with; run `cargo xtask boot` first, which builds the kernel and \
              with it its C image, or set {C_IMAGE} to one",
             path.display()
         ));

@@ -4,10 +4,10 @@
  * The oracle is /proc/self/vdso_fixup, in which the kernel says what it holds, and faults: a hit happens while SIGSEGV is
  * blocked and has its default, so that it is the kernel's or the end of the process; a miss is seen by a handler.
  */
-#ifndef STATE_H
-#define STATE_H
+#ifndef SAVED_STATE_H
+#define SAVED_STATE_H
 
-#include "fixups.h"
+#include "entries.h"
 
 #define STATE 32
 #define TEXTS 3
