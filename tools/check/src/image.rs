@@ -8,34 +8,22 @@
 //!
 //! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule cannot pass on nothing.
 //! 2. Every slice handed out lies inside the file.
-//! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`] bytes: a message can quote it as it is.
+//! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`](crate::table::NAME_LIMIT) bytes: a message can quote it as it is.
 //! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a section.
 
-use crate::view::symbols::dynamic_symbols;
+use crate::symbol::{SHN_UNDEF, Symbol, dynamic_symbols, read_symbols};
+use crate::table::{Table, not_empty, string_in};
 use goblin::container::Ctx;
 use goblin::elf::Elf;
 use goblin::elf::dynamic::{Dyn, Dynamic};
 use goblin::elf::header::{EM_X86_64, Header};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD, ProgramHeader, pt_to_str};
 use goblin::elf::section_header::{SHT_NOBITS, SHT_SYMTAB, SectionHeader};
-use goblin::elf::sym::{STB_LOCAL, STT_OBJECT, Symtab};
-use liblinux_abi::image::export;
+use goblin::elf::sym::STB_LOCAL;
 use std::fmt;
-
-/// Section index of symbols that are no addresses (`SHN_ABS`).
-pub const SHN_ABS: usize = 0xfff1;
-
-/// Bytes of a symbol in a table (`Elf64_Sym`).
-pub const SYMBOL_SIZE: usize = goblin::elf64::sym::SIZEOF_SYM;
-
-/// Section index of undefined symbols (`SHN_UNDEF`).
-pub const SHN_UNDEF: usize = 0;
 
 /// The section of a copy of another kernel's vDSO (`tools/run`).
 pub const KERNEL_COPY: &str = ".kernel";
-
-/// The longest name that is read, in bytes; no compiler makes longer ones.
-pub const NAME_LIMIT: usize = 4096;
 
 /// The most sections that are read; an image has 20, its unstripped twin 40.
 pub const SECTION_LIMIT: usize = 1024;
@@ -60,44 +48,6 @@ pub struct Section<'a> {
     /// The header.
     pub header: SectionHeader,
 }
-
-/// A symbol with its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbol<'a> {
-    /// Position in its table.
-    pub index: usize,
-    /// The name.
-    pub name: &'a str,
-    /// `st_value`.
-    pub value: u64,
-    /// `st_size`.
-    pub size: u64,
-    /// `STT_`.
-    pub kind: u8,
-    /// `STB_`.
-    pub binding: u8,
-    /// `STV_`.
-    pub visibility: u8,
-    /// `st_other`, of which the visibility is two bits.
-    pub other: u8,
-    /// `st_shndx`.
-    pub section: usize,
-}
-
-impl Symbol<'_> {
-    /// First address behind the symbol.
-    pub fn end(&self) -> u64 {
-        self.value.saturating_add(self.size)
-    }
-
-    /// GNU ld defines the version node's own name as an absolute object; it is no export.
-    pub fn is_version_node(&self) -> bool {
-        self.section == SHN_ABS && self.kind == STT_OBJECT && self.name == export::VERSION
-    }
-}
-
-/// A table, or why it could not be read.
-pub(crate) type Table<T> = Result<Vec<T>, String>;
 
 /// The parsed view of an ELF file.
 #[derive(Debug)]
@@ -271,18 +221,6 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The printable string at `offset` of a table, if it ends there.
-pub(crate) fn string_in(table: &[u8], offset: usize) -> Option<&str> {
-    let tail = table.get(offset..)?;
-    let end = tail.iter().take(NAME_LIMIT + 1).position(|byte| *byte == 0)?;
-    let is_printable = tail[..end].iter().all(|byte| matches!(byte, b' '..=b'~'));
-    std::str::from_utf8(&tail[..end]).ok().filter(|_| is_printable)
-}
-
-pub(crate) fn not_empty<T>(what: &str, table: Vec<T>) -> Table<T> {
-    if table.is_empty() { Err(format!("there are no {what}")) } else { Ok(table) }
-}
-
 fn read_segments(bytes: &[u8], header: &Header, ctx: Ctx) -> Table<ProgramHeader> {
     let offset = usize::try_from(header.e_phoff).map_err(|_| "e_phoff is beyond the file".to_owned())?;
     let table = ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), ctx)
@@ -334,33 +272,4 @@ fn read_symtab<'a>(bytes: &'a [u8], sections: &Table<Section<'a>>, ctx: Ctx) -> 
     let strings = strings.ok_or("the symbol table SHT_SYMTAB links to no string table")?;
     let offset = usize::try_from(table.sh_offset).map_err(|_| beyond())?;
     read_symbols(bytes, offset, count, strings, ctx)
-}
-
-/// `count` symbols at `offset`, with their names from `strings`, at least one.
-pub(crate) fn read_symbols<'a>(
-    bytes: &'a [u8],
-    offset: usize,
-    count: usize,
-    strings: &'a [u8],
-    ctx: Ctx,
-) -> Table<Symbol<'a>> {
-    let symbols = Symtab::parse(bytes, offset, count, ctx)
-        .map_err(|error| format!("the symbol table at {offset:#x} cannot be read: {error}"))?;
-    let named = symbols.iter().enumerate().map(|(index, symbol)| {
-        let name = string_in(strings, symbol.st_name).ok_or_else(|| {
-            format!("the name of symbol {index} at {offset:#x} is outside the string table, or not printable")
-        })?;
-        Ok(Symbol {
-            index,
-            name,
-            value: symbol.st_value,
-            size: symbol.st_size,
-            kind: symbol.st_type(),
-            binding: symbol.st_bind(),
-            visibility: symbol.st_visibility(),
-            other: symbol.st_other,
-            section: symbol.st_shndx,
-        })
-    });
-    not_empty("symbols", named.collect::<Result<_, String>>()?)
 }

@@ -18,7 +18,8 @@
 //!    sizes; review does.
 
 use crate::function::decode;
-use crate::image::{Image, Symbol};
+use crate::image::Image;
+use crate::symbol::Symbol;
 use crate::view::{frames, versions};
 use iced_x86::Mnemonic;
 use liblinux_abi::image::export::BODY;
@@ -88,7 +89,7 @@ impl Lock {
     /// The lock that describes the exports of `image`.
     pub fn of_exports(image: &Image<'_>) -> Result<Self, String> {
         let definitions = versions::definitions(image)?;
-        let entry = |symbol: &&crate::image::Symbol<'_>| {
+        let entry = |symbol: &&Symbol<'_>| {
             Ok(Entry {
                 offset: symbol.value,
                 name: symbol.name.to_owned(),

@@ -8,9 +8,10 @@
 
 use crate::flow::{self, Flow, Surroundings};
 use crate::function::{self, Function};
-use crate::image::{Image, Symbol};
+use crate::image::Image;
 use crate::lock::Lock;
-use crate::rule::{Fault, Verdict};
+use crate::symbol::Symbol;
+use crate::verdict::{Fault, Verdict};
 use crate::view::{alternatives, exceptions};
 use iced_x86::Instruction;
 use std::cell::OnceCell;
@@ -47,7 +48,7 @@ impl<'a> Subject<'a> {
         if needs == Needs::Elf || self.image.is_native() {
             return Ok(());
         }
-        Err(Fault::NotJudged("the file is no 64-bit little-endian x86-64 ELF".into()))
+        Err(Fault::NotJudged("the file is not a 64-bit little-endian x86-64 ELF".into()))
     }
 
     /// The unstripped image.
@@ -72,7 +73,10 @@ impl<'a> Subject<'a> {
 
     /// All functions of the image, decoded.
     pub fn functions(&self) -> Result<&[Function<'a>], Fault> {
-        self.functions.get_or_init(|| function::decode_all(self)).as_deref().map_err(Clone::clone)
+        self.functions
+            .get_or_init(|| function::decode_all(&self.image, &self.symbols()))
+            .as_deref()
+            .map_err(Clone::clone)
     }
 
     /// All paths through each function, by the function's place in [`Subject::functions`]; replacements have none.

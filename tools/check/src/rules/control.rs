@@ -9,8 +9,9 @@
 
 use super::code::no_instruction;
 use crate::demand;
-use crate::rule::{Rule, Verdict, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, none_of};
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 use liblinux_abi::image::layout::DATA_SIZE;
 use std::collections::BTreeSet;

@@ -8,9 +8,11 @@
 //! 1. Each rule first gets the dynamic table, and so refuses an image without one.
 
 use crate::demand;
-use crate::image::{Image, SYMBOL_SIZE};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::image::Image;
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::SYMBOL_SIZE;
+use crate::verdict::{Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable};
 use crate::view::versions::definitions;
 use goblin::elf::dynamic::{

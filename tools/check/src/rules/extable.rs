@@ -9,8 +9,9 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::{Fault, Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Fault, Verdict, demand};
 use crate::view::exceptions::{KERNEL, kernel};
 use iced_x86::Instruction;
 use std::collections::BTreeSet;

@@ -2,22 +2,19 @@
 //!
 //! # Invariants
 //!
-//! 1. Encodings are spelled out here as a second source, because the image's assembler is what is being checked.
+//! 1. Encodings come from [`stub`](crate::arch::stub), not from the image's assembler, which is what is checked.
 
 use super::extable;
+use crate::arch::stub::{INT3, jump_of, private_body};
 use crate::demand;
-use crate::function::jump_of;
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::exceptions::{self, Fixup, OWN};
 use iced_x86::{Instruction, Mnemonic, OpKind};
 use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE};
 use liblinux_abi::image::layout::{self, SLOT_SIZE, fixup_slot};
-use liblinux_abi::kernel::errno::ENOSYS;
 use std::ops::Range;
-
-/// `int3`, which fills what is not code.
-const INT3: u8 = 0xcc;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -95,16 +92,6 @@ fn private_calls(subject: &Subject<'_>) -> Verdict {
         }
     }
     none_of("private calls that do not make the call of their name and nothing else", &wrong)
-}
-
-/// `mov eax, [rip + PRIVATE]; test eax, eax; jz 2f; add eax, INDEX; mov r10, rcx; syscall; ret; 2: mov rax, -ENOSYS; ret`.
-fn private_body(start: u64, index: u8) -> Vec<u8> {
-    let distance = (layout::PRIVATE as u64).wrapping_sub(start + 6) as u32;
-    let error = (-ENOSYS) as u32;
-    let load = [&[0x8b, 0x05], &distance.to_le_bytes()[..]].concat();
-    let call = [0x85, 0xc0, 0x74, 0x09, 0x83, 0xc0, index, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3];
-    let refuse = [&[0x48, 0xc7, 0xc0], &error.to_le_bytes()[..], &[0xc3]].concat();
-    [&load[..], &call, &refuse].concat()
 }
 
 /// The entries of the image's own table, at least one.

@@ -10,9 +10,11 @@
 //!    one has that name: each symbol stands once in the one chain that its hash selects, and each chain ends.
 
 use crate::demand;
-use crate::image::{Image, Symbol};
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::image::Image;
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::Symbol;
+use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
 
 const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";

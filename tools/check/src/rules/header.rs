@@ -5,8 +5,9 @@
 //! 1. These rules hold for ELF files of every class, so that a 32-bit or foreign file is refused and not misread.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 use goblin::elf::header::{EM_X86_64, ET_DYN};
 
 const REMEDY: &str = "build the image with `cargo xtask image`; its linker call decides the ELF header";

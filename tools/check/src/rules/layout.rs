@@ -5,9 +5,11 @@
 //! 1. Rules that compare with the unstripped image are not judged without one, and the report says so.
 
 use crate::demand;
-use crate::image::{Image, SHN_UNDEF, Symbol};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::image::Image;
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::{SHN_UNDEF, Symbol};
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS};
 use liblinux_abi::image::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE, TICK};
 

@@ -6,8 +6,9 @@
 
 use crate::demand;
 use crate::lock::Lock;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     name: "abi-lock",

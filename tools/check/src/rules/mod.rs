@@ -7,6 +7,7 @@
 //!    builds give the same bytes takes two builds to judge.
 
 mod alternatives;
+mod calls;
 mod code;
 mod control;
 mod dynamic;
@@ -14,6 +15,7 @@ mod extable;
 mod fixups;
 mod hashes;
 mod header;
+mod instructions;
 mod layout;
 mod locked;
 mod names;
@@ -47,6 +49,8 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (rows::RULES, Needs::Native),
     (slots::RULES, Needs::Native),
     (code::RULES, Needs::Native),
+    (calls::RULES, Needs::Native),
+    (instructions::RULES, Needs::Native),
     (control::RULES, Needs::Native),
     (paths::RULES, Needs::Native),
     (layout::RULES, Needs::Native),

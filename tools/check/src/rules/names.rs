@@ -6,9 +6,10 @@
 //! 1. The rules need the unstripped image's symbols and are not judged without them.
 
 use crate::demand;
-use crate::image::{SHN_UNDEF, Symbol};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::{SHN_UNDEF, Symbol};
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::sym::{STT_GNU_IFUNC, STT_TLS};
 
 pub(super) const RULES: &[Rule] = &[

@@ -5,8 +5,9 @@
 //! 1. Notes are read with 4-byte alignment, as every reader of a vDSO does.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, notes};
 use goblin::elf::program_header::{PT_GNU_PROPERTY, PT_NOTE};
 

@@ -7,8 +7,9 @@
 //! 1. Headers, section and dynamic symbol tables are compared in full; the rule refuses if it compared none.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, Sym as _};
 use object::{Endianness, read::SectionIndex};

@@ -8,8 +8,9 @@
 //! 1. After `load-at-zero` a file offset and an address are the same number; the other rules count on it.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::program_header::{
     PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_NOTE,
     PT_TLS, ProgramHeader, pt_to_str,

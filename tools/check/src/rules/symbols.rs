@@ -6,9 +6,10 @@
 //! 2. Each rule first gets the exports, and so refuses an image without any.
 
 use crate::demand;
-use crate::image::{SHN_UNDEF, Symbol};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::{SHN_UNDEF, Symbol};
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::sym::{STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT};
 use liblinux_abi::image::export::{Binding, NAME_MAX, exports, standard};
 use liblinux_abi::image::layout::SLOT_SIZE;

@@ -8,9 +8,11 @@
 //! 1. The loaders' view is the one that all other rules judge; here the sections are held to it, field by field.
 
 use crate::demand;
-use crate::image::{Image, KERNEL_COPY, SYMBOL_SIZE, Section};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::image::{Image, KERNEL_COPY, Section};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::SYMBOL_SIZE;
+use crate::verdict::{Verdict, demand, none_of};
 use crate::view::frames::Frames;
 use crate::view::hashes::{GnuTable, SysvTable};
 use crate::view::versions::{AUXILIARY_SIZE, DEFINITION_SIZE, definitions};

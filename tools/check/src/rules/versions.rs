@@ -5,8 +5,9 @@
 //! 1. Every field that some reader uses has the value that the linker writes, so that all readers see the same.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand, none_of};
 use crate::view::hashes::sysv;
 use crate::view::versions::{AUXILIARY_SIZE, DEFINITION_SIZE, definitions, version_index};
 use goblin::elf::dynamic::DT_VERDEFNUM;

@@ -95,7 +95,7 @@ fn bodies_end(image: &File) -> usize {
     let text = image.view().text().expect("text");
     let slots = (SLOTS..BODIES).step_by(16);
     let jumps = slots
-        .filter_map(|slot| liblinux_check::function::jump_of(&image.bytes[slot..slot + 16], slot as u64));
+        .filter_map(|slot| liblinux_check::arch::stub::jump_of(&image.bytes[slot..slot + 16], slot as u64));
     let last = jumps.map(|jump| jump.0 as usize).max().expect("a slot that jumps to its body");
     let len = image.bytes[last..text.end as usize].windows(2).position(|pair| pair == [0xcc; 2]);
     last + len.expect("padding behind the last body")
