@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! 1. All installations of all commands see the archives in the same way: [`View::of_machine`].
+//! 1. All installations of all commands see the archives in the same way: `View::of_machine`.
 //! 2. What a first attempt installs, the lists in `/etc/apt` have, but for the kernel's source.
 
 use std::path::Path;

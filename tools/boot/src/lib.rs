@@ -2,7 +2,7 @@
 //!
 //! An image is judged by the programs that will use it, on the kernel that will map it. [`boot`] makes both come about
 //! from nothing but a C compiler and the Rust toolchain: it installs Debian's packages ([`packages`]), unpacks and
-//! patches the kernel ([`source`]), builds it once and keeps it ([`kernel`], [`cache`]), builds the guest's programs
+//! patches the kernel ([`source`]), builds it once and keeps it ([`mod@kernel`], [`cache`]), builds the guest's programs
 //! ([`programs`], [`workshop`]) into a file system ([`initramfs`]), runs QEMU ([`qemu`]) for each case ([`case`],
 //! [`cases`]), reads the KTAP that comes back ([`ktap`]) and holds it against what the case demands ([`verdict`],
 //! [`report`]). The kernel's own selftests ([`selftests`]) are held against a second guest with the kernel's image

@@ -142,7 +142,7 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
-    /// Puts it into a guest; `file` is what [`Workshop::build`] gave.
+    /// Puts it into a guest; `file` is what `Workshop::build` gave.
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
         // What a library needs, its program brings; an image needs nothing.
         if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {

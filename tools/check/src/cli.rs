@@ -6,7 +6,7 @@
 //!    it ends with 1 as well if a rule was not judged.
 //! 2. The verdict goes to standard output; only what kept the checker from reaching one goes to standard error. Neither
 //!    being closed makes it panic.
-//! 3. No file is read that is larger than such a file can be: [`IMAGE_LIMIT`], [`DEBUG_LIMIT`], [`LOCK_LIMIT`].
+//! 3. No file is read that is larger than such a file can be: `IMAGE_LIMIT`, `DEBUG_LIMIT`, `LOCK_LIMIT`.
 
 use crate::lock::Lock;
 use crate::report::Report;

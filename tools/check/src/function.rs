@@ -10,7 +10,7 @@
 //!
 //! 1. Functions ascend by address; two symbols of one range are one function with two names.
 //! 2. The instructions of a function lie inside its range.
-//! 3. Overlapping functions are decoded up to [`OVERLAP`] times the file's size, and refused beyond.
+//! 3. Overlapping functions are decoded up to `OVERLAP` times the file's size, and refused beyond.
 
 use crate::arch::stub::jump_of;
 use crate::image::Image;

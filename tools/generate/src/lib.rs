@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Each checked-in file of [`OUTPUTS`] is what its row makes of the tables; every build of the image demands that.
+//! 1. Each checked-in file of `OUTPUTS` is what its row makes of the tables; every build of the image demands that.
 
 mod client;
 mod demands;

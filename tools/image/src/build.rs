@@ -5,7 +5,7 @@
 //! 1. A file at its final path is whole, and keeps its time if nothing has changed ([`product`]).
 //! 2. The bytes depend on the sources and the tools alone, not on where the workspace is, who builds, or when: paths are
 //!    remapped, and no date goes in.
-//! 3. Equal bytes have equal build-ids, wherever their sources stand: see [`identity`].
+//! 3. Equal bytes have equal build-ids, wherever their sources stand: see `identity`.
 //! 4. What is linked is the image's own object and nothing else; an undefined symbol is an error.
 
 use crate::exception;
