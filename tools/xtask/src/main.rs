@@ -9,7 +9,9 @@ mod bench;
 mod boot;
 #[cfg(test)]
 mod idle;
+mod oldest;
 mod run;
+mod tally;
 mod test;
 
 use anyhow::Result;
@@ -87,7 +89,11 @@ enum Task {
     /// Install the Debian packages that `boot` and `test` lack
     Packages,
     /// Run every test, boots included, but for the cases that take long
-    Test,
+    Test {
+        /// Run this step instead of all; may be given several times
+        #[arg(long = "step", value_name = "NAME")]
+        steps: Vec<String>,
+    },
     /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg
     Image,
     /// Check that every loader can read an image; exit status 0 good, 1 refused, 2 could not read
@@ -147,8 +153,8 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Packages => test::packages()?,
         Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, kernel, &cases)?),
-        Task::Test => {
-            return test::all(&workspace)
+        Task::Test { steps } => {
+            return test::run_steps(&workspace, &steps)
                 .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Task::Image => drop(checked::image(&workspace)?),
