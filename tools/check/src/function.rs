@@ -30,7 +30,7 @@ use std::ops::Range;
 /// How many bytes of functions are decoded for each byte of the file: aliases share theirs, others do not overlap.
 const OVERLAP: u64 = 2;
 
-/// Stands for the name of what an alternative puts in; no symbol has a space in its name.
+/// The name of code that an alternative puts in. No symbol has a space in its name.
 const REPLACEMENT: &str = "a replacement";
 
 /// One decoded function.
@@ -82,7 +82,7 @@ impl Function<'_> {
         PRIVATE.iter().position(|private| Some(*private) == self.body_of)
     }
 
-    /// Whether this is the function that enters enclaves: nothing else needs `enclu`, or calls a function of the caller's.
+    /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a function of the caller.
     pub fn enters_enclaves(&self) -> bool {
         self.body_of == Some(SGX_ENTER_ENCLAVE)
     }

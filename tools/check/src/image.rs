@@ -1,12 +1,12 @@
 //! The parsed view of an ELF file.
 //!
 //! goblin reads the tables one by one, so that one broken table does not hide the others. Each table is kept as what
-//! could be read or as the reason why not. Here are the headers and what hangs directly on them; the tables that
-//! loaders find through others are in [`crate::view`].
+//! could be read or as the reason why not. Here are the headers and what they lead to directly. The
+//! tables that loaders find through others are in [`crate::view`].
 //!
 //! # Invariants
 //!
-//! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule cannot pass on nothing.
+//! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule that saw nothing cannot pass.
 //! 2. Every slice handed out lies inside the file.
 //! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`](crate::table::NAME_LIMIT) bytes: a message can quote it as it is.
 //! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a section.
@@ -28,7 +28,7 @@ pub const KERNEL_COPY: &str = ".kernel";
 /// The most sections that are read; an image has 20, its unstripped twin 40.
 pub const SECTION_LIMIT: usize = 1024;
 
-/// There is nothing in the file that could be checked.
+/// The file has nothing that could be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub String);
 
@@ -70,7 +70,7 @@ impl<'a> Image<'a> {
             return Err(Unreadable("the file is empty".into()));
         }
         if !bytes.starts_with(b"\x7fELF") {
-            return Err(Unreadable("this is no ELF file: it does not begin with 7f 45 4c 46".into()));
+            return Err(Unreadable("this is not an ELF file: it does not begin with 7f 45 4c 46".into()));
         }
         let header = Elf::parse_header(bytes)
             .map_err(|error| Unreadable(format!("the ELF header cannot be read: {error}")))?;
@@ -101,7 +101,7 @@ impl<'a> Image<'a> {
     pub fn segments_of(&self, kind: u32) -> Result<Vec<&ProgramHeader>, String> {
         let found: Vec<_> = self.segments()?.iter().filter(|segment| segment.p_type == kind).collect();
         if found.is_empty() {
-            return Err(format!("there is no program header {}", pt_to_str(kind)));
+            return Err(format!("the file has no program header {}", pt_to_str(kind)));
         }
         Ok(found)
     }
@@ -116,14 +116,14 @@ impl<'a> Image<'a> {
         self.sections.as_deref().map_err(Clone::clone)
     }
 
-    /// The section of that name, if there is one; an error if there are no sections at all.
+    /// The section of that name, if the file has one; an error if it has no sections at all.
     pub fn find_section(&self, name: &str) -> Result<Option<&Section<'a>>, String> {
         Ok(self.sections()?.iter().find(|section| section.name == name))
     }
 
     /// The section of that name.
     pub fn section(&self, name: &str) -> Result<&Section<'a>, String> {
-        self.find_section(name)?.ok_or_else(|| format!("there is no section {name}"))
+        self.find_section(name)?.ok_or_else(|| format!("the file has no section {name}"))
     }
 
     /// The bytes of a section.
@@ -141,9 +141,9 @@ impl<'a> Image<'a> {
         Ok(header.sh_addr..header.sh_addr.saturating_add(header.sh_size))
     }
 
-    /// Where another kernel's vDSO is, whole, that the runner has put behind the image; empty if there is none.
+    /// The addresses of another kernel's vDSO, whole, which the runner has put behind the image; empty without one.
     ///
-    /// Its code is that kernel's, and is not judged.
+    /// Its code belongs to that kernel, and is not judged.
     pub fn kernel_copy(&self) -> std::ops::Range<u64> {
         let section = self.find_section(KERNEL_COPY).ok().flatten().map(|section| &section.header);
         let range = |header: &SectionHeader| header.sh_addr..header.sh_addr.saturating_add(header.sh_size);
@@ -158,7 +158,7 @@ impl<'a> Image<'a> {
     /// The value of a dynamic tag.
     pub fn tag(&self, tag: u64, name: &str) -> Result<u64, String> {
         let found = self.dynamic()?.iter().find(|entry| entry.d_tag == tag);
-        found.map(|entry| entry.d_val).ok_or_else(|| format!("there is no dynamic tag {name}"))
+        found.map(|entry| entry.d_val).ok_or_else(|| format!("the file has no dynamic tag {name}"))
     }
 
     /// All dynamic symbols, the null one too: `DT_SYMTAB`, as many as the hash table counts, with names of `DT_STRTAB`.
@@ -253,7 +253,7 @@ fn file_range<'a>(bytes: &'a [u8], section: &SectionHeader) -> Option<&'a [u8]> 
 }
 
 fn read_dynamic(bytes: &[u8], segments: &[ProgramHeader], ctx: Ctx) -> Table<Dyn> {
-    let missing = || "there is no program header PT_DYNAMIC".to_owned();
+    let missing = || "the file has no program header PT_DYNAMIC".to_owned();
     let first = segments.iter().find(|segment| segment.p_type == PT_DYNAMIC).ok_or_else(missing)?;
     let table = Dynamic::parse(bytes, std::slice::from_ref(first), ctx)
         .map_err(|error| format!("the dynamic table cannot be read: {error}"))?;
@@ -265,7 +265,7 @@ fn read_dynamic(bytes: &[u8], segments: &[ProgramHeader], ctx: Ctx) -> Table<Dyn
 fn read_symtab<'a>(bytes: &'a [u8], sections: &Table<Section<'a>>, ctx: Ctx) -> Table<Symbol<'a>> {
     let sections = sections.as_deref().map_err(Clone::clone)?;
     let found = sections.iter().find(|section| section.header.sh_type == SHT_SYMTAB);
-    let table = &found.ok_or("there is no section of type SHT_SYMTAB")?.header;
+    let table = &found.ok_or("the file has no section of type SHT_SYMTAB")?.header;
     let beyond = || "the symbol table SHT_SYMTAB reaches beyond the file".to_owned();
     let count = file_range(bytes, table).ok_or_else(beyond)?.len() / goblin::elf::Sym::size(ctx.container);
     let strings = sections.get(table.sh_link as usize).and_then(|strings| file_range(bytes, &strings.header));

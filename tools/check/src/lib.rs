@@ -32,15 +32,14 @@ pub mod table;
 pub mod verdict;
 pub mod view;
 
+use image::Image;
 pub use image::Unreadable;
 pub use lock::Lock;
 pub use report::{Finding, Report};
 pub use rule::Rule;
 pub use rules::rules;
-pub use verdict::Fault;
-
-use image::Image;
 use subject::Subject;
+pub use verdict::Fault;
 
 /// Judges `image` by every rule.
 ///

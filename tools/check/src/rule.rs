@@ -14,9 +14,9 @@ use crate::verdict::Verdict;
 pub struct Rule {
     /// Short name, in words joined by hyphens.
     pub name: &'static str,
-    /// The demands that this rule stands for; none for rules about this image alone.
+    /// The demands that this rule judges; none for rules about this image alone.
     pub demands: &'static [Demand],
-    /// Who breaks, and how, if the rule does not hold.
+    /// Which program breaks, and how, if the rule does not hold.
     pub because: &'static str,
     /// Where to look and what to run.
     pub remedy: &'static str,

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. What a rule asks for and is not there is a [`Fault`], never an empty answer.
+//! 1. If the subject lacks what a rule asks for, the answer is a [`Fault`], never empty.
 //! 2. Addresses and bytes of code come from the stripped image, names from the unstripped one; the rule `same-code`
 //!    holds the two together.
 
@@ -38,7 +38,7 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Puts together what is judged.
+    /// Takes the files together.
     pub fn new(image: Image<'a>, debug: Option<Image<'a>>, lock: Option<&'a Lock>) -> Self {
         Self { image, debug, lock, functions: OnceCell::new(), flows: OnceCell::new() }
     }
@@ -53,7 +53,9 @@ impl<'a> Subject<'a> {
 
     /// The unstripped image.
     pub fn debug(&self) -> Result<&Image<'a>, Fault> {
-        self.debug.as_ref().ok_or_else(|| Fault::NotJudged("there is no unstripped image (FILE.dbg)".into()))
+        self.debug
+            .as_ref()
+            .ok_or_else(|| Fault::NotJudged("the unstripped image (FILE.dbg) is missing".into()))
     }
 
     /// The ABI lock.

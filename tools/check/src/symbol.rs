@@ -58,7 +58,7 @@ impl Symbol<'_> {
 pub(crate) fn dynamic_symbols<'a>(bytes: &'a [u8], tags: &[Dyn], ctx: Ctx) -> Table<Symbol<'a>> {
     let tag = |tag: u64, name: &str| {
         let found = tags.iter().find(|entry| entry.d_tag == tag);
-        let value = found.ok_or_else(|| format!("there is no dynamic tag {name}"))?.d_val;
+        let value = found.ok_or_else(|| format!("the file has no dynamic tag {name}"))?.d_val;
         usize::try_from(value).map_err(|_| format!("{name} is {value:#x}, beyond the file"))
     };
     let hash = tag(DT_HASH, "DT_HASH")?;

@@ -20,5 +20,5 @@ pub(crate) fn string_in(table: &[u8], offset: usize) -> Option<&str> {
 }
 
 pub(crate) fn not_empty<T>(what: &str, table: Vec<T>) -> Table<T> {
-    if table.is_empty() { Err(format!("there are no {what}")) } else { Ok(table) }
+    if table.is_empty() { Err(format!("the file has no {what}")) } else { Ok(table) }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A refusal names what is wrong and where; the first few things of a kind, and how many more there are.
+//! 1. A refusal names what is wrong and where: the first few faults of a kind, and the number of the others.
 
 /// Why a rule did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,7 +32,7 @@ struct Arguments {
     task: Task,
 }
 
-/// A program of the user's in the guest.
+/// A program of the user in the guest.
 #[derive(Debug, clap::Args)]
 struct Own {
     /// Run this program in the guest, with its libraries and the files among ARGS, and end as it does; all words
@@ -107,7 +107,7 @@ enum Task {
         #[arg(long)]
         strict: bool,
     },
-    /// Compare the speed of our functions with that of the kernel's C image
+    /// Compare the speed of the image's functions with that of the kernel's C image
     Bench {
         /// Write the ratios to FILE as well
         #[arg(long, value_name = "FILE")]
@@ -167,7 +167,7 @@ fn perform(task: Task) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks a file, or our own image against the lock.
+/// Checks a file, or this workspace's image against the lock.
 fn check(workspace: &Workspace, file: Option<PathBuf>, verbose: bool, strict: bool) -> Result<ExitCode> {
     let own = file.is_none();
     let file = match file {

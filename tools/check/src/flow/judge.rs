@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Each instruction is looked at once, with what all paths to it know.
+//! 1. Each instruction is looked at once, with what is known on all paths to it.
 
 use super::walk::{Kind, Surroundings, Walk};
 use crate::arch::instruction::is_read;
@@ -83,7 +83,7 @@ impl Walk<'_, '_> {
             self.fault(
                 Kind::Stack,
                 index,
-                "leaves the function with something else than the return address on its stack",
+                "leaves the function with something other than the return address on its stack",
             );
         }
         let is_legacy = self.function.body_owner().is_some_and(|call| !call.successors().is_empty());

@@ -1,6 +1,6 @@
 //! What a function does to its stack and its caller's registers, instruction by instruction.
 //!
-//! Every path through a function is followed at once, with what is known on each: which registers and stack slots still
+//! The checker follows every path through a function at once, and keeps what it knows on each: which registers and stack slots still
 //! hold the caller's values, where the stack pointer is, which registers and flags have a value at all. Where two paths
 //! meet, only what both know is kept, and a register counts as set if one of them set it. The code is the image's own,
 //! from one compiler and a few macros, so few shapes of instructions need to be understood exactly; all others are taken to write what iced-x86 says that they write.

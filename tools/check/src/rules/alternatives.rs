@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "alternative-replacements",
         demands: &[],
-        because: "the kernel copies the replacement over the original, and what is longer than that destroys what follows",
+        because: "the kernel copies the replacement over the original, and a longer one destroys the code behind it",
         remedy: REMEDY,
         check: alternative_replacements,
     },

@@ -16,7 +16,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "decodes",
         demands: &[demand::DECLARED_CALLS, demand::CODE_BOUNDS, demand::NO_ABSOLUTE_ADDRESSES],
-        because: "what does not decode is data among code, or the end of a function in the middle of an instruction",
+        because: "bytes that do not decode are data among code, or a function that ends within an instruction",
         remedy: "disassemble the place in vdso64.so.dbg with objdump -d, and move data to .rodata",
         check: decodes,
     },

@@ -20,14 +20,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "fixup-slots",
         demands: &[demand::LOCKED, demand::ENTRY_ROOM],
-        because: "old checkpoints hold the addresses of these entries, while what they jump to may move",
+        because: "old checkpoints hold the addresses of these entries, while the bodies behind them may move",
         remedy: "compare vdso/image/src/arch/x86_64/fixups.rs with `export::FIXUPS` and `layout::fixup_slot` in vdso/abi",
         check: fixup_slots,
     },
     Rule {
         name: "private-calls",
         demands: &[demand::DECLARED_CALLS],
-        because: "the kernel writes one number into the image, and what an entry adds to it decides which call is made",
+        because: "the kernel writes one number into the image, and the number that an entry adds to it selects the call",
         remedy: "compare vdso/image/src/arch/x86_64/private.rs with `export::PRIVATE` in vdso/abi",
         check: private_calls,
     },
@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "own-fixups",
         demands: &[demand::EXCEPTION_TABLE],
-        because: "a signal handler stands in for the kernel with this table: what differs from the kernel's is a crash there",
+        because: "a signal handler stands in for the kernel with this table: an entry that differs from the kernel's is a crash there",
         remedy: "use `on_fault!` of vdso/image/src/arch/x86_64/exception.rs for every access, then `cargo xtask image`",
         check: own_fixups,
     },
@@ -58,7 +58,7 @@ fn fixup_slots(subject: &Subject<'_>) -> Verdict {
         let is_exported =
             exports.iter().any(|symbol| (symbol.name, symbol.value, symbol.size) == (name, start, size));
         let Some((target, used)) = jump_of(image.at(start, size)?, start) else {
-            wrong.push(format!("{name} at {start:#x} is no jump"));
+            wrong.push(format!("{name} at {start:#x} is not a jump"));
             continue;
         };
         let is_padded = image.at(start, size)?[used..].iter().all(|byte| *byte == INT3);
@@ -77,7 +77,7 @@ fn body(subject: &Subject<'_>, name: &str) -> Result<Range<u64>, Fault> {
     let found = subject.functions()?.iter().find(|function| function.body_of == Some(name));
     found
         .map(|function| function.range.clone())
-        .ok_or_else(|| Fault::Wrong(format!("there is no function {name}{BODY}")))
+        .ok_or_else(|| Fault::Wrong(format!("the image has no function {name}{BODY}")))
 }
 
 fn private_calls(subject: &Subject<'_>) -> Verdict {
@@ -96,7 +96,7 @@ fn private_calls(subject: &Subject<'_>) -> Verdict {
 
 /// The entries of the image's own table, at least one.
 fn own(subject: &Subject<'_>) -> Result<Vec<Fixup>, Fault> {
-    exceptions::own(&subject.image)?.ok_or_else(|| Fault::Wrong(format!("there is no section {OWN}")))
+    exceptions::own(&subject.image)?.ok_or_else(|| Fault::Wrong(format!("the image has no section {OWN}")))
 }
 
 fn fixup_table(subject: &Subject<'_>) -> Verdict {

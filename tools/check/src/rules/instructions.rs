@@ -1,6 +1,6 @@
 //! Instructions that the image must not have, and how much of the stack it may take.
 //!
-//! The image runs on whatever stack, with whatever registers and segment bases its caller has. Each rule is one thing that
+//! The image runs on its caller's stack, with the registers and segment bases that the caller has. Each rule is one thing that
 //! no instruction may do.
 //!
 //! # Invariants

@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! 1. Names are unique.
-//! 2. Every demand stands in some rule's `demands`, but for [`REPRODUCIBLE`](crate::demand::REPRODUCIBLE): that two
-//!    builds give the same bytes takes two builds to judge.
+//! 2. Every demand is in the `demands` of a rule, but for [`REPRODUCIBLE`](crate::demand::REPRODUCIBLE): two
+//!    builds are needed to judge that two builds give the same bytes.
 
 mod alternatives;
 mod calls;
@@ -34,7 +34,7 @@ mod versions;
 use crate::rule::Rule;
 use crate::subject::Needs;
 
-/// Every family, in the order in which a reader of an image meets its subject.
+/// Every family, in the order in which a reader of an image meets what it judges.
 const FAMILIES: &[(&[Rule], Needs)] = &[
     (header::RULES, Needs::Elf),
     (segments::RULES, Needs::Native),

@@ -34,14 +34,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "function-ends",
         demands: &[demand::DECLARED_CALLS, demand::NO_ABSOLUTE_ADDRESSES],
-        because: "code that runs off its function's end, or jumps into another's midst, executes what it was not meant to",
+        because: "code that runs off its function's end, or jumps into another's midst, executes instructions that no path should reach",
         remedy: REMEDY,
         check: function_ends,
     },
     Rule {
         name: "set-registers",
         demands: &[],
-        because: "what a register holds that this function never set is different in every caller",
+        because: "a register that the function did not set has another value in every caller",
         remedy: REMEDY,
         check: set_registers,
     },

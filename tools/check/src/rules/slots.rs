@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "slot-symbols",
         demands: &[demand::LOCKED, demand::ENTRY_ROOM],
-        because: "an entry's address is computed from its call's number, by people, tools and old checkpoints",
+        because: "people, tools and old checkpoints compute an entry's address from the number of its call",
         remedy: "export the entry from its own slot: see `layout::slot` in vdso/abi",
         check: slot_symbols,
     },
@@ -141,5 +141,5 @@ fn slot_symbols(subject: &Subject<'_>) -> Verdict {
         .map(|symbol| symbol.name)
         .collect();
     demand!(!table.is_empty(), "the slot table is empty");
-    none_of("exports inside the slot table that are no call's entry", &foreign)
+    none_of("exports inside the slot table that are not the entry of a call", &foreign)
 }

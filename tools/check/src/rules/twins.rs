@@ -1,7 +1,7 @@
 //! What section headers and loaders' tables say of the same bytes.
 //!
-//! Loaders never ask the section headers; bionic, binutils, elfutils and debuggers ask nothing else. A section that is a
-//! good copy of a bad table would show the one kind of reader a sound image and the other a broken one.
+//! Loaders do not read the section headers; bionic, binutils, elfutils and debuggers read nothing else. A section that is
+//! a good copy of a bad table would show a sound image to debuggers and a broken one to loaders.
 //!
 //! # Invariants
 //!

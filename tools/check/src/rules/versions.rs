@@ -96,7 +96,7 @@ fn version_symbols(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let found = definitions(image)?;
     let node = found.iter().find(|definition| definition.name == export::VERSION);
-    let Some(node) = node else { return Err(format!("there is no version {}", export::VERSION).into()) };
+    let Some(node) = node else { return Err(format!("the image has no version {}", export::VERSION).into()) };
     let mut wrong = Vec::new();
     // The first symbol is not one, and has no version.
     for symbol in image.dynsym()? {

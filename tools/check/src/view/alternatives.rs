@@ -14,7 +14,7 @@ pub const SECTION: &str = ".altinstructions";
 /// The code that it puts in.
 pub const REPLACEMENTS: &str = ".altinstr_replacement";
 
-/// All entries, none if there is no table.
+/// All entries, none if the image has no table.
 pub fn read(image: &Image<'_>) -> Result<Vec<Alternative>, String> {
     let Some(section) = image.find_section(SECTION)? else { return Ok(Vec::new()) };
     let bytes = image.contents(section)?;

@@ -8,10 +8,9 @@
 //! 1. Any bytes are an entry: addresses wrap, and rules judge them.
 
 use iced_x86::Mnemonic;
+pub use liblinux_abi::arch::x86_64::alternative::ENTRY_SIZE;
 use liblinux_abi::arch::x86_64::alternative::{FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
 use std::ops::Range;
-
-pub use liblinux_abi::arch::x86_64::alternative::ENTRY_SIZE;
 
 /// The features that replacements ask for, with the instruction that needs them, if one does.
 pub(crate) const FEATURES: &[(u32, Option<Mnemonic>)] =

@@ -95,7 +95,7 @@ pub(crate) fn apply(
     }
 }
 
-/// Marks all that an instruction writes as set, and as something else than before.
+/// Marks all that an instruction writes as set, and as something other than before.
 fn outputs(factory: &mut InstructionInfoFactory, instruction: &Instruction, state: &mut State) {
     let info = factory.info(instruction);
     for used in info.used_registers().iter().filter(|used| is_write(used.access())) {

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing here knows a rule, a symbol or a file; what is given is instructions and bytes.
+//! 1. These modules take instructions and bytes; they know no rule, symbol or file.
 
 pub mod alternative;
 pub mod dwarf;
