@@ -41,6 +41,11 @@ pub use rules::rules;
 use subject::Subject;
 pub use verdict::Fault;
 
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 /// Judges `image` by every rule.
 ///
 /// `debug` is the same image before it was stripped; without it, rules about local symbols, the kernel's exception table
