@@ -82,7 +82,7 @@ pub(crate) fn run_steps(workspace: &Workspace, names: &[String]) -> Result<bool>
     packages()?;
     with_declared_programs(workspace)?;
     let words: Vec<&str> = steps.iter().map(|step| step.name).collect();
-    println!("{} steps: {}", steps.len(), words.join(", "));
+    println!("the steps are: {}", words.join(", "));
     if names.is_empty() {
         println!("on two cores this takes {DURATION}");
     }
