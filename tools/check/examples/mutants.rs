@@ -1,7 +1,9 @@
 //! Prints the checker's score: of the mutants of each class, how many it refuses.
 //!
-//! `cargo run --release -p liblinux-check --example mutants [NUMBER] [CLASS]` mutates the image of `cargo xtask image`, NUMBER times
-//! in each class (400 by default), and ends with 1 if a mutant of what loaders read survives without a reason.
+//! `cargo run --release -p liblinux-check --example mutants [NUMBER] [CLASS]`
+//!
+//! mutates the image of `cargo xtask image`, NUMBER times in each class (400 by default), and ends with 1 if a mutant of
+//! what loaders read survives without a reason.
 
 #[path = "../tests/mutation/mod.rs"]
 mod mutation;

@@ -6,7 +6,7 @@
 //!    it ends with 1 as well if a rule was not judged.
 //! 2. The verdict goes to standard output; only what kept the checker from reaching one goes to standard error. Neither
 //!    being closed makes it panic.
-//! 3. No file is read that is larger than such a file can be: [`IMAGE_LIMIT`], [`DEBUG_LIMIT`], [`LOCK_LIMIT`].
+//! 3. No file is read that is larger than such a file can be: `IMAGE_LIMIT`, `DEBUG_LIMIT`, `LOCK_LIMIT`.
 
 use crate::lock::Lock;
 use crate::report::Report;
@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Ending {
         Err(what) => return unreadable(&what),
     };
     match std::io::stdout().lock().write_all(verdict.as_bytes()) {
-        // A reader that has seen enough, like `head`, is content; the status says the rest.
+        // A reader such as `head` stops when it has seen enough; the exit status has the verdict.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             unreadable(&format!("the verdict cannot be written: {error}"))
         }
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Ending {
     }
 }
 
-/// Says why there is no verdict, to whoever still reads standard error.
+/// Says why there is no verdict, on standard error, if a reader is left.
 fn unreadable(what: &str) -> Ending {
     let _ = writeln!(std::io::stderr(), "error: {what}");
     Ending::Unreadable
@@ -102,7 +102,7 @@ pub fn judge(arguments: &Arguments) -> Result<Report, String> {
     let debug_path = arguments.debug.clone().or_else(|| beside.exists().then_some(beside));
     let debug = debug_path.as_deref().map(|path| read(path, DEBUG_LIMIT)).transpose()?;
     let lock = arguments.lock.as_deref().map(read_lock).transpose()?;
-    // Tell the two files apart before blaming one of them.
+    // An error names the file that it is about.
     if let (Some(path), Some(bytes)) = (&debug_path, &debug) {
         crate::image::Image::read(bytes).map_err(|error| format!("{}: {error}", path.display()))?;
     }
@@ -133,7 +133,7 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
         .metadata()
         .map_err(|error| format!("{}; run `cargo xtask image` to build it", unreadable(error)))?;
     if !kind.is_file() {
-        let what = if kind.is_dir() { "a directory" } else { "no regular file" };
+        let what = if kind.is_dir() { "a directory" } else { "not a regular file" };
         return Err(format!("{} is {what}; give the path of a vDSO image", path.display()));
     }
     let mut bytes = Vec::new();
@@ -155,6 +155,6 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
 fn read_lock(path: &Path) -> Result<Lock, String> {
     let remedy = "run `cargo xtask bless` to make it, or restore it from git";
     let bytes = read(path, LOCK_LIMIT).map_err(|error| format!("{error}; for a lock, {remedy}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{} is no text; {remedy}", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not text; {remedy}", path.display()))?;
     Lock::parse(&text).map_err(|error| format!("{}: {error}; {remedy}", path.display()))
 }

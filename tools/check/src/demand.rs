@@ -1,4 +1,4 @@
-//! What an image has to satisfy: the demands that the rules stand for, each with its sources.
+//! What an image has to satisfy: the demands that the rules judge, each with its sources.
 //!
 //! They were gathered from loaders and checkers: read in their sources, or seen by running the loader with test images
 //! swapped in through `AT_SYSINFO_EHDR` (glibc 2.36, musl 1.2.3, Go 1.19.8). `linux:` is the kernel's tree. Four kinds of

@@ -10,11 +10,12 @@
 //!
 //! 1. Functions ascend by address; two symbols of one range are one function with two names.
 //! 2. The instructions of a function lie inside its range.
-//! 3. Overlapping functions are decoded up to [`OVERLAP`] times the file's size, and refused beyond.
+//! 3. Overlapping functions are decoded up to `OVERLAP` times the file's size, and refused beyond.
 
-use crate::image::{Image, Symbol};
-use crate::rule::Fault;
-use crate::subject::Subject;
+use crate::arch::stub::jump_of;
+use crate::image::Image;
+use crate::symbol::Symbol;
+use crate::verdict::Fault;
 use crate::view::alternatives;
 use crate::view::frames::{Entry, Frames};
 use goblin::elf::sym::STT_FUNC;
@@ -29,7 +30,7 @@ use std::ops::Range;
 /// How many bytes of functions are decoded for each byte of the file: aliases share theirs, others do not overlap.
 const OVERLAP: u64 = 2;
 
-/// Stands for the name of what an alternative puts in; no symbol has a space in its name.
+/// The name of code that an alternative puts in. No symbol has a space in its name.
 const REPLACEMENT: &str = "a replacement";
 
 /// One decoded function.
@@ -81,7 +82,7 @@ impl Function<'_> {
         PRIVATE.iter().position(|private| Some(*private) == self.body_of)
     }
 
-    /// Whether this is the function that enters enclaves: nothing else needs `enclu`, or calls a function of the caller's.
+    /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a function of the caller.
     pub fn enters_enclaves(&self) -> bool {
         self.body_of == Some(SGX_ENTER_ENCLAVE)
     }
@@ -107,7 +108,7 @@ pub fn decode(bytes: &[u8], address: u64) -> Vec<Instruction> {
         let (start, ip) = (decoder.position(), decoder.ip());
         let mut instruction = decoder.decode();
         if instruction.code() == Code::INVALID {
-            // Go on behind the first byte, so that what follows is seen too.
+            // Continue behind the first byte, so that what follows is seen too.
             instruction.set_len(1);
             instruction.set_ip(ip);
             decoder.set_position(start + 1).expect("inside the bytes, since an instruction was read there");
@@ -116,16 +117,6 @@ pub fn decode(bytes: &[u8], address: u64) -> Vec<Instruction> {
         instructions.push(instruction);
     }
     instructions
-}
-
-/// Where an entry leads that is `endbr64; jmp TARGET`, and how many of its bytes that takes.
-pub fn jump_of(entry: &[u8], address: u64) -> Option<(u64, usize)> {
-    let (distance, used) = match *entry {
-        [0xf3, 0x0f, 0x1e, 0xfa, 0xe9, a, b, c, d, ..] => (i32::from_le_bytes([a, b, c, d]), 9),
-        [0xf3, 0x0f, 0x1e, 0xfa, 0xeb, a, ..] => (i8::from_le_bytes([a]).into(), 6),
-        _ => return None,
-    };
-    Some((address.wrapping_add(used as u64).wrapping_add_signed(distance.into()), used))
 }
 
 /// The entries that may have a body, with their addresses.
@@ -168,11 +159,12 @@ fn nameless(image: &Image<'_>, known: &BTreeSet<u64>) -> Result<Vec<Range<u64>>,
         .collect())
 }
 
-/// All functions of the subject, ascending by address.
-pub(crate) fn decode_all<'a>(subject: &Subject<'a>) -> Result<Vec<Function<'a>>, Fault> {
-    let image = &subject.image;
-    let local = subject.symbols();
-    let symbols = match &local {
+/// All functions of an image, ascending by address. `local` is all its symbols, or why they are not at hand.
+pub(crate) fn decode_all<'a>(
+    image: &Image<'a>,
+    local: &Result<&[Symbol<'a>], Fault>,
+) -> Result<Vec<Function<'a>>, Fault> {
+    let symbols = match local {
         Ok(symbols) => *symbols,
         Err(Fault::NotJudged(_)) => image.dynsym()?,
         Err(fault) => return Err(fault.clone()),
@@ -258,7 +250,7 @@ mod tests {
             .iter()
             .map(|instruction| (instruction.ip(), instruction.len(), instruction.is_invalid()))
             .collect();
-        // A nop, a byte that is no instruction, a ret, and a jump that is cut off.
+        // A nop, a byte that is not an instruction, a ret, and a jump that is cut off.
         assert_eq!(places[..3], [(0x1000, 1, false), (0x1001, 1, true), (0x1002, 1, false)]);
         assert!(places[3..].iter().any(|place| place.2), "{places:?}");
     }

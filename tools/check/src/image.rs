@@ -1,46 +1,34 @@
 //! The parsed view of an ELF file.
 //!
 //! goblin reads the tables one by one, so that one broken table does not hide the others. Each table is kept as what
-//! could be read or as the reason why not. Here are the headers and what hangs directly on them; the tables that
-//! loaders find through others are in [`crate::view`].
+//! could be read or as the reason why not. Here are the headers and what they lead to directly. The
+//! tables that loaders find through others are in [`crate::view`].
 //!
 //! # Invariants
 //!
-//! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule cannot pass on nothing.
+//! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule that saw nothing cannot pass.
 //! 2. Every slice handed out lies inside the file.
-//! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`] bytes: a message can quote it as it is.
+//! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`](crate::table::NAME_LIMIT) bytes: a message can quote it as it is.
 //! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a section.
 
-use crate::view::symbols::dynamic_symbols;
+use crate::symbol::{SHN_UNDEF, Symbol, dynamic_symbols, read_symbols};
+use crate::table::{Table, not_empty, string_in};
 use goblin::container::Ctx;
 use goblin::elf::Elf;
 use goblin::elf::dynamic::{Dyn, Dynamic};
 use goblin::elf::header::{EM_X86_64, Header};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD, ProgramHeader, pt_to_str};
 use goblin::elf::section_header::{SHT_NOBITS, SHT_SYMTAB, SectionHeader};
-use goblin::elf::sym::{STB_LOCAL, STT_OBJECT, Symtab};
-use liblinux_abi::image::export;
+use goblin::elf::sym::STB_LOCAL;
 use std::fmt;
-
-/// Section index of symbols that are no addresses (`SHN_ABS`).
-pub const SHN_ABS: usize = 0xfff1;
-
-/// Bytes of a symbol in a table (`Elf64_Sym`).
-pub const SYMBOL_SIZE: usize = goblin::elf64::sym::SIZEOF_SYM;
-
-/// Section index of undefined symbols (`SHN_UNDEF`).
-pub const SHN_UNDEF: usize = 0;
 
 /// The section of a copy of another kernel's vDSO (`tools/run`).
 pub const KERNEL_COPY: &str = ".kernel";
 
-/// The longest name that is read, in bytes; no compiler makes longer ones.
-pub const NAME_LIMIT: usize = 4096;
-
 /// The most sections that are read; an image has 20, its unstripped twin 40.
 pub const SECTION_LIMIT: usize = 1024;
 
-/// There is nothing in the file that could be checked.
+/// The file has nothing that could be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub String);
 
@@ -60,44 +48,6 @@ pub struct Section<'a> {
     /// The header.
     pub header: SectionHeader,
 }
-
-/// A symbol with its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbol<'a> {
-    /// Position in its table.
-    pub index: usize,
-    /// The name.
-    pub name: &'a str,
-    /// `st_value`.
-    pub value: u64,
-    /// `st_size`.
-    pub size: u64,
-    /// `STT_`.
-    pub kind: u8,
-    /// `STB_`.
-    pub binding: u8,
-    /// `STV_`.
-    pub visibility: u8,
-    /// `st_other`, of which the visibility is two bits.
-    pub other: u8,
-    /// `st_shndx`.
-    pub section: usize,
-}
-
-impl Symbol<'_> {
-    /// First address behind the symbol.
-    pub fn end(&self) -> u64 {
-        self.value.saturating_add(self.size)
-    }
-
-    /// GNU ld defines the version node's own name as an absolute object; it is no export.
-    pub fn is_version_node(&self) -> bool {
-        self.section == SHN_ABS && self.kind == STT_OBJECT && self.name == export::VERSION
-    }
-}
-
-/// A table, or why it could not be read.
-pub(crate) type Table<T> = Result<Vec<T>, String>;
 
 /// The parsed view of an ELF file.
 #[derive(Debug)]
@@ -120,7 +70,7 @@ impl<'a> Image<'a> {
             return Err(Unreadable("the file is empty".into()));
         }
         if !bytes.starts_with(b"\x7fELF") {
-            return Err(Unreadable("this is no ELF file: it does not begin with 7f 45 4c 46".into()));
+            return Err(Unreadable("this is not an ELF file: it does not begin with 7f 45 4c 46".into()));
         }
         let header = Elf::parse_header(bytes)
             .map_err(|error| Unreadable(format!("the ELF header cannot be read: {error}")))?;
@@ -151,7 +101,7 @@ impl<'a> Image<'a> {
     pub fn segments_of(&self, kind: u32) -> Result<Vec<&ProgramHeader>, String> {
         let found: Vec<_> = self.segments()?.iter().filter(|segment| segment.p_type == kind).collect();
         if found.is_empty() {
-            return Err(format!("there is no program header {}", pt_to_str(kind)));
+            return Err(format!("the file has no program header {}", pt_to_str(kind)));
         }
         Ok(found)
     }
@@ -166,14 +116,14 @@ impl<'a> Image<'a> {
         self.sections.as_deref().map_err(Clone::clone)
     }
 
-    /// The section of that name, if there is one; an error if there are no sections at all.
+    /// The section of that name, if the file has one; an error if it has no sections at all.
     pub fn find_section(&self, name: &str) -> Result<Option<&Section<'a>>, String> {
         Ok(self.sections()?.iter().find(|section| section.name == name))
     }
 
     /// The section of that name.
     pub fn section(&self, name: &str) -> Result<&Section<'a>, String> {
-        self.find_section(name)?.ok_or_else(|| format!("there is no section {name}"))
+        self.find_section(name)?.ok_or_else(|| format!("the file has no section {name}"))
     }
 
     /// The bytes of a section.
@@ -191,9 +141,9 @@ impl<'a> Image<'a> {
         Ok(header.sh_addr..header.sh_addr.saturating_add(header.sh_size))
     }
 
-    /// Where another kernel's vDSO is, whole, that the runner has put behind the image; empty if there is none.
+    /// The addresses of another kernel's vDSO, whole, which the runner has put behind the image; empty without one.
     ///
-    /// Its code is that kernel's, and is not judged.
+    /// Its code belongs to that kernel, and is not judged.
     pub fn kernel_copy(&self) -> std::ops::Range<u64> {
         let section = self.find_section(KERNEL_COPY).ok().flatten().map(|section| &section.header);
         let range = |header: &SectionHeader| header.sh_addr..header.sh_addr.saturating_add(header.sh_size);
@@ -208,7 +158,7 @@ impl<'a> Image<'a> {
     /// The value of a dynamic tag.
     pub fn tag(&self, tag: u64, name: &str) -> Result<u64, String> {
         let found = self.dynamic()?.iter().find(|entry| entry.d_tag == tag);
-        found.map(|entry| entry.d_val).ok_or_else(|| format!("there is no dynamic tag {name}"))
+        found.map(|entry| entry.d_val).ok_or_else(|| format!("the file has no dynamic tag {name}"))
     }
 
     /// All dynamic symbols, the null one too: `DT_SYMTAB`, as many as the hash table counts, with names of `DT_STRTAB`.
@@ -271,18 +221,6 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The printable string at `offset` of a table, if it ends there.
-pub(crate) fn string_in(table: &[u8], offset: usize) -> Option<&str> {
-    let tail = table.get(offset..)?;
-    let end = tail.iter().take(NAME_LIMIT + 1).position(|byte| *byte == 0)?;
-    let is_printable = tail[..end].iter().all(|byte| matches!(byte, b' '..=b'~'));
-    std::str::from_utf8(&tail[..end]).ok().filter(|_| is_printable)
-}
-
-pub(crate) fn not_empty<T>(what: &str, table: Vec<T>) -> Table<T> {
-    if table.is_empty() { Err(format!("there are no {what}")) } else { Ok(table) }
-}
-
 fn read_segments(bytes: &[u8], header: &Header, ctx: Ctx) -> Table<ProgramHeader> {
     let offset = usize::try_from(header.e_phoff).map_err(|_| "e_phoff is beyond the file".to_owned())?;
     let table = ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), ctx)
@@ -315,7 +253,7 @@ fn file_range<'a>(bytes: &'a [u8], section: &SectionHeader) -> Option<&'a [u8]> 
 }
 
 fn read_dynamic(bytes: &[u8], segments: &[ProgramHeader], ctx: Ctx) -> Table<Dyn> {
-    let missing = || "there is no program header PT_DYNAMIC".to_owned();
+    let missing = || "the file has no program header PT_DYNAMIC".to_owned();
     let first = segments.iter().find(|segment| segment.p_type == PT_DYNAMIC).ok_or_else(missing)?;
     let table = Dynamic::parse(bytes, std::slice::from_ref(first), ctx)
         .map_err(|error| format!("the dynamic table cannot be read: {error}"))?;
@@ -327,40 +265,11 @@ fn read_dynamic(bytes: &[u8], segments: &[ProgramHeader], ctx: Ctx) -> Table<Dyn
 fn read_symtab<'a>(bytes: &'a [u8], sections: &Table<Section<'a>>, ctx: Ctx) -> Table<Symbol<'a>> {
     let sections = sections.as_deref().map_err(Clone::clone)?;
     let found = sections.iter().find(|section| section.header.sh_type == SHT_SYMTAB);
-    let table = &found.ok_or("there is no section of type SHT_SYMTAB")?.header;
+    let table = &found.ok_or("the file has no section of type SHT_SYMTAB")?.header;
     let beyond = || "the symbol table SHT_SYMTAB reaches beyond the file".to_owned();
     let count = file_range(bytes, table).ok_or_else(beyond)?.len() / goblin::elf::Sym::size(ctx.container);
     let strings = sections.get(table.sh_link as usize).and_then(|strings| file_range(bytes, &strings.header));
     let strings = strings.ok_or("the symbol table SHT_SYMTAB links to no string table")?;
     let offset = usize::try_from(table.sh_offset).map_err(|_| beyond())?;
     read_symbols(bytes, offset, count, strings, ctx)
-}
-
-/// `count` symbols at `offset`, with their names from `strings`, at least one.
-pub(crate) fn read_symbols<'a>(
-    bytes: &'a [u8],
-    offset: usize,
-    count: usize,
-    strings: &'a [u8],
-    ctx: Ctx,
-) -> Table<Symbol<'a>> {
-    let symbols = Symtab::parse(bytes, offset, count, ctx)
-        .map_err(|error| format!("the symbol table at {offset:#x} cannot be read: {error}"))?;
-    let named = symbols.iter().enumerate().map(|(index, symbol)| {
-        let name = string_in(strings, symbol.st_name).ok_or_else(|| {
-            format!("the name of symbol {index} at {offset:#x} is outside the string table, or not printable")
-        })?;
-        Ok(Symbol {
-            index,
-            name,
-            value: symbol.st_value,
-            size: symbol.st_size,
-            kind: symbol.st_type(),
-            binding: symbol.st_bind(),
-            visibility: symbol.st_visibility(),
-            other: symbol.st_other,
-            section: symbol.st_shndx,
-        })
-    });
-    not_empty("symbols", named.collect::<Result<_, String>>()?)
 }

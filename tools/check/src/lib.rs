@@ -16,6 +16,7 @@
 //! 3. What the image must hold (numbers, names, offsets) is read from `liblinux-abi`; this crate writes down only what
 //!    the formats and their readers demand.
 
+pub mod arch;
 pub mod cli;
 pub mod demand;
 mod flow;
@@ -26,16 +27,24 @@ pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod subject;
+pub mod symbol;
+pub mod table;
+pub mod verdict;
 pub mod view;
 
+use image::Image;
 pub use image::Unreadable;
 pub use lock::Lock;
 pub use report::{Finding, Report};
-pub use rule::{Fault, Rule};
+pub use rule::Rule;
 pub use rules::rules;
-
-use image::Image;
 use subject::Subject;
+pub use verdict::Fault;
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
 
 /// Judges `image` by every rule.
 ///

@@ -5,20 +5,21 @@
 //! under another, and a person reviews what a change does to the interface. So offsets are part of the ABI, and the
 //! lock is where a change of it shows in review.
 //!
-//! The bodies of hand-written entries are in it, too, although nobody calls them by address: a thread that was blocked in
-//! one when it was dumped goes on in it under the next image. Their version is `-`. Each system call of a body has a line
-//! of its own, `BODY.call1` and so on: where it comes back, and how many bytes of stack there are then. What these hold
-//! is for whoever reviews a change of the body.
+//! The lock also lists the bodies of hand-written entries, which programs do not call by address. A thread that was blocked
+//! in a body when it was dumped continues in it under the next image. The version of a body is `-`. Each system call of a
+//! body has a line of its own, `BODY.call1` and so on: where the call returns to, and how many bytes of stack are in use
+//! then. The reviewer of a change of the body judges what those bytes hold.
 //!
 //! # Invariants
 //!
 //! 1. Entries are sorted by offset, then name; names are unique.
 //! 2. What [`fmt::Display`] prints, [`Lock::parse`] reads back as the same lock.
-//! 3. [`bless`] never lets an entry vanish or move, or a call come back to another stack. It does not judge additions and
+//! 3. [`bless`] never lets an entry vanish or move, or a call return to another stack. It does not judge additions and
 //!    sizes; review does.
 
 use crate::function::decode;
-use crate::image::{Image, Symbol};
+use crate::image::Image;
+use crate::symbol::Symbol;
 use crate::view::{frames, versions};
 use iced_x86::Mnemonic;
 use liblinux_abi::image::export::BODY;
@@ -88,7 +89,7 @@ impl Lock {
     /// The lock that describes the exports of `image`.
     pub fn of_exports(image: &Image<'_>) -> Result<Self, String> {
         let definitions = versions::definitions(image)?;
-        let entry = |symbol: &&crate::image::Symbol<'_>| {
+        let entry = |symbol: &&Symbol<'_>| {
             Ok(Entry {
                 offset: symbol.value,
                 name: symbol.name.to_owned(),
@@ -151,14 +152,14 @@ impl Lock {
     }
 }
 
-/// Where the system calls of a body come back.
+/// Where the system calls of a body return to.
 fn calls(debug: &Image<'_>, body: &Symbol<'_>) -> Result<Vec<Entry>, String> {
     let instructions = decode(debug.at(body.value, body.size)?, body.value);
     let calls = instructions.iter().filter(|instruction| instruction.mnemonic() == Mnemonic::Syscall);
     let entry = |(number, offset): (usize, u64)| {
         let stack = frames::stack_at(debug, offset)?;
         let name = format!("{}.call{number}", body.name);
-        // As a version, for a change of it is none that is blessed.
+        // As a version, because `bless` accepts no change of a version.
         Ok(Entry { offset, name, version: format!("stack{stack}"), size: 0 })
     };
     (1..).zip(calls.map(|instruction| instruction.next_ip())).map(entry).collect()
@@ -171,10 +172,10 @@ fn parse_entry(line: &str) -> Result<Entry, String> {
     };
     let hexadecimal = offset.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
     Ok(Entry {
-        offset: hexadecimal.ok_or_else(|| format!("{offset:?} is no hexadecimal offset like 0x2000"))?,
+        offset: hexadecimal.ok_or_else(|| format!("{offset:?} is not a hexadecimal offset like 0x2000"))?,
         name: name.to_owned(),
         version: version.to_owned(),
-        size: size.parse().map_err(|_| format!("{size:?} is no size in bytes"))?,
+        size: size.parse().map_err(|_| format!("{size:?} is not a size in bytes"))?,
     })
 }
 

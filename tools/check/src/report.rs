@@ -5,9 +5,10 @@
 //! 1. Every rule has exactly one finding, in the order of [`crate::rules()`].
 //! 2. A rule that was not judged is printed, never left out.
 
-use crate::rule::{Fault, Rule};
+use crate::rule::Rule;
 use crate::rules::rules;
 use crate::subject::Subject;
+use crate::verdict::Fault;
 use std::fmt;
 
 /// What one rule said.

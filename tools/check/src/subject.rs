@@ -2,15 +2,16 @@
 //!
 //! # Invariants
 //!
-//! 1. What a rule asks for and is not there is a [`Fault`], never an empty answer.
+//! 1. If the subject lacks what a rule asks for, the answer is a [`Fault`], never empty.
 //! 2. Addresses and bytes of code come from the stripped image, names from the unstripped one; the rule `same-code`
 //!    holds the two together.
 
 use crate::flow::{self, Flow, Surroundings};
 use crate::function::{self, Function};
-use crate::image::{Image, Symbol};
+use crate::image::Image;
 use crate::lock::Lock;
-use crate::rule::{Fault, Verdict};
+use crate::symbol::Symbol;
+use crate::verdict::{Fault, Verdict};
 use crate::view::{alternatives, exceptions};
 use iced_x86::Instruction;
 use std::cell::OnceCell;
@@ -37,7 +38,7 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Puts together what is judged.
+    /// Takes the files together.
     pub fn new(image: Image<'a>, debug: Option<Image<'a>>, lock: Option<&'a Lock>) -> Self {
         Self { image, debug, lock, functions: OnceCell::new(), flows: OnceCell::new() }
     }
@@ -47,12 +48,14 @@ impl<'a> Subject<'a> {
         if needs == Needs::Elf || self.image.is_native() {
             return Ok(());
         }
-        Err(Fault::NotJudged("the file is no 64-bit little-endian x86-64 ELF".into()))
+        Err(Fault::NotJudged("the file is not a 64-bit little-endian x86-64 ELF".into()))
     }
 
     /// The unstripped image.
     pub fn debug(&self) -> Result<&Image<'a>, Fault> {
-        self.debug.as_ref().ok_or_else(|| Fault::NotJudged("there is no unstripped image (FILE.dbg)".into()))
+        self.debug
+            .as_ref()
+            .ok_or_else(|| Fault::NotJudged("the unstripped image (FILE.dbg) is missing".into()))
     }
 
     /// The ABI lock.
@@ -72,7 +75,10 @@ impl<'a> Subject<'a> {
 
     /// All functions of the image, decoded.
     pub fn functions(&self) -> Result<&[Function<'a>], Fault> {
-        self.functions.get_or_init(|| function::decode_all(self)).as_deref().map_err(Clone::clone)
+        self.functions
+            .get_or_init(|| function::decode_all(&self.image, &self.symbols()))
+            .as_deref()
+            .map_err(Clone::clone)
     }
 
     /// All paths through each function, by the function's place in [`Subject::functions`]; replacements have none.

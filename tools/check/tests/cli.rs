@@ -48,7 +48,7 @@ fn verbose_lists_what_holds() {
 fn without_the_unstripped_image_rules_are_visibly_not_judged() {
     let (status, out, _) = run_on(&Specimen::good().image.bytes);
     assert_eq!(status, 0, "{out}");
-    assert!(out.contains("not judged: same-code: there is no unstripped image (FILE.dbg)"), "{out}");
+    assert!(out.contains("not judged: same-code: the unstripped image (FILE.dbg) is missing"), "{out}");
     assert!(!out.contains("not judged: syscall-sites"), "code is judged without symbols: {out}");
 }
 
@@ -66,7 +66,7 @@ fn strict_refuses_what_was_not_judged() {
     assert_eq!(status, 0, "{out}");
 }
 
-/// Status and standard error with standard output closed, full or a pipe that nobody reads.
+/// Status and standard error with standard output closed, full or a pipe without a reader.
 fn run_into(redirection: &str, file: &Path) -> (Option<i32>, String) {
     let script = format!("\"$0\" \"$1\" --verbose {redirection}; echo \"status $?\" >&2");
     let output = Command::new("bash")
@@ -216,7 +216,7 @@ fn readable_but_foreign_files_are_refused() {
         ("the byte order is 2", with(|file| file.bytes[5] = 2)),
         ("e_machine is 183", with(|file| file.put16(18, 183))),
         (
-            "not judged: sysv-hash: the file is no 64-bit little-endian x86-64 ELF",
+            "not judged: sysv-hash: the file is not a 64-bit little-endian x86-64 ELF",
             with(|file| file.put16(18, 183)),
         ),
         ("reaches beyond the file", with(|file| file.bytes.truncate(5000))),
@@ -234,9 +234,9 @@ fn what_cannot_be_read_is_an_error() {
     let cases = [
         ("run `cargo xtask image`", run(&[&absent])),
         ("is a directory", run(&[directory.path()])),
-        ("no regular file", run(&[Path::new("/dev/null")])),
+        ("not a regular file", run(&[Path::new("/dev/null")])),
         ("the file is empty", run_on(b"")),
-        ("no ELF file", run_on(b"#!/bin/sh\necho an image\n")),
+        ("not an ELF file", run_on(b"#!/bin/sh\necho an image\n")),
         ("the ELF header", run_on(&Specimen::good().image.bytes[..40])),
         ("cargo xtask bless", run(&[&specimen::path(), Path::new("--lock"), &absent])),
         (
@@ -244,7 +244,7 @@ fn what_cannot_be_read_is_an_error() {
             run(&[&specimen::path(), Path::new("--lock"), Path::new(env!("CARGO_MANIFEST_PATH"))]),
         ),
         (
-            "no ELF file",
+            "not an ELF file",
             run(&[&specimen::path(), Path::new("--debug"), Path::new(env!("CARGO_MANIFEST_PATH"))]),
         ),
     ];

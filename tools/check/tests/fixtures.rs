@@ -117,14 +117,14 @@ const FIXTURES: &[Fixture] = &[
     fixture("text", "text that is not executable", |s| section64(s, ".text", section::FLAGS, 2)),
     fixture("text", "no .text", |s| s.image.rename_section(".text", ".tex")),
 
-    fixture("sections-agree", "a second symbol table, for those who ask the sections", |s| {
+    fixture("sections-agree", "a second symbol table, for readers of the sections", |s| {
         let (size, strings) = (s.image.view().section(".dynsym").expect("symbols").header.sh_size, s.image.section_index(".dynstr"));
         let copy = s.image.loaded_copy(".dynsym");
         s.image.exchange_values("__vdso_getpid", "__vdso_getppid");
         section32(s, ".dynsym", section::TYPE, 1);
         s.image.pretend(".comment", 11, copy, size, strings, 24);
     }),
-    fixture("sections-agree", "a second string table, for those who ask the sections", |s| {
+    fixture("sections-agree", "a second string table, for readers of the sections", |s| {
         let size = s.image.view().section(".dynstr").expect("strings").header.sh_size;
         let copy = s.image.loaded_copy(".dynstr");
         // The names change places in the table that loaders read.
@@ -276,12 +276,12 @@ const FIXTURES: &[Fixture] = &[
     fixture("unused-slots", "code in the slot of call 335", |s| s.put(slot(335), &[0xc3])),
     fixture("slot-symbols", "an entry outside its slot", |s| { let at = s.image.export("__vdso_read"); s.image.put64(at + symbol::VALUE, slot(1) as u64) }),
 
-    fixture("decodes", "a byte that is no instruction", |s| s.code(VICTIM, &[0x06])),
+    fixture("decodes", "a byte that is not an instruction", |s| s.code(VICTIM, &[0x06])),
     fixture("text-covered", "code behind a function", |s| { let (start, size) = s.debug.range(VICTIM); s.put(start + size, &[0xc3]) }),
     fixture("syscall-sites", "syscall in a compiled function", |s| s.code(VICTIM, &[0x0f, 0x05, 0xc3])),
     fixture("syscall-numbers", "vfork that makes call 57", |s| load(s, "__vdso_vfork.body", 58, 57)),
     fixture("syscall-numbers", "mkdir that makes call 83", |s| load(s, "__vdso_mkdir.body", 258, 83)),
-    fixture("syscall-numbers", "dup2 that asks nobody whether the descriptor is open", |s| load(s, "__vdso_dup2.body", 72, 292)),
+    fixture("syscall-numbers", "dup2 that does not ask whether the descriptor is open", |s| load(s, "__vdso_dup2.body", 72, 292)),
     fixture("syscall-numbers", "pipe that does something between number and call", |s| s.code("__vdso_pipe.body", &[0xb8, 0x25, 1, 0, 0, 0x90, 0x0f, 0x05, 0xc3])),
     fixture("syscall-numbers", "pipe that may jump over the number", |s| s.code("__vdso_pipe.body", &[0xe3, 5, 0xb8, 0x25, 1, 0, 0, 0x0f, 0x05, 0xc3])),
     fixture("syscall-numbers", "a stub that loads no number", |s| s.put(slot(0) + 4, &[0x90; 5])),
@@ -437,7 +437,7 @@ fn info(specimen: &mut Specimen, name: &str, value: u8) {
     specimen.image.bytes[at + symbol::INFO] = value;
 }
 
-/// Has a body load another number, where it loads `old`.
+/// Makes a body load another number, where it loads `old`.
 fn load(specimen: &mut Specimen, body: &str, old: u16, new: u16) {
     let (start, size) = specimen.debug.range(body);
     let [low, high] = old.to_le_bytes();
@@ -482,7 +482,7 @@ fn every_fixture_is_refused_by_its_rule() {
     assert!(missed.is_empty(), "{}", missed.join("\n\n"));
 }
 
-/// What a stripped image shows by itself is refused without its unstripped twin, too.
+/// A fault that a stripped image shows by itself is refused without its unstripped twin, too.
 #[test]
 fn every_broken_image_is_refused_alone() {
     let good = Specimen::good();

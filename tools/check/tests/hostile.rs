@@ -1,4 +1,4 @@
-//! Whatever the bytes, the checker answers with a report or says that it cannot read them.
+//! For any bytes the checker answers with a report, or says that it cannot read them.
 
 #[path = "specimen/mod.rs"]
 mod specimen;

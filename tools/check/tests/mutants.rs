@@ -52,7 +52,7 @@ fn a_fault_in_the_image_alone_never_passes_beside_its_twin() {
     assert!(survivors.is_empty(), "{survivors:#?}");
 }
 
-/// Least refused, in percent, of mutants of code that nothing is compared with.
+/// Least refused, in percent, of mutants of code, with no other file to compare with.
 const CODE: &[(&str, usize)] =
     &[("slots", 95), ("hot page", 40), ("other entries", 75), ("bodies", 55), ("cold code", 45)];
 

@@ -13,7 +13,7 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
         "<!-- {HEADER} -->\n\
          # What an image must satisfy\n\n\
          The demands were gathered from loaders and checkers: read in their sources, or *seen* by running the loader with\n\
-         test images swapped in through `AT_SYSINFO_EHDR`. A rule that stands for several demands is listed with each.\n\n\
+         test images swapped in through `AT_SYSINFO_EHDR`. A rule that judges several demands is listed with each.\n\n\
          | demand | holds if | from | rules |\n|---|---|---|---|\n",
     );
     for demand in DEMANDS {

@@ -52,7 +52,7 @@ fn declarator(name: &str, kind: &str) -> Result<String> {
         let (element, len) = array
             .trim_end_matches(']')
             .split_once("; ")
-            .with_context(|| format!("{name}: {kind} is no array"))?;
+            .with_context(|| format!("{name}: {kind} is not an array"))?;
         return Ok(format!("{}[{len}]", declarator(name, element)?));
     }
     let c = match kind {

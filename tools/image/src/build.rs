@@ -3,10 +3,10 @@
 //! # Invariants
 //!
 //! 1. A file at its final path is whole, and keeps its time if nothing has changed ([`product`]).
-//! 2. The bytes depend on the sources and the tools alone, not on where the workspace is, who builds, or when: paths are
+//! 2. The bytes depend on the sources and the tools alone, not on the workspace's folder, the user or the time: paths are
 //!    remapped, and no date goes in.
-//! 3. Equal bytes have equal build-ids, wherever their sources stand: see [`identity`].
-//! 4. What is linked is the image's own object and nothing else; an undefined symbol is an error.
+//! 3. Equal bytes have equal build-ids, wherever their sources stand: see `identity`.
+//! 4. The link takes the image's own object and nothing else; an undefined symbol is an error.
 
 use crate::exception;
 use crate::identity;
@@ -30,7 +30,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const RUSTFLAGS: &[&str] = &[
     // Own functions are called directly, not through a global offset table.
     "-Crelocation-model=pie",
-    // Unwinding information for every function, although nothing panics.
+    // Unwinding information for every function, although none panics.
     "-Cforce-unwind-tables=yes",
     // No vector registers: runtimes with small stacks or lazily saved vector state call in here.
     "-Cno-vectorize-loops",
@@ -44,10 +44,10 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.image())
 }
 
-/// Builds what an update is to a checkpoint: other code behind the same offsets. It comes from the same sources, by less
-/// optimization. Returns the path of the one with symbols, beside which is the stripped one.
-pub fn build_update(workspace: &Workspace) -> Result<PathBuf> {
-    let library = compile(workspace, "image-update", &["--config=profile.image.opt-level=2"])?;
+/// Builds an updated image, as a checkpoint meets it: other code behind the same offsets. It comes from the same sources,
+/// with less optimization. Returns the path of the one with symbols, beside which is the stripped one.
+pub fn build_updated_image(workspace: &Workspace) -> Result<PathBuf> {
+    let library = compile(workspace, "updated-image", &["--config=profile.image.opt-level=2"])?;
     let linked = workspace.updated_image();
     finish(workspace, &library, &linked, &linked.with_extension(""))?;
     Ok(linked)

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing but `bless` and `check` gets at an image by another way, so every build is compared with the lock.
+//! 1. Only `bless` and `check` get an image in another way, so every build is compared with the lock.
 
 use crate::{build, lock};
 use anyhow::{Context as _, Result, anyhow, ensure};

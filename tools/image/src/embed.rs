@@ -2,22 +2,21 @@
 //!
 //! The kernel's make decides by modification time whether the image is new, and a build that sees a half-written
 //! file fails in ways that do not name the cause. So the copy is skipped when the bytes are equal, and otherwise
-//! appears all at once under its name. One fact of the kernel goes into it on the way: the tick (`layout::TICK`). Whether the image is a good one is not judged here: `liblinux-check` does
-//! that before, and the kernel's own `vdso2c` after.
+//! appears all at once under its name. One fact of the kernel goes into it on the way: the tick (`layout::TICK`).
+//! This module does not judge the image: `liblinux-check` does that before, and the kernel's own `vdso2c` after.
 //!
 //! # Invariants
 //!
 //! 1. After `Ok`, the file at `place` has exactly the bytes of `image`, but for the tick.
 //! 2. A file with the right bytes is not touched: its modification time stays, and make rebuilds nothing.
-//! 3. `place` never holds part of an image, whenever we are killed.
+//! 3. `place` never holds part of an image, whenever this process is killed.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::image::layout::TICK;
 use liblinux_abi::kernel::clock::tick_nsec;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 
 /// What [`embed`] found and did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub enum Embedded {
     Replaced,
 }
 
-/// Writes into an image what the tick of a kernel with this `CONFIG_HZ` is.
+/// Writes the tick of a kernel with this `CONFIG_HZ` into an image.
 pub fn set_tick(image: &mut [u8], hz: u32) -> Result<()> {
     ensure!(hz > 0, "a kernel has no CONFIG_HZ of 0");
     let tick = image
@@ -41,7 +40,7 @@ pub fn set_tick(image: &mut [u8], hz: u32) -> Result<()> {
 
 /// Makes the file at `place` equal to `image` for a kernel with this `CONFIG_HZ`, creating its folder if need be.
 ///
-/// An image that is empty or no ELF file is refused, so that a cut-short build of the image is named here and not
+/// An image that is empty or not an ELF file is refused, so that a cut-short build of the image is named here and not
 /// by a kernel tool minutes later.
 pub fn embed(image: &Path, place: &Path, hz: u32) -> Result<Embedded> {
     let mut bytes = fs::read(image).with_context(|| {

@@ -34,7 +34,7 @@ pub(crate) fn sort(linked: &Path) -> Result<()> {
 /// Where a table is in the file.
 fn section(elf: &object::File<'_>, name: &str) -> Result<Range<usize>> {
     let Some((start, size)) = elf.section_by_name(name).and_then(|table| table.file_range()) else {
-        bail!("the image has no {name}: nothing in it would survive a bad pointer");
+        bail!("the image has no {name}: a bad pointer would crash every function");
     };
     Ok(usize::try_from(start)?..usize::try_from(start + size)?)
 }

@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Every image that leaves this crate but by [`build`] was judged by the checker.
+//! 1. The checker has judged every image that leaves this crate by another way than [`build`].
 
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 //!
 //! glibc binds a program that needs `linux-vdso.so.1` to the vDSO of the kernel it runs on. So a library of that name is
 //! needed to link against, and never to run: it has the image's symbols in the image's version node, and no code. The
-//! historic names (`clock_gettime` and so on) are left out: a program that links this first would else find the
+//! historic names (`clock_gettime` and so on) are left out: a program that links this first would otherwise find the
 //! image's functions under its libc's names, and they set no `errno`.
 //!
 //! # Invariants
@@ -50,7 +50,7 @@ fn link(scratch: &Path, library: &Path) -> Result<()> {
     let mut versions = format!("{VERSION} {{ global:");
     for export in exports().filter(|export| export.binding == Binding::Global) {
         let name = export.name;
-        // The addresses are nobody's: the dynamic loader binds to the kernel's image.
+        // The addresses are not used: the dynamic loader binds to the kernel's image.
         writeln!(source, ".globl {name}\n.type {name}, @function\n{name}: .skip 16\n.size {name}, 16")?;
         write!(versions, " {name};")?;
     }
@@ -106,7 +106,7 @@ mod tests {
         assert!(versions.contains("Name: LINUX_2.6") && versions.contains("[linux-vdso.so.1]"), "{versions}");
     }
 
-    /// The program's calls are bound to whatever image this kernel has, its `clock_gettime` to the libc.
+    /// The program's calls are bound to the image that this kernel has, its `clock_gettime` to the libc.
     #[test]
     fn a_program_links_by_pkg_config_and_starts() {
         let workspace = Workspace::current();

@@ -4,7 +4,7 @@ use crate::Workspace;
 use anyhow::{Context as _, Result, bail};
 use std::process::Command;
 
-/// The cargo that runs us, in the workspace.
+/// The cargo that runs this program, in the workspace.
 pub fn cargo(workspace: &Workspace) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace.root());

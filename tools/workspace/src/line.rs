@@ -37,7 +37,7 @@ pub fn find(version: &str) -> Result<&'static Line> {
     let line = LINES.iter().find(|line| line.version == version);
     line.with_context(|| {
         let known: Vec<&str> = LINES.iter().map(|line| line.version).collect();
-        format!("there is no kernel `{version}`; the kernels are: {}", known.join(", "))
+        format!("`{version}` is not a kernel here; the kernels are: {}", known.join(", "))
     })
 }
 
@@ -57,6 +57,6 @@ mod tests {
     #[test]
     fn an_unknown_kernel_lists_the_valid_ones() {
         let error = find("2.6").unwrap_err().to_string();
-        assert!(error.contains("no kernel `2.6`") && error.contains(DEFAULT.version), "{error}");
+        assert!(error.contains("`2.6` is not a kernel") && error.contains(DEFAULT.version), "{error}");
     }
 }

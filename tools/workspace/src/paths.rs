@@ -41,9 +41,9 @@ impl Workspace {
         self.root.join("target/vdso/x86_64/vdso64.so.dbg")
     }
 
-    /// What [`Workspace::debug_image`] becomes in an update: see `image::build_update`.
+    /// The updated image, with symbols: see `build::build_updated_image` in `tools/image`.
     pub fn updated_image(&self) -> PathBuf {
-        self.root.join("target/vdso/x86_64-update/vdso64.so.dbg")
+        self.root.join("target/vdso/x86_64-updated/vdso64.so.dbg")
     }
 
     /// Links to the kernel's source tree (`source`) and to where it was built (`build`), for tests and benches.

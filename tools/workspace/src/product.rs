@@ -18,8 +18,8 @@ use std::path::Path;
 /// The access that a file which is written gets.
 const MODE: u32 = 0o644;
 
-/// Moves the file `new` to `place` unless the same bytes are there; then `new` is left for its
-/// owner to remove.
+/// Moves the file `new` to `place` unless the same bytes are there; the caller removes a `new`
+/// that was not moved.
 pub fn install(new: &Path, place: &Path) -> Result<()> {
     let bytes = fs::read(new).with_context(|| format!("cannot read {}", new.display()))?;
     if holds(place, &bytes) {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: the image's speed against the kernel's C image, and what the runner costs.
 //!
-//! The measuring is done by benches, of `liblinux-tests` and `liblinux-run`, because it has to be compiled with
-//! optimizations, which this program is not. Here it gets what it compares.
+//! Benches of `liblinux-tests` and `liblinux-run` measure, because they are compiled with optimizations, which this program
+//! is not. This module builds the image for them.
 //!
 //! # Invariants
 //!

@@ -1,4 +1,4 @@
-//! `cargo xtask boot`: from the sources to a verdict, or to the end of a program of the user's.
+//! `cargo xtask boot`: from the sources to a verdict, or to the end of a program of the user.
 
 use anyhow::{Context as _, Result};
 use liblinux_boot::session::{Machine, Request, Session};
@@ -66,7 +66,7 @@ fn options(workspace: &Workspace, line: &'static Line, cases: &[String]) -> Resu
         root: workspace.root().to_owned(),
         image: checked::image(workspace)?,
         image_debug: workspace.debug_image(),
-        updated_image: build::build_update(workspace)?,
+        updated_image: build::build_updated_image(workspace)?,
         line,
         cases: cases.to_vec(),
     })

@@ -29,9 +29,9 @@ fn a_command_that_has_nothing_to_do_writes_nothing() {
     let root = workspace.root();
     let make = || {
         build::build(&workspace).unwrap();
-        build::build_update(&workspace).unwrap();
+        build::build_updated_image(&workspace).unwrap();
         stub::build(&workspace).unwrap();
-        // A stale file is another test's to report, and no test's to mend.
+        // A stale file is reported by another test, and mended by none.
         liblinux_generate::require_fresh(&workspace).unwrap();
         liblinux_generate::write(&workspace).unwrap();
         run::build(&workspace).unwrap()

@@ -9,7 +9,9 @@ mod bench;
 mod boot;
 #[cfg(test)]
 mod idle;
+mod oldest;
 mod run;
+mod tally;
 mod test;
 
 use anyhow::Result;
@@ -30,7 +32,7 @@ struct Arguments {
     task: Task,
 }
 
-/// A program of the user's in the guest.
+/// A program of the user in the guest.
 #[derive(Debug, clap::Args)]
 struct Own {
     /// Run this program in the guest, with its libraries and the files among ARGS, and end as it does; all words
@@ -87,7 +89,11 @@ enum Task {
     /// Install the Debian packages that `boot` and `test` lack
     Packages,
     /// Run every test, boots included, but for the cases that take long
-    Test,
+    Test {
+        /// Run this step instead of all; may be given several times
+        #[arg(long = "step", value_name = "NAME")]
+        steps: Vec<String>,
+    },
     /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg
     Image,
     /// Check that every loader can read an image; exit status 0 good, 1 refused, 2 could not read
@@ -101,7 +107,7 @@ enum Task {
         #[arg(long)]
         strict: bool,
     },
-    /// Compare the speed of our functions with that of the kernel's C image
+    /// Compare the speed of the image's functions with that of the kernel's C image
     Bench {
         /// Write the ratios to FILE as well
         #[arg(long, value_name = "FILE")]
@@ -147,8 +153,8 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Packages => test::packages()?,
         Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, kernel, &cases)?),
-        Task::Test => {
-            return test::all(&workspace)
+        Task::Test { steps } => {
+            return test::run_steps(&workspace, &steps)
                 .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Task::Image => drop(checked::image(&workspace)?),
@@ -161,7 +167,7 @@ fn perform(task: Task) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks a file, or our own image against the lock.
+/// Checks a file, or this workspace's image against the lock.
 fn check(workspace: &Workspace, file: Option<PathBuf>, verbose: bool, strict: bool) -> Result<ExitCode> {
     let own = file.is_none();
     let file = match file {

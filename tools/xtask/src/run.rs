@@ -1,11 +1,12 @@
 //! `cargo xtask run`: a program on the running kernel, with the image in place of the kernel's vDSO.
 //!
 //! Builds the image, and `liblinux-run` with that image inside: one file, which can be copied to where programs are. Then
-//! this process becomes that program, and that one the program to run, so exit status, signals and terminal are its own.
+//! this process becomes the runner, and the runner becomes the program, so exit status, signals and terminal are those of
+//! the program.
 //!
 //! # Invariants
 //!
-//! 1. Nothing is written to standard output, which is the program's.
+//! 1. Nothing is written to standard output, which belongs to the program.
 
 use anyhow::{Context as _, Result};
 use liblinux_mkimage::checked;
@@ -20,7 +21,7 @@ use std::process::{Command, ExitCode};
 /// The variable by which `tools/run/build.rs` is told what to embed.
 pub(crate) const IMAGE: &str = "LIBLINUX_IMAGE";
 
-/// The exit status if there is no runner, as when the runner itself fails.
+/// The exit status if the runner cannot be built, as when the runner itself fails.
 const FAILURE: u8 = 125;
 
 /// Runs `words`, the program and its arguments. Returns only if that fails: the exit status.

@@ -5,14 +5,15 @@
 //!
 //! # Invariants
 //!
-//! 1. A step that fails does not keep later ones from running, and is counted.
-//! 2. The last line is `N passed, N failed`, and the exit status says whether the second N is zero.
-//! 3. A step that ran no test counts as failed.
-//! 4. Every step runs with the declared programs alone, so that one that is not declared fails here and not only on a
+//! 1. The last line begins with `N passed, N failed`, and the exit status says whether the second N is zero.
+//! 2. Every step runs with the declared programs alone, so that one that is not declared fails here and not only on a
 //!    fresh machine.
+//! 3. What is not run is said: steps that were not asked for, long cases, and tests that cannot run here.
 
 use crate::boot;
-use anyhow::{Context as _, Result, ensure};
+use crate::oldest;
+use crate::tally::{self, Step, Tally};
+use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_boot::{declared, packages};
 use liblinux_mkimage::{build, checked};
 use liblinux_workspace::command::{cargo, run};
@@ -20,42 +21,36 @@ use liblinux_workspace::{Workspace, line};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 /// The example that is a workspace of its own.
 const COPYTREE: &str = "vdso/client/examples/copytree/Cargo.toml";
 
-/// How many tests passed and failed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    passed: usize,
-    failed: usize,
-}
+/// Every step, in order.
+const STEPS: &[Step] = &[
+    Step { name: "format", about: "sources are formatted", run: format },
+    Step { name: "lints", about: "sources have no warnings", run: clippy },
+    Step { name: "documentation", about: "rustdoc has no warnings", run: documentation },
+    Step {
+        name: "oldest-rust",
+        about: "abi, fixup and image compile with the kernel's oldest Rust",
+        run: oldest::check,
+    },
+    Step { name: "image", about: "the image builds and passes the checker", run: image },
+    Step {
+        name: "reproducible",
+        about: "the image is the same when it is built elsewhere",
+        run: reproducible,
+    },
+    Step {
+        name: "boots",
+        about: "kernels are built and booted in QEMU, and programs report what they saw",
+        run: boots,
+    },
+    Step { name: "crates", about: "the crates' own tests", run: crates },
+];
 
-impl Tally {
-    /// Runs one step, says how long it took, and adds its tests.
-    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<Self>) {
-        println!("== {name}");
-        let start = Instant::now();
-        let outcome = work().and_then(|tally| {
-            ensure!(tally.passed + tally.failed > 0, "no test ran");
-            Ok(tally)
-        });
-        let tally = outcome.unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            Self { passed: 0, failed: 1 }
-        });
-        let seconds = start.elapsed().as_secs_f32();
-        println!("== {name}: {} passed, {} failed, {seconds:.1} s\n", tally.passed, tally.failed);
-        self.passed += tally.passed;
-        self.failed += tally.failed;
-    }
-
-    /// A step that is one test.
-    fn one(work: impl FnOnce() -> Result<()>) -> impl FnOnce() -> Result<Self> {
-        || work().map(|()| Self { passed: 1, failed: 0 })
-    }
-}
+/// How long all of it takes, on two cores.
+const DURATION: &str = "about 20 minutes the first time, when kernels are built, and 10 later";
 
 /// Installs the Debian packages that are missing.
 pub(crate) fn packages() -> Result<()> {
@@ -72,7 +67,7 @@ fn with_declared_programs(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     let Some(folder) = declared::folder(&folder, &[packages::BOOT, packages::TEST], &path)? else {
-        eprintln!("there is no dpkg here: the tests run with this machine's PATH");
+        eprintln!("this system has no dpkg: the tests run with this machine's PATH");
         return Ok(());
     };
     println!("running with PATH={}: the declared programs alone", folder.display());
@@ -81,37 +76,63 @@ fn with_declared_programs(workspace: &Workspace) -> Result<()> {
     Err(error).context("cannot start this program again")
 }
 
-/// Runs every test; whether all passed.
-pub(crate) fn all(workspace: &Workspace) -> Result<bool> {
+/// Runs the steps of these names, all if none is named; whether all tests passed.
+pub(crate) fn run_steps(workspace: &Workspace, names: &[String]) -> Result<bool> {
+    let steps = chosen(names)?;
     packages()?;
     with_declared_programs(workspace)?;
-    let mut tally = Tally::default();
-    tally.step(
-        "sources are formatted",
-        Tally::one(|| {
-            run(cargo(workspace).args(["fmt", "--all", "--check"]))?;
-            run(cargo(workspace).args(["fmt", "--check", "--manifest-path", COPYTREE]))
-        }),
-    );
-    tally.step("sources have no warnings", Tally::one(|| clippy(workspace)));
-    tally.step("image builds and passes the checker", Tally::one(|| checked::image(workspace).map(drop)));
-    tally.step(
-        "image is the same when built elsewhere",
-        Tally::one(|| build::require_reproducible(workspace)),
-    );
-    tally.step("boots", || boots(workspace));
-    tally.step("crates", || crates(workspace));
-    println!("{} passed, {} failed", tally.passed, tally.failed);
+    let words: Vec<&str> = steps.iter().map(|step| step.name).collect();
+    println!("the steps are: {}", words.join(", "));
+    if names.is_empty() {
+        println!("on two cores this takes {DURATION}");
+    }
+    println!();
+    let tally = tally::run(workspace, &steps);
+    println!("{tally}");
     Ok(tally.failed == 0)
 }
 
-fn clippy(workspace: &Workspace) -> Result<()> {
+/// The steps of these names in the order of [`STEPS`], all if there are none.
+fn chosen(names: &[String]) -> Result<Vec<&'static Step>> {
+    if let Some(unknown) = names.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        bail!("`{unknown}` is not a step; the steps are {}", known.join(", "));
+    }
+    Ok(STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)).collect())
+}
+
+fn format(workspace: &Workspace) -> Result<Tally> {
+    run(cargo(workspace).args(["fmt", "--all", "--check"]))?;
+    run(cargo(workspace).args(["fmt", "--check", "--manifest-path", COPYTREE]))?;
+    Ok(Tally::PASSED)
+}
+
+fn clippy(workspace: &Workspace) -> Result<Tally> {
     let mut clippy = cargo(workspace);
-    clippy.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]);
+    clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]);
     run(&mut clippy)?;
     let mut clippy = cargo(workspace);
-    clippy.args(["clippy", "--quiet", "--locked", "--manifest-path", COPYTREE, "--", "-Dwarnings"]);
-    run(&mut clippy)
+    clippy.args(["clippy", "--locked", "--manifest-path", COPYTREE, "--", "-Dwarnings"]);
+    run(&mut clippy)?;
+    Ok(Tally::PASSED)
+}
+
+fn documentation(workspace: &Workspace) -> Result<Tally> {
+    let mut doc = cargo(workspace);
+    doc.args(["doc", "--locked", "--workspace", "--no-deps", "--keep-going"])
+        .env("RUSTDOCFLAGS", "-Dwarnings");
+    run(&mut doc)?;
+    Ok(Tally::PASSED)
+}
+
+fn image(workspace: &Workspace) -> Result<Tally> {
+    checked::image(workspace)?;
+    Ok(Tally::PASSED)
+}
+
+fn reproducible(workspace: &Workspace) -> Result<Tally> {
+    build::require_reproducible(workspace)?;
+    Ok(Tally::PASSED)
 }
 
 /// Every case but the long ones, which are named; each program's tests count.
@@ -125,14 +146,15 @@ fn boots(workspace: &Workspace) -> Result<Tally> {
     let names: Vec<_> = cases.into_iter().map(|case| case.name).collect();
     let summary = boot::cases(workspace, line::DEFAULT, &names)?;
     let count = summary.count();
-    Ok(Tally { passed: count.passed, failed: count.failed })
+    Ok(Tally { passed: count.passed, failed: count.failed, skipped: count.skipped })
 }
 
 /// The tests of all crates, by cargo's own runner.
 fn crates(workspace: &Workspace) -> Result<Tally> {
     boot::kernel(workspace, line::DEFAULT)?;
     let mut test = cargo(workspace);
-    test.args(["test", "--quiet", "--locked", "--workspace", "--no-fail-fast"]);
+    // Cargo names each program as it is compiled and run; the programs themselves print a mark for each test.
+    test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--", "--quiet"]);
     test.stdout(Stdio::piped());
     let mut child = test.spawn().context("cannot run cargo")?;
     let output = child.stdout.take().context("cargo's output is a pipe")?;
@@ -143,14 +165,22 @@ fn crates(workspace: &Workspace) -> Result<Tally> {
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
         if let Some(counts) = line.strip_prefix("test result: ") {
-            tally.passed += count(counts, "passed");
-            tally.failed += count(counts, "failed");
+            tally = tally.plus(results(counts));
         }
     }
     let status = child.wait().context("cannot wait for cargo")?;
     // A crate that does not compile prints no result.
     ensure!(status.success() || tally.failed > 0, "cargo test failed: {status}");
     Ok(tally)
+}
+
+/// The tests of a program, from its last line.
+fn results(counts: &str) -> Tally {
+    Tally {
+        passed: count(counts, "passed"),
+        failed: count(counts, "failed"),
+        skipped: count(counts, "ignored"),
+    }
 }
 
 /// The number in front of a word.
@@ -172,7 +202,17 @@ mod tests {
 
     #[test]
     fn counts_are_read_from_the_test_runners_last_line() {
-        let line = "FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        assert_eq!((count(line, "passed"), count(line, "failed")), (12, 3));
+        let line = "FAILED. 12 passed; 3 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(results(line), Tally { passed: 12, failed: 3, skipped: 2 });
+    }
+
+    #[test]
+    fn steps_are_chosen_by_name_and_an_unknown_one_lists_all() {
+        assert_eq!(chosen(&[]).unwrap().len(), STEPS.len());
+        let names = ["image", "format"].map(str::to_owned);
+        let found: Vec<&str> = chosen(&names).unwrap().iter().map(|step| step.name).collect();
+        assert_eq!(found, ["format", "image"]);
+        let error = chosen(&["nonesuch".to_owned()]).err().unwrap().to_string();
+        assert!(error.contains("`nonesuch` is not a step") && error.contains("oldest-rust"), "{error}");
     }
 }

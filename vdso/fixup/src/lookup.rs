@@ -1,7 +1,7 @@
 //! Reading the registry: what the kernel does for an address, in user space.
 //!
 //! The kernel patch follows the same steps with accesses of its own, and differs in one: where a text was replaced, it
-//! knows by the mark on the mapping, and a lookup by the [`witness`](crate::witness).
+//! knows by the mark on the mapping, and a lookup by the [`witness`].
 //!
 //! # Invariants
 //!

@@ -6,8 +6,8 @@
 //! `lib/vdso/getrandom.c` of Linux 6.12; the state is documented in [`liblinux_abi::kernel::random`].
 //!
 //! The entry makes one attempt in the hot page, with what is left of the batch. If that does not do, it goes to one of
-//! two cold halves: [`getrandom_cold`] starts over and decides, as the kernel's code does, whose call this is;
-//! [`generate_cold`] goes on with a state that the entry has taken.
+//! two cold halves: `getrandom_cold` starts over and decides, as the kernel's code does, whose call this is;
+//! `generate_cold` goes on with a state that the entry has taken.
 //!
 //! # Invariants
 //!

@@ -7,14 +7,14 @@
 //! Two children rather than one because many calls change their own later result: `umask`, `setsid`, a read from a pipe,
 //! everything that hands out a file descriptor. A call that is refused changes nothing, so where that is
 //! likely one child makes both, and two are only needed if it was not: half the time of a guest without hardware help.
-//! The calls for which two children are not alike are in [`exceptions`].
+//! The calls for which two children are not alike are in `exceptions`.
 //!
 //! Most sets of arguments are refused by the kernel. That is not a weakness: the error that it reports, one of several, shows that
 //! number and arguments arrived, and nothing happens to the machine.
 //!
 //! Where several children were needed, the files of the sweep's folder must be the same after each, too.
 //!
-//! A legacy call is made in a third way, by [`newer`]. Where the kernel takes the legacy number, that one is the reference
+//! A legacy call is made in a third way, by `newer`. Where the kernel takes the legacy number, that one is the reference
 //! for both. Where it refuses it, it must do so with `-ENOSYS`, and the third way is the reference.
 //!
 //! # Invariants

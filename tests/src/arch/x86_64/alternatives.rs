@@ -5,7 +5,7 @@
 //! image file, ours or the kernel's C image.
 //!
 //! Left out: relocation of the replacements, because a vDSO's hold no relative operand, and the merging of runs of `nop`
-//! longer than [`LONGEST_NOP`], because an image has none.
+//! longer than `LONGEST_NOP`, because an image has none.
 //!
 //! # Invariants
 //!

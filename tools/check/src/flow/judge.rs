@@ -2,16 +2,36 @@
 //!
 //! # Invariants
 //!
-//! 1. Each instruction is looked at once, with what all paths to it know.
+//! 1. Each instruction is looked at once, with what is known on all paths to it.
 
-use super::effect::is_read;
-use super::state::{ARGUMENTS, RSP, Region, SAVED, State, Value, general};
-use super::{Kind, Walk};
-use iced_x86::{FlowControl, Instruction, Mnemonic, Register};
+use super::walk::{Kind, Surroundings, Walk};
+use crate::arch::instruction::is_read;
+use crate::arch::register::{self, ARGUMENTS, RSP, SAVED, general};
+use crate::arch::state::{Region, State, Value};
+use crate::function::Function;
+use iced_x86::{FlowControl, Instruction, Mnemonic};
+
+/// What was found in one function.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    /// What is known in front of each instruction; none where execution never arrives.
+    pub(crate) states: Vec<Option<State>>,
+    /// What is wrong.
+    pub(crate) faults: Vec<(Kind, String)>,
+}
+
+/// Follows all paths through a function, and looks for what is wrong once all is known.
+pub(crate) fn follow(function: &Function<'_>, around: &Surroundings<'_>) -> Flow {
+    let mut walk = Walk::through(function, around);
+    for index in 0..walk.states.len() {
+        walk.judge(index);
+    }
+    Flow { states: walk.states, faults: walk.faults }
+}
 
 impl Walk<'_, '_> {
     /// Looks for what is wrong at an instruction.
-    pub(super) fn judge(&mut self, index: usize) {
+    fn judge(&mut self, index: usize) {
         let instruction = self.function.instructions[index];
         let is_padding = matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop | Mnemonic::Ud2);
         let Some(state) = self.states[index].clone() else {
@@ -63,14 +83,14 @@ impl Walk<'_, '_> {
             self.fault(
                 Kind::Stack,
                 index,
-                "leaves the function with something else than the return address on its stack",
+                "leaves the function with something other than the return address on its stack",
             );
         }
         let is_legacy = self.function.body_owner().is_some_and(|call| !call.successors().is_empty());
         let kept = SAVED.into_iter().chain(ARGUMENTS.into_iter().filter(|_| is_legacy));
         let lost = kept.into_iter().find(|register| state.registers[*register] != Value::Caller(*register));
         if let Some(register) = lost {
-            let name = format!("{:?}", Register::RAX + register as u32).to_lowercase();
+            let name = register::name(register);
             self.fault(Kind::Saved, index, &format!("leaves the function with {name} changed"));
         }
     }

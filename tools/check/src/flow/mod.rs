@@ -1,9 +1,9 @@
 //! What a function does to its stack and its caller's registers, instruction by instruction.
 //!
-//! Every path through a function is followed at once, with what is known on each: which registers and stack slots still
+//! The checker follows every path through a function at once, and keeps what it knows on each: which registers and stack slots still
 //! hold the caller's values, where the stack pointer is, which registers and flags have a value at all. Where two paths
-//! meet, only what both know is kept, and a register counts as set if one of them set it. The code is the image's own, from one compiler and a few macros, so few shapes of
-//! instructions need to be understood exactly; all others are taken to write what iced-x86 says that they write.
+//! meet, only what both know is kept, and a register counts as set if one of them set it. The code is the image's own,
+//! from one compiler and a few macros, so few shapes of instructions need to be understood exactly; all others are taken to write what iced-x86 says that they write.
 //!
 //! Call-frame information is a claim about these same facts; `unwind-rows` compares the two.
 //!
@@ -15,162 +15,8 @@
 //! 3. Stores through pointers that do not come from the stack pointer do not change stack slots: no function hands out
 //!    the slots in which it keeps its caller's registers.
 
-mod effect;
 mod judge;
-mod state;
+mod walk;
 
-pub(crate) use state::{Region, SAVED, State, Value};
-
-use crate::function::Function;
-use crate::view::exceptions::Fixup;
-use effect::is_write;
-use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic};
-use state::general;
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
-
-/// Registers that a fixup finds with the exception's number, error code and address: `rdx`, `rsi`, `rdi`.
-const REPORT: [usize; 3] = [2, 6, 7];
-
-/// What a fault is about; each kind has a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The stack is not where it should be.
-    Stack,
-    /// A register of the caller's is lost.
-    Saved,
-    /// Execution leaves the function where it should not, or never comes to some code.
-    Ends,
-    /// Something is read that has no value.
-    Unset,
-}
-
-/// What was found in one function.
-#[derive(Clone, Debug)]
-pub(crate) struct Flow {
-    /// What is known in front of each instruction; none where execution never comes.
-    pub(crate) states: Vec<Option<State>>,
-    /// What is wrong.
-    pub(crate) faults: Vec<(Kind, String)>,
-}
-
-/// What a function's code refers to.
-pub(crate) struct Surroundings<'s> {
-    /// The image's own fixups, by instruction.
-    pub(crate) fixups: HashMap<u64, Fixup>,
-    /// Where functions begin.
-    pub(crate) starts: BTreeSet<u64>,
-    /// Where the runner has put the running kernel's vDSO.
-    pub(crate) kernel: Range<u64>,
-    /// Those of them that keep all registers but a few, as a system call does.
-    pub(crate) entries: BTreeSet<u64>,
-    /// What the kernel may put in place of instructions, by the first one's address: where they end, and the new ones.
-    pub(crate) replacements: HashMap<u64, (u64, &'s [Instruction])>,
-}
-
-/// Follows all paths through a function.
-pub(crate) fn follow(function: &Function<'_>, around: &Surroundings<'_>) -> Flow {
-    let mut walk = Walk {
-        function,
-        around,
-        factory: InstructionInfoFactory::new(),
-        states: vec![None; function.instructions.len()],
-        faults: Vec::new(),
-        waiting: Vec::new(),
-    };
-    walk.reach(function.range.start, State::at_entry(), None);
-    while let Some(index) = walk.waiting.pop() {
-        walk.step(index);
-    }
-    // What is wrong is looked for once all is known.
-    for index in 0..walk.states.len() {
-        walk.judge(index);
-    }
-    Flow { states: walk.states, faults: walk.faults }
-}
-
-struct Walk<'w, 'a> {
-    function: &'w Function<'a>,
-    around: &'w Surroundings<'w>,
-    factory: InstructionInfoFactory,
-    states: Vec<Option<State>>,
-    faults: Vec<(Kind, String)>,
-    waiting: Vec<usize>,
-}
-
-impl Walk<'_, '_> {
-    fn fault(&mut self, kind: Kind, index: usize, what: &str) {
-        let place = self.function.place(&self.function.instructions[index]);
-        self.faults.push((kind, format!("{place} {what}")));
-    }
-
-    /// Execution comes to `address` with that state.
-    fn reach(&mut self, address: u64, state: State, from: Option<usize>) {
-        let Some(index) = self.function.index_of(address) else {
-            if let Some(from) = from {
-                self.fault(Kind::Ends, from, "leads out of its function, or between two instructions");
-            }
-            return;
-        };
-        match &mut self.states[index] {
-            empty @ None => {
-                *empty = Some(state);
-                self.waiting.push(index);
-            }
-            Some(known) => match known.meet(&state) {
-                Some(true) => self.waiting.push(index),
-                Some(false) => {}
-                None => {
-                    let text = "is reached with the stack pointer in two different places";
-                    if !self.faults.iter().any(|(_, known)| known.ends_with(text)) {
-                        self.fault(Kind::Stack, index, text);
-                    }
-                }
-            },
-        }
-    }
-
-    /// Hands on what is known behind an instruction.
-    fn step(&mut self, index: usize) {
-        let instruction = self.function.instructions[index];
-        let Some(before) = self.states[index].clone() else { return };
-        if let Some(fixup) = self.around.fixups.get(&instruction.ip()) {
-            let mut landed = before.clone();
-            // What the instruction should have written keeps its old value, and the code asks for the report first.
-            let info = self.factory.info(&instruction);
-            let outputs = info.used_registers().iter().filter(|used| is_write(used.access()));
-            outputs
-                .filter_map(|used| general(used.register()))
-                .for_each(|register| landed.set |= 1 << register);
-            REPORT.into_iter().for_each(|register| landed.write(register, Value::Unknown));
-            self.reach(fixup.landing, landed, Some(index));
-        }
-        let new = self.around.replacements.get(&instruction.ip());
-        if let Some((end, new)) = new.filter(|_| !self.function.leads_elsewhere) {
-            let mut replaced = before.clone();
-            new.iter().for_each(|new| self.apply(new, &mut replaced));
-            self.reach(*end, replaced, Some(index));
-        }
-        let mut after = before;
-        self.apply(&instruction, &mut after);
-        let target = instruction.near_branch_target();
-        let is_inside = self.function.range.contains(&target) && target != self.function.range.start;
-        match instruction.flow_control() {
-            FlowControl::UnconditionalBranch if is_inside => self.reach(target, after, Some(index)),
-            FlowControl::ConditionalBranch => {
-                if is_inside {
-                    self.reach(target, after.clone(), Some(index));
-                }
-                self.reach(instruction.next_ip(), after, Some(index));
-            }
-            FlowControl::Next | FlowControl::Call | FlowControl::IndirectCall => {
-                self.reach(instruction.next_ip(), after, Some(index));
-            }
-            // `enclu` and other instructions that iced-x86 counts as exits of this kind continue behind themselves.
-            FlowControl::Interrupt if instruction.mnemonic() != Mnemonic::Int3 => {
-                self.reach(instruction.next_ip(), after, Some(index));
-            }
-            _ => {}
-        }
-    }
-}
+pub(crate) use judge::{Flow, follow};
+pub(crate) use walk::{Kind, Surroundings};

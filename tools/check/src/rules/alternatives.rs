@@ -1,25 +1,21 @@
 //! The kernel's alternatives: instructions that it replaces in the image, before any process sees it.
 //!
-//! The kernel applies them with no check but its own assertions, which panic at boot. The format is `struct alt_instr` of
-//! Linux 6.12: two offsets relative to themselves, a feature number with flags, two lengths.
+//! The kernel applies them with no check but its own assertions, which panic at boot.
 //!
 //! # Invariants
 //!
 //! 1. An image without alternatives is reported as not judged, since it may need none.
 
+use crate::arch::alternative::{Alternative, ENTRY_SIZE, FEATURES, FLAG_NOT};
 use crate::function::{Function, decode};
 use crate::image::Image;
-use crate::rule::{Fault, Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
-use crate::view::alternatives::{Alternative, REPLACEMENTS, SECTION, read};
-use iced_x86::{Instruction, Mnemonic};
-use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
+use crate::verdict::{Fault, Verdict, demand};
+use crate::view::alternatives::{REPLACEMENTS, SECTION, read};
+use iced_x86::Instruction;
 use std::collections::BTreeSet;
 use std::ops::Range;
-
-/// The features that replacements ask for, with the instruction that needs them, if one does.
-const FEATURES: &[(u32, Option<Mnemonic>)] =
-    &[(FEATURE_RDTSCP, Some(Mnemonic::Rdtscp)), (FEATURE_RDPID, Some(Mnemonic::Rdpid)), (FEATURE_AVX2, None)];
 
 const REMEDY: &str = "look at the entries pushed to .altinstructions in vdso/image/src/arch/x86_64";
 
@@ -41,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "alternative-replacements",
         demands: &[],
-        because: "the kernel copies the replacement over the original, and what is longer than that destroys what follows",
+        because: "the kernel copies the replacement over the original, and a longer one destroys the code behind it",
         remedy: REMEDY,
         check: alternative_replacements,
     },
@@ -62,7 +58,7 @@ fn alternative_format(subject: &Subject<'_>) -> Verdict {
     let size = image.section(SECTION)?.header.sh_size;
     demand!(
         size.is_multiple_of(ENTRY_SIZE as u64),
-        "{SECTION} has {size} bytes, no multiple of {ENTRY_SIZE}"
+        "{SECTION} has {size} bytes, not a multiple of {ENTRY_SIZE}"
     );
     for entry in entries {
         let (place, feature, flags) = (entry.original.start, entry.feature, entry.flags);
@@ -80,8 +76,7 @@ fn alternative_format(subject: &Subject<'_>) -> Verdict {
                 "the alternative for {place:#x} puts in {other} for feature {feature}"
             )));
         }
-        // Bit 0 is ALT_FLAG_NOT; the other one rewrites calls inside the kernel.
-        demand!(flags & !1 == 0, "the alternative for {place:#x} has flags {flags:#x}");
+        demand!(flags & !FLAG_NOT == 0, "the alternative for {place:#x} has flags {flags:#x}");
     }
     Ok(())
 }

@@ -9,8 +9,9 @@
 
 use super::code::no_instruction;
 use crate::demand;
-use crate::rule::{Rule, Verdict, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, none_of};
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 use liblinux_abi::image::layout::DATA_SIZE;
 use std::collections::BTreeSet;
@@ -41,13 +42,13 @@ pub(super) const RULES: &[Rule] = &[
         name: "no-image-writes",
         demands: &[demand::NO_DATA, demand::DATA_PAGE_SYMBOLS],
         because: "the image and the kernel's data pages below it are mapped read-only: a store there is a crash",
-        remedy: "keep what changes in memory of the caller's, or on the stack",
+        remedy: "keep variables in the caller's memory, or on the stack",
         check: no_image_writes,
     },
     Rule {
         name: "data-references",
         demands: &[demand::DATA_PAGE_SYMBOLS, demand::NO_ABSOLUTE_ADDRESSES],
-        because: "nothing is mapped that the image may touch but itself and the kernel's data pages below it",
+        because: "only the image and the kernel's data pages below it are sure to be mapped",
         remedy: "compare the symbols of the data pages in linker/x86_64/vdso.lds with `layout` in vdso/abi",
         check: data_references,
     },
@@ -56,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
 fn no_jump_tables(subject: &Subject<'_>) -> Verdict {
     no_instruction(subject, "indirect jumps and calls", |function, instruction| {
         match instruction.flow_control() {
-            // The handler that the caller of an enclave gave.
+            // The handler is the one that the caller of the enclave gave.
             FlowControl::IndirectCall => {
                 !function.enters_enclaves() || instruction.op0_kind() != OpKind::Register
             }

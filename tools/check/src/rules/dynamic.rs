@@ -1,16 +1,18 @@
 //! The dynamic table: what a loader would do to the image if it loaded it.
 //!
-//! glibc treats the vDSO as an ordinary library that somebody else has mapped: it runs initialisers, follows
-//! dependencies and applies relocations. The kernel does none of this, so nothing of it may be there.
+//! glibc treats the vDSO as an ordinary library that is mapped already: it runs initialisers, follows
+//! dependencies and applies relocations. The kernel does none of this, so the image must not need it.
 //!
 //! # Invariants
 //!
 //! 1. Each rule first gets the dynamic table, and so refuses an image without one.
 
 use crate::demand;
-use crate::image::{Image, SYMBOL_SIZE};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::image::Image;
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::SYMBOL_SIZE;
+use crate::verdict::{Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable};
 use crate::view::versions::definitions;
 use goblin::elf::dynamic::{
@@ -115,7 +117,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "known-tags",
         demands: &[demand::DYNAMIC_TABLES],
-        because: "a tag that loaders know and this checker does not may have them do anything, and what follows the end mark is read by none",
+        because: "a loader may act on a tag that this checker does not know, and readers stop at the end mark",
         remedy: "look at the options of the linker call, and at KNOWN_TAGS of tools/check/src/rules/dynamic.rs",
         check: known_tags,
     },
@@ -129,7 +131,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "string-table",
         demands: &[demand::DYNAMIC_TABLES],
-        because: "a name that no symbol has is the trace of an edit, and tools that print the strings take it for an entry",
+        because: "a name that no symbol has is the trace of an edit, and tools that print the strings show it as an entry",
         remedy: "link and strip the image anew with `cargo xtask image`",
         check: string_table,
     },

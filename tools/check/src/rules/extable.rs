@@ -1,7 +1,7 @@
 //! The exception table: which instructions of the image may fault, and where the kernel resumes.
 //!
 //! An entry is two 32-bit offsets from the table's start, the instruction and the fixup. The kernel build takes the table
-//! out of the unstripped image; in a process it would be of no use.
+//! out of the unstripped image; a process has no use for it.
 //!
 //! # Invariants
 //!
@@ -9,8 +9,9 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::{Fault, Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Fault, Verdict, demand};
 use crate::view::exceptions::{KERNEL, kernel};
 use iced_x86::Instruction;
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "extable-order",
         demands: &[demand::EXCEPTION_TABLE],
-        because: "an instruction with two fixups resumes at whichever the kernel finds first",
+        because: "an instruction with two fixups resumes at the one that the kernel finds first",
         remedy: REMEDY,
         check: extable_order,
     },

@@ -2,35 +2,32 @@
 //!
 //! # Invariants
 //!
-//! 1. Encodings are spelled out here as a second source, because the image's assembler is what is being checked.
+//! 1. Encodings come from [`stub`](crate::arch::stub), not from the image's assembler, which is what is checked.
 
 use super::extable;
+use crate::arch::stub::{INT3, jump_of, private_body};
 use crate::demand;
-use crate::function::jump_of;
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::exceptions::{self, Fixup, OWN};
 use iced_x86::{Instruction, Mnemonic, OpKind};
 use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE};
 use liblinux_abi::image::layout::{self, SLOT_SIZE, fixup_slot};
-use liblinux_abi::kernel::errno::ENOSYS;
 use std::ops::Range;
-
-/// `int3`, which fills what is not code.
-const INT3: u8 = 0xcc;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "fixup-slots",
         demands: &[demand::LOCKED, demand::ENTRY_ROOM],
-        because: "old checkpoints hold the addresses of these entries, while what they jump to may move",
+        because: "old checkpoints hold the addresses of these entries, while the bodies behind them may move",
         remedy: "compare vdso/image/src/arch/x86_64/fixups.rs with `export::FIXUPS` and `layout::fixup_slot` in vdso/abi",
         check: fixup_slots,
     },
     Rule {
         name: "private-calls",
         demands: &[demand::DECLARED_CALLS],
-        because: "the kernel writes one number into the image, and what an entry adds to it decides which call is made",
+        because: "the kernel writes one number into the image, and the number that an entry adds to it selects the call",
         remedy: "compare vdso/image/src/arch/x86_64/private.rs with `export::PRIVATE` in vdso/abi",
         check: private_calls,
     },
@@ -44,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "own-fixups",
         demands: &[demand::EXCEPTION_TABLE],
-        because: "a signal handler stands in for the kernel with this table: what differs from the kernel's is a crash there",
+        because: "a signal handler stands in for the kernel with this table: an entry that differs from the kernel's is a crash there",
         remedy: "use `on_fault!` of vdso/image/src/arch/x86_64/exception.rs for every access, then `cargo xtask image`",
         check: own_fixups,
     },
@@ -61,7 +58,7 @@ fn fixup_slots(subject: &Subject<'_>) -> Verdict {
         let is_exported =
             exports.iter().any(|symbol| (symbol.name, symbol.value, symbol.size) == (name, start, size));
         let Some((target, used)) = jump_of(image.at(start, size)?, start) else {
-            wrong.push(format!("{name} at {start:#x} is no jump"));
+            wrong.push(format!("{name} at {start:#x} is not a jump"));
             continue;
         };
         let is_padded = image.at(start, size)?[used..].iter().all(|byte| *byte == INT3);
@@ -80,7 +77,7 @@ fn body(subject: &Subject<'_>, name: &str) -> Result<Range<u64>, Fault> {
     let found = subject.functions()?.iter().find(|function| function.body_of == Some(name));
     found
         .map(|function| function.range.clone())
-        .ok_or_else(|| Fault::Wrong(format!("there is no function {name}{BODY}")))
+        .ok_or_else(|| Fault::Wrong(format!("the image has no function {name}{BODY}")))
 }
 
 fn private_calls(subject: &Subject<'_>) -> Verdict {
@@ -97,19 +94,9 @@ fn private_calls(subject: &Subject<'_>) -> Verdict {
     none_of("private calls that do not make the call of their name and nothing else", &wrong)
 }
 
-/// `mov eax, [rip + PRIVATE]; test eax, eax; jz 2f; add eax, INDEX; mov r10, rcx; syscall; ret; 2: mov rax, -ENOSYS; ret`.
-fn private_body(start: u64, index: u8) -> Vec<u8> {
-    let distance = (layout::PRIVATE as u64).wrapping_sub(start + 6) as u32;
-    let error = (-ENOSYS) as u32;
-    let load = [&[0x8b, 0x05], &distance.to_le_bytes()[..]].concat();
-    let call = [0x85, 0xc0, 0x74, 0x09, 0x83, 0xc0, index, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3];
-    let refuse = [&[0x48, 0xc7, 0xc0], &error.to_le_bytes()[..], &[0xc3]].concat();
-    [&load[..], &call, &refuse].concat()
-}
-
 /// The entries of the image's own table, at least one.
 fn own(subject: &Subject<'_>) -> Result<Vec<Fixup>, Fault> {
-    exceptions::own(&subject.image)?.ok_or_else(|| Fault::Wrong(format!("there is no section {OWN}")))
+    exceptions::own(&subject.image)?.ok_or_else(|| Fault::Wrong(format!("the image has no section {OWN}")))
 }
 
 fn fixup_table(subject: &Subject<'_>) -> Verdict {

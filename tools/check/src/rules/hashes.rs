@@ -2,7 +2,7 @@
 //!
 //! musl and the kernel's own parse_vdso.c know only `DT_HASH`; glibc and Go prefer `DT_GNU_HASH`. A program probes for an
 //! entry by looking up its name, so look-ups of absent names are as common as those of present ones. They walk chains
-//! that no export is in: it is not enough that each export is found.
+//! that no export is in: so finding each export is not enough.
 //!
 //! # Invariants
 //!
@@ -10,9 +10,11 @@
 //!    one has that name: each symbol stands once in the one chain that its hash selects, and each chain ends.
 
 use crate::demand;
-use crate::image::{Image, Symbol};
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::image::Image;
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::Symbol;
+use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
 
 const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";
@@ -69,7 +71,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             return false;
         };
         if self.seen[symbol.index] {
-            self.wrong.push(format!("chain {bucket} comes to {} a second time", symbol.name));
+            self.wrong.push(format!("chain {bucket} reaches {} a second time", symbol.name));
             return false;
         }
         self.seen[symbol.index] = true;
@@ -79,7 +81,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         true
     }
 
-    /// Refuses what was wrong, and symbols from `first` on that no chain came to.
+    /// Refuses what was wrong, and symbols from `first` on that no chain reached.
     fn verdict(mut self, table: &str, first: usize) -> Verdict {
         let missed = self.symbols.iter().skip(first).filter(|symbol| !self.seen[symbol.index]);
         self.wrong.extend(missed.map(|symbol| format!("no chain leads to {}", symbol.name)));
@@ -99,7 +101,7 @@ fn sysv_hash(subject: &Subject<'_>) -> Verdict {
             index = table.chains.get(index as usize).copied().unwrap_or(0);
         }
     }
-    demand!(table.chains.first() == Some(&0), "the chain of symbol 0, which is none, leads somewhere");
+    demand!(table.chains.first() == Some(&0), "the chain of symbol 0, the null one, leads somewhere");
     walk.verdict("DT_HASH", 1)
 }
 
@@ -152,7 +154,7 @@ fn gnu_hash_bloom(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let table = gnu_table(image)?;
     let words = table.filter.len();
-    demand!(words.is_power_of_two(), "the filter has {words} words, no power of two");
+    demand!(words.is_power_of_two(), "the filter has {words} words, not a power of two");
     demand!(table.shift < 32, "the filter's shift is {}", table.shift);
     let mut wanted = vec![0; words];
     for symbol in image.dynsym()?.iter().skip(table.first_symbol as usize) {

@@ -5,8 +5,9 @@
 //! 1. These rules hold for ELF files of every class, so that a 32-bit or foreign file is refused and not misread.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 use goblin::elf::header::{EM_X86_64, ET_DYN};
 
 const REMEDY: &str = "build the image with `cargo xtask image`; its linker call decides the ELF header";
@@ -27,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "elf-ident",
         demands: &[demand::ELF_HEADER],
-        because: "rustix, CRIU and the kernel's vdso2c compare the identification bytes and give the vDSO up",
+        because: "rustix, CRIU and the kernel's vdso2c compare the identification bytes and do without the vDSO",
         remedy: REMEDY,
         check: elf_ident,
     },
@@ -72,7 +73,7 @@ fn elf_type(subject: &Subject<'_>) -> Verdict {
     demand!(header.e_type == ET_DYN, "e_type is {}, not ET_DYN", header.e_type);
     demand!(header.e_machine == EM_X86_64, "e_machine is {}, not EM_X86_64", header.e_machine);
     demand!(header.e_version == 1, "e_version is {}, not EV_CURRENT", header.e_version);
-    demand!(header.e_entry == 0, "e_entry is {:#x}, but nobody starts a vDSO", header.e_entry);
+    demand!(header.e_entry == 0, "e_entry is {:#x}, but a vDSO is never started", header.e_entry);
     demand!(header.e_flags == 0, "e_flags is {:#x}, but x86-64 has no flags", header.e_flags);
     Ok(())
 }
@@ -81,7 +82,7 @@ fn elf_sizes(subject: &Subject<'_>) -> Verdict {
     let header = &subject.image.header;
     demand!(header.e_ehsize == 64, "e_ehsize is {}, not 64", header.e_ehsize);
     demand!(header.e_phentsize == 56, "e_phentsize is {}, not 56", header.e_phentsize);
-    demand!(header.e_phnum != 0, "there are no program headers");
+    demand!(header.e_phnum != 0, "the file has no program headers");
     demand!(header.e_phnum != PN_XNUM, "e_phnum is PN_XNUM");
     demand!(header.e_phoff >= 64, "e_phoff is {}, inside the ELF header", header.e_phoff);
     demand!(header.e_phoff == 64, "e_phoff is {}, not right behind the ELF header", header.e_phoff);

@@ -5,13 +5,15 @@
 //! 1. Rules that compare with the unstripped image are not judged without one, and the report says so.
 
 use crate::demand;
-use crate::image::{Image, SHN_UNDEF, Symbol};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::image::Image;
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::{SHN_UNDEF, Symbol};
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS};
 use liblinux_abi::image::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE, TICK};
 
-/// What the kernel calls the lowest data page's address.
+/// The symbol of the lowest data page's address.
 const DATA_START: &str = "vvar_start";
 
 pub(super) const RULES: &[Rule] = &[
@@ -40,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "tick",
         demands: &[],
         because: "the coarse clocks' resolution is read there, a number that the kernel's build writes into the image",
-        remedy: "hand the image to a kernel through tools/embed, which takes TICK_NSEC from the kernel's configuration",
+        remedy: "hand the image to a kernel build with `embed` of tools/image, which takes TICK_NSEC from the kernel's configuration",
         check: tick,
     },
     Rule {
@@ -75,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
 
 fn page_multiple(subject: &Subject<'_>) -> Verdict {
     let len = subject.image.bytes.len();
-    demand!(len.is_multiple_of(PAGE_SIZE), "the file has {len} bytes, no multiple of {PAGE_SIZE}");
+    demand!(len.is_multiple_of(PAGE_SIZE), "the file has {len} bytes, not a multiple of {PAGE_SIZE}");
     Ok(())
 }
 
@@ -135,7 +137,7 @@ fn between_sections(subject: &Subject<'_>) -> Verdict {
         let is_text = |byte: &u8| matches!(byte, 0 | b' '..=b'~');
         demand!(
             image.contents(section)?.iter().all(is_text),
-            "{} holds something else than text",
+            "{} holds something other than text",
             section.name
         );
     }
@@ -167,7 +169,7 @@ fn same_code(subject: &Subject<'_>) -> Verdict {
     let mut compared = 0;
     let mut differing = Vec::new();
     for section in debug.sections()?.iter().filter(|section| allocated(section.header.sh_flags)) {
-        // The kernel reads the exception table from the unstripped image; `extable-absent` demands that it is here only.
+        // The kernel reads the exception table from the unstripped image; `extable-absent` demands that only this image has it.
         if section.name == "__ex_table" {
             continue;
         }
@@ -210,7 +212,9 @@ fn data_pages(subject: &Subject<'_>) -> Verdict {
     let pages = DATA_PAGES.iter().zip(0u64..).map(|(name, page)| (*name, page * PAGE_SIZE as u64));
     for (name, offset) in [(DATA_START, 0)].into_iter().chain(pages) {
         let found = defined(symbols, name);
-        let Some(symbol) = found.first() else { return Err(format!("there is no symbol {name}").into()) };
+        let Some(symbol) = found.first() else {
+            return Err(format!("the unstripped image has no symbol {name}").into());
+        };
         let wanted = first.wrapping_add(offset);
         demand!(
             symbol.value == wanted,

@@ -2,17 +2,18 @@
 //!
 //! # Invariants
 //!
-//! 1. Every difference refuses the image, additions too: what changes the interface is blessed first, and reviewed.
+//! 1. Every difference refuses the image, additions too: a change of the interface is blessed first, and reviewed.
 
 use crate::demand;
 use crate::lock::Lock;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     name: "abi-lock",
     demands: &[demand::LOCKED],
-    because: "checkpoints hold offsets of the image, so an entry that moved sends a restored thread astray",
+    because: "checkpoints hold offsets of the image, so a restored thread would enter an entry that moved at the wrong place",
     remedy: "put entries back where they were; if the change is meant, run `cargo xtask bless` and commit linker/x86_64/vdso.abi",
     check: abi_lock,
 }];

@@ -3,10 +3,11 @@
 //! # Invariants
 //!
 //! 1. Names are unique.
-//! 2. Every demand stands in some rule's `demands`, but for [`REPRODUCIBLE`](crate::demand::REPRODUCIBLE): that two
-//!    builds give the same bytes takes two builds to judge.
+//! 2. Every demand is in the `demands` of a rule, but for [`REPRODUCIBLE`](crate::demand::REPRODUCIBLE): two
+//!    builds are needed to judge that two builds give the same bytes.
 
 mod alternatives;
+mod calls;
 mod code;
 mod control;
 mod dynamic;
@@ -14,6 +15,7 @@ mod extable;
 mod fixups;
 mod hashes;
 mod header;
+mod instructions;
 mod layout;
 mod locked;
 mod names;
@@ -32,7 +34,7 @@ mod versions;
 use crate::rule::Rule;
 use crate::subject::Needs;
 
-/// Every family, in the order in which a reader of an image meets its subject.
+/// Every family, in the order in which a reader of an image meets what it judges.
 const FAMILIES: &[(&[Rule], Needs)] = &[
     (header::RULES, Needs::Elf),
     (segments::RULES, Needs::Native),
@@ -47,6 +49,8 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (rows::RULES, Needs::Native),
     (slots::RULES, Needs::Native),
     (code::RULES, Needs::Native),
+    (calls::RULES, Needs::Native),
+    (instructions::RULES, Needs::Native),
     (control::RULES, Needs::Native),
     (paths::RULES, Needs::Native),
     (layout::RULES, Needs::Native),

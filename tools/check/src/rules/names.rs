@@ -6,16 +6,17 @@
 //! 1. The rules need the unstripped image's symbols and are not judged without them.
 
 use crate::demand;
-use crate::image::{SHN_UNDEF, Symbol};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::{SHN_UNDEF, Symbol};
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::sym::{STT_GNU_IFUNC, STT_TLS};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-undefined-locals",
         demands: &[demand::NOTHING_UNDEFINED],
-        because: "nothing is linked in that could define the symbol: the reference stays zero",
+        because: "no object is linked in that could define the symbol: the reference stays zero",
         remedy: "link with --no-undefined, and inline or write what vdso/image calls",
         check: no_undefined_locals,
     },
@@ -29,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-panics",
         demands: &[demand::CODE_BOUNDS],
-        because: "a panic in the image would kill its caller, or unwind through frames that know nothing of it",
+        because: "a panic in the image would kill its caller, or unwind through frames that are not made for it",
         remedy: "find the index, unwrap or arithmetic that can panic in vdso/image, and make it return an error",
         check: no_panics,
     },
@@ -76,7 +77,7 @@ fn no_panics(subject: &Subject<'_>) -> Verdict {
 }
 
 fn no_allocation(subject: &Subject<'_>) -> Verdict {
-    // Not "alloc" alone: there is a system call pkey_alloc. "5alloc" is the crate's name in mangled symbols.
+    // Not "alloc" alone: pkey_alloc is a system call. "5alloc" is the crate's name in mangled symbols.
     refuse_names(
         subject,
         "symbols of an allocator",

@@ -1,12 +1,13 @@
-//! The notes: the build-id, and nothing that readers of notes stumble over.
+//! The notes: the build-id, and nothing that readers of notes misread.
 //!
 //! # Invariants
 //!
 //! 1. Notes are read with 4-byte alignment, as every reader of a vDSO does.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, notes};
 use goblin::elf::program_header::{PT_GNU_PROPERTY, PT_NOTE};
 
@@ -24,14 +25,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "build-id",
         demands: &[demand::NOTES],
-        because: "debuggers, profilers and our own boot tests know an image by its build-id",
+        because: "debuggers, profilers and the boot tests know an image by its build-id",
         remedy: "link with --build-id, and keep .note.gnu.build-id and the PT_NOTE in linker/x86_64/vdso.lds",
         check: build_id,
     },
     Rule {
         name: "no-property-note",
         demands: &[demand::NOTES],
-        because: "the property note is aligned to 8 bytes, which readers of 4-byte notes stumble over",
+        because: "the property note is aligned to 8 bytes, which readers of 4-byte notes misread",
         remedy: "discard .note.gnu.property in linker/x86_64/vdso.lds",
         check: no_property_note,
     },

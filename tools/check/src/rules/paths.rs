@@ -5,10 +5,12 @@
 //! 1. Every function and slot is followed from its first instruction; a replacement is code in the midst of one, so of
 //!    it only what it writes is looked at.
 
+use crate::arch::register::{RSP, SAVED, general};
 use crate::demand;
-use crate::flow::{Kind, SAVED};
-use crate::rule::{Rule, Verdict, none_of};
+use crate::flow::Kind;
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, none_of};
 use iced_x86::{InstructionInfoFactory, OpAccess, Register};
 
 const REMEDY: &str =
@@ -32,14 +34,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "function-ends",
         demands: &[demand::DECLARED_CALLS, demand::NO_ABSOLUTE_ADDRESSES],
-        because: "code that runs off its function's end, or jumps into another's midst, executes what it was not meant to",
+        because: "code that runs off its function's end, or jumps into another's midst, executes instructions that no path should reach",
         remedy: REMEDY,
         check: function_ends,
     },
     Rule {
         name: "set-registers",
         demands: &[],
-        because: "what a register holds that this function never set is different in every caller",
+        because: "a register that the function did not set has another value in every caller",
         remedy: REMEDY,
         check: set_registers,
     },
@@ -64,8 +66,7 @@ fn saved_registers(subject: &Subject<'_>) -> Verdict {
     for function in subject.functions()?.iter().filter(|function| function.is_replacement) {
         for instruction in &function.instructions {
             let is_kept = |register: Register| {
-                let number = register.full_register().number();
-                register.is_gpr() && (SAVED.contains(&number) || register.full_register() == Register::RSP)
+                general(register).is_some_and(|number| SAVED.contains(&number) || number == RSP)
             };
             let info = factory.info(instruction);
             let mut used = info.used_registers().iter();

@@ -1,14 +1,15 @@
-//! A second reader: the object crate has to see what goblin sees.
+//! A second reader: the object crate has to see the same as goblin.
 //!
-//! The two share no code. Where they disagree about an image, programs will, too.
+//! The two share no code. If they disagree about an image, programs do, too.
 //!
 //! # Invariants
 //!
 //! 1. Headers, section and dynamic symbol tables are compared in full; the rule refuses if it compared none.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand};
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, Sym as _};
 use object::{Endianness, read::SectionIndex};
@@ -31,8 +32,8 @@ fn readers_agree(subject: &Subject<'_>) -> Verdict {
     let segments = file.program_headers(endian, bytes).map_err(refused)?;
     let theirs =
         segments.iter().map(|one| (one.p_type(endian).0, one.p_offset(endian), one.p_filesz(endian)));
-    let ours = image.segments()?.iter().map(|one| (one.p_type, one.p_offset, one.p_filesz));
-    demand!(ours.eq(theirs), "the two readers see different program headers");
+    let own = image.segments()?.iter().map(|one| (one.p_type, one.p_offset, one.p_filesz));
+    demand!(own.eq(theirs), "the two readers see different program headers");
 
     let sections = file.sections(endian, bytes).map_err(refused)?;
     let mut theirs = Vec::new();
@@ -40,9 +41,9 @@ fn readers_agree(subject: &Subject<'_>) -> Verdict {
         let name = sections.section_name(endian, section).map_err(refused)?;
         theirs.push((name, section.sh_addr(endian), section.sh_size(endian)));
     }
-    let ours =
+    let own =
         image.sections()?.iter().map(|one| (one.name.as_bytes(), one.header.sh_addr, one.header.sh_size));
-    demand!(ours.eq(theirs), "the two readers see different sections");
+    demand!(own.eq(theirs), "the two readers see different sections");
 
     let table = sections.symbols(endian, bytes, object::elf::SHT_DYNSYM).map_err(refused)?;
     demand!(table.section() != SectionIndex(0), "the second reader finds no dynamic symbols");
@@ -51,7 +52,7 @@ fn readers_agree(subject: &Subject<'_>) -> Verdict {
         let name = symbol.name(endian, table.strings()).map_err(refused)?;
         theirs.push((name, symbol.st_value(endian), symbol.st_size(endian)));
     }
-    let ours = image.dynsym()?.iter().map(|one| (one.name.as_bytes(), one.value, one.size));
-    demand!(ours.eq(theirs), "the two readers see different dynamic symbols");
+    let own = image.dynsym()?.iter().map(|one| (one.name.as_bytes(), one.value, one.size));
+    demand!(own.eq(theirs), "the two readers see different dynamic symbols");
     Ok(())
 }

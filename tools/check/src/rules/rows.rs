@@ -5,10 +5,13 @@
 //! 1. Each row is compared with what all paths to an instruction know; only the signal frame's, which describes what the
 //!    kernel puts on the stack, is compared with `struct sigcontext`.
 
+use crate::arch::dwarf::{self, AT_RSP, CONTEXT, CONTEXT_START, RETURN, RSP, number};
+use crate::arch::register::SAVED;
+use crate::arch::state::{Region, State, Value};
 use crate::demand;
-use crate::flow::{Region, SAVED, State, Value};
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames, Row};
 use gimli::{CallFrameInstruction, CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule};
 use liblinux_abi::syscall::find;
@@ -40,16 +43,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// General registers by their DWARF numbers, which are not those of the processor.
-const REGISTERS: [usize; 16] = [0, 2, 1, 3, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
-
-/// The DWARF number of the return address.
-const RETURN: Register = Register(16);
-
-fn number(register: Register) -> Option<usize> {
-    REGISTERS.get(usize::from(register.0)).copied()
-}
-
 /// What a row says that is not so in front of an instruction.
 fn untrue(row: &Row, state: &State) -> Option<String> {
     let frame = match row.cfa {
@@ -78,8 +71,7 @@ fn untrue(row: &Row, state: &State) -> Option<String> {
     let others = row.registers.iter().map(|(register, _)| *register).filter(|register| *register != RETURN);
     let saved = SAVED.into_iter().chain(others.filter_map(number));
     let wrong = saved.into_iter().find(|register| {
-        let dwarf = REGISTERS.iter().position(|other| other == register).map(|place| Register(place as u16));
-        !holds(dwarf.and_then(rule), state.register(*register), Value::Caller(*register))
+        !holds(dwarf::of(*register).and_then(rule), state.register(*register), Value::Caller(*register))
     });
     wrong.map(|register| format!("register {register} of the caller is not where the row says"))
 }
@@ -204,15 +196,6 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
     none_of("call-frame entries", &wrong)
 }
 
-/// The registers of `struct sigcontext` in its order, by their DWARF numbers: from `r8` to `rip`.
-const CONTEXT: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16];
-
-/// Bytes from the start of `struct ucontext`, to which `rsp` points, to its `struct sigcontext`.
-const CONTEXT_START: i64 = 40;
-
-/// `DW_OP_breg7`: `rsp` and a distance.
-const AT_RSP: u8 = 0x77;
-
 /// `DW_OP_deref`.
 const DEREF: u8 = 0x06;
 
@@ -227,7 +210,7 @@ fn from_rsp(expression: &[u8]) -> Option<(i64, &[u8])> {
 /// Refuses unless the row finds every register where the kernel puts it in front of a signal handler.
 fn require_context(frames: &Frames<'_>, row: &Row) -> Verdict {
     let context = || CONTEXT.iter().zip((CONTEXT_START..).step_by(8));
-    let stack = context().find(|(register, _)| **register == 7).map_or(0, |(_, place)| place);
+    let stack = context().find(|(register, _)| **register == RSP.0).map_or(0, |(_, place)| place);
     let CfaRule::Expression(cfa) = &row.cfa else {
         return Err(Fault::Wrong(format!(
             "the signal frame is at {:?}, not where the context says",

@@ -1,6 +1,6 @@
 //! The section headers.
 //!
-//! No loader of an ordinary library needs them, but bionic, binutils, elfutils and old Go read the vDSO's symbols through
+//! Loaders of ordinary libraries do not need them, but bionic, binutils, elfutils and old Go read the vDSO's symbols through
 //! them, from memory: so they are kept, and inside the pages that the kernel maps.
 //!
 //! # Invariants
@@ -9,8 +9,9 @@
 
 use crate::demand;
 use crate::image::Section;
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::section_header::{
     SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_DYNSYM, SHT_NOBITS, SHT_PROGBITS, SHT_STRTAB,
 };
@@ -37,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sections-in-load",
         demands: &[demand::TEXT, demand::SECTION_HEADERS],
-        because: "what lies outside the PT_LOAD is not where its address says",
+        because: "a section outside the PT_LOAD is not at its address in memory",
         remedy: "assign every allocated section to the text segment in linker/x86_64/vdso.lds",
         check: sections_in_load,
     },
@@ -51,14 +52,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-tls-sections",
         demands: &[demand::NO_EXTRA_SEGMENTS, demand::NO_DATA],
-        because: "glibc aborts on a vDSO with thread-local storage, and nobody would allocate it",
+        because: "glibc aborts on a vDSO with thread-local storage, and no loader would allocate it",
         remedy: "remove thread-local variables from vdso/image",
         check: no_tls_sections,
     },
     Rule {
         name: "text",
         demands: &[demand::TEXT],
-        because: "an image without code is a link that went wrong",
+        because: "an image without code was linked wrongly",
         remedy: "look at .text in linker/x86_64/vdso.lds, and whether the object was built for the image's target",
         check: text,
     },
@@ -78,7 +79,7 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
     demand!(header.e_shstrndx != 0, "e_shstrndx is 0: the sections have no names");
     let names =
         sections.get(usize::from(header.e_shstrndx)).filter(|names| names.header.sh_type == SHT_STRTAB);
-    demand!(names.is_some(), "e_shstrndx {} is no string table", header.e_shstrndx);
+    demand!(names.is_some(), "e_shstrndx {} is not a string table", header.e_shstrndx);
     let nameless = sections.iter().skip(1).filter(|section| section.name.is_empty()).count();
     demand!(nameless == 0, "{nameless} sections have no name");
     // The kernel maps whole pages of the file and nothing else.
@@ -102,11 +103,15 @@ fn dynsym_section(subject: &Subject<'_>) -> Verdict {
     demand!(tables.len() == 1, "there are {} sections of type SHT_DYNSYM, not one", tables.len());
     let table = &tables[0].header;
     demand!(table.sh_entsize == 24, "the entry size of {} is {}, not 24", tables[0].name, table.sh_entsize);
-    demand!(table.sh_size.is_multiple_of(24), "the size of {} is no whole number of symbols", tables[0].name);
+    demand!(
+        table.sh_size.is_multiple_of(24),
+        "the size of {} is not a whole number of symbols",
+        tables[0].name
+    );
     let strings = sections.get(table.sh_link as usize).filter(|strings| strings.header.sh_type == SHT_STRTAB);
     demand!(
         strings.is_some(),
-        "{} links to section {}, which is no string table",
+        "{} links to section {}, which is not a string table",
         tables[0].name,
         table.sh_link
     );

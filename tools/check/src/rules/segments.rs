@@ -1,15 +1,16 @@
 //! The program headers: what loaders map, or believe to be mapped.
 //!
 //! The kernel maps the file itself and reads no program header, but every other reader computes the load bias from the
-//! `PT_LOAD` entries, some from the first, some from the last. One entry at zero is what they agree on.
+//! `PT_LOAD` entries, some from the first, some from the last. They agree on one entry at zero.
 //!
 //! # Invariants
 //!
 //! 1. After `load-at-zero` a file offset and an address are the same number; the other rules count on it.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::program_header::{
     PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_NOTE,
     PT_TLS, ProgramHeader, pt_to_str,
@@ -88,7 +89,7 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
     for segment in subject.image.segments()? {
         let name = pt_to_str(segment.p_type);
         if segment.p_type == PT_GNU_STACK {
-            continue; // It stands for no bytes of the file.
+            continue; // It describes no bytes of the file.
         }
         if segment.p_paddr != segment.p_vaddr {
             wrong.push(format!("p_paddr of {name} is {:#x}, not {:#x}", segment.p_paddr, segment.p_vaddr));
@@ -187,7 +188,7 @@ fn dynamic_ends(subject: &Subject<'_>) -> Verdict {
     );
     demand!(
         table.p_memsz == table.p_filesz && table.p_filesz.is_multiple_of(DYNAMIC_ENTRY_SIZE),
-        "the dynamic table's size {:#x} is no whole number of entries",
+        "the dynamic table's size {:#x} is not a whole number of entries",
         table.p_filesz
     );
     let bytes = image.at(table.p_offset, table.p_filesz)?;

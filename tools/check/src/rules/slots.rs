@@ -5,22 +5,21 @@
 //!
 //! # Invariants
 //!
-//! 1. The numbers and kinds are those of `liblinux_abi::syscall::SYSCALLS`; the encodings are spelled out here as a second
-//!    source, because the image's assembler is what is being checked.
+//! 1. The numbers and kinds are those of `liblinux_abi::syscall::SYSCALLS`; the encodings come from
+//!    [`stub`](crate::arch::stub), not from the image's assembler, which is what is checked.
 
+use crate::arch::stub::{INT3, final_stub, jump_of, plain_stub, restorer};
 use crate::demand;
-use crate::function::{jump_of, slot_range};
+use crate::function::slot_range;
 use crate::image::Image;
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Fault, Verdict, demand, none_of};
 use liblinux_abi::image::export::BODY;
 use liblinux_abi::image::layout::{SLOT_SIZE, SLOTS, slot};
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 
 const REMEDY: &str = "look at the slot macros in vdso/image/src/arch/x86_64, then run `cargo xtask image`";
-
-/// `int3`, which fills what is not code.
-const INT3: u8 = 0xcc;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -47,29 +46,11 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "slot-symbols",
         demands: &[demand::LOCKED, demand::ENTRY_ROOM],
-        because: "an entry's address is computed from its call's number, by people, tools and old checkpoints",
+        because: "people, tools and old checkpoints compute an entry's address from the number of its call",
         remedy: "export the entry from its own slot: see `layout::slot` in vdso/abi",
         check: slot_symbols,
     },
 ];
-
-/// `endbr64; mov eax, NUMBER; mov r10, rcx; syscall; ret`.
-fn plain_stub(number: u32) -> [u8; SLOT_SIZE] {
-    let [a, b, c, d] = number.to_le_bytes();
-    [0xf3, 0x0f, 0x1e, 0xfa, 0xb8, a, b, c, d, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3, INT3]
-}
-
-/// `endbr64; mov eax, NUMBER; syscall; ud2`.
-fn final_stub(number: u32) -> [u8; SLOT_SIZE] {
-    let [a, b, c, d] = number.to_le_bytes();
-    [0xf3, 0x0f, 0x1e, 0xfa, 0xb8, a, b, c, d, 0x0f, 0x05, 0x0f, 0x0b, INT3, INT3, INT3]
-}
-
-/// `mov rax, NUMBER; syscall; ud2`, the first two being the pattern that unwinders know.
-fn restorer(number: u32) -> [u8; SLOT_SIZE] {
-    let [a, b, c, d] = number.to_le_bytes();
-    [0x48, 0xc7, 0xc0, a, b, c, d, 0x0f, 0x05, 0x0f, 0x0b, INT3, INT3, INT3, INT3, INT3]
-}
 
 fn slot_bytes<'a>(image: &Image<'a>, number: u32) -> Result<&'a [u8], String> {
     let text = image.text()?;
@@ -160,5 +141,5 @@ fn slot_symbols(subject: &Subject<'_>) -> Verdict {
         .map(|symbol| symbol.name)
         .collect();
     demand!(!table.is_empty(), "the slot table is empty");
-    none_of("exports inside the slot table that are no call's entry", &foreign)
+    none_of("exports inside the slot table that are not the entry of a call", &foreign)
 }

@@ -6,9 +6,10 @@
 //! 2. Each rule first gets the exports, and so refuses an image without any.
 
 use crate::demand;
-use crate::image::{SHN_UNDEF, Symbol};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::{SHN_UNDEF, Symbol};
+use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::sym::{STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT};
 use liblinux_abi::image::export::{Binding, NAME_MAX, exports, standard};
 use liblinux_abi::image::layout::SLOT_SIZE;
@@ -18,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-undefined",
         demands: &[demand::NOTHING_UNDEFINED],
-        because: "nothing is loaded that could define the symbol: the reference stays zero",
+        because: "no library is loaded that could define the symbol: the reference stays zero",
         remedy: "link with --no-undefined, and inline or write what vdso/image calls",
         check: no_undefined,
     },
@@ -53,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "null-symbol",
         demands: &[demand::NOTHING_UNDEFINED],
-        because: "index 0 stands for no symbol in every table, and readers skip it without a look",
+        because: "index 0 means that a symbol is absent, and readers skip it without a look",
         remedy: "link and strip the image anew with `cargo xtask image`",
         check: null_symbol,
     },
@@ -67,7 +68,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "entry-room",
         demands: &[demand::ENTRY_ROOM],
-        because: "CRIU writes a 16-byte trampoline over an entry, and what shares those bytes is destroyed",
+        because: "CRIU writes a 16-byte trampoline over an entry, which destroys other code in those bytes",
         remedy: "align the entry to 16 bytes and pad it to 16 in vdso/image",
         check: entry_room,
     },
@@ -98,7 +99,7 @@ fn export_shape(subject: &Subject<'_>) -> Verdict {
     let text = image.text()?;
     let fault = |symbol: &Symbol<'_>| {
         let fault = if symbol.kind != STT_FUNC {
-            "is no function"
+            "is not a function"
         } else if !matches!(symbol.binding, STB_GLOBAL | STB_WEAK) {
             "is neither global nor weak"
         } else if symbol.visibility != STV_DEFAULT {
@@ -121,7 +122,7 @@ fn export_shape(subject: &Subject<'_>) -> Verdict {
     // Local symbols, too: they have no place among the dynamic ones.
     let offered = image.dynsym()?.iter().skip(1).filter(|symbol| !symbol.is_version_node());
     let wrong: Vec<String> = offered.filter(|symbol| symbol.section != SHN_UNDEF).filter_map(fault).collect();
-    none_of("exports that are no plain functions", &wrong)
+    none_of("exports that are not plain functions", &wrong)
 }
 
 fn expected_exports(subject: &Subject<'_>) -> Verdict {
@@ -159,7 +160,7 @@ fn null_symbol(subject: &Subject<'_>) -> Verdict {
         let fields = [symbol.kind, symbol.binding, symbol.other];
         symbol.name.is_empty() && (symbol.value, symbol.size, symbol.section) == (0, 0, 0) && fields == [0; 3]
     };
-    demand!(is_null(&image.dynsym()?[0]), "the dynamic symbol 0, which is none, is not all zeros");
+    demand!(is_null(&image.dynsym()?[0]), "the dynamic symbol 0, the null one, is not all zeros");
     let nodes = image.dynsym()?.iter().filter(|symbol| symbol.is_version_node());
     for node in nodes {
         let shape = (node.value, node.size, node.binding, node.other);
@@ -194,7 +195,7 @@ fn entry_room(subject: &Subject<'_>) -> Verdict {
         .filter(|symbol| !symbol.value.is_multiple_of(room))
         .map(|symbol| symbol.name)
         .collect();
-    none_of("entries at addresses that are no multiple of 16", &crooked)?;
+    none_of("entries at addresses that are not a multiple of 16", &crooked)?;
     let mut before: Option<&Symbol<'_>> = None;
     for &symbol in &exports {
         if let Some(before) = before {

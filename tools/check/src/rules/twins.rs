@@ -1,16 +1,18 @@
 //! What section headers and loaders' tables say of the same bytes.
 //!
-//! Loaders never ask the section headers; bionic, binutils, elfutils and debuggers ask nothing else. A section that is a
-//! good copy of a bad table would show the one kind of reader a sound image and the other a broken one.
+//! Loaders do not read the section headers; bionic, binutils, elfutils and debuggers read nothing else. A section that is
+//! a good copy of a bad table would show a sound image to debuggers and a broken one to loaders.
 //!
 //! # Invariants
 //!
 //! 1. The loaders' view is the one that all other rules judge; here the sections are held to it, field by field.
 
 use crate::demand;
-use crate::image::{Image, KERNEL_COPY, SYMBOL_SIZE, Section};
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::image::{Image, KERNEL_COPY, Section};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::symbol::SYMBOL_SIZE;
+use crate::verdict::{Verdict, demand, none_of};
 use crate::view::frames::Frames;
 use crate::view::hashes::{GnuTable, SysvTable};
 use crate::view::versions::{AUXILIARY_SIZE, DEFINITION_SIZE, definitions};

@@ -9,8 +9,9 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::{Fault, Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames};
 
 const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in vdso/image";

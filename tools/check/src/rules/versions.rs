@@ -5,8 +5,9 @@
 //! 1. Every field that some reader uses has the value that the linker writes, so that all readers see the same.
 
 use crate::demand;
-use crate::rule::{Rule, Verdict, demand, none_of};
+use crate::rule::Rule;
 use crate::subject::Subject;
+use crate::verdict::{Verdict, demand, none_of};
 use crate::view::hashes::sysv;
 use crate::view::versions::{AUXILIARY_SIZE, DEFINITION_SIZE, definitions, version_index};
 use goblin::elf::dynamic::DT_VERDEFNUM;
@@ -95,7 +96,7 @@ fn version_symbols(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let found = definitions(image)?;
     let node = found.iter().find(|definition| definition.name == export::VERSION);
-    let Some(node) = node else { return Err(format!("there is no version {}", export::VERSION).into()) };
+    let Some(node) = node else { return Err(format!("the image has no version {}", export::VERSION).into()) };
     let mut wrong = Vec::new();
     // The first symbol is not one, and has no version.
     for symbol in image.dynsym()? {

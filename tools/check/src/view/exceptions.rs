@@ -33,7 +33,7 @@ pub struct Fixup {
 /// Entries with their addresses.
 type Entries<'a> = Vec<(u64, &'a [u8])>;
 
-/// The entries of the table in that section with their addresses; none if there is no such section.
+/// The entries of the table in that section with their addresses; none if the image has no such section.
 fn entries<'a>(image: &Image<'a>, name: &str, size: usize) -> Result<Option<Entries<'a>>, String> {
     let Some(section) = image.find_section(name)? else { return Ok(None) };
     let bytes = image.contents(section)?;

@@ -4,6 +4,7 @@
 //!
 //! 1. gimli reads both tables; each query that yields no entry is an error.
 
+use crate::arch::dwarf::RSP;
 use crate::image::Image;
 use gimli::{
     BaseAddresses, CallFrameInstruction, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian,
@@ -11,9 +12,6 @@ use gimli::{
 };
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
 use std::ops::Range;
-
-/// The DWARF number of `rsp`.
-pub const RSP: Register = Register(7);
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -118,7 +116,7 @@ pub fn stack_at(image: &Image<'_>, address: u64) -> Result<u64, String> {
     let row = frames
         .frame
         .unwind_info_for_address(&frames.bases, &mut context, address, EhFrame::cie_from_offset)
-        .map_err(|error| format!("there is no call-frame information for {address:#x}: {error}"))?;
+        .map_err(|error| format!("no call-frame information covers {address:#x}: {error}"))?;
     match row.cfa() {
         CfaRule::RegisterAndOffset { register: RSP, offset } => {
             u64::try_from(*offset).map_err(|_| format!("the frame at {address:#x} is below the stack"))

@@ -18,5 +18,4 @@ pub mod exceptions;
 pub mod frames;
 pub mod hashes;
 pub mod notes;
-pub mod symbols;
 pub mod versions;

@@ -1,7 +1,7 @@
 //! Mutants: the image with one thing changed at random, by classes of what the bytes are for.
 //!
-//! A fixture is a fault that a person thought of. Mutants are faults that nobody thought of: how many of them the checker
-//! refuses is its score. Each class is mutated alike, so that small tables count as much as the text.
+//! A fixture is a fault that a person thought of. A mutant is a random one. The share of mutants that the
+//! checker refuses is its score. Each class is mutated alike, so that small tables count as much as the text.
 //!
 //! # Invariants
 //!
@@ -95,7 +95,7 @@ fn bodies_end(image: &File) -> usize {
     let text = image.view().text().expect("text");
     let slots = (SLOTS..BODIES).step_by(16);
     let jumps = slots
-        .filter_map(|slot| liblinux_check::function::jump_of(&image.bytes[slot..slot + 16], slot as u64));
+        .filter_map(|slot| liblinux_check::arch::stub::jump_of(&image.bytes[slot..slot + 16], slot as u64));
     let last = jumps.map(|jump| jump.0 as usize).max().expect("a slot that jumps to its body");
     let len = image.bytes[last..text.end as usize].windows(2).position(|pair| pair == [0xcc; 2]);
     last + len.expect("padding behind the last body")
@@ -191,7 +191,7 @@ pub(crate) fn is_in_both(good: &Specimen, mutant: &Mutant) -> bool {
     mutant.at >= 64 && good.image.bytes.get(range.clone()) == good.debug.bytes.get(range)
 }
 
-/// Why a mutant of a loaders' class may be accepted: readers use none of what it changed. None if there is no reason.
+/// Why a mutant of a loaders' class may be accepted: readers use none of what it changed. None if no reason applies.
 pub(crate) fn reason(good: &File, mutant: &Mutant) -> Option<&'static str> {
     let view = good.view();
     let note = good.contents(".note") + 16;

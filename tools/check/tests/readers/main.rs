@@ -1,6 +1,6 @@
 //! Real readers on images that the checker accepts, and on some that it refuses.
 //!
-//! The rules stand for what loaders do. Here the loaders themselves are asked: glibc's dynamic linker and its unwinder,
+//! The rules describe loaders. Here the loaders themselves run: glibc's dynamic linker and its unwinder,
 //! musl's start-up code, Go's runtime, the kernel's reference parser, gdb. Every mutant of what loaders read that the
 //! checker accepts has to give each of them what the sound image gives. And the readers have to be able to tell: the
 //! images that led to these rules make at least one of them fail.
@@ -15,7 +15,7 @@ use specimen::{File, Specimen, section};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Seconds after which a reader that has not ended is taken to run in a circle.
+/// Seconds after which a reader that has not ended counts as one that does not end.
 const LIMIT: &str = "20";
 
 /// Mutants of each class of which the accepted ones are shown to the readers.
@@ -152,7 +152,7 @@ fn readers_use_every_accepted_mutant_like_the_sound_image() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A way to break the image that real readers were seen to fail on, and who fails.
+/// A way to break the image that real readers were seen to fail on, and which reader fails.
 type Break = (&'static str, &'static str, fn(&mut File));
 
 const BREAKS: &[Break] = &[

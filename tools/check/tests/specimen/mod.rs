@@ -256,7 +256,7 @@ impl File {
         }
     }
 
-    /// Has two exports change places.
+    /// Exchanges the places of two exports.
     pub(crate) fn exchange_values(&mut self, one: &str, other: &str) {
         let places = [one, other].map(|name| self.export(name) + symbol::VALUE);
         let values = places.map(|at| u64::from(self.word(at)));

@@ -118,7 +118,7 @@ fn note(kind: Kind) -> String {
     }
 }
 
-/// Breaks a text into lines of the width of our comments.
+/// Breaks a text into lines of the width of a comment.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

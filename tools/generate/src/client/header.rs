@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 /// The widest line.
 const WIDTH: usize = 110;
 
-/// Stands for a space where a line must not be broken.
+/// Takes the place of a space where a line must not be broken.
 const UNBROKEN: &str = "\u{1}";
 
 const ESSAY: &str = r#"/* SPDX-License-Identifier: GPL-2.0-only OR MIT */

@@ -26,7 +26,7 @@ fn unusable_images_are_refused_with_the_reason() {
         complaint(&bench, &file)
     };
     assert!(written(b"").contains("empty"));
-    assert!(written(b"#!/bin/sh\n").contains("no ELF file"));
+    assert!(written(b"#!/bin/sh\n").contains("not an ELF file"));
     assert!(written(&good[..good.len() / 2]).contains("refused: "));
     assert!(written(&good[..100]).contains("refused: "));
 

@@ -1,7 +1,7 @@
 //! The native x86-64 system-call table of Linux 6.12, one row per call that the kernel implements.
 //!
 //! This is the one place where a system call is written down. The image's slots, the version script, the ABI lock, the
-//! checker's expectations, the C header and the tests are all made from these rows, through [`for_each_syscall!`] where
+//! checker's expectations, the C header and the tests are all made from these rows, through [`for_each_syscall!`](crate::for_each_syscall) where
 //! a macro is needed and through [`SYSCALLS`] everywhere else.
 //!
 //! A row reads `number name kind("C parameter", ...) "note" ...;`. Numbers and names are those of

@@ -9,7 +9,7 @@
 //! last. There is no layout with a word of all blocks in a register: its 16 words would leave no register to rotate in,
 //! and half-made blocks give the key away, so they are not spilled.
 //!
-//! This file has SSE2, which every x86-64 processor has, and the start of the function; [`super::chacha_wide`] has AVX2,
+//! This file has SSE2, which every x86-64 processor has, and the start of the function; `super::chacha_wide` has AVX2,
 //! which the kernel's alternatives choose.
 //!
 //! A block is known by its number, ChaCha20's counter of 64 bits. The stream of a key starts at 0 here, but the function

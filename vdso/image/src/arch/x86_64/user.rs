@@ -1,6 +1,6 @@
 //! Access to the caller's memory that does not crash.
 //!
-//! Each access is one instruction with an entry in the image's `__ex_table` (see [`super::exception`]). The kernel looks
+//! Each access is one instruction with an entry in the image's `__ex_table` (see `super::exception`). The kernel looks
 //! there before it delivers a signal for a fault in its vDSO (`fixup_vdso_exception`), and resumes at the landing. The
 //! good path is the bare instruction.
 //!

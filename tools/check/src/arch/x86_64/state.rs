@@ -1,30 +1,12 @@
-//! What is known in front of an instruction.
+//! What is known of the processor in front of an instruction: its registers, its flags, and the function's stack.
 //!
 //! # Invariants
 //!
 //! 1. A register or slot without an entry here holds something unknown.
 
+use super::register::{ARGUMENTS, AT_ENTRY, RESULTS, RSP, SAVED, general};
 use iced_x86::{Instruction, Register, RflagsBits};
 use std::collections::BTreeMap;
-
-/// General registers by number: `rax` is 0, `rsp` 4, `r15` 15.
-pub(crate) const RSP: usize = 4;
-pub(super) const RBP: usize = 5;
-
-/// Registers that a function leaves as its caller had them: `rbx`, `rbp`, `r12` to `r15`.
-pub(crate) const SAVED: [usize; 6] = [3, 5, 12, 13, 14, 15];
-
-/// Registers with a value when a function is entered: `rcx`, `rdx`, `rbx`, `rsp`, `rbp`, `rsi`, `rdi`, `r8`, `r9`, `r12` to `r15`.
-pub(super) const AT_ENTRY: u16 = 0b1111_0011_1111_1110;
-
-/// Registers that a called function may change: `rax`, `rcx`, `rdx`, `rsi`, `rdi`, `r8` to `r11`.
-pub(super) const CALLEES: [usize; 9] = [0, 1, 2, 6, 7, 8, 9, 10, 11];
-
-/// Registers that an entry of a system call may change, like the instruction itself: `rax`, `rcx`, `r10`, `r11`.
-pub(super) const ENTRIES: [usize; 4] = [0, 1, 10, 11];
-
-/// Registers that the body of a legacy call leaves as they were: `rdx`, `rsi`, `rdi`, `r8`, `r9`.
-pub(super) const ARGUMENTS: [usize; 5] = [2, 6, 7, 8, 9];
 
 /// A part of the stack in which distances are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,14 +33,15 @@ pub(crate) enum Value {
 /// What is known in front of an instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    pub(super) registers: [Value; 16],
-    pub(super) slots: BTreeMap<(Region, i64), Value>,
-    pub(super) set: u16,
-    pub(super) flags: u32,
+    pub(crate) registers: [Value; 16],
+    pub(crate) slots: BTreeMap<(Region, i64), Value>,
+    pub(crate) set: u16,
+    pub(crate) flags: u32,
 }
 
 impl State {
-    pub(super) fn at_entry() -> Self {
+    /// Where a function is entered.
+    pub(crate) fn at_entry() -> Self {
         let mut registers = [Value::Unknown; 16];
         let callers = SAVED.into_iter().chain(ARGUMENTS);
         callers.for_each(|register| registers[register] = Value::Caller(register));
@@ -76,22 +59,22 @@ impl State {
         self.slot_at(Region::Frame, offset)
     }
 
-    pub(super) fn slot_at(&self, region: Region, offset: i64) -> Value {
+    pub(crate) fn slot_at(&self, region: Region, offset: i64) -> Value {
         self.slots.get(&(region, offset)).copied().unwrap_or(Value::Unknown)
     }
 
-    pub(super) fn write(&mut self, register: usize, value: Value) {
+    pub(crate) fn write(&mut self, register: usize, value: Value) {
         self.registers[register] = value;
         self.set |= 1 << register;
     }
 
-    pub(super) fn forget(&mut self, register: usize) {
+    pub(crate) fn forget(&mut self, register: usize) {
         self.registers[register] = Value::Unknown;
         self.set &= !(1 << register);
     }
 
     /// Keeps what `other` knows too; whether that changed something. None if the stack pointers differ.
-    pub(super) fn meet(&mut self, other: &Self) -> Option<bool> {
+    pub(crate) fn meet(&mut self, other: &Self) -> Option<bool> {
         if self.registers[RSP] != other.registers[RSP] {
             return None;
         }
@@ -102,14 +85,14 @@ impl State {
             }
         }
         self.slots.retain(|place, value| other.slots.get(place) == Some(value));
-        // A compiler leaves a register unset on a path on which it knows that nothing will ask for it.
+        // A compiler leaves a register unset on a path on which it knows that no code will ask for it.
         self.set |= other.set;
         self.flags |= other.flags;
         Some(*self != before)
     }
 
     /// Where a memory operand is on the stack.
-    pub(super) fn place(&self, instruction: &Instruction) -> Option<(Region, i64)> {
+    pub(crate) fn place(&self, instruction: &Instruction) -> Option<(Region, i64)> {
         let base = general(instruction.memory_base())?;
         match self.registers[base] {
             Value::Place(region, offset) if instruction.memory_index() == Register::None => {
@@ -120,12 +103,12 @@ impl State {
     }
 
     /// Forgets what overlaps `len` bytes of the stack.
-    pub(super) fn overwrite(&mut self, (region, offset): (Region, i64), len: i64) {
+    pub(crate) fn overwrite(&mut self, (region, offset): (Region, i64), len: i64) {
         self.slots
             .retain(|&(other, start), _| other != region || start + 8 <= offset || offset + len <= start);
     }
 
-    pub(super) fn push(&mut self, value: Value) {
+    pub(crate) fn push(&mut self, value: Value) {
         if let Value::Place(region, offset) = self.registers[RSP] {
             let place = (region, offset.wrapping_sub(8));
             self.registers[RSP] = Value::Place(place.0, place.1);
@@ -134,24 +117,19 @@ impl State {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Value {
+    pub(crate) fn pop(&mut self) -> Value {
         let Value::Place(region, offset) = self.registers[RSP] else { return Value::Unknown };
         self.registers[RSP] = Value::Place(region, offset.wrapping_add(8));
         self.slot_at(region, offset)
     }
 
     /// What a called function, or the kernel in a call, leaves: the caller's registers, and the stack above.
-    pub(super) fn called(&mut self, changed: &[usize]) {
+    pub(crate) fn called(&mut self, changed: &[usize]) {
         changed.iter().for_each(|register| self.forget(*register));
-        self.set |= 0b101; // `rax` and `rdx` are results.
+        self.set |= RESULTS;
         self.flags = RflagsBits::DF;
         if let Value::Place(region, top) = self.registers[RSP] {
             self.slots.retain(|&(other, offset), _| other != region || offset >= top);
         }
     }
-}
-
-/// The number of a general register of 64 bits, or of the one that a smaller one is part of.
-pub(super) fn general(register: Register) -> Option<usize> {
-    register.is_gpr().then(|| register.full_register().number())
 }

@@ -1,0 +1,155 @@
+//! Where the image calls the kernel: at the declared places, with the declared numbers, and in no other way.
+//!
+//! # Invariants
+//!
+//! 1. As in `code`: every function, slot and replacement is looked at.
+
+use super::code::no_instruction;
+use crate::arch::instruction::{GATES, SYSCALL_GATE, is_gate, loads_number, writes_number};
+use crate::demand;
+use crate::function::Function;
+use crate::rule::Rule;
+use crate::subject::Subject;
+use crate::verdict::{Verdict, demand, none_of};
+use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic};
+use liblinux_abi::image::export::SYSCALL;
+use liblinux_abi::syscall::{Syscall, find};
+use std::ops::Range;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "syscall-sites",
+        demands: &[demand::DECLARED_CALLS],
+        because: "sandboxes and compatibility layers tell calls by the place that they come from",
+        remedy: "jump to the slot of the call instead of executing syscall in the function",
+        check: syscall_sites,
+    },
+    Rule {
+        name: "syscall-numbers",
+        demands: &[demand::DECLARED_CALLS],
+        because: "a program would make another call than the one whose name it used, with the same arguments",
+        remedy: "load the number of the table's row, for a legacy call its successor's, with `mov eax, NUMBER` before the syscall",
+        check: syscall_numbers,
+    },
+    Rule {
+        name: "no-kernel-gates",
+        demands: &[demand::DECLARED_CALLS],
+        because: "int 0x80, sysenter and privileged instructions do not lead into this kernel",
+        remedy: "use syscall, in a slot",
+        check: no_kernel_gates,
+    },
+    Rule {
+        name: "no-hidden-calls",
+        demands: &[demand::DECLARED_CALLS],
+        because: "all of the image is executable: a jump into the midst of an instruction makes a call that no site declares",
+        remedy: "see the place with objdump -d; put a nop between two instructions, or another register or constant in one",
+        check: no_hidden_calls,
+    },
+];
+
+/// Whether the function may execute `syscall`.
+fn may_call(function: &Function<'_>) -> bool {
+    function.slot_owner().is_some()
+        || function.body_owner().is_some()
+        || function.private_call().is_some()
+        || function.names.contains(&SYSCALL)
+}
+
+fn syscall_sites(subject: &Subject<'_>) -> Verdict {
+    let sites = subject.functions()?.iter().flat_map(|function| &function.instructions);
+    demand!(
+        sites.filter(|found| found.mnemonic() == Mnemonic::Syscall).count() > 0,
+        "the image has no syscall instruction"
+    );
+    no_instruction(
+        subject,
+        "syscall outside the slots, their bodies, private calls and __vdso_syscall",
+        |function, instruction| instruction.mnemonic() == Mnemonic::Syscall && !may_call(function),
+    )
+}
+
+fn syscall_numbers(subject: &Subject<'_>) -> Verdict {
+    let mut factory = InstructionInfoFactory::new();
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        let Some(call) = function.slot_owner().or_else(|| function.body_owner()) else { continue };
+        if !call.successors().is_empty() {
+            wrong.extend(wrong_successors(function, call));
+            continue;
+        }
+        let mut loaded = false;
+        for instruction in &function.instructions {
+            if instruction.mnemonic() == Mnemonic::Syscall {
+                if !loaded {
+                    wrong.push(format!("{} before the number is loaded", function.place(instruction)));
+                }
+            } else if writes_number(&mut factory, instruction) {
+                loaded = loads_number(instruction, call.number);
+                if !loaded {
+                    wrong.push(format!("{}, not a load of {}", function.place(instruction), call.number));
+                }
+            }
+        }
+    }
+    none_of("calls whose number is not that of their row", &wrong)
+}
+
+/// What is wrong with the calls that the body of a legacy call makes: each is one of its successors, whose number is
+/// loaded by the instruction right before, which nothing jumps over, and all of them are made.
+fn wrong_successors(function: &Function<'_>, call: &Syscall) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut missing: Vec<&Syscall> = call.successors().iter().filter_map(|name| find(name)).collect();
+    if function.slot_owner().is_some() {
+        missing.clear(); // The slot only leads to the body.
+    }
+    let numbers: Vec<u32> = missing.iter().map(|newer| newer.number).collect();
+    let before = std::iter::once(None).chain(function.instructions.iter().map(Some));
+    for (before, instruction) in before.zip(&function.instructions) {
+        if instruction.mnemonic() != Mnemonic::Syscall {
+            continue;
+        }
+        let loaded = |number: &u32| before.is_some_and(|before| loads_number(before, *number));
+        match numbers.iter().find(|number| loaded(number)) {
+            Some(made) => missing.retain(|newer| newer.number != *made),
+            None => wrong.push(format!(
+                "{}, not right behind a load of the number of {}",
+                function.place(instruction),
+                call.successors().join(" or ")
+            )),
+        }
+        let leads_here = |branch: &&Instruction| branch.near_branch_target() == instruction.ip();
+        if let Some(branch) = function.instructions.iter().find(leads_here) {
+            wrong.push(format!("{} leads to the syscall itself", function.place(branch)));
+        }
+    }
+    wrong.extend(missing.iter().map(|newer| format!("{} does not call {}", function.name(), newer.name)));
+    wrong
+}
+
+fn no_kernel_gates(subject: &Subject<'_>) -> Verdict {
+    no_instruction(
+        subject,
+        "instructions that enter the kernel in other ways, or only it may use",
+        |_, instruction| is_gate(instruction) || instruction.is_privileged(),
+    )
+}
+
+fn no_hidden_calls(subject: &Subject<'_>) -> Verdict {
+    let mut wrong = Vec::new();
+    for function in subject.functions()? {
+        let Range { start, end } = function.range;
+        let bytes = subject.image.at(start, end - start)?;
+        for (pair, place) in bytes.windows(2).zip(start..) {
+            let Some(gate) = GATES.iter().position(|gate| gate == pair) else { continue };
+            let after = function.instructions.partition_point(|instruction| instruction.ip() <= place);
+            let Some(home) = function.instructions[..after].last() else { continue };
+            // Two instructions that give the bytes of `int 0x80` or `sysenter` together are common, and lead to no call
+            // of this architecture's.
+            let is_hidden = place + 2 <= home.next_ip() || GATES[gate] == SYSCALL_GATE;
+            if is_hidden && home.mnemonic() != Mnemonic::Syscall {
+                wrong.push(function.place(home));
+            }
+        }
+    }
+    none_of("instructions that hold the bytes of a system call", &wrong)
+}

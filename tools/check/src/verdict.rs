@@ -1,0 +1,47 @@
+//! What a rule says of an image: it holds, it is broken, or it could not be judged.
+//!
+//! # Invariants
+//!
+//! 1. A refusal names what is wrong and where: the first few faults of a kind, and the number of the others.
+
+/// Why a rule did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The image breaks the rule; the text says what and where.
+    Wrong(String),
+    /// The rule could not be judged; the text says what was missing.
+    NotJudged(String),
+}
+
+/// What a rule says of an image.
+pub type Verdict = Result<(), Fault>;
+
+impl From<String> for Fault {
+    fn from(what: String) -> Self {
+        Self::Wrong(what)
+    }
+}
+
+/// Leaves the rule with a refusal unless `$holds`.
+macro_rules! demand {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err($crate::verdict::Fault::Wrong(format!($($what)+)));
+        }
+    };
+}
+pub(crate) use demand;
+
+/// Refuses if there are any `wrong` things, and names the first few.
+pub(crate) fn none_of<T: AsRef<str>>(what: &str, wrong: &[T]) -> Verdict {
+    const SHOWN: usize = 4;
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = wrong.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let rest = match wrong.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Err(Fault::Wrong(format!("{what}: {}{rest}", names.join(", "))))
+}
