@@ -15,12 +15,10 @@
 //! 1. What is read is an allegation: a stack that does not have this form is [`Malformed`] and never a panic.
 //! 2. The stack pointer stays aligned to 16 bytes, as the psABI wants it at a program's start: an entry has 16.
 
-/// `AT_NULL` of `include/uapi/linux/auxvec.h`: the end.
-const AT_NULL: u64 = 0;
+use liblinux_abi::kernel::auxv::{AT_NULL, AT_SYSINFO_EHDR};
+
 /// `AT_PHENT`: bytes of a program header.
 const AT_PHENT: u64 = 4;
-/// `AT_SYSINFO_EHDR` of `arch/x86/include/uapi/asm/auxvec.h`: where the vDSO's ELF header is.
-pub(crate) const AT_SYSINFO_EHDR: u64 = 33;
 
 /// `sizeof(Elf64_Phdr)`.
 const PROGRAM_HEADER_SIZE: u64 = 56;

@@ -9,14 +9,14 @@
 
 #![expect(unsafe_code, reason = "reads the initial stack, and a file by bare system calls")]
 
-use crate::arch;
-use crate::{Call, Errno};
+use crate::{Call, Errno, arch};
+use liblinux_abi::kernel::auxv;
 
-/// The tag of the image's address (`linux/auxvec.h`).
-pub const AT_SYSINFO_EHDR: usize = 33;
+/// The tag of the image's address.
+pub const AT_SYSINFO_EHDR: usize = auxv::AT_SYSINFO_EHDR as usize;
 
 /// The tag of the last entry.
-const AT_NULL: usize = 0;
+const AT_NULL: usize = auxv::AT_NULL as usize;
 
 /// Entries that are read at most; the kernel fills about twenty.
 const ENTRIES: usize = 64;
