@@ -21,7 +21,7 @@ use crate::arch::{self, fallback};
 use crate::timekeeping::{Instant, coarse, cold_path, high_resolution, try_high_resolution};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
-use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
+use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, NSEC_PER_USEC, RAW, REALTIME};
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
 
 /// `struct __kernel_timespec`, and `struct __kernel_old_timeval`: two 64-bit words.
@@ -32,9 +32,6 @@ type Timezone = u64;
 
 /// Offset of the adjusted clocksource in a data page.
 const HRES_COARSE: usize = offset_of!(DataPage, hres_coarse);
-
-/// Nanoseconds of a microsecond.
-const NSEC_PER_USEC: u32 = 1000;
 
 /// `clock_gettime(2)`, whatever it takes. The entry is in [`crate::arch`] and jumps here if anything is in its way.
 #[cold]

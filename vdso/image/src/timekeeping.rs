@@ -17,10 +17,8 @@ use crate::arch;
 use core::hint::spin_loop;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
+use liblinux_abi::kernel::clock::NSEC_PER_SEC;
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, ClockData, DataPage, Timestamp};
-
-/// Nanoseconds of a second.
-pub const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// The counter's sign bit marks an invalid reading, so cycles have 63 bits.
 const CYCLES_MASK: u64 = i64::MAX as u64;

@@ -92,12 +92,6 @@ pub const FD_CLOEXEC: i32 = 1;
 /// `SIGCHLD` of `arch/x86/include/uapi/asm/signal.h`: what a forked child ends with.
 pub const SIGCHLD: i32 = 17;
 
-/// Microseconds in a second.
-pub const MICROSECONDS: i32 = 1_000_000;
-
-/// Nanoseconds in a microsecond.
-pub const NANOSECONDS: i32 = 1_000;
-
 /// Offset of `d_reclen`, two bytes, in `struct linux_dirent` and `struct linux_dirent64`.
 ///
 /// Behind it the newer structure has the type and then the name, the older one the name at once; its type is in the

@@ -150,6 +150,6 @@ global_asm!(
     nsec = const offset_of!(ClockData, base) + offset_of!(Timestamp, nsec),
     tsc = const CLOCK_MODE_TSC,
     rdtscp = const FEATURE_RDTSCP,
-    nsec_per_sec = const crate::timekeeping::NSEC_PER_SEC,
+    nsec_per_sec = const liblinux_abi::kernel::clock::NSEC_PER_SEC,
     efault = const EFAULT,
 );

@@ -11,8 +11,9 @@
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
 use core::arch::global_asm;
+use liblinux_abi::kernel::clock::{NSEC_PER_USEC, USEC_PER_SEC};
 use liblinux_abi::kernel::errno::EINVAL;
-use liblinux_abi::syscall::legacy::{AT_FDCWD, MICROSECONDS, NANOSECONDS};
+use liblinux_abi::syscall::legacy::AT_FDCWD;
 use liblinux_abi::syscall::number;
 
 global_asm!(
@@ -99,7 +100,7 @@ global_asm!(
     ".endm",
     here = const AT_FDCWD,
     utimensat = const number("utimensat"),
-    microseconds = const MICROSECONDS,
-    nanoseconds = const NANOSECONDS,
+    microseconds = const USEC_PER_SEC,
+    nanoseconds = const NSEC_PER_USEC,
     einval = const EINVAL,
 );
