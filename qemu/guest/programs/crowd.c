@@ -39,7 +39,7 @@ static void handler(int sig)
 struct text {
 	char code[64];
 	struct vdso_fixup_entry table[1];
-	char tail[64];		/* in the witness, as the last bytes of the text: the number is here, too */
+	char tail[64];		/* in the fingerprint, as the last bytes of the text: the number is here, too */
 };
 
 /* A load that returns -2 if it does not fault, and a landing that returns `number`. */

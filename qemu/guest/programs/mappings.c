@@ -33,7 +33,7 @@ static void straddling(void)
 	}
 	area = old;
 	vdso.attach(area, area_bytes);
-	/* What is read of the last row's witness is nothing, so the last places land even without the second page. */
+	/* What is read of the last row's fingerprint is nothing, so the last places land even without the second page. */
 	test(good == area_bytes / 64 - 1 && bad && bad < good, "an area that straddles pages: %u landed, %u lost the second",
 	     good, bad);
 }

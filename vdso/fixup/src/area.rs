@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use core::mem::{offset_of, size_of};
 use liblinux_abi::image::fixup::{
-    ALIGN, Area as Header, Cell, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SIZES,
-    START, TABLE, USER_END, WITNESS, area_size, cell,
+    ALIGN, Area as Header, Cell, FINGERPRINT, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MAX_CAPACITY,
+    MOVE, SIZES, START, TABLE, USER_END, area_size, cell,
 };
 
 /// An area of which the header was read.
@@ -33,8 +33,8 @@ pub struct Row {
     pub table: u64,
     /// See `liblinux_abi::image::fixup::sizes`.
     pub sizes: u64,
-    /// See [`crate::witness`].
-    pub witness: u64,
+    /// See [`crate::memory::fingerprint`].
+    pub fingerprint: u64,
 }
 
 impl Row {
@@ -63,7 +63,7 @@ impl Row {
             START => self.text_start,
             TABLE => self.table,
             SIZES => self.sizes,
-            _ => self.witness,
+            _ => self.fingerprint,
         }
     }
 
@@ -74,7 +74,7 @@ impl Row {
             START => self.text_start = value,
             TABLE => self.table = value,
             SIZES => self.sizes = value,
-            _ => self.witness = value,
+            _ => self.fingerprint = value,
         }
     }
 
@@ -166,7 +166,7 @@ impl<'m, M: Memory> Area<'m, M> {
             text_start: value(START)?,
             table: value(TABLE)?,
             sizes: value(SIZES)?,
-            witness: value(WITNESS)?,
+            fingerprint: value(FINGERPRINT)?,
         })
     }
 

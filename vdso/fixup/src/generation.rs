@@ -13,7 +13,7 @@ use crate::area::{Area, Row, stamp};
 use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use liblinux_abi::image::fixup::{
-    ABORT, COLUMNS, KIND_SHIFT, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
+    ABORT, COLUMNS, FINGERPRINT, KIND_SHIFT, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER,
 };
 
 /// How often a helper pauses before it takes a proposer for dead. It is wrong about one that was merely interrupted,
@@ -21,7 +21,7 @@ use liblinux_abi::image::fixup::{
 const PATIENCE: u32 = 64;
 
 /// The cells of an operation but the first, which is proposed before them.
-const REST: [usize; 3] = [TABLE, SIZES, WITNESS];
+const REST: [usize; 3] = [TABLE, SIZES, FINGERPRINT];
 
 /// What is done to a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +164,7 @@ fn plan<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<Option<Plan>, 
         return Ok(None);
     }
     let start = first.value & ((1 << KIND_SHIFT) - 1);
-    let mut row = Row { text_start: start, table: 0, sizes: 0, witness: 0 };
+    let mut row = Row { text_start: start, table: 0, sizes: 0, fingerprint: 0 };
     let (mut is_addition, mut is_aborted) = (false, false);
     match first.value >> KIND_SHIFT {
         REGISTER => {

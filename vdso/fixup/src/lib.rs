@@ -31,7 +31,6 @@
 
 pub mod arch;
 pub mod area;
-
 pub mod error;
 pub mod generation;
 pub mod kernel;
@@ -40,7 +39,6 @@ pub mod memory;
 pub mod registry;
 pub mod state;
 pub mod table;
-pub mod witness;
 
 pub use arch::context;
 pub use error::Error;

@@ -1,7 +1,7 @@
 //! Reading the registry: what the kernel does for an address, in user space.
 //!
 //! The kernel patch follows the same steps with accesses of its own, and differs in one: where a text was replaced, it
-//! knows by the mark on the mapping, and a lookup by the [`witness`](crate::witness).
+//! knows by the mark on the mapping, and a lookup by the [`fingerprint`](crate::memory::fingerprint).
 //!
 //! # Invariants
 //!
@@ -11,8 +11,8 @@
 
 use crate::area::Area;
 use crate::error::Error;
-use crate::memory::Memory;
-use crate::{table, witness};
+use crate::memory::{Memory, fingerprint};
+use crate::table;
 use liblinux_abi::image::fixup::{Hit, SEALS, TRIES};
 
 /// What one visit of an area came to.
@@ -79,7 +79,7 @@ fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
     }
     // Where table or text are gone, the DSO is gone.
     let Ok(Some(fixup)) = table::search(memory, &row, address) else { return Ok(Visit::Miss) };
-    if witness::witness(memory, &row) != Ok(row.witness) {
+    if fingerprint::fingerprint(memory, &row) != Ok(row.fingerprint) {
         return Ok(Visit::Miss);
     }
     Ok(Visit::Hit(Hit {

@@ -14,8 +14,8 @@ use crate::area::{Area, Row, check_place, stamp};
 use crate::error::Error;
 use crate::generation::{Operation, Outcome, complete, perform, rank};
 use crate::kernel::Kernel;
-use crate::memory::{Fault, Memory, Stamped};
-use crate::{table, witness};
+use crate::memory::{Fault, Memory, Stamped, fingerprint};
+use crate::table;
 use core::mem::offset_of;
 use liblinux_abi::image::fixup::{
     ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
@@ -208,9 +208,9 @@ fn judge<M: Memory>(memory: &M, dso: Dso) -> Result<Row, Error> {
     if !fits(text_start, text_len.into()) || !fits(table, table_len) || !is_aligned || sizes == ABORT {
         return Err(Error::INVALID);
     }
-    let mut row = Row { text_start, table, sizes, witness: 0 };
+    let mut row = Row { text_start, table, sizes, fingerprint: 0 };
     table::validate(memory, &row)?;
-    row.witness = witness::witness(memory, &row)?;
+    row.fingerprint = fingerprint::fingerprint(memory, &row)?;
     Ok(row)
 }
 
@@ -288,8 +288,8 @@ fn is_stale<M: Memory + Kernel>(memory: &M, old: &Row, new: &Row) -> Result<bool
     if memory.marked(start, end.wrapping_sub(start)) == Some(false) {
         return Ok(true);
     }
-    match witness::witness(memory, old) {
-        Ok(witness) if witness == old.witness => Err(Error::EXISTS),
+    match fingerprint::fingerprint(memory, old) {
+        Ok(fingerprint) if fingerprint == old.fingerprint => Err(Error::EXISTS),
         Ok(_) | Err(Fault) => Ok(true),
     }
 }

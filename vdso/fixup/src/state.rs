@@ -1,7 +1,7 @@
 //! What the kernel holds for a process, saved and restored: see `liblinux_abi::image::state`.
 //!
 //! The area itself is memory, which whoever restores a process restores anyway. Marks on texts are not, and are made
-//! anew from the registry, where it is by now: of texts that are what was registered, as their witnesses tell. Texts that
+//! anew from the registry, where it is by now: of texts that are what was registered, as their fingerprints tell. Texts that
 //! are not, and have a page in common with one that is, are taken out of the registry: marks are of pages.
 //!
 //! # Invariants
@@ -15,9 +15,8 @@
 use crate::area::Area;
 use crate::error::Error;
 use crate::kernel::Kernel;
-use crate::memory::Memory;
+use crate::memory::{Memory, fingerprint};
 use crate::registry::{PAGE, mark, settle, unregister};
-use crate::witness;
 use core::mem::offset_of;
 use liblinux_abi::image::fixup::TRIES;
 use liblinux_abi::image::state::{MAGIC, SIZE, State};
@@ -122,7 +121,7 @@ fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -
     for row in 0..count {
         let row = area.row(generation, row)?;
         let (first, last) = (page(row.text_start), page(row.end().wrapping_sub(1)));
-        if witness::witness(area.memory, &row) != Ok(row.witness) {
+        if fingerprint::fingerprint(area.memory, &row) != Ok(row.fingerprint) {
             if good == Some(first) {
                 return Ok(Some(row.text_start));
             }
@@ -140,12 +139,12 @@ fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -
 }
 
 /// Marks the texts of a generation that are still what was registered. A row that was overwritten meanwhile has another
-/// witness.
+/// fingerprint.
 #[inline]
 fn mark_rows<M: Memory + Kernel>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<(), Error> {
     for row in 0..count {
         let row = area.row(generation, row)?;
-        if witness::witness(area.memory, &row) == Ok(row.witness) {
+        if fingerprint::fingerprint(area.memory, &row) == Ok(row.fingerprint) {
             mark(area.memory, &row)?;
         }
     }

@@ -23,7 +23,7 @@ const MEMORY: u64 = 4 << 10;
 /// How many areas.
 const AREAS: usize = 1_200_000;
 
-/// The most accesses of a lookup: header, search, row, table, entry and witness, for each try in each area.
+/// The most accesses of a lookup: header, search, row, table, entry and fingerprint, for each try in each area.
 const READER_STEPS: u64 = (SEALS as u64 + 1) * (2 + TRIES as u64 * (5 + 17 + 4 + 33 + 4 + 24));
 
 /// The most accesses of a writer in memory that nobody else changes: some rounds, each at most a whole buffer of this

@@ -63,7 +63,7 @@ pub extern "C" fn dispatch(area: u64, siginfo: u64, context: u64) -> isize {
     let [text, text_end, table, table_end] = own_fixups();
     let count = (table_end - table) / size_of::<fixup::Entry>() as u64;
     let own =
-        Row { text_start: text, table, sizes: sizes((text_end - text) as u32, count as u32), witness: 0 };
+        Row { text_start: text, table, sizes: sizes((text_end - text) as u32, count as u32), fingerprint: 0 };
     let image = Image { code_segment: code_segment(), own };
     match context::dispatch(&User, &image, area, siginfo, context) {
         Ok(handled) => handled.into(),

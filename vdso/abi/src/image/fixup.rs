@@ -7,7 +7,7 @@
 //! (`vdso/client/include/liblinux/fixup.h`, which `cargo xtask bless` makes from [`STRUCTURES`] and [`CONSTANTS`]).
 //!
 //! An area is a header, then two *buffers*. A buffer is four *columns* of as many [`Cell`]s as the area has room for
-//! DSOs: where texts start, where their tables are, their sizes, their witnesses. Columns and not rows, so that a
+//! DSOs: where texts start, where their tables are, their sizes, their fingerprints. Columns and not rows, so that a
 //! search touches nothing but starts.
 //!
 //! # Invariants
@@ -107,7 +107,7 @@ structures! {
         reserved1: u64,
         /// How many DSOs each buffer has.
         counts: [Cell; 2],
-        /// The operation that makes the next generation: start and kind, table, sizes, witness.
+        /// The operation that makes the next generation: start and kind, table, sizes, fingerprint.
         operation: [Cell; 4],
     }
     /// An entry of a table.
@@ -209,7 +209,7 @@ constants! {
     UNMARKED: isize = 2, "VDSO_FIXUP_UNMARKED";
 }
 
-/// Cells of a row: start, table, sizes, witness; each has a column of its own.
+/// Cells of a row: start, table, sizes, fingerprint; each has a column of its own.
 pub const COLUMNS: usize = 4;
 
 /// Column and operation cell of a text's start. In the operation, [`KIND_SHIFT`] bits above it hold the kind.
@@ -218,13 +218,13 @@ pub const START: usize = 0;
 pub const TABLE: usize = 1;
 /// Column and operation cell of a text's length, and in the upper half the number of the table's entries.
 pub const SIZES: usize = 2;
-/// Column and operation cell of a witness.
-pub const WITNESS: usize = 3;
+/// Column and operation cell of a fingerprint.
+pub const FINGERPRINT: usize = 3;
 
 /// The first generation.
 pub const FIRST_GENERATION: u64 = 1;
 
-/// The value of an operation's cell that says: nothing is done in this generation. No table, sizes or witness has it.
+/// The value of an operation's cell that says: nothing is done in this generation. No table, sizes or fingerprint has it.
 pub const ABORT: u64 = u64::MAX;
 
 /// How many moves of a registry a caller of an old area is led through.
@@ -272,5 +272,5 @@ const _: () = {
     assert!(size_of::<Entry>() == 16 && align_of::<Entry>() == 4);
     assert!(size_of::<Dso>() == 32 && size_of::<Hit>() == 32 && size_of::<Attached>() == 16);
     assert!(HEADER_SIZE == 128 && DSO_SIZE == 128);
-    assert!(cell(7, 1, WITNESS, 7) == HEADER_SIZE + 7 * DSO_SIZE, "the last column ends with the area");
+    assert!(cell(7, 1, FINGERPRINT, 7) == HEADER_SIZE + 7 * DSO_SIZE, "the last column ends with the area");
 };

@@ -66,7 +66,7 @@ struct vdso_fixup_area {
 	uint32_t reserved0; /* Zero. */
 	uint64_t reserved1; /* Zero. */
 	struct vdso_fixup_cell counts[2]; /* How many DSOs each buffer has. */
-	struct vdso_fixup_cell operation[4]; /* The operation that makes the next generation: start and kind, table, sizes, witness. */
+	struct vdso_fixup_cell operation[4]; /* The operation that makes the next generation: start and kind, table, sizes, fingerprint. */
 } __attribute__((aligned(64)));
 
 /* An entry of a table. */

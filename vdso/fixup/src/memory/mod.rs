@@ -5,6 +5,8 @@
 //! 1. Accesses by one thread are seen by others in the order in which they are made: loads are done in order, and no
 //!    store passes an exchange. x86-64 has this of itself; an implementation must keep the compiler from changing it.
 
+pub mod fingerprint;
+
 /// What a cell holds. Not `liblinux_abi::image::fixup::Cell`, whose alignment would have the compiler copy it by vector
 /// registers, which the image does not touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
