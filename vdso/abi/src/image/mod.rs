@@ -5,3 +5,4 @@ pub mod export;
 pub mod fixup;
 pub mod layout;
 pub mod state;
+pub mod structure;

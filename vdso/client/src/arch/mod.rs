@@ -4,4 +4,4 @@
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{MACHINE, clone3, handler, own, probe, syscall};
+pub(crate) use x86_64::{MACHINE, clone3, own, probe, syscall};

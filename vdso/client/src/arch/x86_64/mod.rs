@@ -1,16 +1,13 @@
-//! x86-64: the bare `syscall` instruction, accesses that may fault, and the signal handler.
+//! x86-64: the bare `syscall` instruction, accesses that may fault, and where the running DSO is.
 
 #![expect(unsafe_code, reason = "makes system calls by the bare instruction")]
 
 mod clone;
-mod handler;
 mod own;
 pub(crate) mod probe;
 
-use core::arch::asm;
-
 pub(crate) use clone::clone3;
-pub(crate) use handler::handler;
+use core::arch::asm;
 pub(crate) use own::own;
 
 /// `EM_X86_64`: what an image's header must say (`elf.h`).
