@@ -75,7 +75,7 @@ unsafe extern "C" fn average(memory: *mut u8, index: u32, count: u32, outcome: *
         "ret",
         "7: ud2",
         "3:",
-        // Here it goes on after a trap: rdi is the exception, rdx the address.
+        // Execution continues here after a trap: rdi is the exception, rdx the address.
         "4: inc rdi",
         "mov [r8 + 8], rdi",
         "mov [r8 + 16], rdx",
@@ -102,7 +102,7 @@ impl<'a> Memory<'a> {
     /// `memory.grow`
     fn grow(&mut self, pages: usize) -> Result<(), liblinux::Errno> {
         let start = (self.base + self.pages * PAGE) as u64;
-        // SAFETY: pages of ours that nothing is in.
+        // SAFETY: pages of this program that hold nothing.
         unsafe { self.vdso.mprotect(start, pages * PAGE, PROT_READ_WRITE) }?;
         self.pages += pages;
         Ok(())

@@ -137,7 +137,7 @@ pub fn read_by_call<T: Plain>(vdso: &Vdso, from: *const T) -> Result<T, Errno> {
     let mut there = Vector { base: from.expose_provenance(), len };
     // Not the process's number: that is the first thread's, which may have ended.
     // SAFETY: has no arguments.
-    let thread = unsafe { vdso.gettid() }? as i32;
+    let thread = unsafe { vdso.gettid() }?;
     let (to, from) = ((&raw mut here).cast(), (&raw mut there).cast());
     // SAFETY: writes `len` bytes to `value`, from wherever that is.
     let read = unsafe { vdso.process_vm_readv(thread, to, 1, from, 1, 0) }?;
@@ -152,7 +152,7 @@ pub fn read_by_call<T: Plain>(vdso: &Vdso, from: *const T) -> Result<T, Errno> {
 ///
 /// # Safety
 ///
-/// If the memory is there, nobody else relies on what it holds.
+/// If the memory is there, no other code relies on its content.
 pub unsafe fn write<T: Plain>(to: *mut T, value: T) -> Result<(), Fault> {
     let (to, from) = (to.cast::<u8>(), (&raw const value).cast::<u8>());
     let mut fault = Fault::default();
@@ -172,7 +172,7 @@ pub unsafe fn write<T: Plain>(to: *mut T, value: T) -> Result<(), Fault> {
 ///
 /// # Safety
 ///
-/// As far as the memory at `to` is there, nobody else relies on what it holds.
+/// As far as the memory at `to` is there, no other code relies on its content.
 pub unsafe fn copy(to: *mut u8, from: *const u8, count: usize) -> Result<(), Fault> {
     let mut fault = Fault::default();
     // SAFETY: the caller's contract.

@@ -74,7 +74,7 @@ impl Thread {
     /// Starts it; its number. It shares everything with its process.
     ///
     /// Fails with [`Errno::NO_ENTRY`] on an image without `clone3` or `exit`, whatever
-    /// [`Vdso::or_syscall`] says, and with `EINVAL` for a stack that is none.
+    /// [`Vdso::or_syscall`] says, and with `EINVAL` for a null or misaligned stack.
     ///
     /// # Safety
     ///

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Offsets are computed from a capacity that was checked once, when the area was opened: whatever the header says
-//!    later, no access is outside `area_size(capacity)` bytes.
+//! 1. Offsets are computed from a capacity that was checked once, when the area was opened: no
+//!    later change of the header makes an access outside `area_size(capacity)` bytes.
 
 use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
@@ -86,7 +86,7 @@ impl Row {
 }
 
 impl<'m, M: Memory> Area<'m, M> {
-    /// Opens the area at an address; `INVALID` if there is none, `FAULT` if there is no memory.
+    /// Opens the area at an address; `INVALID` if it is not one, `FAULT` if it is not accessible.
     #[inline(always)]
     pub fn open(memory: &'m M, address: u64) -> Result<Self, Error> {
         check_place(address)?;
@@ -105,7 +105,7 @@ impl<'m, M: Memory> Area<'m, M> {
         area_size(self.capacity).unwrap_or(HEADER_SIZE)
     }
 
-    /// The committed generation, and what a reader's first load of a buffer must not pass.
+    /// The committed generation. A reader's loads of a buffer come after this load.
     ///
     /// Pairs with the exchange that commits a generation: the cells of its buffer were written before.
     #[inline(always)]
@@ -113,7 +113,7 @@ impl<'m, M: Memory> Area<'m, M> {
         self.memory.load(self.current_address())
     }
 
-    /// As [`Area::current`]; `INVALID` where no writer can have left it.
+    /// As [`Area::current`]; `INVALID` for a value that no writer can have left.
     #[inline(always)]
     pub fn writable_generation(&self) -> Result<u64, Error> {
         let generation = self.current()?;

@@ -1,13 +1,15 @@
-//! Reading the registry: what the kernel does for an address, in user space.
+//! Reading the registry in user space, as the kernel does for an address.
 //!
-//! The kernel patch follows the same steps with accesses of its own, and differs in one: where a text was replaced, it
-//! knows by the mark on the mapping, and a lookup by the [`fingerprint`](crate::memory::fingerprint).
+//! The kernel patch follows the same steps with accesses of its own, and differs in one: it
+//! recognises a replaced text by the mark on the mapping, and a lookup by the
+//! [`fingerprint`](crate::memory::fingerprint).
 //!
 //! # Invariants
 //!
 //! 1. At most [`SEALS`] areas are visited, in each at most [`TRIES`] times, and a visit is one search: of 17 rows, and of
 //!    32 entries.
-//! 2. What is found belongs to one generation: `current` was the same before the first row was read and after the last.
+//! 2. An answer belongs to one generation: `current` was the same before the first row was read and
+//!    after the last.
 
 use crate::area::Area;
 use crate::error::Error;
@@ -15,7 +17,7 @@ use crate::memory::{Memory, fingerprint};
 use crate::table;
 use liblinux_abi::image::fixup::{Hit, SEALS, TRIES};
 
-/// What one visit of an area came to.
+/// The outcome of one visit of an area.
 enum Visit {
     /// There is a fixup.
     Hit(Hit),
@@ -29,8 +31,8 @@ enum Visit {
 
 /// Finds the fixup for an address.
 ///
-/// `ABSENT` if there is none, `OVERTAKEN` if writers did not leave the time to look, `INVALID` if there is no area or it
-/// is not well formed, `FAULT` if it is not accessible.
+/// `ABSENT` if there is none, `OVERTAKEN` if writers did not leave the time to look, `INVALID` if
+/// it is not an area, or not well formed, `FAULT` if it is not accessible.
 #[inline]
 pub fn lookup<M: Memory>(memory: &M, area: u64, address: u64) -> Result<Hit, Error> {
     let mut place = area;

@@ -218,7 +218,11 @@ fn tables_that_are_not_well_formed_are_refused() {
         assert_eq!(register(dso), Err(Error::INVALID), "{dso:x?}");
     }
     assert_eq!(register(Dso { table: 64, ..good }), Err(Error::FAULT));
-    assert_eq!(register(Dso { count: 1000, ..good }), Err(Error::INVALID), "what follows is no table");
+    assert_eq!(
+        register(Dso { count: 1000, ..good }),
+        Err(Error::INVALID),
+        "the bytes behind it are not a table"
+    );
     assert_eq!(register(good), Ok(()));
     assert_eq!(register(good), Err(Error::EXISTS));
 }
@@ -242,7 +246,7 @@ fn areas_are_made_of_what_is_enough() {
     for address in [0, 64, 1 << 56, u64::MAX - 63] {
         assert_eq!(init(address, size, CAPACITY), Err(Error::FAULT), "{address:#x}");
     }
-    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::INVALID), "nobody has made it");
+    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::INVALID), "it was never made");
     assert_eq!(init(area, size, CAPACITY), Ok(()));
     assert_eq!(lookup::lookup(&thread, area, area), Err(Error::ABSENT));
 }

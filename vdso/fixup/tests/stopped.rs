@@ -67,7 +67,7 @@ impl Scene {
         }
     }
 
-    /// Steps of an action that nobody cuts.
+    /// Steps of an action that is not cut.
     fn steps(action: Action) -> u64 {
         let scene = Self::new(action);
         let thread = scene.arena.thread(Stop { left: Cell::new(u64::MAX) });
@@ -206,7 +206,7 @@ fn a_handler_may_do_the_very_same() {
         });
         let hook = Interrupt { left: Cell::new(step), handler: RefCell::new(Some(handler)) };
         let outer = scene.act(action, &scene.arena.thread(hook));
-        // One of the two did it, or both did where that is no contradiction.
+        // One of the two did it, or both did where that is not a contradiction.
         let place = format!("{action:?} done by a handler at step {step}: {outer:?}, {:?}", inner.get());
         let done = [Some(outer), inner.get()].into_iter().flatten().filter(Result::is_ok).count();
         match action {

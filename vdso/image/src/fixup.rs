@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! 1. What is the caller's is accessed through `arch::memory::User` alone.
+//! 1. Memory of the caller is accessed through `arch::memory::User` alone.
 
 use crate::arch::memory::User;
 use crate::arch::{code_segment, own_fixups};
@@ -16,7 +16,7 @@ use liblinux_fixup::area::Row;
 use liblinux_fixup::context::{self, Image};
 use liblinux_fixup::{Error, Fault, Memory as _, lookup, registry};
 
-/// What an entry returns that has nothing to say but that it worked.
+/// The result of an entry that has no value to return.
 #[inline(always)]
 pub(crate) fn done(outcome: Result<(), Error>) -> isize {
     match outcome {

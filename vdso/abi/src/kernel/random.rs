@@ -22,8 +22,8 @@ pub const KEY_SIZE: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct State {
-    /// Output for the next callers; what was handed out is zero. With the key behind it this is two blocks, which are
-    /// filled together.
+    /// Output for the next callers; bytes that were handed out are zero. With the key behind it
+    /// this is two blocks, which are filled together.
     pub batch: [u8; 2 * BLOCK_SIZE - KEY_SIZE],
     /// What the next two blocks are made from.
     pub key: [u32; KEY_SIZE / 4],
@@ -79,7 +79,7 @@ pub const GRND_INSECURE: u32 = 4;
 /// `MAX_RW_COUNT`: the most that one call returns.
 pub const MAX_RW_COUNT: usize = i32::MAX as usize & !(crate::image::layout::PAGE_SIZE - 1);
 
-// Elsewhere structures may be aligned otherwise, and there is no image.
+// Other targets may align structures otherwise, and have no image.
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 const _: () = {
     use core::mem::offset_of;

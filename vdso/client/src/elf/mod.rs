@@ -1,11 +1,13 @@
 //! Reading an image's dynamic symbols, from bytes that may be anything.
 //!
-//! An image comes from a kernel, from a tool that put its own in place, or from whoever gave an address. So every offset
-//! is looked at before it is used, and every loop has a bound: a walk through a chain advances through the bytes or
-//! counts its steps. What no image of any kernel has is an error, with what it is.
+//! An image comes from a kernel, from a tool that put its own in place, or from a caller who gave
+//! an address. So every offset is looked at before it is used, and every loop has a bound: a walk
+//! through a chain advances through the bytes or counts its steps. What no image of any kernel has
+//! is an error, with what it is.
 //!
-//! Both hash tables are read, the GNU one first, because either can be missing: linkers drop one or the other. There is
-//! no linear search for an image with neither; nobody could tell how many symbols it has.
+//! Both hash tables are read, the GNU one first, because either can be missing: linkers drop one or
+//! the other. An image with neither is not searched one symbol after the other: it does not say how
+//! many it has.
 //!
 //! A symbol's value is added to the image's address, as every loader does, and may lead out of the image: a tool that
 //! puts an image in place can lead a name to the kernel's own function. Whether there is code, inside or outside, no look
@@ -50,7 +52,7 @@ impl fmt::Display for Unfit {
                 write!(f, "/proc/self/auxv, which says where the vDSO is, cannot be read: {errno}; mount /proc, or ")?;
                 f.write_str("give the address (`Vdso::at`, `Vdso::from_stack`)")
             }
-            Self::Broken(what) => write!(f, "what AT_SYSINFO_EHDR points at is no vDSO for this processor: {what}"),
+            Self::Broken(what) => write!(f, "AT_SYSINFO_EHDR does not point at a vDSO for this processor: {what}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Memory for code that is made at run time, with the same faults caught on every kernel.
 //!
 //! A compiler that registers its memory as a whole and then maps on top of it (`mmap` with
-//! `MAP_FIXED`) has two outcomes: the patched kernel takes the new mapping for a stranger's and
+//! `MAP_FIXED`) has two outcomes: the patched kernel takes the new mapping for other text and
 //! delivers the signal, and a handler cannot see that it is new, so it lands. An arena covers
 //! nothing by itself. [`Arena::cover`] has the kernel mark what is mapped, and covers it then; what
 //! was not covered is an ordinary fault, whether the kernel or a handler looks fixups up.
@@ -163,7 +163,7 @@ impl<'a> Arena<'a> {
     ///
     /// # Safety
     ///
-    /// What was there before is gone.
+    /// The memory that was there before is lost.
     pub unsafe fn commit(&self, range: Range<usize>, protection: u64) -> Result<(), Errno> {
         self.uncover(range.clone())?;
         // SAFETY: the caller's contract.
@@ -176,7 +176,7 @@ impl<'a> Arena<'a> {
     ///
     /// # Safety
     ///
-    /// What was there before is gone.
+    /// The memory that was there before is lost.
     pub unsafe fn decommit(&self, range: Range<usize>) -> Result<(), Errno> {
         self.uncover(range.clone())?;
         // SAFETY: the caller's contract.
@@ -227,7 +227,7 @@ impl<'a> Arena<'a> {
     ///
     /// # Safety
     ///
-    /// What was there before is gone.
+    /// The memory that was there before is lost.
     unsafe fn map(&self, range: Range<usize>, protection: u64, flags: u64) -> Result<(), Errno> {
         let (start, len) = ((self.address() + range.start) as u64, range.len() as u64);
         let flags = MAP_PRIVATE_ANONYMOUS | MAP_FIXED | flags;

@@ -1,4 +1,5 @@
-//! What the running DSO knows of itself: its executable segments, and the table that the linker put together.
+//! The running DSO's facts about itself: its executable segments, and the table that the linker put
+//! together.
 //!
 //! Each executable segment that has fixups is a text. Where a fixup leads from one segment to another, all of them and what
 //! is between them are one text, since a text holds its landings.

@@ -37,8 +37,8 @@ impl<'a> Registration<'a> {
     /// of another (`MAP_FIXED`, `MREMAP_FIXED`). The kernel takes such text for a stranger's until
     /// it is marked.
     ///
-    /// Where a handler does the work there are no marks, and this succeeds at once: a program that
-    /// forgets the call works there and fails on a kernel with the series. An
+    /// Where a handler does the work, texts have no marks, and this succeeds at once: a program
+    /// that forgets the call works there and fails on a kernel with the series. An
     /// [`Arena`](super::Arena) fails on both. `EINVAL` if the range leaves the text; else as
     /// [`Fixups::register`].
     pub fn mark(&self, range: Range<u64>) -> Result<(), Errno> {

@@ -65,7 +65,7 @@ extern "C" fn record(signal: c_int, info: *const siginfo_t, context: *mut uconte
     let errno = Errno::last_raw();
     // SAFETY: the kernel's information, 128 bytes.
     let information = unsafe { info.cast::<[u64; 4]>().read() };
-    // SAFETY: the kernel's context, which nobody else has.
+    // SAFETY: the kernel's context, which no other code has.
     let context = unsafe { &mut *context };
     let state = context.uc_mcontext.fpregs.addr();
     // SAFETY: the state has 512 bytes, and more where the word at 464 says so.
@@ -206,7 +206,7 @@ pub(crate) fn install(signal: c_int, flags: c_int, mask: &[c_int]) {
     assert_eq!(unsafe { libc::sigaction(signal, &raw const action, null_mut()) }, 0);
 }
 
-/// Raises a signal, and says what the handler saw; and what is left behind it.
+/// Raises a signal, and says what the handler saw; and the state behind it.
 pub(crate) fn observe((function, argument, _): Cause, top: Option<usize>) -> (Seen, u64, (c_int, usize)) {
     SEEN.lock().expect("not poisoned").clear();
     Errno::set_raw(77);

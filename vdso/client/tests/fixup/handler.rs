@@ -91,7 +91,7 @@ fn without_a_handler_before_a_fault_kills_as_ever() {
             fault();
         });
     }
-    // Faults that are ours go on being ours until then.
+    // The client's faults stay the client's until then.
     passes(|| {
         install(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
         let _registration = register();

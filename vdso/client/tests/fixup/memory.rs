@@ -42,7 +42,7 @@ fn probes_report_every_kind_of_bad_address() {
         let fault = probe::read::<u64>((1_usize << 62) as *const u64).expect_err("not canonical");
         assert_eq!((fault.trap, fault.address, fault.signal()), (13, 0, segv));
         assert_eq!(probe::read::<u16>(read_only.cast()), Ok(0));
-        // SAFETY: nobody uses these pages.
+        // SAFETY: no code uses these pages.
         let fault = unsafe { probe::write(read_only.cast(), 7_u16) }.expect_err("read-only");
         assert_eq!((fault.trap, fault.address, fault.error_code & 3), (14, read_only.addr() as u64, 3));
         // SAFETY: ours.
@@ -56,7 +56,7 @@ fn a_copy_stops_where_the_memory_ends() {
         let _registration = register();
         let two = pages(2, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
         let second = two.wrapping_add(PAGE);
-        // SAFETY: nobody uses it.
+        // SAFETY: no code uses it.
         unsafe { munmap(NonNull::new(second.cast()).expect("not null"), PAGE) }.expect("unmapped");
         let source = [5_u8; 64];
         // SAFETY: the part that is there is ours.

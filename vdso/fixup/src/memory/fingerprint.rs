@@ -1,16 +1,19 @@
 //! The fingerprint: a number by which a text and its table are recognised.
 //!
-//! A program may unmap a text without unregistering it, and map something else there. The patched kernel knows by the
-//! mark on the mapping; user space alone can only look. The fingerprint is made from the first and the last 16 bytes of the
-//! text, and from the first and the last entry of the table, when the text is registered, and again whenever it is
-//! found: if it is another, nothing is found.
+//! A program may unmap a text without unregistering it, and map something else there. The patched
+//! kernel recognises that by the mark on the mapping; user space alone can only compare. The
+//! fingerprint is made from the first and the last 16 bytes of the text, and from the first and the
+//! last entry of the table, when the text is registered, and again whenever it is found: if it
+//! differs, nothing is found.
 //!
-//! Another text of which all of that is the same is taken for the one that was registered. It would have to be the
-//! same code at the same place, or made on purpose by the process itself. A program that changes these bytes of its own
-//! text, as a just-in-time compiler may, registers it again.
+//! Another text of which all of that is the same is taken for the one that was registered. It would
+//! have to be the same code at the same place, or made on purpose by the process itself. A program
+//! that changes these bytes of its own text, as a just-in-time compiler may, registers the text
+//! again.
 //!
-//! The fingerprint is the sum of the words, each with a multiplier of its own, so any one word that is another makes
-//! another fingerprint; products that do not wait for each other take little more time than one.
+//! The fingerprint is the sum of the words, each with a multiplier of its own, so a change of any
+//! one word changes the fingerprint; products that do not wait for each other take little more time
+//! than one.
 //!
 //! # Invariants
 //!

@@ -7,8 +7,8 @@
 
 pub mod fingerprint;
 
-/// What a cell holds. Not `liblinux_abi::image::fixup::Cell`, whose alignment would have the compiler copy it by vector
-/// registers, which the image does not touch.
+/// The content of a cell. Not `liblinux_abi::image::fixup::Cell`, whose alignment would have the
+/// compiler copy it by vector registers, which the image does not touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamped {
     /// The value.
@@ -38,6 +38,6 @@ pub trait Memory {
     /// Makes the cell `new`, if it is `old`, in one step; whether it was.
     fn exchange_cell(&self, address: u64, old: Stamped, new: Stamped) -> Result<bool, Fault>;
 
-    /// Lets others go on for a moment.
+    /// Lets other threads run for a moment.
     fn pause(&self);
 }

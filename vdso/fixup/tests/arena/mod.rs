@@ -4,8 +4,8 @@
 //!
 //! 1. A step is one access, made as a whole: between two steps a [`Hook`] decides what happens. Threads of a scheduler
 //!    switch there and nowhere else, so no access needs to be atomic for the processor.
-//! 2. Order is sequential. That is what x86-64 gives this algorithm: it publishes by locked instructions alone, and plain
-//!    stores are made only to an area that nobody knows.
+//! 2. Order is sequential. That is what x86-64 gives this algorithm: it publishes by locked
+//!    instructions alone, and plain stores are made only to an area that no other thread knows.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
@@ -76,7 +76,7 @@ impl Arena {
         Arc::new(Self { words, attached, marks, unmarkable, refusal, taken })
     }
 
-    /// Memory that nobody has, aligned for an area.
+    /// New memory, aligned for an area.
     pub(crate) fn take(&self, len: u64) -> u64 {
         let at = self.taken.fetch_add(len.next_multiple_of(64), Relaxed);
         assert!(at + len <= 8 * self.words.len() as u64, "the arena is full");
@@ -113,7 +113,7 @@ impl Arena {
         *self.unmarkable.lock().expect("never poisoned") = Some(error);
     }
 
-    /// What is left of the process when only its memory is restored.
+    /// The process when only its memory is restored.
     pub(crate) fn forget(&self) {
         self.attached.store(0, Relaxed);
         self.marks.lock().expect("never poisoned").clear();

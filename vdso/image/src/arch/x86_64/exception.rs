@@ -11,7 +11,7 @@
 //! 2. An entry of `__ex_table` is a pair of 32-bit offsets from the table's start (the kernel's
 //!    `_ASM_VDSO_EXTABLE_HANDLE`), one of `.fixups` has offsets from its own fields.
 
-/// Assembly that says where to go on when an instruction faults. Both are given as labels.
+/// Assembly that says where to continue when an instruction faults. Both are given as labels.
 macro_rules! on_fault {
     ($instruction:literal, $landing:literal) => {
         concat!(

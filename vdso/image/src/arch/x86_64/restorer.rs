@@ -1,8 +1,9 @@
 //! `rt_sigreturn`: where a signal handler returns to.
 //!
-//! `__vdso_rt_sigreturn` is for `sa_restorer`; calling it as a function makes no sense. It is exactly the instruction
-//! pair by which gdb, libgcc and libunwind recognise a signal frame: the 7-byte `mov` of 15 to `rax`, then `syscall`.
-//! It is reached by `ret`, so it has no `endbr64`, which would spoil the pattern.
+//! `__vdso_rt_sigreturn` is for `sa_restorer`; it cannot be called as a function. It is exactly the
+//! instruction pair by which gdb, libgcc and libunwind recognise a signal frame: the 7-byte `mov`
+//! of 15 to `rax`, then `syscall`. It is reached by `ret`, so it has no `endbr64`, which would
+//! spoil the pattern.
 //!
 //! # Invariants
 //!

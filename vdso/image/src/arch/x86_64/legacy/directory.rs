@@ -6,8 +6,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Lengths are read from memory that other threads may write. An entry that is smaller than any, larger than what is
-//!    left or no multiple of 8 ends the conversion; the result is what the kernel said.
+//! 1. Lengths are read from memory that other threads may write. An entry that is smaller than any,
+//!    larger than the rest, or whose length is not a multiple of 8, ends the conversion; the result
+//!    is the kernel's.
 //! 2. An entry that cannot be written ends the answer in front of it, or is `-EFAULT` if it is the first.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]

@@ -6,7 +6,8 @@
 //! # Invariants
 //!
 //! 1. As in the kernel, both times are read before any is judged, and both are judged before the path is looked at.
-//! 2. At a landing nothing of the caller's is in a register that is lost: the three are on the stack.
+//! 2. At a landing, no value of the caller is in a register that is lost: the three are on the
+//!    stack.
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
