@@ -1,4 +1,4 @@
-//! Every Linux system call, by the entries of the vDSO: what programs use.
+//! Every Linux system call, by the entries of the vDSO, for programs.
 //!
 //! A program asks for a [`Vdso`] once and calls through it from then on:
 //!

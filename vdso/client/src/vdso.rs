@@ -4,7 +4,8 @@
 //!
 //! 1. `entries[call]` is the address of the function that the image exports under the call's symbol and our version, or 0
 //!    if it exports none.
-//! 2. The image is mapped for as long as a [`Vdso`] of it is used: the contract of [`Vdso::at`], and what a kernel does.
+//! 2. The image is mapped for as long as a [`Vdso`] of it is used: the contract of [`Vdso::at`],
+//!    and a kernel's promise.
 
 #![expect(unsafe_code, reason = "reads an image at an address, and calls into it")]
 

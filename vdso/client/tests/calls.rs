@@ -46,7 +46,7 @@ fn use_files(vdso: &Vdso) {
     // SAFETY: the buffer has this size.
     let read = unsafe { vdso.read(descriptor, bytes.as_mut_ptr().cast(), bytes.len()) };
     assert_eq!((read, &bytes[..8]), (Ok(8), b"liblinux".as_slice()));
-    // SAFETY: the descriptor is ours.
+    // SAFETY: no other code has the descriptor.
     assert_eq!(unsafe { vdso.close(descriptor) }, Ok(0));
     // SAFETY: as for the first path.
     let error = unsafe { vdso.openat(-100, c"/nonesuch".as_ptr(), 0, 0) }.unwrap_err();

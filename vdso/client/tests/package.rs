@@ -1,4 +1,4 @@
-//! The client as a published crate: what cargo packs, and that it compiles alone.
+//! The client as a published crate: the files that cargo packs, and that it compiles alone.
 
 use std::collections::BTreeSet;
 use std::path::Path;

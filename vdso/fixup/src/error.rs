@@ -43,7 +43,7 @@ impl Error {
         Self(NonZero::new(number).expect("an error number"))
     }
 
-    /// What an entry of the image returns: `-errno`.
+    /// The result of an entry of the image: `-errno`.
     #[inline(always)]
     pub const fn code(self) -> isize {
         -self.0.get()

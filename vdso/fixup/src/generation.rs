@@ -2,9 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. What generation `g + 1` holds is a function of the operation's cells of generation `g + 1`
-//!    and of the buffer of `g`. None of them changes before `g + 1` is committed, so every writer
-//!    that builds it writes the same values.
+//! 1. The content of generation `g + 1` is a function of the operation's cells of generation `g +
+//!    1` and of the buffer of `g`. None of them changes before `g + 1` is committed, so every
+//!    writer that builds it writes the same values.
 //! 2. A cell of the new buffer is exchanged from what was seen before its source was read. Had the source changed by
 //!    then, `g + 1` would have been committed, and so the cell have its generation: either it was seen, or the exchange
 //!    fails.
@@ -24,7 +24,7 @@ const PATIENCE: u32 = 64;
 /// The cells of an operation but the first, which is proposed before them.
 const REST: [usize; 3] = [TABLE, SIZES, FINGERPRINT];
 
-/// What is done to a registry.
+/// A change of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Adds a row.

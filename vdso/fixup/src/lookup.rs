@@ -70,8 +70,9 @@ fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
         },
         Err(error) => return if area.current()? == generation { Err(error) } else { Ok(Visit::Overtaken) },
     };
-    // Pairs with the exchange that commits a generation: a writer changes these rows only after `generation + 1` was
-    // committed, so what was read before this load is what `generation` has, or the load shows it.
+    // Pairs with the exchange that commits a generation: a writer changes these rows only after
+    // `generation + 1` was committed, so the values that were read before this load belong to
+    // `generation`, or the load shows a later one.
     if area.current()? != generation {
         return Ok(Visit::Overtaken);
     }

@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the registry should be.
+/// The registry as it should be.
 #[derive(Debug)]
 struct Oracle {
     capacity: u64,
@@ -115,7 +115,7 @@ proptest! {
                 Step::Register { dso, from, len } => {
                     let dso = dsos[dso];
                     let (start, len) = (dso.text_start + from, len.min(TEXT_LEN - from));
-                    // Landings are at 40 and 48, what is covered starts at 8.
+                    // Landings are at 40 and 48, the covered bytes start at 8.
                     let is_valid = from + len > 48;
                     let found = registry::register(&thread, area, Dso { text_start: start, text_len: len, ..dso });
                     prop_assert_eq!(found, oracle.register(start, len, is_valid));

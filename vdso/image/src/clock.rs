@@ -11,7 +11,7 @@
 //!
 //! # Invariants
 //!
-//! 1. What is returned belongs to one update of the data: see [`crate::timekeeping`].
+//! 1. A result belongs to one update of the data: see [`crate::timekeeping`].
 //! 2. The kernel answers everything that cannot be answered here, with the same arguments.
 //! 3. The caller's memory is written only when the answer is known, and only by [`crate::arch`].
 

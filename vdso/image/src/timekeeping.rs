@@ -151,7 +151,7 @@ fn cycles(mode: i32) -> Option<u64> {
     Some(unsafe { arch::counter_of_mode(mode) }? & CYCLES_MASK)
 }
 
-/// The counter's progress since an update, and what it takes to make a time of it.
+/// The counter's progress since an update, and the numbers that make a time of it.
 #[derive(Clone, Copy, Debug)]
 struct Elapsed {
     cycles: u64,

@@ -1,9 +1,10 @@
-//! Exception fixups: the area that holds a process's registry, the tables of its DSOs, and what callers pass in.
+//! Exception fixups: the area that holds a process's registry, the tables of its DSOs, and the
+//! arguments of callers.
 //!
 //! A *fixup* says: if an instruction of this range raises an exception, continue there. A DSO has a table of them, and a
 //! process lists the tables in an *area* of memory of its own, which the image writes and reads and the kernel reads
 //! before it delivers a signal. So the layouts below belong to three parties: the image (`vdso/fixup` has the
-//! algorithms), the kernel (`arch/x86/include/uapi/asm/vdso_fixup.h` of the patch series) and programs
+//! algorithms), the kernel (`arch/x86/include/uapi/asm/vdso_fixup.h` of the series) and programs
 //! (`vdso/client/include/liblinux/fixup.h`, which `cargo xtask bless` makes from [`STRUCTURES`] and [`CONSTANTS`]).
 //!
 //! An area is a header, then two *buffers*. A buffer is four *columns* of as many [`Cell`]s as the area has room for
@@ -104,7 +105,7 @@ pub struct Constant {
     pub name: &'static str,
     /// Its value.
     pub value: u64,
-    /// What it is.
+    /// Its description.
     pub about: &'static str,
 }
 

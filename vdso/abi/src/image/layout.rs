@@ -63,7 +63,7 @@ pub const BODIES: usize = SLOTS + 512 * SLOT_SIZE;
 /// Where a body may begin: so each has some room to grow.
 pub const BODY_ALIGN: usize = 64;
 
-/// Bytes of a slot: what CRIU overwrites with its trampoline.
+/// Bytes of a slot, as many as CRIU overwrites with its trampoline.
 pub const SLOT_SIZE: usize = 16;
 
 /// Offset of the entry slot of the system call `number`.

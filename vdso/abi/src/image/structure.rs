@@ -13,7 +13,7 @@ pub struct Field {
     pub kind: &'static str,
     /// Bytes from the start of the structure.
     pub offset: usize,
-    /// What it is.
+    /// Its description.
     pub about: &'static str,
 }
 
@@ -28,7 +28,7 @@ pub struct Structure {
     pub size: usize,
     /// Its alignment in bytes.
     pub align: usize,
-    /// What it is.
+    /// Its description.
     pub about: &'static str,
     /// Its fields, in order.
     pub fields: &'static [Field],

@@ -88,7 +88,7 @@ pub const F_GETFD: i32 = 1;
 /// `FD_CLOEXEC` of `include/uapi/asm-generic/fcntl.h`, all that `F_GETFD` can return.
 pub const FD_CLOEXEC: i32 = 1;
 
-/// `SIGCHLD` of `arch/x86/include/uapi/asm/signal.h`: what a forked child ends with.
+/// `SIGCHLD` of `arch/x86/include/uapi/asm/signal.h`: the signal at the end of a forked child.
 pub const SIGCHLD: i32 = 17;
 
 /// Offset of `d_reclen`, two bytes, in `struct linux_dirent` and `struct linux_dirent64`.

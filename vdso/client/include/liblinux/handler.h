@@ -73,7 +73,7 @@ struct liblinux_handler_data {
 	uint64_t getpid; /* See dispatch. */
 	uint64_t gettid; /* See dispatch. */
 	uint64_t reserved; /* Zero. */
-	struct liblinux_action previous[32]; /* What was there before, by signal number. That of signal 0 is SIG_DFL. */
+	struct liblinux_action previous[32]; /* The actions that the handler replaced, by signal number. That of signal 0 is SIG_DFL. */
 };
 
 #endif /* x86-64 */

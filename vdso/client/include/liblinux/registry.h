@@ -353,7 +353,7 @@ static inline long liblinux_fixups_register(const struct liblinux_fixups *fixups
 
 /*
  * Marks part of a registered text anew; 0 or -errno. For a text in which a mapping was made on top
- * of another (MAP_FIXED, MREMAP_FIXED): the kernel takes such text for a stranger's until it is
+ * of another (MAP_FIXED, MREMAP_FIXED): the kernel takes such text for other text until it is
  * marked. Where a handler does the work, texts have no marks, and this succeeds at once. -EINVAL if
  * the range leaves the text.
  */

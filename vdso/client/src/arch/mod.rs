@@ -1,4 +1,4 @@
-//! What differs from processor to processor.
+//! The parts that differ from processor to processor.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

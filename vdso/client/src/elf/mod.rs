@@ -1,17 +1,18 @@
 //! Reading an image's dynamic symbols, from bytes that may be anything.
 //!
 //! An image comes from a kernel, from a tool that put its own in place, or from a caller who gave
-//! an address. So every offset is looked at before it is used, and every loop has a bound: a walk
-//! through a chain advances through the bytes or counts its steps. What no image of any kernel has
-//! is an error, with what it is.
+//! an address. So every offset is checked before it is used, and every loop has a bound: a walk
+//! through a chain advances through the bytes or counts its steps. A part that no image of any
+//! kernel has is an error, which names it.
 //!
 //! Both hash tables are read, the GNU one first, because either can be missing: linkers drop one or
 //! the other. An image with neither is not searched one symbol after the other: it does not say how
 //! many it has.
 //!
-//! A symbol's value is added to the image's address, as every loader does, and may lead out of the image: a tool that
-//! puts an image in place can lead a name to the kernel's own function. Whether there is code, inside or outside, no look
-//! at the image can tell. So what is refused is only what no function can have ([`lead`]).
+//! A symbol's value is added to the image's address, as every loader does, and may lead out of the
+//! image: a tool that puts an image in place can lead a name to the kernel's own function. Whether
+//! there is code, inside or outside, no look at the image can tell. So only an address is refused
+//! that no function can have ([`lead`]).
 //!
 //! # Invariants
 //!
@@ -83,7 +84,7 @@ pub(crate) fn lead(base: usize, offset: u64) -> Option<usize> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables<'a> {
     image: &'a [u8],
-    /// What is added to an offset to make an address.
+    /// The difference of an address and its offset.
     bias: u64,
     strings: &'a [u8],
     symbols: &'a [u8],

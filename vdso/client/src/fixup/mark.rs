@@ -1,4 +1,4 @@
-//! Marks: how the kernel knows a text that was registered from one that took its place.
+//! Marks: how the kernel tells a text that was registered from one that took its place.
 
 #![expect(unsafe_code, reason = "has a handler stand in for the kernel")]
 

@@ -1,10 +1,10 @@
 //! Exception fixups: if an instruction of this range raises an exception, continue there.
 //!
 //! A DSO has a table of them, made by [`fixup!`](crate::fixup!) in its assembly, and registers it
-//! in the process's *area* ([`Fixups::register_own`]). All libraries of a process share one area.
-//! On a kernel with the patch, the kernel consults it before it raises a signal. On other kernels a
-//! handler of SIGSEGV, SIGBUS, SIGILL and SIGFPE does; it passes a signal without a fixup on to the
-//! handler that was there before.
+//! in the process's *area* ([`Fixups::register_own`]). All libraries of a process share one area. A
+//! kernel with the series consults it before it raises a signal. On other kernels a handler of
+//! SIGSEGV, SIGBUS, SIGILL and SIGFPE does; it passes a signal without a fixup on to the handler
+//! that was there before.
 //!
 //! # How libraries that do not know each other share
 //!
@@ -26,7 +26,7 @@
 //! # Filters
 //!
 //! A seccomp filter that allows a list of calls refuses private calls, with an answer of its own.
-//! Where one is in force before any library joins, the kernel is as good as one without the patch:
+//! Where one is in force before any library joins, the kernel counts as one without the series:
 //! handlers do the work. Where it comes later, the kernel keeps what it has; but it cannot be told
 //! of new texts. These are registered in the same area, and a handler stands in for the kernel when
 //! it meets them. A registry that has to move after that leaves the kernel behind in the old area:

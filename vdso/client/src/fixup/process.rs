@@ -54,7 +54,7 @@ impl<'a> Fixups<'a> {
     ///
     /// These are private calls, which no seccomp filter can allow. A filter that kills on unknown
     /// numbers, or strict mode, kills here and in [`register`](Self::register): join and register
-    /// before. What is registered stays so.
+    /// before. Earlier registrations stay in effect.
     pub fn of_process(vdso: &'a Vdso) -> Result<Self, Errno> {
         let unjoined = Self { vdso, joined: 0, pages: None };
         match unjoined.query() {

@@ -71,7 +71,7 @@ impl<'t> Table<'t> {
         Ok(())
     }
 
-    /// What to register.
+    /// The text and its table, to be registered.
     pub fn dso(&self) -> Result<Dso, Unsound> {
         let Range { start, end } = self.text;
         if start == 0 || start >= end || end > USER_END || end - start > u64::from(u32::MAX) {

@@ -5,19 +5,19 @@
 //!
 //! # The handler that was there before
 //!
-//! It sees what it would see if the kernel called it. By its flags:
+//! It is called as the kernel would call it. By its flags:
 //!
 //! | Flag | How |
 //! |---|---|
 //! | `SA_ONSTACK` | this handler has it; without it the frame is copied to the interrupted stack |
 //! | `SA_NODEFER`, its mask | blocked before the jump; this handler itself blocks nothing, since `dispatch` may fault |
 //! | `SA_RESETHAND` | the entry of the data becomes SIG_DFL, in one exchange; this handler stays |
-//! | `SA_RESTART` | this handler has it if that one had |
+//! | `SA_RESTART` | this handler has it if the earlier one had |
 //! | `SA_SIGINFO` | the arguments are always there, as from the kernel |
-//! | `SA_RESTORER` | not: it returns by the image, as a thread has to whose calls are pinned to the image |
+//! | `SA_RESTORER` | not used: it returns by the image, as it must in a thread whose calls are pinned to the image |
 //!
-//! What differs beside the last: `sigaction` finds this handler, and a signal that is ignored still interrupts the calls that
-//! the kernel never restarts behind a handler (`poll`, `nanosleep`).
+//! Two more differences: `sigaction` finds this handler, and a signal that is ignored still
+//! interrupts the calls that the kernel never restarts behind a handler (`poll`, `nanosleep`).
 //!
 //! # Invariants
 //!

@@ -18,7 +18,8 @@ use liblinux_abi::arch::x86_64::signal::{
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 
-/// What exceptions become. SIGSEGV is the last to be taken over, because it is the one by which the pages are found.
+/// The signals of exceptions. SIGSEGV is the last to be taken over, because it is the one by which
+/// the pages are found.
 const SIGNALS: [usize; 4] = {
     let [ill, bus, fpe, segv] = liblinux_abi::arch::x86_64::exception::SIGNALS;
     [ill as usize, bus as usize, fpe as usize, segv as usize]
@@ -103,11 +104,12 @@ impl Pages {
             let ours = Action { handler: address + SIGNATURE_SIZE, flags, restorer, mask: 0 };
             let mut replaced = Action::default();
             let (new, old) = ((&raw const ours).cast(), (&raw mut replaced).cast());
-            // SAFETY: the handler is whole, and passes on what is not for it.
+            // SAFETY: the handler is whole, and passes on signals that are not for it.
             unsafe { vdso.rt_sigaction(signal as i32, new, old, 8) }?;
             let place =
                 pages.data().wrapping_byte_add(offset_of!(Data, previous) + signal * size_of::<Action>());
-            // SAFETY: in the second page. A fault of another thread in between went to what was there before.
+            // SAFETY: in the second page. A fault of another thread in between went to the handler
+            // that was there before.
             unsafe { place.cast::<Action>().write(replaced) };
             if signal == SIGSEGV {
                 earlier = Self::of(replaced.handler);
@@ -124,8 +126,9 @@ impl Pages {
 
     /// Has the handler consult the area `new` in place of `old`, unless another thread has changed the area since.
     pub(crate) fn consult(self, old: u64, new: u64) {
-        // Release: what is in the new area comes first. Pairs with the load in `consulted_area`, and with
-        // the handler's, which x86 keeps in order. The loser finds that the winner's area continues the same old one.
+        // Release: the content of the new area comes first. Pairs with the load in
+        // `consulted_area`, and with the handler's, which x86 keeps in order. The loser finds that
+        // the winner's area continues the same old one.
         let _ = self.area().compare_exchange(old, new, Ordering::Release, Ordering::Relaxed);
     }
 

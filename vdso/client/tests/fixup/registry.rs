@@ -1,4 +1,4 @@
-//! What is registered: how long it lasts, who shares it, and how it grows.
+//! The registry: how long it lasts, which libraries share it, and how it grows.
 
 #![expect(unsafe_code, reason = "registers texts")]
 
@@ -53,7 +53,7 @@ impl Texts {
             // The entry covers the first 8 bytes and lands behind them. Fields are relative to their own addresses.
             let offset = -(PAGE as i32 / 2);
             let entry = Entry { start: offset, len: 8, landing: offset, flags: 0 };
-            // SAFETY: ours, and aligned.
+            // SAFETY: memory of this test, and aligned.
             unsafe { texts.table(number).write(entry) };
         }
         texts

@@ -1,4 +1,4 @@
-//! What depends on the processor, a folder for each architecture, behind one contract.
+//! Code that depends on the processor, a folder for each architecture, behind one contract.
 //!
 //! The rest of the image asks for these names and no others. An architecture gives all of them:
 //!

@@ -35,7 +35,7 @@ structures! {
         gettid: u64,
         /// Zero.
         reserved: u64,
-        /// What was there before, by signal number. That of signal 0 is SIG_DFL.
+        /// The actions that the handler replaced, by signal number. That of signal 0 is SIG_DFL.
         previous: [Action; 32],
     }
 }

@@ -1,4 +1,4 @@
-//! Entering an SGX enclave: what its caller and `__vdso_sgx_enter_enclave` tell each other.
+//! Entering an SGX enclave: the structure that its caller and `__vdso_sgx_enter_enclave` share.
 //!
 //! Source: `arch/x86/include/uapi/asm/sgx.h` and `arch/x86/include/asm/enclu.h` of Linux 6.12.
 //!

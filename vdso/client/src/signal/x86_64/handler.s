@@ -26,7 +26,7 @@ liblinux_handler_page:
 	mov	r12, rsi		# siginfo_t
 	mov	r13, rdx		# struct ucontext
 	lea	r15, [rip + liblinux_handler_page + liblinux_data]
-	# A fault of the copy below: it ends, and what follows goes by that.
+	# A fault of the copy below: the copy ends at the label for a stack without room.
 	lea	rax, [rip + .Lliblinux_copy]
 	cmp	[r13 + liblinux_ip], rax
 	jne	.Lliblinux_ask
@@ -158,7 +158,7 @@ liblinux_handler_page:
 	xor	edx, edx
 	mov	ecx, 8
 	call	[r15 + liblinux_rt_sigaction]
-	# The signal is sent again, and comes when the interrupted mask is back: to the code that it came to.
+	# The signal is sent again, and is delivered when the interrupted mask is back: to the code that was interrupted.
 .Lliblinux_send:
 	mov	qword ptr [rsp], 0
 	lea	ecx, [rbx - 1]

@@ -20,7 +20,7 @@ unsafe extern "C" {
     static liblinux_handler_end: u8;
 }
 
-/// What the first of the handler's pages holds: the signature, then the code.
+/// The content of the first of the handler's pages: the signature, then the code.
 pub(crate) fn handler() -> &'static [u8] {
     let (start, end) = (&raw const liblinux_handler_page, &raw const liblinux_handler_end);
     // SAFETY: both are in one section, which is never written.

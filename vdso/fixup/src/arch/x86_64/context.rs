@@ -1,10 +1,10 @@
 //! Applying a fixup to a signal's context: the kernel does this before there is a signal, this code
 //! in the handler.
 //!
-//! The image's own accesses to its callers' memory come first. The kernel has a table for them; without the patch, and
-//! for an image that was mapped by other means, a signal handler stands in for it, and so a bad pointer gives `-EFAULT`
-//! there as well. The handler's own accesses may fault like any others: with `SA_NODEFER` it runs again, and this time
-//! finds the image's own fixup.
+//! The image's own accesses to its callers' memory come first. The kernel has a table for them;
+//! without the series, and for an image that was mapped by other means, a signal handler stands in
+//! for it, and so a bad pointer gives `-EFAULT` there as well. The handler's own accesses may fault
+//! like any others: with `SA_NODEFER` it runs again, and this time finds the image's own fixup.
 //!
 //! # Invariants
 //!

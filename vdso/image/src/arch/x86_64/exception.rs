@@ -1,4 +1,4 @@
-//! What happens to instructions that may fault: each has an entry in two tables.
+//! Instructions that may fault: each has an entry in two tables.
 //!
 //! `__ex_table` is the kernel's: it consults the table of its vDSO before it delivers a signal. It is taken out of the
 //! image for that, so a process does not have it. `.fixups` is mapped, in the format of a DSO's table

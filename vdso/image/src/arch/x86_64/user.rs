@@ -20,8 +20,8 @@ use core::ffi::c_void;
 use liblinux_abi::kernel::errno::EFAULT;
 pub use liblinux_fixup::Fault;
 
-/// Loads by one instruction, and continues behind it after a fault as well. The last operand says
-/// what becomes of `rdi`.
+/// Loads by one instruction, and continues behind it after a fault as well. The last operand
+/// declares `rdi`.
 macro_rules! load {
     ($instruction:literal, $($operand:tt)+) => {
         // SAFETY: loads from memory that the caller of the image gave for it, or faults and loads nothing; the registers
