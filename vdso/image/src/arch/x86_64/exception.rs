@@ -2,7 +2,7 @@
 //!
 //! `__ex_table` is the kernel's: it consults the table of its vDSO before it delivers a signal. It is taken out of the
 //! image for that, so a process does not have it. `.fixups` is mapped, in the format of a DSO's table
-//! (`abi::fixup::Entry`): there `__vdso_fixup_dispatch` looks, for a process whose kernel does not know this image.
+//! (`abi::image::fixup::Entry`): there `__vdso_fixup_dispatch` looks, for a process whose kernel does not know this image.
 //!
 //! # Invariants
 //!

@@ -93,7 +93,7 @@ private! {
     mark = "fixup_mark"(start = "rdi", len = "rsi")
 }
 private! {
-    /// Whether text is marked: one of the answers of `abi::fixup`.
+    /// Whether text is marked: one of the answers of `abi::image::fixup`.
     marked = "fixup_marked"(start = "rdi", len = "rsi")
 }
 

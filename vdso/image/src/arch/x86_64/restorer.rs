@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //!
-//! 1. The CFI describes the interrupted code's registers by where the signal frame holds them (`abi::signal`), and says
+//! 1. The CFI describes the interrupted code's registers by where the signal frame holds them (`abi::arch::x86_64::signal`), and says
 //!    that this is a signal frame.
 //! 2. The CFI starts one byte early: an unwinder looks the handler's return address up minus one, because it takes it
 //!    for the end of a call instruction. That byte is the previous slot's padding.

@@ -1,6 +1,6 @@
 //! `getdents`: the entries of a folder in the older layout.
 //!
-//! An entry takes the same room in both layouts (`abi::legacy::DIRENT_RECLEN`): so `getdents64` stops where `getdents`
+//! An entry takes the same room in both layouts (`abi::syscall::legacy::DIRENT_RECLEN`): so `getdents64` stops where `getdents`
 //! would, and each entry is converted where it lies, by moving its name one byte towards the front and the type from
 //! there to the end. Words are read and written in order: the last one read is the next one written.
 //!

@@ -1,4 +1,4 @@
-//! Legacy calls as functions over the calls that superseded them: see `abi::legacy` for which, and which not.
+//! Legacy calls as functions over the calls that superseded them: see `abi::syscall::legacy` for which, and which not.
 //!
 //! Most of them lack one argument of the newer call, a folder or flags. The kernel preserves the
 //! registers of arguments, so a body moves each argument to the next register, puts the missing one
@@ -11,7 +11,7 @@
 //! # Invariants
 //!
 //! 1. A body preserves what a plain stub does: every register but `rax`, `rcx`, `r10` and `r11`. The status flags too, so
-//!    constants are loaded by `mov` and tests are made by `jrcxz`, but for the calls of `abi::legacy::CHANGES_FLAGS`.
+//!    constants are loaded by `mov` and tests are made by `jrcxz`, but for the calls of `abi::syscall::legacy::CHANGES_FLAGS`.
 //! 2. Between `syscall` and the instructions that undo the moves nothing is needed but registers that the kernel
 //!    preserves and the stack above `rsp`: so the kernel may restart the call there, with the same arguments, and a
 //!    handler may run in between.
