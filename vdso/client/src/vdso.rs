@@ -9,7 +9,7 @@
 
 #![expect(unsafe_code, reason = "reads an image at an address, and calls into it")]
 
-use super::elf::{Tables, Unfit, extent, lead};
+use super::elf::{Tables, Unfit, address_at, extent};
 use crate::{Call, Errno, arch, auxv};
 use core::slice;
 use liblinux_abi::image::layout::PAGE_SIZE;
@@ -74,7 +74,7 @@ impl Vdso {
         let mut entries = [0; Call::COUNT];
         for (entry, call) in entries.iter_mut().zip(Call::all()) {
             let offset = tables.find(call.row().symbol.as_bytes());
-            *entry = offset.and_then(|offset| lead(address, offset)).unwrap_or(0);
+            *entry = offset.and_then(|offset| address_at(address, offset)).unwrap_or(0);
         }
         Ok(Self { base: address, size, entries, bare: false })
     }
@@ -122,7 +122,7 @@ impl Vdso {
         // SAFETY: as in `at`, which has found the image to be of this size.
         let image =
             unsafe { slice::from_raw_parts(core::ptr::with_exposed_provenance(self.base), self.size) };
-        lead(self.base, Tables::read(image).ok()?.find(name.as_bytes())?)
+        address_at(self.base, Tables::read(image).ok()?.find(name.as_bytes())?)
     }
 
     /// The calls that the image has no entry for, though liblinux's has.

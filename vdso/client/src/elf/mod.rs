@@ -12,7 +12,7 @@
 //! A symbol's value is added to the image's address, as every loader does, and may lead out of the
 //! image: a tool that puts an image in place can lead a name to the kernel's own function. Whether
 //! there is code, inside or outside, no look at the image can tell. So only an address is refused
-//! that no function can have ([`lead`]).
+//! that no function can have ([`address_at`]).
 //!
 //! # Invariants
 //!
@@ -75,7 +75,7 @@ pub(crate) fn extent(page: &[u8]) -> Result<usize, Unfit> {
 
 /// The address of a function that is `offset` bytes from an image at `base`, modulo 2^64; none in the first page, where
 /// null pointers lead, or in the kernel's half.
-pub(crate) fn lead(base: usize, offset: u64) -> Option<usize> {
+pub(crate) fn address_at(base: usize, offset: u64) -> Option<usize> {
     let address = base.wrapping_add(offset as usize);
     (PAGE_SIZE..=isize::MAX as usize).contains(&address).then_some(address)
 }
@@ -138,7 +138,7 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    /// How far behind the image's first byte an exported function is, for [`lead`].
+    /// How far behind the image's first byte an exported function is, for [`address_at`].
     pub(crate) fn find(&self, name: &[u8]) -> Option<u64> {
         match self.gnu_hash {
             Some(table) => self.find_gnu(table, name),
