@@ -8,9 +8,7 @@
 //! 1. A signature stands for one layout, for good: pages of a handler outlive the library that made them.
 
 use crate::arch::x86_64::signal::Action;
-use crate::image::layout::PAGE_SIZE;
 use crate::image::structure::structures;
-use core::mem::size_of;
 
 /// Bytes of the signature, at the start of the first page. The handler begins behind it.
 pub const SIGNATURE_SIZE: usize = 16;
@@ -40,7 +38,13 @@ structures! {
     }
 }
 
-const _: () = assert!(size_of::<Data>() <= PAGE_SIZE && size_of::<Action>() == 32);
+// Other targets have other sizes of `usize`, and no handler.
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+const _: () = {
+    use crate::image::layout::PAGE_SIZE;
+    use core::mem::size_of;
+    assert!(size_of::<Data>() <= PAGE_SIZE && size_of::<Action>() == 32);
+};
 
 /// Assembles the handler, whose source follows, with the names of the data's fields, of the signal frame's and of flags.
 #[macro_export]
