@@ -1,6 +1,7 @@
 //! The C headers of exception fixups against `liblinux_abi::image::fixup`, by a C compiler.
 
-use liblinux_abi::image::fixup::{CONSTANTS, Constant, Field, STRUCTURES};
+use liblinux_abi::image::fixup::{CONSTANTS, Constant, STRUCTURES};
+use liblinux_abi::image::structure::Field;
 use liblinux_workspace::{Workspace, line};
 use std::fmt::Write as _;
 use std::path::Path;

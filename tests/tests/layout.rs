@@ -8,7 +8,7 @@ use liblinux_abi::image::layout;
 use liblinux_abi::kernel::clone::CloneArgs;
 use liblinux_abi::kernel::datapage::{ClockData, DataPage, RandomData, Timestamp};
 use liblinux_abi::kernel::random::{Parameters, State};
-use liblinux_abi::kernel::{clock, clone, datapage, errno, random};
+use liblinux_abi::kernel::{auxv, clock, clone, datapage, errno, random};
 use liblinux_abi::syscall::legacy;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
@@ -22,6 +22,7 @@ const PRELUDE: &str = "
 #include <asm/segment.h>
 #include <asm/hyperv-tlfs.h>
 #include <asm/sigframe.h>
+#include <linux/auxvec.h>
 #include <linux/dirent.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
@@ -142,7 +143,12 @@ fn facts_are_the_kernels() {
         "at(sigaction, sa_flags)" = offset_of!(Action, flags);
         "at(sigaction, sa_restorer)" = offset_of!(Action, restorer);
         "at(sigaction, sa_mask)" = offset_of!(Action, mask);
+        "SA_SIGINFO" = signal::SA_SIGINFO;
         "SA_RESTORER" = signal::SA_RESTORER;
+        "SA_ONSTACK" = signal::SA_ONSTACK;
+        "SA_RESTART" = signal::SA_RESTART;
+        "SA_NODEFER" = signal::SA_NODEFER;
+        "SA_RESETHAND" = signal::SA_RESETHAND;
         "CLONE_ARGS_SIZE_VER0" = clone::CLONE_ARGS_SIZE_VER0;
         "-AT_FDCWD" = -legacy::AT_FDCWD;
         "AT_SYMLINK_NOFOLLOW" = legacy::AT_SYMLINK_NOFOLLOW;
@@ -151,8 +157,11 @@ fn facts_are_the_kernels() {
         "F_GETFD" = legacy::F_GETFD;
         "FD_CLOEXEC" = legacy::FD_CLOEXEC;
         "SIGCHLD" = legacy::SIGCHLD;
-        "USEC_PER_SEC" = legacy::MICROSECONDS;
-        "NSEC_PER_USEC" = legacy::NANOSECONDS;
+        "AT_NULL" = auxv::AT_NULL;
+        "AT_SYSINFO_EHDR" = auxv::AT_SYSINFO_EHDR;
+        "NSEC_PER_SEC" = clock::NSEC_PER_SEC;
+        "USEC_PER_SEC" = clock::USEC_PER_SEC;
+        "NSEC_PER_USEC" = clock::NSEC_PER_USEC;
         "at(linux_dirent64, d_reclen)" = legacy::DIRENT_RECLEN;
         "at(linux_dirent64, d_type)" = legacy::DIRENT_RECLEN + 2;
         "at(linux_dirent64, d_name)" = legacy::DIRENT_RECLEN + 3;
@@ -168,6 +177,9 @@ fn facts_are_the_kernels() {
         "at(sgx_enclave_run, user_handler)" = offset_of!(EnclaveRun, user_handler);
         "at(sgx_enclave_run, user_data)" = offset_of!(EnclaveRun, user_data);
         "at(sgx_enclave_run, reserved)" = offset_of!(EnclaveRun, reserved);
+        "at(ucontext, uc_stack.ss_sp)" = signal::STACK_START;
+        "at(ucontext, uc_stack.ss_flags)" = signal::STACK_FLAGS;
+        "at(ucontext, uc_stack.ss_size)" = signal::STACK_SIZE;
         "at(ucontext, uc_mcontext)" = signal::MCONTEXT;
         "at(ucontext, uc_mcontext.sp)" = signal::RSP;
         "at(ucontext, uc_mcontext.ip)" = signal::RIP;

@@ -11,12 +11,10 @@
 
 use anyhow::{Context, Result};
 use goblin::elf::{Elf, note::NT_GNU_BUILD_ID};
+use liblinux_abi::kernel::auxv::AT_SYSINFO_EHDR;
 use liblinux_protocol::report::NONE;
 use procfs::process::Process;
 use std::os::unix::fs::FileExt;
-
-/// `AT_SYSINFO_EHDR` of `arch/x86/include/uapi/asm/auxvec.h`: the address of the image's ELF header.
-const AT_SYSINFO_EHDR: u64 = 33;
 
 /// A vDSO image at its place in a process.
 #[derive(Clone, Debug, PartialEq, Eq)]

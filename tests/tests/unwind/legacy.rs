@@ -1,9 +1,10 @@
 //! Legacy calls: every way through the functions that take their place.
 
 use crate::walk::{REFUSED, Walk};
+use liblinux_abi::kernel::clock::USEC_PER_SEC;
 use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 use liblinux_abi::syscall::SYSCALLS;
-use liblinux_abi::syscall::legacy::{DIRENT_MIN, DIRENT_RECLEN, MICROSECONDS, STACK};
+use liblinux_abi::syscall::legacy::{DIRENT_MIN, DIRENT_RECLEN, STACK};
 use liblinux_tests::arch::stepper::Stepper;
 
 const ONES: [u64; 6] = [u64::MAX; 6];
@@ -38,7 +39,7 @@ fn descriptors(walk: &mut Walk<'_>) {
 fn times(walk: &mut Walk<'_>) {
     let page = walk.page();
     let times = page as u64;
-    let second = MICROSECONDS as u64;
+    let second = USEC_PER_SEC as u64;
     for (words, result) in [
         ([1, 2, 3, 4], REFUSED),
         ([1, second, 3, 4], INVALID),

@@ -2,7 +2,9 @@
 
 use crate::HEADER;
 use anyhow::{Context as _, Result, bail};
-use liblinux_abi::image::fixup::{CONSTANTS, Constant, Field, STRUCTURES, Structure};
+use liblinux_abi::arch::x86_64::signal;
+use liblinux_abi::image::fixup::{CONSTANTS, Constant, STRUCTURES};
+use liblinux_abi::image::structure::{Field, Structure};
 use liblinux_workspace::Workspace;
 use std::fmt::Write as _;
 
@@ -14,7 +16,7 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
     let mut text = format!(
         "/* {HEADER} */\n\
          /* SPDX-License-Identifier: GPL-2.0-only OR MIT */\n\
-         /* Areas and tables of exception fixups: see vdso/abi/src/fixup.rs, or the kernel's <asm/vdso_fixup.h>. */\n\
+         /* Areas and tables of exception fixups: see vdso/abi/src/image/fixup.rs, or the kernel's <asm/vdso_fixup.h>. */\n\
          #ifndef LIBLINUX_FIXUP_H\n#define LIBLINUX_FIXUP_H\n\n\
          #if !defined(__x86_64__) || !defined(__LP64__)\n\
          #error \"liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for \
@@ -32,7 +34,7 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
 }
 
 /// A structure in C.
-fn declaration(structure: &Structure) -> Result<String> {
+pub(crate) fn declaration(structure: &Structure) -> Result<String> {
     let mut text = format!("\n/*{} */\nstruct {} {{\n", structure.about, structure.name);
     for Field { name, kind, about, .. } in structure.fields {
         writeln!(text, "\t{}; /*{about} */", declarator(name, kind)?)?;
@@ -56,10 +58,10 @@ fn declarator(name: &str, kind: &str) -> Result<String> {
         return Ok(format!("{}[{len}]", declarator(name, element)?));
     }
     let c = match kind {
-        "u64" => "uint64_t".to_owned(),
+        "u64" | "usize" => "uint64_t".to_owned(),
         "u32" => "uint32_t".to_owned(),
         "i32" => "int32_t".to_owned(),
-        _ => match STRUCTURES.iter().find(|structure| structure.rust == kind) {
+        _ => match STRUCTURES.iter().chain(signal::STRUCTURES).find(|structure| structure.rust == kind) {
             Some(structure) => format!("struct {}", structure.name),
             None => bail!("{name}: {kind} has no name in C; add it to tools/generate/src/fixup_header.rs"),
         },

@@ -13,7 +13,7 @@ use crate::identity;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::image::export::SONAME;
 use liblinux_abi::image::layout::{
-    BODIES, DATA_SIZE, FIXUPS, LIBRARY, PAGE_SIZE, PRIVATE, SLOTS, TEXT, TICK,
+    BODIES, DATA_SIZE, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS, TEXT, TICK,
 };
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{cargo, output, run};
@@ -94,6 +94,7 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
         ("TICK", TICK),
         ("TEXT", TEXT),
         ("LIBRARY", LIBRARY),
+        ("SGX", SGX),
         ("FIXUPS", FIXUPS),
         ("SLOTS", SLOTS),
         ("BODIES", BODIES),
@@ -101,6 +102,9 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
         ("DATA_SIZE", DATA_SIZE),
     ] {
         ld.arg(format!("--defsym=LAYOUT_{name}={value:#x}"));
+    }
+    for (function, offset) in HOT {
+        ld.arg(format!("--defsym=LAYOUT_HOT_{function}={offset:#x}"));
     }
     ld.arg("-T").arg(workspace.linker_script());
     ld.arg("--version-script").arg(workspace.version_script());

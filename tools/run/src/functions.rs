@@ -108,7 +108,7 @@ pub(crate) fn own() -> (u64, Functions) {
     use std::os::unix::fs::FileExt as _;
     let process = procfs::process::Process::myself().expect("this process");
     let auxv = process.auxv().expect("its auxiliary vector");
-    let address = *auxv.get(&crate::stack::AT_SYSINFO_EHDR).expect("this kernel has a vDSO");
+    let address = *auxv.get(&liblinux_abi::kernel::auxv::AT_SYSINFO_EHDR).expect("this kernel has a vDSO");
     let memory = std::fs::File::open("/proc/self/mem").expect("our memory");
     let read = |size: usize| {
         let mut bytes = vec![0; size];

@@ -17,14 +17,10 @@
 //!    never a panic.
 //! 2. The stack pointer stays aligned to 16 bytes, as the psABI wants it at a program's start: an entry has 16.
 
-use nix::libc;
+use liblinux_abi::kernel::auxv::{AT_NULL, AT_SYSINFO_EHDR};
 
-/// The end of the vector.
-const AT_NULL: u64 = libc::AT_NULL;
-/// Bytes of a program header.
-const AT_PHENT: u64 = libc::AT_PHENT;
-/// Where the vDSO's ELF header is.
-pub(crate) const AT_SYSINFO_EHDR: u64 = libc::AT_SYSINFO_EHDR;
+/// `AT_PHENT`: bytes of a program header.
+const AT_PHENT: u64 = 4;
 
 /// `sizeof(Elf64_Phdr)`.
 const PROGRAM_HEADER_SIZE: u64 = 56;
@@ -126,7 +122,7 @@ impl Stack {
 mod tests {
     use super::*;
 
-    const AT_PAGESZ: u64 = libc::AT_PAGESZ;
+    const AT_PAGESZ: u64 = nix::libc::AT_PAGESZ;
 
     fn bytes(words: &[u64]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()

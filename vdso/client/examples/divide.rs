@@ -1,7 +1,7 @@
 //! `divide DIVIDEND DIVISOR`: a division whose trap is a result.
 //!
-//! The processor knows best whether it can divide: a quotient that does not fit traps as a divisor of 0 does. So nothing is
-//! checked before, and what traps goes on as an error.
+//! The processor knows best whether it can divide: a quotient that does not fit traps as a divisor
+//! of 0 does. So nothing is checked before, and a trap becomes an error.
 
 #![expect(unsafe_code, reason = "divides in assembly")]
 
@@ -15,7 +15,8 @@ const DIVIDE_ERROR: u64 = 0;
 /// The quotient, or the number of the exception.
 fn divide(dividend: i64, divisor: i64) -> Result<i64, u64> {
     let (quotient, trapped, exception): (i64, u64, u64);
-    // SAFETY: a division. If it traps, the fixup goes on behind it, with four registers changed that are outputs.
+    // SAFETY: a division. If it traps, execution continues behind it, with four registers changed
+    // that are outputs.
     unsafe {
         asm!(
             "mov {trapped:e}, 1",

@@ -21,7 +21,7 @@
 
 #define GRANULE 65536
 
-/* What a function reports that did not return. */
+/* The report of a function that did not return. */
 struct trap {
 	uint64_t exception, address;
 };

@@ -50,7 +50,7 @@ const STUBS: [u8; 40] = [
 /// Offset of the landing in them.
 const LANDING: usize = 16;
 
-/// What compiled code leaves behind.
+/// The outcome of compiled code.
 #[derive(Default)]
 #[repr(C)]
 struct Outcome {

@@ -1,4 +1,5 @@
-//! A linear memory as WebAssembly has it: 4 GiB are reserved, accesses are not checked, and what traps is an error.
+//! A linear memory as WebAssembly has it: 4 GiB are reserved, accesses are not checked, and a trap
+//! is an error.
 //!
 //! An index has 32 bits, so no access leaves the reserved range: an engine compiles `i32.load` to one instruction. Its whole
 //! code is one entry of the table: a trap anywhere in it leads to its exit, and says which instruction it was.
@@ -12,7 +13,7 @@ use std::fmt;
 
 /// A page of WebAssembly.
 const PAGE: usize = 65536;
-/// What an index of 32 bits and an access of 8 bytes can reach, and a guard.
+/// The bytes that an index of 32 bits and an access of 8 bytes can reach, and a guard.
 const RESERVED: usize = (1 << 32) + PAGE;
 // `asm/mman.h`.
 const PROT_NONE: u64 = 0;
@@ -39,7 +40,7 @@ impl fmt::Display for Trap {
     }
 }
 
-/// What compiled code returns: a value, or an exception and the address of a page fault.
+/// The result of compiled code: a value, or an exception and the address of a page fault.
 #[derive(Default)]
 #[repr(C)]
 struct Outcome {
@@ -75,7 +76,7 @@ unsafe extern "C" fn average(memory: *mut u8, index: u32, count: u32, outcome: *
         "ret",
         "7: ud2",
         "3:",
-        // Here it goes on after a trap: rdi is the exception, rdx the address.
+        // Execution continues here after a trap: rdi is the exception, rdx the address.
         "4: inc rdi",
         "mov [r8 + 8], rdi",
         "mov [r8 + 16], rdx",
@@ -102,7 +103,7 @@ impl<'a> Memory<'a> {
     /// `memory.grow`
     fn grow(&mut self, pages: usize) -> Result<(), liblinux::Errno> {
         let start = (self.base + self.pages * PAGE) as u64;
-        // SAFETY: pages of ours that nothing is in.
+        // SAFETY: pages of this program that hold nothing.
         unsafe { self.vdso.mprotect(start, pages * PAGE, PROT_READ_WRITE) }?;
         self.pages += pages;
         Ok(())

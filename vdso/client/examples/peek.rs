@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let pages =
                 unsafe { vdso.mmap(0, 3 * PAGE as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
             for place in (pages..pages + 3 * PAGE).step_by(8) {
-                // SAFETY: ours.
+                // SAFETY: a page of this program.
                 unsafe { probe::write(place as *mut u64, 0x0102_0304_0506_0708_u64) }?;
             }
             // SAFETY: the middle page, in which nothing of Rust is.

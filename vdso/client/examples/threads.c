@@ -55,7 +55,7 @@ __attribute__((__noreturn__, __used__)) void begin(const unsigned long *stack)
 		started = liblinux_thread_start(image, &threads[each]);
 	}
 	if (!image || started < 0) {
-		/* Without the entry of exit there is no way to say so. */
+		/* Without the entry of exit the program cannot report it. */
 		__builtin_trap();
 	}
 	for (each = 0; each < THREADS; each++)

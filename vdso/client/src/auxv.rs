@@ -9,14 +9,14 @@
 
 #![expect(unsafe_code, reason = "reads the initial stack, and a file by bare system calls")]
 
-use crate::arch;
-use crate::{Call, Errno};
+use crate::{Call, Errno, arch};
+use liblinux_abi::kernel::auxv;
 
-/// The tag of the image's address (`linux/auxvec.h`).
-pub const AT_SYSINFO_EHDR: usize = 33;
+/// The tag of the image's address.
+pub const AT_SYSINFO_EHDR: usize = auxv::AT_SYSINFO_EHDR as usize;
 
 /// The tag of the last entry.
-const AT_NULL: usize = 0;
+const AT_NULL: usize = auxv::AT_NULL as usize;
 
 /// Entries that are read at most; the kernel fills about twenty.
 const ENTRIES: usize = 64;
@@ -76,7 +76,8 @@ pub fn in_proc() -> Result<usize, Errno> {
     // The kernel writes the whole vector in one read, whose size is a multiple of an entry's.
     // SAFETY: the buffer has that size.
     let read = unsafe { bare(Call::read, [file, start, size, 0, 0, 0]) };
-    // SAFETY: the descriptor is ours. A file that was only read closes without an error of interest.
+    // SAFETY: no other code has the descriptor. Closing a file that was only read has no error of
+    // interest.
     let _ = unsafe { bare(Call::close, [file, 0, 0, 0, 0, 0]) };
     let (entries, _) = words[..read? / size_of::<usize>()].as_chunks::<2>();
     Ok(entries.iter().find(|entry| entry[0] == AT_SYSINFO_EHDR).map_or(0, |entry| entry[1]))

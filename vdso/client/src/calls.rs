@@ -3250,7 +3250,7 @@ crate::call::methods! {
     /// - A null pointer is given only where the manual allows one.
     /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the kernel reads and
     ///   writes there.
-    /// - If `pid` is this process, what the remote vectors name may be overwritten.
+    /// - If `pid` is this process, the memory that the remote vectors name may be overwritten.
     process_vm_writev(pid: c_int, lvec: *const c_void, liovcnt: c_ulong, rvec: *const c_void, riovcnt: c_ulong, flags: c_ulong) -> usize;
     /// `kcmp(2)`, number 312.
     ///

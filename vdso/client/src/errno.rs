@@ -5,7 +5,7 @@ use core::num::TryFromIntError;
 use liblinux_abi::for_each_error;
 use liblinux_abi::kernel::errno;
 
-/// An error number of the kernel, or that there is no entry to call.
+/// An error number of the kernel, or the fact that the image has no entry for the call.
 ///
 /// It has a constant for each error of `errno.h`, so that errors can be matched:
 ///
@@ -62,7 +62,7 @@ impl Errno {
         errno::name(self.number())
     }
 
-    /// What an entry returned: a value, or an error number below zero.
+    /// The result of an entry: a value, or an error number below zero.
     pub const fn result(returned: isize) -> Result<usize, Self> {
         if returned >= 0 || returned < -(errno::MAX as isize) {
             Ok(returned.cast_unsigned())

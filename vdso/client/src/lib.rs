@@ -1,4 +1,4 @@
-//! Every Linux system call, by the entries of the vDSO: what programs use.
+//! Every Linux system call, by the entries of the vDSO, for programs.
 //!
 //! A program asks for a [`Vdso`] once and calls through it from then on:
 //!
@@ -23,7 +23,7 @@
 //!
 //! 1. Nothing here executes `syscall` but `arch`, and that only to find the image and under [`Vdso::or_syscall`]. So
 //!    under [`Vdso::pin_origin`] everything that this crate does still works.
-//! 2. Whatever bytes stand where an image is claimed to be, reading them ends, in an image or in an error.
+//! 2. Reading an image ends, in an image or in an error, for any bytes at its address.
 
 #![cfg_attr(not(test), no_std)]
 
@@ -53,6 +53,7 @@ mod library {
     mod origin;
     pub mod probe;
     pub mod random;
+    pub(crate) mod signal;
     pub mod thread;
     mod vdso;
 

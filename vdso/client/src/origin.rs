@@ -4,8 +4,8 @@
 //! the image's range and no selector byte, every `syscall` elsewhere (in a libc, in injected code, in a gadget) is
 //! refused: it does not reach the kernel's table, the thread gets `SIGSYS` with `si_code` `SYS_USER_DISPATCH`.
 //!
-//! There is no selector because it would be a writable byte that turns the rule off. A thread can still turn it off by
-//! `prctl` through the image.
+//! It has no selector, because that would be a writable byte that turns the rule off. A thread can
+//! still turn it off by `prctl` through the image.
 //!
 //! # Invariants
 //!

@@ -74,8 +74,7 @@ impl fmt::Display for Fault {
 
 impl core::error::Error for Fault {}
 
-/// An access to memory: to where, from where, what happened, and how many bytes; not 0 if it
-/// faulted.
+/// An access to memory: to where, from where, its outcome, and how many bytes; not 0 if it faulted.
 type Access = unsafe extern "C" fn(*mut u8, *const u8, *mut Fault, usize) -> usize;
 
 /// Types for which all bytes are a value: any memory may be read as one.
@@ -109,8 +108,8 @@ pub fn read<T: Plain>(from: *const T) -> Result<T, Fault> {
         8 => arch::load8,
         _ => arch::copy,
     };
-    // SAFETY: `value` has the size of the access. What `from` is does not matter: that is what the
-    // fixup is for.
+    // SAFETY: `value` has the size of the access. `from` may be any address: that is what the fixup
+    // is for.
     let failed = unsafe { access(to, from, &raw mut fault, size_of::<T>()) };
     // SAFETY: all bytes were read, and all bytes are a value (`Plain`).
     if failed == 0 { Ok(unsafe { value.assume_init() }) } else { Err(fault) }
@@ -119,11 +118,11 @@ pub fn read<T: Plain>(from: *const T) -> Result<T, Fault> {
 /// Reads a value by system calls, `gettid` and `process_vm_readv`: an error where the memory cannot
 /// be read.
 ///
-/// It needs no fixups and raises no signal. So it works where the others may not on a kernel without
-/// the series: in a handler of SIGSEGV that was installed over this crate's and does not pass on,
-/// as in one that reports crashes; with signals blocked; before anything is registered. It costs
-/// two system calls and is not one access. `EFAULT` for memory that is not mapped or not readable,
-/// and for a device's; what a filter says that refuses the call.
+/// It needs no fixups and raises no signal. So it works where the others may not on a kernel
+/// without the series: in a handler of SIGSEGV that was installed over this crate's and does not
+/// pass on, as in one that reports crashes; with signals blocked; before anything is registered. It
+/// costs two system calls and is not one access. `EFAULT` for memory that is not mapped or not
+/// readable, and for a device's; the error of a filter that refuses the call.
 pub fn read_by_call<T: Plain>(vdso: &Vdso, from: *const T) -> Result<T, Errno> {
     /// `struct iovec` (`linux/uio.h`).
     #[repr(C)]
@@ -137,7 +136,7 @@ pub fn read_by_call<T: Plain>(vdso: &Vdso, from: *const T) -> Result<T, Errno> {
     let mut there = Vector { base: from.expose_provenance(), len };
     // Not the process's number: that is the first thread's, which may have ended.
     // SAFETY: has no arguments.
-    let thread = unsafe { vdso.gettid() }? as i32;
+    let thread = unsafe { vdso.gettid() }?;
     let (to, from) = ((&raw mut here).cast(), (&raw mut there).cast());
     // SAFETY: writes `len` bytes to `value`, from wherever that is.
     let read = unsafe { vdso.process_vm_readv(thread, to, 1, from, 1, 0) }?;
@@ -152,7 +151,7 @@ pub fn read_by_call<T: Plain>(vdso: &Vdso, from: *const T) -> Result<T, Errno> {
 ///
 /// # Safety
 ///
-/// If the memory is there, nobody else relies on what it holds.
+/// If the memory is there, no other code relies on its content.
 pub unsafe fn write<T: Plain>(to: *mut T, value: T) -> Result<(), Fault> {
     let (to, from) = (to.cast::<u8>(), (&raw const value).cast::<u8>());
     let mut fault = Fault::default();
@@ -172,7 +171,7 @@ pub unsafe fn write<T: Plain>(to: *mut T, value: T) -> Result<(), Fault> {
 ///
 /// # Safety
 ///
-/// As far as the memory at `to` is there, nobody else relies on what it holds.
+/// As far as the memory at `to` is there, no other code relies on its content.
 pub unsafe fn copy(to: *mut u8, from: *const u8, count: usize) -> Result<(), Fault> {
     let mut fault = Fault::default();
     // SAFETY: the caller's contract.

@@ -47,7 +47,6 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::random::PROBE;
-
 pub use liblinux_abi::kernel::random::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, Parameters};
 
 /// A line of the cache, which states of two threads do not share.
@@ -182,7 +181,7 @@ impl States<'_> {
 
 impl Drop for States<'_> {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and every state of it borrows from here.
+        // SAFETY: the mapping is this value's, and every state of it borrows from here.
         let _ = unsafe { self.vdso.munmap(self.address as u64, self.size) };
     }
 }

@@ -36,17 +36,16 @@ use crate::{Call, Errno, Vdso, arch};
 use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicI32, Ordering};
-use liblinux_abi::kernel::clone::{CLONE_SETTLS, CLONE_VM, THREAD_FLAGS};
-
 pub use liblinux_abi::kernel::clone::CloneArgs;
+use liblinux_abi::kernel::clone::{CLONE_SETTLS, CLONE_VM, THREAD_FLAGS};
 
 /// `FUTEX_WAIT` (`linux/futex.h`). Not the private one, as the kernel wakes by the address alone.
 const FUTEX_WAIT: c_int = 0;
 
-/// What a thread runs; the result is its exit status.
+/// The function of a thread; the result is its exit status.
 pub type Function = unsafe extern "C" fn(*mut c_void) -> c_int;
 
-/// A thread: what it will run, and whether it still does.
+/// A thread: the function that it will run, and whether it still runs.
 #[derive(Debug)]
 pub struct Thread {
     stack: *mut u8,
@@ -74,7 +73,7 @@ impl Thread {
     /// Starts it; its number. It shares everything with its process.
     ///
     /// Fails with [`Errno::NO_ENTRY`] on an image without `clone3` or `exit`, whatever
-    /// [`Vdso::or_syscall`] says, and with `EINVAL` for a stack that is none.
+    /// [`Vdso::or_syscall`] says, and with `EINVAL` for a null or misaligned stack.
     ///
     /// # Safety
     ///

@@ -4,19 +4,20 @@
 //!
 //! 1. `entries[call]` is the address of the function that the image exports under the call's symbol and our version, or 0
 //!    if it exports none.
-//! 2. The image is mapped for as long as a [`Vdso`] of it is used: the contract of [`Vdso::at`], and what a kernel does.
+//! 2. The image is mapped for as long as a [`Vdso`] of it is used: the contract of [`Vdso::at`],
+//!    and a kernel's promise.
 
 #![expect(unsafe_code, reason = "reads an image at an address, and calls into it")]
 
-use super::elf::{Tables, Unfit, extent, lead};
+use super::elf::{Tables, Unfit, address_at, extent};
 use crate::{Call, Errno, arch, auxv};
 use core::slice;
 use liblinux_abi::image::layout::PAGE_SIZE;
 
 /// An image, with the address of each entry.
 ///
-/// It is a plain value of 3 KiB: keep it where all who call can borrow it. Looking everything up takes some twenty
-/// microseconds; the calls themselves look nothing up.
+/// It is a plain value of 3 KiB: keep it where all callers can borrow it. Looking everything up
+/// takes some twenty microseconds; the calls themselves look nothing up.
 #[derive(Debug)]
 pub struct Vdso {
     base: usize,
@@ -55,8 +56,9 @@ impl Vdso {
     ///
     /// # Safety
     ///
-    /// The address is 0, or that of an ELF image that is mapped as its headers say, stays mapped, and whose functions
-    /// may be called, wherever its symbols lead. It need not be an image of ours, or a whole one: that is looked at.
+    /// The address is 0, or that of an ELF image that is mapped as its headers say, stays mapped,
+    /// and whose functions may be called, wherever its symbols lead. It need not be liblinux's
+    /// image, or a whole one: that is checked.
     pub unsafe fn at(address: usize) -> Result<Self, Unfit> {
         if address == 0 {
             return Err(Unfit::Missing);
@@ -65,14 +67,14 @@ impl Vdso {
             return Err(Unfit::Broken("it does not begin at a page"));
         }
         let start = core::ptr::with_exposed_provenance::<u8>(address);
-        // SAFETY: what is mapped at all is whole pages, and nobody writes to an image.
+        // SAFETY: a mapping is whole pages, and an image is never written.
         let size = extent(unsafe { slice::from_raw_parts(start, PAGE_SIZE) })?;
         // SAFETY: `size` is the loaded segment's, which is mapped (the caller's contract).
         let tables = Tables::read(unsafe { slice::from_raw_parts(start, size) })?;
         let mut entries = [0; Call::COUNT];
         for (entry, call) in entries.iter_mut().zip(Call::all()) {
             let offset = tables.find(call.row().symbol.as_bytes());
-            *entry = offset.and_then(|offset| lead(address, offset)).unwrap_or(0);
+            *entry = offset.and_then(|offset| address_at(address, offset)).unwrap_or(0);
         }
         Ok(Self { base: address, size, entries, bare: false })
     }
@@ -102,8 +104,8 @@ impl Vdso {
 
     /// Address of a call's entry; `None` if the image has none.
     ///
-    /// For what no Rust function can do: `rt_sigreturn` as `sa_restorer`, `vfork`, and `clone` with a new stack, whose
-    /// child comes back at the call with nothing on its stack.
+    /// For uses that no Rust function can serve: `rt_sigreturn` as `sa_restorer`, `vfork`, and
+    /// `clone` with a new stack, whose child comes back at the call with nothing on its stack.
     #[inline]
     pub fn entry(&self, call: Call) -> Option<usize> {
         match self.entries[call as usize] {
@@ -120,7 +122,7 @@ impl Vdso {
         // SAFETY: as in `at`, which has found the image to be of this size.
         let image =
             unsafe { slice::from_raw_parts(core::ptr::with_exposed_provenance(self.base), self.size) };
-        lead(self.base, Tables::read(image).ok()?.find(name.as_bytes())?)
+        address_at(self.base, Tables::read(image).ok()?.find(name.as_bytes())?)
     }
 
     /// The calls that the image has no entry for, though liblinux's has.
@@ -128,7 +130,7 @@ impl Vdso {
         Call::all().filter(|call| call.row().is_exported() && self.entry(*call).is_none())
     }
 
-    /// What a call without an entry comes to.
+    /// The outcome of a call without an entry.
     ///
     /// # Safety
     ///

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-/// Runs a compiler on a program; what it complains about.
+/// Runs a compiler on a program, and returns its complaints.
 fn compile(compiler: &str, flags: &[&str], program: &str) -> Result<(), String> {
     let mut command = Command::new(compiler);
     command
@@ -91,7 +91,7 @@ static RESOLVE: LazyLock<PathBuf> = LazyLock::new(|| {
     program
 });
 
-/// What the program prints about an image.
+/// The lines that the program prints about an image.
 fn resolve(image: &[u8], arguments: &[String], input: &str) -> String {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(image).unwrap();

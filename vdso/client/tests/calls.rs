@@ -1,4 +1,4 @@
-//! The typed calls, on an image of ours, on the kernel's own, and without any.
+//! The typed calls, on liblinux's image, on the kernel's own, and without any.
 
 #![expect(unsafe_code, reason = "makes system calls")]
 
@@ -7,7 +7,7 @@ use liblinux_tests::image::Image;
 use object::{Object as _, ObjectSegment as _};
 use std::os::fd::AsRawFd as _;
 
-/// An image of ours in this process, and the calls by it.
+/// Liblinux's image in this process, and the calls by it.
 fn ours() -> (Image, Vdso) {
     let image = Image::load();
     // SAFETY: mapped for good, as its headers say.
@@ -46,7 +46,7 @@ fn use_files(vdso: &Vdso) {
     // SAFETY: the buffer has this size.
     let read = unsafe { vdso.read(descriptor, bytes.as_mut_ptr().cast(), bytes.len()) };
     assert_eq!((read, &bytes[..8]), (Ok(8), b"liblinux".as_slice()));
-    // SAFETY: the descriptor is ours.
+    // SAFETY: no other code has the descriptor.
     assert_eq!(unsafe { vdso.close(descriptor) }, Ok(0));
     // SAFETY: as for the first path.
     let error = unsafe { vdso.openat(-100, c"/nonesuch".as_ptr(), 0, 0) }.unwrap_err();
@@ -67,7 +67,7 @@ fn calls_by_our_image() {
     // SAFETY: a new private mapping at a place that the kernel chooses (PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS).
     let mapping = unsafe { vdso.mmap(0, page as u64, 1, 0x22, -1, 0) }.unwrap();
     assert!(mapping.is_multiple_of(page));
-    // SAFETY: nobody uses the mapping.
+    // SAFETY: no code uses the mapping.
     assert_eq!(unsafe { vdso.munmap(mapping as u64, page) }, Ok(0));
 }
 
@@ -109,7 +109,7 @@ fn no_image_is_an_error_that_says_so() {
     // SAFETY: mapped and readable.
     let error = unsafe { Vdso::at(page.base()) }.unwrap_err();
     assert!(error.to_string().contains("does not begin"), "{error}");
-    // SAFETY: not read, as it is no page's start.
+    // SAFETY: not read, as it is not the start of a page.
     let error = unsafe { Vdso::at(page.base() + 16) }.unwrap_err();
     assert!(error.to_string().contains("page"), "{error}");
 }

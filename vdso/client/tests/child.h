@@ -1,5 +1,5 @@
 /*
- * What the client's tests in C share: the image of a file, with a handler in place of the kernel, and tests that are
+ * Shared by the client's tests in C: the image of a file, with a handler in place of the kernel, and tests that are
  * processes of their own.
  */
 #ifndef CHILD_H
@@ -25,7 +25,7 @@
 #include "liblinux/probe.h"
 
 #define PAGE 4096
-/* What is below the image: the pages that the kernel has its data in, here zeros. */
+/* The pages below the image, in which the kernel has its data: here zeros. */
 #define DATA (64 * PAGE)
 
 static const void *image;

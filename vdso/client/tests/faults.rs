@@ -1,5 +1,5 @@
-//! What C programs do about faults by the client's headers: probes, the signal mask, and code that
-//! is made at run time.
+//! C programs and their faults, by the client's headers: probes, the signal mask, and code that is
+//! made at run time.
 
 use liblinux_tests::image::Image;
 use std::path::Path;

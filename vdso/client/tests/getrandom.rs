@@ -13,7 +13,7 @@ use liblinux_tests::image::Image;
 use liblinux_tests::random::{GENERATION, ready};
 use std::mem::offset_of;
 
-/// An image of ours whose generator is ready, and the kernel's own.
+/// Liblinux's image, whose generator is ready, and the kernel's own.
 fn images() -> [(&'static str, Vdso); 2] {
     let image = Image::load();
     ready(&image.data_page(0).random, GENERATION);
@@ -40,7 +40,8 @@ fn the_call_has_three_arguments_and_touches_no_state() {
     assert_eq!(unsafe { Vdso::none().getrandom(std::ptr::null_mut(), 0, 0) }, Err(Errno::NO_ENTRY));
 }
 
-/// What a C program leaves in the registers of the fourth and the fifth argument is no state.
+/// The registers of the fourth and the fifth argument, as a C program leaves them, are not taken
+/// for a state.
 #[test]
 fn a_table_that_is_passed_on_is_not_a_state() {
     const PROGRAM: &str = "

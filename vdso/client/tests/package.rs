@@ -1,4 +1,4 @@
-//! The client as a published crate: what cargo packs, and that it compiles alone.
+//! The client as a published crate: the files that cargo packs, and that it compiles alone.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn the_client_and_what_it_needs_can_be_published() {
             "liblinux",
             &[
                 "src/lib.rs",
-                "src/arch/x86_64/handler.s",
+                "src/signal/x86_64/handler.s",
                 "include/liblinux.h",
                 "include/liblinux/random.h",
                 "examples/random.rs",

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::mem::{MaybeUninit, offset_of};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-/// An image of ours whose generator is ready, and the kernel's own.
+/// Liblinux's image, whose generator is ready, and the kernel's own.
 fn images() -> [(&'static str, Vdso); 2] {
     let image = Image::load();
     ready(&image.data_page(0).random, GENERATION);

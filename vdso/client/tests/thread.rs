@@ -1,4 +1,5 @@
-//! Threads without a libc: what runs on them, what they leave, and what they refuse.
+//! Threads without a libc: the code on them, the memory that they leave, and the stacks that they
+//! refuse.
 
 #![expect(unsafe_code, reason = "starts threads")]
 

@@ -2,15 +2,15 @@
 //!
 //! # Invariants
 //!
-//! 1. Offsets are computed from a capacity that was checked once, when the area was opened: whatever the header says
-//!    later, no access is outside `area_size(capacity)` bytes.
+//! 1. Offsets are computed from a capacity that was checked once, when the area was opened: no
+//!    later change of the header makes an access outside `area_size(capacity)` bytes.
 
 use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use core::mem::{offset_of, size_of};
 use liblinux_abi::image::fixup::{
-    ALIGN, Area as Header, Cell, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SIZES,
-    START, TABLE, USER_END, WITNESS, area_size, cell,
+    ALIGN, Area as Header, Cell, FINGERPRINT, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MAX_CAPACITY,
+    MOVE, SIZES, START, TABLE, USER_END, area_size, cell,
 };
 
 /// An area of which the header was read.
@@ -33,8 +33,8 @@ pub struct Row {
     pub table: u64,
     /// See `liblinux_abi::image::fixup::sizes`.
     pub sizes: u64,
-    /// See [`crate::witness`].
-    pub witness: u64,
+    /// See [`crate::memory::fingerprint`].
+    pub fingerprint: u64,
 }
 
 impl Row {
@@ -63,7 +63,7 @@ impl Row {
             START => self.text_start,
             TABLE => self.table,
             SIZES => self.sizes,
-            _ => self.witness,
+            _ => self.fingerprint,
         }
     }
 
@@ -74,7 +74,7 @@ impl Row {
             START => self.text_start = value,
             TABLE => self.table = value,
             SIZES => self.sizes = value,
-            _ => self.witness = value,
+            _ => self.fingerprint = value,
         }
     }
 
@@ -86,7 +86,7 @@ impl Row {
 }
 
 impl<'m, M: Memory> Area<'m, M> {
-    /// Opens the area at an address; `INVALID` if there is none, `FAULT` if there is no memory.
+    /// Opens the area at an address; `INVALID` if it is not one, `FAULT` if it is not accessible.
     #[inline(always)]
     pub fn open(memory: &'m M, address: u64) -> Result<Self, Error> {
         check_place(address)?;
@@ -105,7 +105,7 @@ impl<'m, M: Memory> Area<'m, M> {
         area_size(self.capacity).unwrap_or(HEADER_SIZE)
     }
 
-    /// The committed generation, and what a reader's first load of a buffer must not pass.
+    /// The committed generation. A reader's loads of a buffer come after this load.
     ///
     /// Pairs with the exchange that commits a generation: the cells of its buffer were written before.
     #[inline(always)]
@@ -113,7 +113,7 @@ impl<'m, M: Memory> Area<'m, M> {
         self.memory.load(self.current_address())
     }
 
-    /// As [`Area::current`]; `INVALID` where no writer can have left it.
+    /// As [`Area::current`]; `INVALID` for a value that no writer can have left.
     #[inline(always)]
     pub fn writable_generation(&self) -> Result<u64, Error> {
         let generation = self.current()?;
@@ -166,7 +166,7 @@ impl<'m, M: Memory> Area<'m, M> {
             text_start: value(START)?,
             table: value(TABLE)?,
             sizes: value(SIZES)?,
-            witness: value(WITNESS)?,
+            fingerprint: value(FINGERPRINT)?,
         })
     }
 

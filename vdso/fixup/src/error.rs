@@ -1,4 +1,4 @@
-//! What goes wrong, as the kernel would number it.
+//! Errors, with the kernel's numbers.
 
 use crate::memory::Fault;
 use core::num::NonZero;
@@ -10,7 +10,7 @@ use liblinux_abi::kernel::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM
 pub struct Error(NonZero<isize>);
 
 impl Error {
-    /// Memory that was given, or that the registry leads to, is not accessible.
+    /// Memory of the caller, or memory that the registry leads to, is not accessible.
     pub const FAULT: Self = Self::number(EFAULT);
     /// An argument, a table or an area is not as it should be.
     pub const INVALID: Self = Self::number(EINVAL);
@@ -18,18 +18,18 @@ impl Error {
     pub const EXISTS: Self = Self::number(EEXIST);
     /// The area is full.
     pub const FULL: Self = Self::number(ENOSPC);
-    /// There is no such text, or no fixup for this address.
+    /// The area has no such text, or no fixup for this address.
     pub const ABSENT: Self = Self::number(ENOENT);
     /// Writers overtook the reader each time that it tried.
     pub const OVERTAKEN: Self = Self::number(EAGAIN);
-    /// What is given has no room for the result.
+    /// The caller's memory has no room for the result.
     pub const SHORT: Self = Self::number(ERANGE);
     /// The kernel had no memory for a mark, or the process may have no more mappings.
     pub const NO_MEMORY: Self = Self::number(ENOMEM);
     /// The kernel knows nothing of fixups.
     pub const UNKNOWN: Self = Self::number(ENOSYS);
 
-    /// What a call of the kernel's came to: `-errno`, or success.
+    /// The outcome of a private call: `-errno`, or success.
     #[inline(always)]
     pub const fn check(result: isize) -> Result<(), Self> {
         match NonZero::new(result.wrapping_neg()) {
@@ -43,7 +43,7 @@ impl Error {
         Self(NonZero::new(number).expect("an error number"))
     }
 
-    /// What an entry of the image returns: `-errno`.
+    /// The result of an entry of the image: `-errno`.
     #[inline(always)]
     pub const fn code(self) -> isize {
         -self.0.get()

@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. What generation `g + 1` holds is a function of the operation's cells of generation `g + 1` and of the buffer of
-//!    `g`. None of them changes before `g + 1` is committed, so whoever builds it writes the same values.
+//! 1. The content of generation `g + 1` is a function of the operation's cells of generation `g +
+//!    1` and of the buffer of `g`. None of them changes before `g + 1` is committed, so every
+//!    writer that builds it writes the same values.
 //! 2. A cell of the new buffer is exchanged from what was seen before its source was read. Had the source changed by
 //!    then, `g + 1` would have been committed, and so the cell have its generation: either it was seen, or the exchange
 //!    fails.
@@ -13,28 +14,28 @@ use crate::area::{Area, Row, stamp};
 use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use liblinux_abi::image::fixup::{
-    ABORT, COLUMNS, KIND_SHIFT, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
+    ABORT, COLUMNS, FINGERPRINT, KIND_SHIFT, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER,
 };
 
-/// How often a helper pauses before it takes a proposer for dead. It is wrong about one that was merely interrupted,
-/// and that costs both of them a generation.
+/// How often a helping writer pauses before it takes a proposer for dead. If the proposer was
+/// merely interrupted, both of them lose a generation.
 const PATIENCE: u32 = 64;
 
 /// The cells of an operation but the first, which is proposed before them.
-const REST: [usize; 3] = [TABLE, SIZES, WITNESS];
+const REST: [usize; 3] = [TABLE, SIZES, FINGERPRINT];
 
-/// What is done to a registry.
+/// A change of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Adds a row.
     Register(Row),
     /// Removes the row of the text that starts here.
     Unregister(u64),
-    /// Seals the area: the registry goes on at this address.
+    /// Seals the area: the registry continues at this address.
     Move(u64),
 }
 
-/// What became of a proposal.
+/// The outcome of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was carried out.
@@ -79,8 +80,9 @@ pub fn perform<M: Memory>(
 ) -> Result<Outcome, Error> {
     let next = generation.wrapping_add(1);
     let first = Stamped { value: operation.first(), generation: next };
-    // Decides the operation. Pairs with the helpers' load of this cell. `generation` is still the current one: the next
-    // one could not have been committed without an exchange of this cell.
+    // Decides the operation. Pairs with the load of this cell by helping writers. `generation` is
+    // still the current one: the next one could not have been committed without an exchange of this
+    // cell.
     if !area.memory.exchange_cell(area.operation_address(START), seen, first)? {
         return Ok(Outcome::Lost);
     }
@@ -137,7 +139,7 @@ pub fn complete<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<(), Er
                 let source = row.wrapping_add_signed(plan.shift);
                 area.memory.load(area.cell_address(generation, column, source))?
             };
-            // If it fails, somebody else has made the exchange.
+            // If it fails, another writer has made the exchange.
             area.memory.exchange_cell(target, seen, Stamped { value, generation: next })?;
         }
     }
@@ -164,7 +166,7 @@ fn plan<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<Option<Plan>, 
         return Ok(None);
     }
     let start = first.value & ((1 << KIND_SHIFT) - 1);
-    let mut row = Row { text_start: start, table: 0, sizes: 0, witness: 0 };
+    let mut row = Row { text_start: start, table: 0, sizes: 0, fingerprint: 0 };
     let (mut is_addition, mut is_aborted) = (false, false);
     match first.value >> KIND_SHIFT {
         REGISTER => {
@@ -245,8 +247,8 @@ pub(crate) fn rank<M: Memory>(
     area.rank(generation, count, address)
 }
 
-/// The answer to finding that a generation is over: nothing is left to do. `INVALID` if it is not over, so that nobody
-/// goes round for ever on an area that no writer has left like this.
+/// The answer to finding that a generation is over: there is nothing more to do. `INVALID` if it is
+/// not over, so that no caller loops for ever on an area that no writer has left like this.
 #[inline]
 fn overtaken<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<(), Error> {
     if area.current()? == generation { Err(Error::INVALID) } else { Ok(()) }

@@ -1,5 +1,5 @@
-//! What the registry asks of the kernel. A kernel that knows nothing of fixups is a good one, too: nothing that the
-//! registry asks has to succeed, and [`crate::state`] says what did not.
+//! The private calls, as the registry makes them. A kernel that knows nothing of fixups will do,
+//! too: no call of the registry has to succeed, and [`crate::state`] reports a call that did not.
 
 use crate::error::Error;
 
@@ -7,14 +7,16 @@ use crate::error::Error;
 pub trait Kernel {
     /// The area that the kernel consults for this process, with its size in bytes.
     ///
-    /// `ABSENT` if there is none, `UNKNOWN` of a kernel that knows nothing of areas; what a filter says that refuses to ask.
+    /// `ABSENT` if there is none, `UNKNOWN` of a kernel that knows nothing of areas; otherwise the
+    /// error of the filter that refuses the call.
     fn attached(&self) -> Result<(u64, u64), Error>;
 
-    /// Has the kernel consult another area, none if both are 0; what it said, `-errno` or 0.
+    /// Has the kernel consult another area, none if both are 0. Returns the kernel's answer,
+    /// `-errno` or 0.
     fn attach(&self, area: u64, size: u64) -> isize;
 
-    /// Marks the pages of a text as what they are now: a mark is lost when its page is unmapped or replaced. What the
-    /// kernel said, `-errno` or 0.
+    /// Marks the pages of a text as what they are now: a mark is lost when its page is unmapped or
+    /// replaced. Returns the kernel's answer, `-errno` or 0.
     fn mark(&self, start: u64, len: u64) -> isize;
 
     /// Whether all pages of a text are marked; none if the kernel could not be asked, or knows nothing of marks.

@@ -1,21 +1,23 @@
-//! Reading the registry: what the kernel does for an address, in user space.
+//! Reading the registry in user space, as the kernel does for an address.
 //!
-//! The kernel patch follows the same steps with accesses of its own, and differs in one: where a text was replaced, it
-//! knows by the mark on the mapping, and a lookup by the [`witness`].
+//! The kernel patch follows the same steps with accesses of its own, and differs in one: it
+//! recognises a replaced text by the mark on the mapping, and a lookup by the
+//! [`fingerprint`](crate::memory::fingerprint).
 //!
 //! # Invariants
 //!
 //! 1. At most [`SEALS`] areas are visited, in each at most [`TRIES`] times, and a visit is one search: of 17 rows, and of
 //!    32 entries.
-//! 2. What is found belongs to one generation: `current` was the same before the first row was read and after the last.
+//! 2. An answer belongs to one generation: `current` was the same before the first row was read and
+//!    after the last.
 
 use crate::area::Area;
 use crate::error::Error;
-use crate::memory::Memory;
-use crate::{table, witness};
+use crate::memory::{Memory, fingerprint};
+use crate::table;
 use liblinux_abi::image::fixup::{Hit, SEALS, TRIES};
 
-/// What one visit of an area came to.
+/// The outcome of one visit of an area.
 enum Visit {
     /// There is a fixup.
     Hit(Hit),
@@ -29,8 +31,8 @@ enum Visit {
 
 /// Finds the fixup for an address.
 ///
-/// `ABSENT` if there is none, `OVERTAKEN` if writers did not leave the time to look, `INVALID` if there is no area or it
-/// is not well formed, `FAULT` if it is not accessible.
+/// `ABSENT` if there is none, `OVERTAKEN` if writers did not leave the time to look, `INVALID` if
+/// it is not an area, or not well formed, `FAULT` if it is not accessible.
 #[inline]
 pub fn lookup<M: Memory>(memory: &M, area: u64, address: u64) -> Result<Hit, Error> {
     let mut place = area;
@@ -68,8 +70,9 @@ fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
         },
         Err(error) => return if area.current()? == generation { Err(error) } else { Ok(Visit::Overtaken) },
     };
-    // Pairs with the exchange that commits a generation: a writer changes these rows only after `generation + 1` was
-    // committed, so what was read before this load is what `generation` has, or the load shows it.
+    // Pairs with the exchange that commits a generation: a writer changes these rows only after
+    // `generation + 1` was committed, so the values that were read before this load belong to
+    // `generation`, or the load shows a later one.
     if area.current()? != generation {
         return Ok(Visit::Overtaken);
     }
@@ -79,7 +82,7 @@ fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
     }
     // Where table or text are gone, the DSO is gone.
     let Ok(Some(fixup)) = table::search(memory, &row, address) else { return Ok(Visit::Miss) };
-    if witness::witness(memory, &row) != Ok(row.witness) {
+    if fingerprint::fingerprint(memory, &row) != Ok(row.fingerprint) {
         return Ok(Visit::Miss);
     }
     Ok(Visit::Hit(Hit {

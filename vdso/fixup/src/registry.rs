@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. An answer holds for one generation: what it was decided on was read while that was the current one.
+//! 1. An answer holds for one generation: all that it depends on was read while that was the
+//!    current one.
 //! 2. A writer that comes to a sealed area first has the kernel follow, then does itself: a registration that succeeded
 //!    is one that the kernel sees, unless a filter refuses. Then the kernel stays with the old area.
 //! 3. The kernel's marks are of pages, registrations of bytes. A row whose page was unmapped or replaced has no mark, and
@@ -14,8 +15,8 @@ use crate::area::{Area, Row, check_place, stamp};
 use crate::error::Error;
 use crate::generation::{Operation, Outcome, complete, perform, rank};
 use crate::kernel::Kernel;
-use crate::memory::{Fault, Memory, Stamped};
-use crate::{table, witness};
+use crate::memory::{Fault, Memory, Stamped, fingerprint};
+use crate::table;
 use core::mem::offset_of;
 use liblinux_abi::image::fixup::{
     ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
@@ -47,10 +48,11 @@ pub fn init<M: Memory>(memory: &M, address: u64, size: u64, capacity: u64) -> Re
 
 /// Adds a DSO.
 ///
-/// `INVALID` for a text, a table or an area that is not well formed, `EXISTS` if part of the text is registered and is
-/// still what it was, `FULL` if the area is, `FAULT` if any of the memory is not accessible. What the kernel says if it
-/// cannot mark the text: `INVALID` for a mapping that grows, as a stack does, or whose pages are huge and in which the text
-/// has a part of one, `NO_MEMORY` for a text that is not mapped, or if the process may have no more mappings.
+/// `INVALID` for a text, a table or an area that is not well formed, `EXISTS` if part of the text
+/// is registered and is still what it was, `FULL` if the area is, `FAULT` if any of the memory is
+/// not accessible. Otherwise the kernel's error, if it cannot mark the text: `INVALID` for a
+/// mapping that grows, as a stack does, or whose pages are huge and in which the text has a part of
+/// one, `NO_MEMORY` for a text that is not mapped, or if the process may have no more mappings.
 #[inline]
 pub fn register<M: Memory + Kernel>(memory: &M, area: u64, dso: Dso) -> Result<(), Error> {
     let row = judge(memory, dso)?;
@@ -102,7 +104,7 @@ pub fn unregister<M: Memory + Kernel>(memory: &M, area: u64, text_start: u64) ->
     }
 }
 
-/// Moves the registry to new memory, of which nobody else knows yet.
+/// Moves the registry to new memory, which no other thread knows yet.
 ///
 /// `INVALID` if that has room for fewer DSOs, or is part of the old area.
 #[inline]
@@ -115,7 +117,7 @@ pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Re
         let settled = settle(memory, &mut place)?;
         let (source, generation) = (&settled.area, settled.generation);
         if source.address == new {
-            // Moved already, by a call that did not live to say so.
+            // Moved already, by a call that ended before it returned.
             return if place == old { Err(Error::INVALID) } else { Ok(()) };
         }
         let is_apart = source.address.wrapping_add(source.size()) <= new
@@ -188,8 +190,8 @@ pub(crate) fn settle<'m, M: Memory + Kernel>(
 #[inline(always)]
 fn hand_over<M: Memory + Kernel>(old: u64, new: &Area<'_, M>) {
     if new.memory.attached().is_ok_and(|(area, _)| area == old) {
-        // A kernel that refuses was asked by somebody else before: the old area is sealed towards this one alone. A filter
-        // that refuses leaves it with the old one.
+        // A kernel that refuses was asked by another writer before: the old area is sealed towards
+        // this one alone. A filter that refuses leaves it with the old one.
         let _ = new.memory.attach(new.address, new.size());
     }
 }
@@ -208,15 +210,16 @@ fn judge<M: Memory>(memory: &M, dso: Dso) -> Result<Row, Error> {
     if !fits(text_start, text_len.into()) || !fits(table, table_len) || !is_aligned || sizes == ABORT {
         return Err(Error::INVALID);
     }
-    let mut row = Row { text_start, table, sizes, witness: 0 };
+    let mut row = Row { text_start, table, sizes, fingerprint: 0 };
     table::validate(memory, &row)?;
-    row.witness = witness::witness(memory, &row)?;
+    row.fingerprint = fingerprint::fingerprint(memory, &row)?;
     Ok(row)
 }
 
 /// Has the kernel mark a text.
 ///
-/// What a kernel says that has no marks, or a filter in its place, is not an error: such a text is for a signal handler.
+/// The answer of a kernel without marks, or of a filter in its place, is not an error: such a text
+/// is for a signal handler.
 #[inline(always)]
 pub(crate) fn mark<M: Kernel>(memory: &M, text: &Row) -> Result<(), Error> {
     match Error::check(memory.mark(text.text_start, text.text_len())) {
@@ -259,7 +262,8 @@ fn obstacle<M: Memory + Kernel>(
         None
     };
     match stale {
-        // In an area that is out of order it would not be found to be removed, over and over.
+        // In an area that is out of order this would repeat for ever, as the text would not be
+        // found for removal.
         Some(start) if !has(area, generation, count, start)? => Err(Error::INVALID),
         _ => Ok(stale),
     }
@@ -284,12 +288,12 @@ fn nearest<M: Memory>(
 fn is_stale<M: Memory + Kernel>(memory: &M, old: &Row, new: &Row) -> Result<bool, Error> {
     let start = old.text_start.max(new.text_start);
     let end = old.end().min(new.end());
-    // Of a row that was overwritten meanwhile this is no range, and the answer will not be used.
+    // Of a row that was overwritten meanwhile this is not a range, and the answer will not be used.
     if memory.marked(start, end.wrapping_sub(start)) == Some(false) {
         return Ok(true);
     }
-    match witness::witness(memory, old) {
-        Ok(witness) if witness == old.witness => Err(Error::EXISTS),
+    match fingerprint::fingerprint(memory, old) {
+        Ok(fingerprint) if fingerprint == old.fingerprint => Err(Error::EXISTS),
         Ok(_) | Err(Fault) => Ok(true),
     }
 }
@@ -310,12 +314,13 @@ fn has<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64, start: u64) -
     Ok(rank > 0 && area.memory.load(area.cell_address(generation, START, rank - 1))? == start)
 }
 
-/// Makes everything zero, and so no area.
+/// Makes everything zero, which is not an area.
 #[inline]
 fn erase<M: Memory>(area: &Area<'_, M>) -> Result<(), Fault> {
     let mut address = area.address;
     for _ in 0..area.size() / 8 {
-        // What was never touched stays untouched: a large area costs no memory before it is used.
+        // Memory that was never touched stays untouched: a large area costs no memory before it is
+        // used.
         if area.memory.load(address)? != 0 {
             area.memory.store(address, 0)?;
         }
@@ -324,7 +329,8 @@ fn erase<M: Memory>(area: &Area<'_, M>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Copies a generation into the first buffer of an area that nobody knows; how many rows there are.
+/// Copies a generation into the first buffer of an area that no other thread knows. Returns the
+/// number of rows.
 #[inline]
 fn copy<M: Memory>(
     source: &Area<'_, M>,

@@ -1,23 +1,23 @@
-//! What the kernel holds for a process, saved and restored: see `liblinux_abi::image::state`.
+//! The kernel's facts about a process, saved and restored: see `liblinux_abi::image::state`.
 //!
-//! The area itself is memory, which whoever restores a process restores anyway. Marks on texts are not, and are made
-//! anew from the registry, where it is by now: of texts that are what was registered, as their witnesses tell. Texts that
-//! are not, and have a page in common with one that is, are taken out of the registry: marks are of pages.
+//! The area itself is memory, which a restorer of the process restores anyway. Marks on texts are
+//! not, and are made anew from the registry, where it is by now: of texts that still have their
+//! fingerprints. Texts that have another one, and a page in common with a text that does not, are
+//! taken out of the registry: marks are of pages.
 //!
 //! # Invariants
 //!
 //! 1. A state is hostile: it is read once, and judged before the kernel is asked for anything.
 //! 2. A kernel that knows nothing of fixups has nothing to save; restoring a state without an area succeeds there.
-//! 3. What the kernel could not be asked is not saved as nothing, but where a filter answers as a kernel would that has
-//!    nothing.
+//! 3. If the kernel could not be asked, `save` fails instead of saving nothing. A filter that
+//!    answers as a kernel without an area does cannot be told from one.
 //! 4. Texts are marked before the area is attached, so that no registered fault becomes a signal in between.
 
 use crate::area::Area;
 use crate::error::Error;
 use crate::kernel::Kernel;
-use crate::memory::Memory;
+use crate::memory::{Memory, fingerprint};
 use crate::registry::{PAGE, mark, settle, unregister};
-use crate::witness;
 use core::mem::offset_of;
 use liblinux_abi::image::fixup::TRIES;
 use liblinux_abi::image::state::{MAGIC, SIZE, State};
@@ -25,8 +25,9 @@ use liblinux_abi::kernel::errno::ENOSYS;
 
 /// Writes the state to `len` bytes at `buffer`; how many it has. Nothing is written if `len` is 0, which asks.
 ///
-/// `SHORT` if there is not enough room, `FAULT` if the memory is not accessible; what a filter says that refuses to ask the
-/// kernel, unless it is `ABSENT` or `UNKNOWN`, which is what a kernel says that has no area, or no fixups.
+/// `SHORT` if there is not enough room, `FAULT` if the memory is not accessible; otherwise the
+/// error of a filter that refuses the call, unless it is `ABSENT` or `UNKNOWN`, the answers of a
+/// kernel without an area, or without fixups.
 #[inline]
 pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64, Error> {
     if len == 0 {
@@ -50,10 +51,12 @@ pub fn save<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<u64
 
 /// Has the kernel hold again what it held when the `len` bytes at `buffer` were saved.
 ///
-/// `INVALID` if they are no state, `FAULT` if they are not accessible, `OVERTAKEN` if writers did not leave the time to
-/// mark the texts, what `register` says of a text that cannot be marked; otherwise what the kernel says to the area: `-EBUSY` if another one is attached, `-ENOSYS` if it knows
-/// of none, and what a filter says that refuses to ask it. After an error the area that was attached still is; texts that
-/// an area has registered may be marked, which means nothing without that area.
+/// `INVALID` if they are not a state, `FAULT` if they are not accessible, `OVERTAKEN` if writers
+/// did not leave the time to mark the texts, the error of `register` for a text that cannot be
+/// marked; otherwise the kernel's answer to the area: `-EBUSY` if another one is attached,
+/// `-ENOSYS` if it knows of none; or the error of a filter that refuses the call. After an error
+/// the area that was attached still is; texts that an area has registered may be marked, which
+/// means nothing without that area.
 #[inline]
 pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<(), Error> {
     if len < SIZE {
@@ -76,7 +79,7 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
     let found = Area::open(memory, place)?;
     let area_size = if place == area { area_size } else { found.size() };
     Error::check(memory.attach(place, area_size))?;
-    // It may have moved on before the kernel had it. Whatever else became of it, it is attached.
+    // It may have moved on before the kernel had it. In any case it is attached.
     let _ = settle(memory, &mut place);
     // A filter can answer that it is attached.
     if memory.attached() == Err(Error::UNKNOWN) { Err(Error::UNKNOWN) } else { Ok(()) }
@@ -112,8 +115,8 @@ fn mark_all<M: Memory + Kernel>(memory: &M, place: &mut u64) -> Result<(), Error
     Err(Error::OVERTAKEN)
 }
 
-/// The start of a text that is not what was registered and has a page in common with one that is: the mark of that page
-/// would be its mark, too.
+/// The start of a text that was replaced and has a page in common with one that was not: the mark
+/// of that page would be its mark, too.
 #[inline]
 fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<Option<u64>, Error> {
     let page = |address: u64| address & !(PAGE - 1);
@@ -122,7 +125,7 @@ fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -
     for row in 0..count {
         let row = area.row(generation, row)?;
         let (first, last) = (page(row.text_start), page(row.end().wrapping_sub(1)));
-        if witness::witness(area.memory, &row) != Ok(row.witness) {
+        if fingerprint::fingerprint(area.memory, &row) != Ok(row.fingerprint) {
             if good == Some(first) {
                 return Ok(Some(row.text_start));
             }
@@ -140,12 +143,12 @@ fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -
 }
 
 /// Marks the texts of a generation that are still what was registered. A row that was overwritten meanwhile has another
-/// witness.
+/// fingerprint.
 #[inline]
 fn mark_rows<M: Memory + Kernel>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<(), Error> {
     for row in 0..count {
         let row = area.row(generation, row)?;
-        if witness::witness(area.memory, &row) == Ok(row.witness) {
+        if fingerprint::fingerprint(area.memory, &row) == Ok(row.fingerprint) {
             mark(area.memory, &row)?;
         }
     }

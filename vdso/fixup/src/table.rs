@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A search trusts nothing: it finds an entry only if that covers the address, has flags that are known, and lands in
-//!    the text, whatever the other entries hold.
+//! 1. A search trusts nothing: it finds an entry only if that covers the address, has flags that
+//!    are known, and lands in the text, for any content of the other entries.
 //! 2. A table that [`validate`] accepted has one answer for each address, and a search finds it.
 
 use crate::area::Row;
@@ -26,7 +26,7 @@ pub struct Fixup {
     pub start: u64,
     /// Bytes that are covered.
     pub len: u64,
-    /// Where to go on.
+    /// Where to continue.
     pub landing: u64,
     /// Flags.
     pub flags: u32,
@@ -47,20 +47,20 @@ impl Fixup {
         })
     }
 
-    /// Whether it applies to `address`, and says something that is allowed in this text.
+    /// Whether it applies to `address`, and is allowed in this text.
     #[inline(always)]
     fn applies(&self, address: u64, text: &Row) -> bool {
         address.wrapping_sub(self.start) < self.len && self.is_sound(text)
     }
 
-    /// Whether it says something that is allowed in this text.
+    /// Whether it is allowed in this text.
     #[inline(always)]
     fn is_sound(&self, text: &Row) -> bool {
         self.flags & !PLAIN == 0 && text.covers(self.landing) && self.landing < USER_END
     }
 }
 
-/// What an offset, which is at `field`, leads to.
+/// The address that an offset at `field` leads to.
 #[inline(always)]
 const fn relative(field: u64, offset: u32) -> u64 {
     field.wrapping_add_signed(offset as i32 as i64)

@@ -23,14 +23,14 @@ const MEMORY: u64 = 4 << 10;
 /// How many areas.
 const AREAS: usize = 1_200_000;
 
-/// The most accesses of a lookup: header, search, row, table, entry and witness, for each try in each area.
+/// The most accesses of a lookup: header, search, row, table, entry and fingerprint, for each try in each area.
 const READER_STEPS: u64 = (SEALS as u64 + 1) * (2 + TRIES as u64 * (5 + 17 + 4 + 33 + 4 + 24));
 
-/// The most accesses of a writer in memory that nobody else changes: some rounds, each at most a whole buffer of this
-/// memory, a table in it, and the patience with a proposer that is dead.
+/// The most accesses of a writer in memory that no other thread changes: some rounds, each at most
+/// a whole buffer of this memory, a table in it, and the patience with a proposer that is dead.
 const WRITER_STEPS: u64 = (SEALS as u64 + 1) * 32 * MEMORY;
 
-/// Counts, and stops what goes on for too long.
+/// Counts, and stops a call that takes too long.
 struct Bounded {
     left: Cell<u64>,
 }
@@ -38,7 +38,7 @@ struct Bounded {
 impl Hook for Bounded {
     fn step(&self) -> Result<(), Fault> {
         let left = self.left.get();
-        assert!(left > 0, "the call goes on for longer than it may");
+        assert!(left > 0, "the call takes longer than it may");
         self.left.set(left - 1);
         Ok(())
     }
@@ -147,7 +147,7 @@ fn a_million_areas_do_no_harm() {
         }
     }
     println!("{AREAS} areas: {hits} hits, {changed} changes, errors {errors:?}");
-    // Both sides were seen, and every kind of error but one: nobody overtakes a reader here.
+    // Both sides were seen, and every kind of error but one: no writer overtakes a reader here.
     assert!(hits > AREAS / 2 && changed > AREAS / 40, "{hits} hits, {changed} changes");
     let kinds = [Error::FAULT, Error::INVALID, Error::EXISTS, Error::ABSENT];
     assert!(kinds.iter().all(|error| errors[kind(*error)] > 100), "{errors:?}");

@@ -61,7 +61,7 @@ impl Scene {
         Self { arena, area, turn: Arc::new(AtomicUsize::new(0)), fixed }
     }
 
-    /// What makes a thread that lives for so many steps.
+    /// Makes a thread that lives for so many steps.
     fn hook(&self, left: u64) -> Scheduled {
         Scheduled { turn: Arc::clone(&self.turn), left: Cell::new(left) }
     }
@@ -162,7 +162,7 @@ fn writers_that_stop_for_good_stop_nobody_else() {
         threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
         let thread = scene.arena.thread(Free);
         for dso in &dying {
-            // What was pending is carried out first: it may be that it comes, and it may be that it goes.
+            // A pending operation is carried out first: it may add this text, and it may remove it.
             let outcome = registry::unregister(&thread, scene.area, dso.text_start);
             assert!(matches!(outcome, Ok(()) | Err(Error::ABSENT)), "{outcome:?}");
         }

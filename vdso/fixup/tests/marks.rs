@@ -60,7 +60,7 @@ fn the_same_text_again_takes_its_own_place() {
     assert!(pages(dso.text_start, TEXT_LEN).all(|page| arena.marks().contains(&page)));
 }
 
-/// A filter or a kernel without marks says nothing of pages: what is known is the witness.
+/// A filter or a kernel without marks says nothing of pages: only the fingerprint is known.
 #[test]
 fn where_marks_are_not_known_nothing_is_lost() {
     for refusal in [Error::UNKNOWN, Error::check(-1).expect_err("EPERM")] {

@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the registry should be.
+/// The registry as it should be.
 #[derive(Debug)]
 struct Oracle {
     capacity: u64,
@@ -115,7 +115,7 @@ proptest! {
                 Step::Register { dso, from, len } => {
                     let dso = dsos[dso];
                     let (start, len) = (dso.text_start + from, len.min(TEXT_LEN - from));
-                    // Landings are at 40 and 48, what is covered starts at 8.
+                    // Landings are at 40 and 48, the covered bytes start at 8.
                     let is_valid = from + len > 48;
                     let found = registry::register(&thread, area, Dso { text_start: start, text_len: len, ..dso });
                     prop_assert_eq!(found, oracle.register(start, len, is_valid));
@@ -218,7 +218,11 @@ fn tables_that_are_not_well_formed_are_refused() {
         assert_eq!(register(dso), Err(Error::INVALID), "{dso:x?}");
     }
     assert_eq!(register(Dso { table: 64, ..good }), Err(Error::FAULT));
-    assert_eq!(register(Dso { count: 1000, ..good }), Err(Error::INVALID), "what follows is no table");
+    assert_eq!(
+        register(Dso { count: 1000, ..good }),
+        Err(Error::INVALID),
+        "the bytes behind it are not a table"
+    );
     assert_eq!(register(good), Ok(()));
     assert_eq!(register(good), Err(Error::EXISTS));
 }
@@ -242,7 +246,7 @@ fn areas_are_made_of_what_is_enough() {
     for address in [0, 64, 1 << 56, u64::MAX - 63] {
         assert_eq!(init(address, size, CAPACITY), Err(Error::FAULT), "{address:#x}");
     }
-    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::INVALID), "nobody has made it");
+    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::INVALID), "it was never made");
     assert_eq!(init(area, size, CAPACITY), Ok(()));
     assert_eq!(lookup::lookup(&thread, area, area), Err(Error::ABSENT));
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 const CAPACITY: u64 = 8;
 
-/// What a writer does that is cut.
+/// The action of a writer that is cut.
 #[derive(Clone, Copy, Debug)]
 enum Action {
     Register,
@@ -67,7 +67,7 @@ impl Scene {
         }
     }
 
-    /// Steps of an action that nobody cuts.
+    /// Steps of an action that is not cut.
     fn steps(action: Action) -> u64 {
         let scene = Self::new(action);
         let thread = scene.arena.thread(Stop { left: Cell::new(u64::MAX) });
@@ -75,8 +75,8 @@ impl Scene {
         u64::MAX - thread.hook().left.get()
     }
 
-    /// The registry is whole: readers see it so at once, it can be changed, and what the cut writer wanted can be done.
-    /// `arena` is this process's or a child's.
+    /// The registry is whole: readers see it so at once, it can be changed, and the change of the
+    /// cut writer can be made. `arena` is this process's or a child's.
     fn is_whole(&self, action: Action, arena: &Arc<Arena>, place: &str) {
         let thread = arena.thread(Free);
         let finds = |dso: &Dso| arena.finds(&thread, self.area, dso);
@@ -95,7 +95,7 @@ impl Scene {
         // The kernel has followed wherever the registry went.
         let seen = arena.starts(arena.attached(), &known);
         assert!(seen.contains(&other.text_start), "{place}: the kernel does not see what was registered");
-        // What was helped on is there now, what was not is not.
+        // A change that was helped is there now, one that was not is not.
         let expected = |is_there: bool| if is_there { Err(Error::EXISTS) } else { Ok(()) };
         let is_new = finds(&self.new);
         assert_eq!(registry::register(&thread, self.area, self.new), expected(is_new), "{place}");
@@ -206,7 +206,7 @@ fn a_handler_may_do_the_very_same() {
         });
         let hook = Interrupt { left: Cell::new(step), handler: RefCell::new(Some(handler)) };
         let outer = scene.act(action, &scene.arena.thread(hook));
-        // One of the two did it, or both did where that is no contradiction.
+        // One of the two did it, or both did where that is not a contradiction.
         let place = format!("{action:?} done by a handler at step {step}: {outer:?}, {:?}", inner.get());
         let done = [Some(outer), inner.get()].into_iter().flatten().filter(Result::is_ok).count();
         match action {

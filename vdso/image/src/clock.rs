@@ -4,14 +4,15 @@
 //! counter's progress since. Reference: `lib/vdso/gettimeofday.c` and `arch/x86/include/asm/vdso/gettimeofday.h` of
 //! Linux 6.12.
 //!
-//! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the initial time namespace. If
-//! anything is in the way, it jumps to its cold half, which starts over and deals with everything. The hot half of
-//! `clock_gettime` and all of `time` and `clock_getres` are in assembly, in [`crate::arch`].
+//! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the
+//! initial time namespace. If anything is in the way, it jumps to its slow path, which starts over
+//! and deals with everything. The fast path of `clock_gettime` and all of `time` and `clock_getres`
+//! are in assembly, in [`crate::arch`].
 //!
 //! # Invariants
 //!
-//! 1. What is returned belongs to one update of the data: see [`crate::timekeeping`].
-//! 2. Whatever cannot be answered here the kernel answers, with the same arguments.
+//! 1. A result belongs to one update of the data: see [`crate::timekeeping`].
+//! 2. The kernel answers everything that cannot be answered here, with the same arguments.
 //! 3. The caller's memory is written only when the answer is known, and only by [`crate::arch`].
 
 #![expect(unsafe_code, reason = "exports C functions, reads the page that only a time namespace has")]
@@ -21,7 +22,7 @@ use crate::arch::{self, fallback};
 use crate::timekeeping::{Instant, coarse, cold_path, high_resolution, try_high_resolution};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
-use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, RAW, REALTIME};
+use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, NSEC_PER_USEC, RAW, REALTIME};
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
 
 /// `struct __kernel_timespec`, and `struct __kernel_old_timeval`: two 64-bit words.
@@ -33,10 +34,8 @@ type Timezone = u64;
 /// Offset of the adjusted clocksource in a data page.
 const HRES_COARSE: usize = offset_of!(DataPage, hres_coarse);
 
-/// Nanoseconds of a microsecond.
-const NSEC_PER_USEC: u32 = 1000;
-
-/// `clock_gettime(2)`, whatever it takes. The entry is in [`crate::arch`] and jumps here if anything is in its way.
+/// The slow path of `clock_gettime(2)`. The entry is in [`crate::arch`] and jumps here if anything
+/// is in its way.
 #[cold]
 #[inline(never)]
 pub extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
@@ -68,7 +67,7 @@ pub extern "C" fn __vdso_gettimeofday(time: *mut Pair, zone: *mut Timezone) -> i
     gettimeofday_cold(time, zone)
 }
 
-/// `gettimeofday(2)`, whatever it takes.
+/// The slow path of `gettimeofday(2)`.
 #[cold]
 #[inline(never)]
 extern "C" fn gettimeofday_cold(time: *mut Pair, zone: *mut Timezone) -> isize {

@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! 1. What is the caller's is accessed through `arch::memory::User` alone.
+//! 1. Memory of the caller is accessed through `arch::memory::User` alone.
 
 use crate::arch::memory::User;
 use crate::arch::{code_segment, own_fixups};
@@ -16,7 +16,7 @@ use liblinux_fixup::area::Row;
 use liblinux_fixup::context::{self, Image};
 use liblinux_fixup::{Error, Fault, Memory as _, lookup, registry};
 
-/// What an entry returns that has nothing to say but that it worked.
+/// The result of an entry that has no value to return.
 #[inline(always)]
 pub(crate) fn done(outcome: Result<(), Error>) -> isize {
     match outcome {
@@ -63,7 +63,7 @@ pub extern "C" fn dispatch(area: u64, siginfo: u64, context: u64) -> isize {
     let [text, text_end, table, table_end] = own_fixups();
     let count = (table_end - table) / size_of::<fixup::Entry>() as u64;
     let own =
-        Row { text_start: text, table, sizes: sizes((text_end - text) as u32, count as u32), witness: 0 };
+        Row { text_start: text, table, sizes: sizes((text_end - text) as u32, count as u32), fingerprint: 0 };
     let image = Image { code_segment: code_segment(), own };
     match context::dispatch(&User, &image, area, siginfo, context) {
         Ok(handled) => handled.into(),

@@ -1,8 +1,9 @@
 //! The liblinux vDSO image: the code that the kernel maps into every process.
 //!
-//! The crate is compiled to one object and linked with `linker/x86_64/vdso.lds`. Nothing else is linked in, not even `core`'s
-//! own object code: what is not inlined here, above all the panic machinery, is an undefined symbol, and the linker
-//! refuses it. So the build itself proves that the image cannot panic, allocate or call out.
+//! The crate is compiled to one object and linked with `linker/x86_64/vdso.lds`. Nothing else is
+//! linked in, not even `core`'s own object code: a function that is not inlined here, above all the
+//! panic machinery, is an undefined symbol, and the linker refuses it. So the build itself proves
+//! that the image cannot panic, allocate or call out.
 //!
 //! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is one noun of the
 //! vDSO: [`clock`] (with [`timekeeping`] behind it), [`fixup`], [`random`],

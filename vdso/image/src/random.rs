@@ -1,27 +1,29 @@
 //! `getrandom`: random bytes.
 //!
-//! A thread gives its state: a ChaCha20 key that the kernel chose, and a batch of output. Bytes are taken from the batch,
-//! which then has zeros there; when it is empty, one stream of the key makes whole blocks for the caller, a new batch and
-//! a new key, so that neither what was handed out nor the key that made it is left anywhere. Reference:
-//! `lib/vdso/getrandom.c` of Linux 6.12; the state is documented in [`liblinux_abi::kernel::random`].
+//! A thread gives its state: a ChaCha20 key that the kernel chose, and a batch of output. Bytes are
+//! taken from the batch, which then has zeros there; when it is empty, one stream of the key makes
+//! whole blocks for the caller, a new batch and a new key, so that neither the bytes that were
+//! handed out nor their key remain anywhere. Reference: `lib/vdso/getrandom.c` of Linux 6.12; the
+//! state is documented in [`liblinux_abi::kernel::random`].
 //!
-//! The entry makes one attempt in the hot page, with what is left of the batch. If that does not do, it goes to one of
-//! two cold halves: `getrandom_cold` starts over and decides, as the kernel's code does, whose call this is;
-//! `generate_cold` goes on with a state that the entry has taken.
+//! The entry makes one attempt in the hot page, with the rest of the batch. If that does not
+//! suffice, it goes to one of two slow paths: `getrandom_cold` starts over and decides, as the
+//! kernel's code does, whose call this is; `generate_cold` continues with a state that the entry
+//! has taken.
 //!
 //! # Invariants
 //!
-//! 1. A state in use is touched by nobody else: it is the calling thread's, and a signal handler that finds `in_use` set
-//!    asks the kernel. So `in_use` is set before anything else of the state is read, but for itself, and cleared after
-//!    everything else is written.
-//! 2. The state may become zero at any time: in a child of `fork`, or because the kernel needs the memory. Its
-//!    generation is then none of the kernel's, so bytes are given to the caller only if it still is the kernel's
-//!    generation after the last of them was taken.
+//! 1. A state in use is touched by the calling thread alone, and a signal handler that finds
+//!    `in_use` set asks the kernel. So `in_use` is set before anything else of the state is read,
+//!    but for itself, and cleared after everything else is written.
+//! 2. The state may become zero at any time: in a child of `fork`, or because the kernel needs the
+//!    memory. Its generation is then not one of the kernel's, so bytes are given to the caller only
+//!    if it still is the kernel's generation after the last of them was taken.
 //! 3. The new generation is stored before the kernel is asked for a key. A child made in between sees a zero, and asks
 //!    for itself; were it the other way round, parent and child could have one key.
-//! 4. Where this reads the state, an inaccessible one reads as not in use, as used up, and as of generation zero: what
-//!    follows is a store to it, which finds out.
-//! 5. A batch position beyond the batch is its end: what the state says is only the caller's word.
+//! 4. Where this reads the state, an inaccessible one reads as not in use, as used up, and as of
+//!    generation zero: the access that follows is a store to it, which finds out.
+//! 5. A batch position beyond the batch is its end: a state is only the caller's word.
 //! 6. After a fault the generation is zero: the key that part of the caller's buffer was made from is not used again.
 
 #![expect(unsafe_code, reason = "exports a C function, reads the page that only a time namespace has")]
@@ -120,7 +122,7 @@ pub extern "C" fn __vdso_getrandom(
     let user = UserState(state);
     let page = arch::process_data();
     let random = &page.random;
-    // As in the cold half, but for the order.
+    // As in the slow path, but for the order.
     let is_usual = state_len == size_of::<State>()
         && flags & !FLAGS == 0
         && !user.straddles()
@@ -149,7 +151,7 @@ pub extern "C" fn __vdso_getrandom(
     }
 }
 
-/// `getrandom(2)`, whatever it takes: the kernel's decisions in the kernel's order.
+/// The slow path of `getrandom(2)`: the kernel's decisions in the kernel's order.
 #[cold]
 #[inline(never)]
 extern "C" fn getrandom_cold(
@@ -210,10 +212,11 @@ extern "C" fn generate_cold(
 #[inline(never)]
 extern "C" fn give_up(state: *mut State) -> isize {
     let user = UserState(state);
-    // Invariant 6. The key goes as well, as it could still tell what is already in the buffer.
+    // Invariant 6. The key goes as well, as it could still tell the bytes that are already in the
+    // buffer.
     let erased =
         (0..KEY_SIZE).step_by(8).try_for_each(|at| store_u64(user.field(offset_of!(State, key) + at), 0));
-    // If one of these fails, the state is what is not accessible, and nobody can use it.
+    // If one of these fails, the state itself is not accessible, and no thread can use it.
     let _ = erased.and_then(|()| user.set_generation(0)).and_then(|()| user.set_in_use(false));
     -EFAULT
 }

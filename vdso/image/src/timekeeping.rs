@@ -17,10 +17,8 @@ use crate::arch;
 use core::hint::spin_loop;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
+use liblinux_abi::kernel::clock::NSEC_PER_SEC;
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, ClockData, DataPage, Timestamp};
-
-/// Nanoseconds of a second.
-pub const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// The counter's sign bit marks an invalid reading, so cycles have 63 bits.
 const CYCLES_MASK: u64 = i64::MAX as u64;
@@ -153,7 +151,7 @@ fn cycles(mode: i32) -> Option<u64> {
     Some(unsafe { arch::counter_of_mode(mode) }? & CYCLES_MASK)
 }
 
-/// The counter's progress since an update, and what it takes to make a time of it.
+/// The counter's progress since an update, and the numbers that make a time of it.
 #[derive(Clone, Copy, Debug)]
 struct Elapsed {
     cycles: u64,

@@ -11,8 +11,8 @@ use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::export;
 use liblinux_abi::image::fixup::{
-    ABORT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START, TABLE, UNREGISTER, WITNESS,
-    area_size, cell,
+    ABORT, FINGERPRINT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START, TABLE,
+    UNREGISTER, area_size, cell,
 };
 use liblinux_abi::image::layout::{PRIVATE, TEXT};
 use liblinux_tests::arch::stepper::{Next, Stop};
@@ -63,7 +63,7 @@ fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
         scenes.push(scenes[2].pending(kind, cells));
     }
     scenes.extend([scenes[0].pending(REGISTER, 4), scenes[0].pending(UNREGISTER, 1)]);
-    for column in [TABLE, SIZES, WITNESS] {
+    for column in [TABLE, SIZES, FINGERPRINT] {
         let mut aborted = scenes[2].pending(REGISTER, 4);
         aborted.set(64 + 16 * column, ABORT);
         scenes.push(aborted);

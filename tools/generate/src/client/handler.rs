@@ -6,20 +6,22 @@
 #![expect(unsafe_code, reason = "names code in assembly")]
 
 use crate::HEADER;
+use crate::fixup_header::declaration;
 use anyhow::{Context as _, Result, ensure};
+use liblinux_abi::arch::x86_64::{handler, signal};
+use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_workspace::Workspace;
-use std::arch::global_asm;
 use std::fmt::Write as _;
 use std::{fs, slice};
 
-const SOURCE: &str = include_str!("../../../../vdso/client/src/arch/x86_64/handler.s");
+const SOURCE: &str = include_str!("../../../../vdso/client/src/signal/x86_64/handler.s");
 
-global_asm!(
+liblinux_abi::signal_handler!(
     ".pushsection .rodata.liblinux_handler, \"a\", @progbits",
     ".globl liblinux_handler_page",
     ".globl liblinux_handler_end",
-    include_str!("../../../../vdso/client/src/arch/x86_64/handler.s"),
-    ".popsection",
+    include_str!("../../../../vdso/client/src/signal/x86_64/handler.s"),
+    ".popsection"
 );
 
 unsafe extern "C" {
@@ -29,7 +31,7 @@ unsafe extern "C" {
 
 const BEFORE: &str = "\
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* The signal handler of exception fixups: vdso/client/src/arch/x86_64/handler.s, assembled. */
+/* The signal handler of exception fixups: vdso/client/src/signal/x86_64/handler.s, assembled. */
 #ifndef LIBLINUX_HANDLER_H
 #define LIBLINUX_HANDLER_H
 
@@ -37,13 +39,13 @@ const BEFORE: &str = "\
 #error \"liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others\"
 #else
 
+#include <stdint.h>
+
 /* The signature and the code. They refer to nothing outside, and are copied to a page of their own. */
 static const unsigned char liblinux_handler_page[] = {
 ";
 
-const AFTER: &str = "\
-};
-
+const AFTER: &str = "
 #endif /* x86-64 */
 
 #endif /* LIBLINUX_HANDLER_H */
@@ -51,7 +53,7 @@ const AFTER: &str = "\
 
 /// What the file should say.
 pub(crate) fn text(workspace: &Workspace) -> Result<String> {
-    let path = workspace.client().join("src/arch/x86_64/handler.s");
+    let path = workspace.client().join("src/signal/x86_64/handler.s");
     let source = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(source == SOURCE, "{} is newer than this program: run the command again", path.display());
     let (start, end) = (&raw const liblinux_handler_page, &raw const liblinux_handler_end);
@@ -61,6 +63,24 @@ pub(crate) fn text(workspace: &Workspace) -> Result<String> {
     for line in code.chunks(16) {
         let bytes: Vec<_> = line.iter().map(|byte| format!("{byte:#04x},")).collect();
         writeln!(text, "\t{}", bytes.join(" "))?;
+    }
+    text.push_str("};\n");
+    for (name, value, about) in [
+        (
+            "LIBLINUX_HANDLER_SIGNATURE",
+            handler::SIGNATURE_SIZE,
+            "Bytes of the signature; the handler is behind it.",
+        ),
+        (
+            "LIBLINUX_HANDLER_PAGE",
+            PAGE_SIZE,
+            "Bytes of each of the two pages; the data are on the second one.",
+        ),
+    ] {
+        write!(text, "\n/* {about} */\n#define {name} {value}\n")?;
+    }
+    for structure in signal::STRUCTURES.iter().chain(handler::STRUCTURES) {
+        text.push_str(&declaration(structure)?);
     }
     Ok(text + AFTER)
 }

@@ -1,3 +1,3 @@
-//! What belongs to one architecture, a module for each.
+//! Facts of one architecture, a module for each.
 
 pub mod x86_64;

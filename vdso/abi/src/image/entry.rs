@@ -24,7 +24,7 @@ pub enum Unsound {
     Range,
     /// The landing is not in the text.
     Landing,
-    /// There is no room for another entry.
+    /// The table has no room for another entry.
     Full,
     /// The text is empty, has 4 GiB or more, or is not at a process's addresses.
     Text,
@@ -67,8 +67,8 @@ impl Entry {
         if len > u32::MAX as u64 {
             return Err(Unsound::Long);
         }
-        let start = covered.start.wrapping_sub(at).cast_signed();
-        let landing = landing.wrapping_sub(at.wrapping_add(offset_of!(Self, landing) as u64)).cast_signed();
+        let start = covered.start.wrapping_sub(at) as i64;
+        let landing = landing.wrapping_sub(at.wrapping_add(offset_of!(Self, landing) as u64)) as i64;
         if start as i32 as i64 != start || landing as i32 as i64 != landing {
             return Err(Unsound::Far);
         }

@@ -1,13 +1,14 @@
-//! Exception fixups: the area that holds a process's registry, the tables of its DSOs, and what callers pass in.
+//! Exception fixups: the area that holds a process's registry, the tables of its DSOs, and the
+//! arguments of callers.
 //!
-//! A *fixup* says: if an instruction of this range raises an exception, go on there. A DSO has a table of them, and a
+//! A *fixup* says: if an instruction of this range raises an exception, continue there. A DSO has a table of them, and a
 //! process lists the tables in an *area* of memory of its own, which the image writes and reads and the kernel reads
 //! before it delivers a signal. So the layouts below belong to three parties: the image (`vdso/fixup` has the
-//! algorithms), the kernel (`arch/x86/include/uapi/asm/vdso_fixup.h` of the patch series) and programs
+//! algorithms), the kernel (`arch/x86/include/uapi/asm/vdso_fixup.h` of the series) and programs
 //! (`vdso/client/include/liblinux/fixup.h`, which `cargo xtask bless` makes from [`STRUCTURES`] and [`CONSTANTS`]).
 //!
 //! An area is a header, then two *buffers*. A buffer is four *columns* of as many [`Cell`]s as the area has room for
-//! DSOs: where texts start, where their tables are, their sizes, their witnesses. Columns and not rows, so that a
+//! DSOs: where texts start, where their tables are, their sizes, their fingerprints. Columns and not rows, so that a
 //! search touches nothing but starts.
 //!
 //! # Invariants
@@ -15,73 +16,14 @@
 //! 1. The buffer of generation `g` is number `g & 1`. While [`Area::current_generation`] is `g`, its first `counts[g & 1].value`
 //!    rows are the registry: ascending by start, texts disjoint, all cells of generation `g`.
 //! 2. A cell changes by a 16-byte compare-and-exchange alone, and always to a later generation.
-//! 3. The committed generation grows by one at a time. The next one is what `operation[0]` of it says; a
+//! 3. The committed generation grows by one at a time. `operation[0]` of the next one says how it is made; a
 //!    [`MOVE`] there is never committed, and so seals the area for good.
 //! 4. In a table, entries ascend by start, are not empty, do not overlap, lie in their text and land in it. Offsets of
 //!    an entry are relative to the address of their own field, as in the kernel's `__ex_table`.
 //! 5. Nothing here changes once an image has been released: areas outlive images, by fork and by checkpoints.
 
+use crate::image::structure::structures;
 use core::mem::{align_of, offset_of, size_of};
-
-/// A field of a structure, for the C header.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// Its type, as Rust has it.
-    pub kind: &'static str,
-    /// Bytes from the start of the structure.
-    pub offset: usize,
-    /// What it is.
-    pub about: &'static str,
-}
-
-/// A structure, for the C header.
-#[derive(Clone, Copy, Debug)]
-pub struct Structure {
-    /// Its name in C.
-    pub name: &'static str,
-    /// Its name here.
-    pub rust: &'static str,
-    /// Its size in bytes.
-    pub size: usize,
-    /// Its alignment in bytes.
-    pub align: usize,
-    /// What it is.
-    pub about: &'static str,
-    /// Its fields, in order.
-    pub fields: &'static [Field],
-}
-
-macro_rules! structures {
-    ($($(#[doc = $about:literal])+ #[repr($($repr:tt)+)] $name:ident as $c:literal {
-        $($(#[doc = $field_about:literal])+ $field:ident: $type:ty,)+
-    })+) => {
-        $(
-            $(#[doc = $about])+
-            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-            #[repr($($repr)+)]
-            pub struct $name {
-                $($(#[doc = $field_about])+ pub $field: $type,)+
-            }
-        )+
-
-        /// Every structure, for the C header.
-        pub const STRUCTURES: &[Structure] = &[$(Structure {
-            name: $c,
-            rust: stringify!($name),
-            size: size_of::<$name>(),
-            align: align_of::<$name>(),
-            about: concat!($($about),+),
-            fields: &[$(Field {
-                name: stringify!($field),
-                kind: stringify!($type),
-                offset: offset_of!($name, $field),
-                about: concat!($($field_about),+),
-            }),+],
-        }),+];
-    };
-}
 
 structures! {
     /// A value, and the generation that it was written for.
@@ -107,7 +49,7 @@ structures! {
         reserved1: u64,
         /// How many DSOs each buffer has.
         counts: [Cell; 2],
-        /// The operation that makes the next generation: start and kind, table, sizes, witness.
+        /// The operation that makes the next generation: start and kind, table, sizes, fingerprint.
         operation: [Cell; 4],
     }
     /// An entry of a table.
@@ -117,12 +59,12 @@ structures! {
         start: i32,
         /// Bytes that are covered.
         len: u32,
-        /// Where to go on, relative to this field.
+        /// Where to continue, relative to this field.
         landing: i32,
         /// VDSO_FIXUP_PLAIN or 0.
         flags: u32,
     }
-    /// What is registered.
+    /// A text and its table, as they are registered.
     #[repr(C)]
     Dso as "vdso_fixup_dso" {
         /// First address of the text.
@@ -134,10 +76,10 @@ structures! {
         /// Entries of the table.
         count: u64,
     }
-    /// What a lookup finds.
+    /// The answer of a lookup.
     #[repr(C)]
     Hit as "vdso_fixup_hit" {
-        /// Where to go on.
+        /// Where to continue.
         landing: u64,
         /// Flags of the entry.
         flags: u64,
@@ -163,7 +105,7 @@ pub struct Constant {
     pub name: &'static str,
     /// Its value.
     pub value: u64,
-    /// What it is.
+    /// Its description.
     pub about: &'static str,
 }
 
@@ -199,7 +141,7 @@ constants! {
     REGISTER: u64 = 1, "VDSO_FIXUP_REGISTER";
     /// Kind of operation: removes a DSO.
     UNREGISTER: u64 = 2, "VDSO_FIXUP_UNREGISTER";
-    /// Kind of operation: the registry goes on in the area at the address.
+    /// Kind of operation: the registry continues in the area at the address.
     MOVE: u64 = 3, "VDSO_FIXUP_MOVE";
     /// How often a reader starts again when writers overtake it.
     TRIES: u32 = 4, "VDSO_FIXUP_TRIES";
@@ -209,7 +151,7 @@ constants! {
     UNMARKED: isize = 2, "VDSO_FIXUP_UNMARKED";
 }
 
-/// Cells of a row: start, table, sizes, witness; each has a column of its own.
+/// Cells of a row: start, table, sizes, fingerprint; each has a column of its own.
 pub const COLUMNS: usize = 4;
 
 /// Column and operation cell of a text's start. In the operation, [`KIND_SHIFT`] bits above it hold the kind.
@@ -218,13 +160,13 @@ pub const START: usize = 0;
 pub const TABLE: usize = 1;
 /// Column and operation cell of a text's length, and in the upper half the number of the table's entries.
 pub const SIZES: usize = 2;
-/// Column and operation cell of a witness.
-pub const WITNESS: usize = 3;
+/// Column and operation cell of a fingerprint.
+pub const FINGERPRINT: usize = 3;
 
 /// The first generation.
 pub const FIRST_GENERATION: u64 = 1;
 
-/// The value of an operation's cell that says: nothing is done in this generation. No table, sizes or witness has it.
+/// The value of an operation's cell that says: nothing is done in this generation. No table, sizes or fingerprint has it.
 pub const ABORT: u64 = u64::MAX;
 
 /// How many moves of a registry a caller of an old area is led through.
@@ -272,5 +214,5 @@ const _: () = {
     assert!(size_of::<Entry>() == 16 && align_of::<Entry>() == 4);
     assert!(size_of::<Dso>() == 32 && size_of::<Hit>() == 32 && size_of::<Attached>() == 16);
     assert!(HEADER_SIZE == 128 && DSO_SIZE == 128);
-    assert!(cell(7, 1, WITNESS, 7) == HEADER_SIZE + 7 * DSO_SIZE, "the last column ends with the area");
+    assert!(cell(7, 1, FINGERPRINT, 7) == HEADER_SIZE + 7 * DSO_SIZE, "the last column ends with the area");
 };

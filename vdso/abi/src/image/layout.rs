@@ -20,10 +20,20 @@ pub const PAGE_SIZE: usize = 4096;
 /// Offset of the hot page, the first byte of text.
 pub const TEXT: usize = 0x1000;
 
-/// Offset of the tick: 32 bits, the kernel's `TICK_NSEC` in nanoseconds, or 0 where nobody filled it in.
+/// The standard functions, and the offset of each in the hot page, ascending. Each has the room up to the next one.
+pub const HOT: [(&str, usize); 6] = [
+    ("clock_gettime", 0),
+    ("gettimeofday", 0x300),
+    ("time", 0x500),
+    ("clock_getres", 0x580),
+    ("getcpu", 0x640),
+    ("getrandom", 0x6c0),
+];
+
+/// Offset of the tick: 32 bits, the kernel's `TICK_NSEC` in nanoseconds, or 0 in an image without it.
 ///
-/// It is the resolution of the coarse clocks, a constant of the kernel's build that no data page holds. Whoever hands
-/// the image to a kernel build writes it here (`tools/image`).
+/// It is the resolution of the coarse clocks, a constant of the kernel's build that no data page holds.
+/// `tools/image` writes it here as it hands the image to a kernel build.
 pub const TICK: usize = TEXT - 8;
 
 /// Offset of the number of the first private call: 32 bits, 0 where there are none.
@@ -35,6 +45,9 @@ pub const PRIVATE: usize = TICK - 4;
 /// Offset of the entries in the hot page's tail that are functions of the image itself.
 pub const LIBRARY: usize = 0x1c00;
 
+/// Offset of the entry into SGX enclaves, behind `__vdso_syscall`.
+pub const SGX: usize = LIBRARY + 0x20;
+
 /// Offset of the slots of the exception fixups, behind the other entries of the tail.
 pub const FIXUPS: usize = LIBRARY + 0x200;
 
@@ -43,14 +56,14 @@ pub const SLOTS: usize = 0x2000;
 
 /// Offset of the bodies of hand-written entries, which do not fit their slots: behind room for 512 calls.
 ///
-/// Nobody calls them by address, but threads are blocked in them, and a checkpointer puts such a thread into the next
-/// image where it was in this one. So they stay where they are, too, and new ones come last.
+/// No program calls them by address, but threads are blocked in them, and a checkpointer puts such a thread into the
+/// next image where it was in this one. So they stay where they are, too, and new ones come last.
 pub const BODIES: usize = SLOTS + 512 * SLOT_SIZE;
 
 /// Where a body may begin: so each has some room to grow.
 pub const BODY_ALIGN: usize = 64;
 
-/// Bytes of a slot: what CRIU overwrites with its trampoline.
+/// Bytes of a slot, as many as CRIU overwrites with its trampoline.
 pub const SLOT_SIZE: usize = 16;
 
 /// Offset of the entry slot of the system call `number`.
@@ -72,5 +85,21 @@ pub const DATA_SIZE: usize = DATA_PAGES.len() * PAGE_SIZE;
 const _: () = {
     assert!(SLOTS % PAGE_SIZE == 0 && TEXT % PAGE_SIZE == 0);
     assert!(TEXT < LIBRARY && LIBRARY < SLOTS && SLOTS - TEXT == PAGE_SIZE);
-    assert!(LIBRARY < FIXUPS && fixup_slot(crate::image::export::FIXUPS.len()) <= SLOTS);
+    assert!(LIBRARY < SGX && SGX < FIXUPS && fixup_slot(crate::image::export::FIXUPS.len()) <= SLOTS);
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::export;
+
+    #[test]
+    fn the_hot_page_has_a_room_for_each_standard_function() {
+        assert!(HOT.is_sorted_by(|one, next| one.1 < next.1) && HOT[HOT.len() - 1].1 < LIBRARY - TEXT);
+        let mut rooms: std::vec::Vec<_> = HOT.iter().map(|room| room.0).collect();
+        let mut functions: std::vec::Vec<_> = export::standard().map(|call| call.name).collect();
+        rooms.sort_unstable();
+        functions.sort_unstable();
+        assert_eq!(rooms, functions);
+    }
+}

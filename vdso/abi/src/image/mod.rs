@@ -1,7 +1,9 @@
-//! What the image promises: where its parts are, what it exports, and the structures that callers share with it.
+//! The promises of the image: the places of its parts, its exports, and the structures that callers
+//! share with it.
 
 pub mod entry;
 pub mod export;
 pub mod fixup;
 pub mod layout;
 pub mod state;
+pub mod structure;

@@ -1,7 +1,9 @@
-//! What a process has outside its memory because of the image, as bytes that a checkpoint can keep.
+//! The facts about a process that are outside its memory because of the image, as bytes that a
+//! checkpoint can keep.
 //!
-//! The image has no state of its own; the kernel holds which area of exception fixups it consults. `__vdso_state_save`
-//! writes that down, `__vdso_state_restore` has it again, in the same process or in one whose memory was restored.
+//! The image has no state of its own; the kernel holds which area of exception fixups it consults.
+//! `__vdso_state_save` writes that down, `__vdso_state_restore` restores it, in the same process or
+//! in one whose memory was restored.
 //!
 //! # Invariants
 //!

@@ -1,7 +1,7 @@
-//! Clock ids.
+//! Clock ids, and the units of time.
 //!
 //! Source: `include/uapi/linux/time.h` of Linux 6.12; the sets are `VDSO_HRES`, `VDSO_COARSE` and `VDSO_RAW` of
-//! `include/vdso/datapage.h`.
+//! `include/vdso/datapage.h`; the units are those of `include/vdso/time64.h`.
 
 /// `CLOCK_REALTIME`.
 pub const REALTIME: usize = 0;
@@ -25,7 +25,14 @@ pub const COARSE: u32 = 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE;
 /// Clocks answered from the unadjusted clocksource, a bit each.
 pub const RAW: u32 = 1 << MONOTONIC_RAW;
 
+/// Nanoseconds of a second.
+pub const NSEC_PER_SEC: u64 = 1_000_000_000;
+/// Nanoseconds of a microsecond.
+pub const NSEC_PER_USEC: u32 = 1_000;
+/// Microseconds of a second.
+pub const USEC_PER_SEC: u32 = 1_000_000;
+
 /// `TICK_NSEC` of `include/vdso/jiffies.h` for a kernel with this `CONFIG_HZ`, in nanoseconds.
 pub const fn tick_nsec(hz: u32) -> u32 {
-    (1_000_000_000 + hz / 2) / hz
+    (NSEC_PER_SEC as u32 + hz / 2) / hz
 }

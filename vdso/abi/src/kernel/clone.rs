@@ -1,15 +1,15 @@
-//! How a new process or thread is asked for, and what decides whether it shares its parent's memory
-//! and stack.
+//! How a new process or thread is asked for, and the flags that decide whether it shares its
+//! parent's memory and stack.
 //!
 //! Source: `include/uapi/linux/sched.h` of Linux 6.12.
 
 use core::mem::offset_of;
 
-/// `struct clone_args`: what `clone3` takes.
+/// `struct clone_args`: the argument of `clone3`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct CloneArgs {
-    /// What is shared, and what else happens.
+    /// Flags: the parts that are shared, and other effects.
     pub flags: u64,
     /// Address of an `int` for a descriptor of the child, with `CLONE_PIDFD`.
     pub pidfd: u64,
@@ -58,7 +58,8 @@ pub const CLONE_PARENT_SETTID: u32 = 0x10_0000;
 /// it.
 pub const CLONE_CHILD_CLEARTID: u32 = 0x20_0000;
 
-/// What a thread shares with its process, and that its number is written and cleared.
+/// The flags of a thread: it shares everything with its process, and its number is written and
+/// cleared.
 pub const THREAD_FLAGS: u32 = CLONE_VM
     | CLONE_FS
     | CLONE_FILES

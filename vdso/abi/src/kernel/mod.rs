@@ -1,5 +1,7 @@
-//! What the kernel promises on every architecture: error numbers, clocks, random numbers, and its data pages.
+//! The promises of the kernel on every architecture: error numbers, tags of the auxiliary vector,
+//! clocks, random numbers, and its data pages.
 
+pub mod auxv;
 pub mod clock;
 pub mod clone;
 pub mod datapage;

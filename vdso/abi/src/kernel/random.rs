@@ -1,5 +1,5 @@
-//! What the kernel and a libc agree on for `__vdso_getrandom`: the state that the caller keeps, the answer to the probe
-//! for it, and the flags.
+//! The agreement of the kernel and a libc on `__vdso_getrandom`: the state that the caller keeps,
+//! the answer to the probe for it, and the flags.
 //!
 //! Source: `include/vdso/getrandom.h`, `include/uapi/linux/random.h`, `include/uapi/linux/mman.h` and
 //! `include/uapi/asm-generic/mman-common.h` of Linux 6.12.
@@ -18,14 +18,14 @@ pub const BLOCK_SIZE: usize = 64;
 /// `CHACHA_KEY_SIZE`: bytes of a key.
 pub const KEY_SIZE: usize = 32;
 
-/// `struct vgetrandom_state`: what a thread keeps between two calls.
+/// `struct vgetrandom_state`: the state of a thread between two calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct State {
-    /// Output for the next callers; what was handed out is zero. With the key behind it this is two blocks, which are
-    /// filled together.
+    /// Output for the next callers; bytes that were handed out are zero. With the key behind it
+    /// this is two blocks, which are filled together.
     pub batch: [u8; 2 * BLOCK_SIZE - KEY_SIZE],
-    /// What the next two blocks are made from.
+    /// The key of the next two blocks.
     pub key: [u32; KEY_SIZE / 4],
     /// `RandomData::generation` when the key was taken from the kernel; zero means never.
     pub generation: u64,
@@ -79,7 +79,7 @@ pub const GRND_INSECURE: u32 = 4;
 /// `MAX_RW_COUNT`: the most that one call returns.
 pub const MAX_RW_COUNT: usize = i32::MAX as usize & !(crate::image::layout::PAGE_SIZE - 1);
 
-// Elsewhere structures may be aligned otherwise, and there is no image.
+// Other targets may align structures otherwise, and have no image.
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 const _: () = {
     use core::mem::offset_of;

@@ -1,4 +1,5 @@
-//! What a system call can do to the process that makes it: the contract of the Rust call.
+//! The ways in which a system call can harm the process that makes it: the contract of the Rust
+//! call.
 //!
 //! # Invariants
 //!
@@ -94,7 +95,7 @@ pub const HAZARDS: &[Hazard] = &[
         ],
     ),
     hazard(
-        "If `pid` is this process, what the remote vectors name may be overwritten.",
+        "If `pid` is this process, the memory that the remote vectors name may be overwritten.",
         &["process_vm_writev"],
     ),
     hazard(

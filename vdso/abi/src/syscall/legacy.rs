@@ -1,7 +1,6 @@
-//! Legacy calls: what x86-64 has and a new architecture does not get.
+//! Legacy calls: those of x86-64 that a new architecture does not get.
 //!
-//! The kernel's own list for new 64-bit architectures (`scripts/syscall.tbl`) says which calls are superseded: whatever
-//! x86-64 has beside it is legacy or belongs to the processor, and a test compares. Each is either a row of kind
+//! The kernel's own list for new 64-bit architectures (`scripts/syscall.tbl`) says which calls are superseded. Any other call of x86-64 is legacy or belongs to the processor, and a test compares. Each is either a row of kind
 //! `legacy` in the table, with the calls that its function makes, or it is in [`KEPT`], with the reason.
 //!
 //! A call qualifies if a function over newer calls gives the same result, the same error where several apply, and the
@@ -27,7 +26,7 @@ const fn kept(name: &'static str, because: &'static str) -> Kept {
     Kept { name, because }
 }
 
-/// The calls that are no part of a new architecture's table and still no legacy rows, in order of their numbers.
+/// The calls that are not part of a new architecture's table and still are not legacy rows, in order of their numbers.
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
     kept("poll", "a stop does not move the end of its time-out: the kernel restarts it with the time at which it ends. ppoll is restarted with the time that was left when it was stopped"),
@@ -37,21 +36,21 @@ pub const KEPT: &[Kept] = &[
     kept("getrlimit", "prlimit64 looks the process up and holds it, which costs more than a function may"),
     kept("ustat", "nothing else takes a device number"),
     kept("sysfs", "nothing else numbers the file-system types"),
-    kept("modify_ldt", "belongs to the processor; there is no newer call"),
-    kept("arch_prctl", "belongs to the processor; there is no newer call"),
+    kept("modify_ldt", "belongs to the processor, and has no newer call"),
+    kept("arch_prctl", "belongs to the processor, and has no newer call"),
     kept("setrlimit", "prlimit64 looks the process up and holds it, which costs more than a function may"),
-    kept("iopl", "belongs to the processor; there is no newer call"),
-    kept("ioperm", "belongs to the processor; there is no newer call"),
-    kept("time", "a standard function of every image, which answers from the data page; who finds no image makes the call"),
+    kept("iopl", "belongs to the processor, and has no newer call"),
+    kept("ioperm", "belongs to the processor, and has no newer call"),
+    kept("time", "a standard function of every image, which answers from the data page; a program that finds no image makes the call"),
     kept("uretprobe", "belongs to the processor: the return trampoline of probes"),
 ];
 
-/// What a function over newer calls does not share with the call that it replaces.
+/// A difference between a function over newer calls and the call that it replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note {
     /// The call's name.
     pub name: &'static str,
-    /// What is different.
+    /// The difference.
     pub text: &'static str,
 }
 
@@ -89,14 +88,8 @@ pub const F_GETFD: i32 = 1;
 /// `FD_CLOEXEC` of `include/uapi/asm-generic/fcntl.h`, all that `F_GETFD` can return.
 pub const FD_CLOEXEC: i32 = 1;
 
-/// `SIGCHLD` of `arch/x86/include/uapi/asm/signal.h`: what a forked child ends with.
+/// `SIGCHLD` of `arch/x86/include/uapi/asm/signal.h`: the signal at the end of a forked child.
 pub const SIGCHLD: i32 = 17;
-
-/// Microseconds in a second.
-pub const MICROSECONDS: i32 = 1_000_000;
-
-/// Nanoseconds in a microsecond.
-pub const NANOSECONDS: i32 = 1_000;
 
 /// Offset of `d_reclen`, two bytes, in `struct linux_dirent` and `struct linux_dirent64`.
 ///
@@ -121,7 +114,10 @@ mod tests {
     fn notes_are_on_legacy_calls() {
         let names = NOTES.iter().map(|note| &note.name).chain(CHANGES_FLAGS);
         for name in names {
-            assert!(find(name).is_some_and(|call| !call.successors().is_empty()), "{name} is no legacy row");
+            assert!(
+                find(name).is_some_and(|call| !call.successors().is_empty()),
+                "{name} is not a legacy row"
+            );
         }
     }
 

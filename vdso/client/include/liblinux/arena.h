@@ -6,8 +6,8 @@
  * An arena is one text with one landing, in which parts come and go: code that is committed is
  * covered, the rest is not. A compiler that registers its memory as a whole and then maps on top of
  * it (mmap with MAP_FIXED) has two outcomes without this: the patched kernel takes the new mapping
- * for a stranger's, and a handler cannot see that it is new. So the arena covers nothing by itself:
- * liblinux_arena_cover() has the kernel mark the mapping, and then covers it. What was not covered
+ * for other text, and a handler cannot see that it is new. So the arena covers nothing by itself:
+ * liblinux_arena_cover() has the kernel mark the mapping, and then covers it. A range that was not covered
  * is an ordinary fault, under the kernel and under a handler. The guide is in vdso/fixup/README.md,
  * an example is vdso/client/examples/jit.c.
  *
@@ -35,7 +35,7 @@ extern "C" {
 
 struct liblinux_arena {
 	struct liblinux_fixups fixups;
-	struct vdso_fixup_dso dso;	/* what is registered */
+	struct vdso_fixup_dso dso;	/* the text and its table */
 	unsigned char *head, *body;	/* the stubs, and the first granule */
 	uint64_t len, granule;		/* bytes of the body and of each granule */
 };

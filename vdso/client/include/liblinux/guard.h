@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * liblinux/guard.h - exception fixups: if an instruction of this range raises an exception, go on there.
+ * liblinux/guard.h - exception fixups: if an instruction of this range raises an exception, continue there.
  *
  * A program or library (a DSO) has a table of them. Each is a line of an asm statement:
  *
@@ -38,7 +38,7 @@ extern "C" {
 
 /*
  * The section is linked to that of the code, so the linker keeps the table in the order of the code; and it is of the same
- * group, if any (`?`), so what becomes of an inline function that several files have becomes of its entries.
+ * group, if any (`?`), so the entries of an inline function that several files have share its fate.
  */
 #define LIBLINUX_FIXUP_(start, end, landing, flags) \
 	".Lliblinux_fixup%=_" start ":\n" \
@@ -97,19 +97,19 @@ static struct liblinux_fixups liblinux_fixups_joined;
 static struct vdso_fixup_dso liblinux_fixups_own;
 
 /*
- * Destructors run when the DSO is unloaded, and at exit, where the text stays and other threads go on until the process ends.
+ * Destructors run when the DSO is unloaded, and at exit, where the text stays and other threads continue until the process ends.
  * Only the former ends the registration. The two are told apart by what is known for sure, and where nothing is, the
- * registration stays: what is unmapped without being unregistered never lands, and makes way when this DSO is loaded again.
+ * registration stays: text that is unmapped without being unregistered never lands, and makes way when this DSO is loaded again.
  *
  * The exit runs functions of atexit() first and destructors last, but for a library that was loaded with the program: it
  * called atexit() before the C library arranged for destructors, which therefore come first. Such a library is never
  * unloaded. It is known by its thread-local storage, which each thread has from the start; that of a library that came later
- * is allocated as a thread asks for it, and nobody asks for this.
+ * is allocated as a thread asks for it, and no thread asks for this.
  */
 __extension__ static __thread char liblinux_fixups_thread __attribute__((used));
 static int liblinux_fixups_came_later, liblinux_fixups_exiting;
 
-/* What dl_iterate_phdr() tells of a DSO: struct dl_phdr_info. */
+/* The facts that dl_iterate_phdr() tells of a DSO: struct dl_phdr_info. */
 struct liblinux_loaded {
 	uint64_t address;
 	const char *name;

@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-/* What a landing finds in its registers; 1. */
+/* The registers of a landing; 1. */
 static inline int liblinux_probe_fault(struct liblinux_fault *fault, unsigned long rdi, unsigned long rsi, unsigned long rdx,
 				       unsigned long rcx)
 {
@@ -80,7 +80,7 @@ static inline int liblinux_probe_fault(struct liblinux_fault *fault, unsigned lo
  * the series: in a handler of SIGSEGV that was installed over the client's and does not pass on, as
  * in one that reports crashes; with signals blocked; before anything is registered. It costs two
  * system calls and is not one access. -EFAULT for memory that is not mapped or not readable, and
- * for a device's; what a filter says that refuses the call, -ENOSYS of an image without it.
+ * for a device's; the error of a filter that refuses the call, -ENOSYS of an image without it.
  */
 static inline long liblinux_probe_read_by_call(const void *image, void *to, const void *from,
 					       unsigned long count)

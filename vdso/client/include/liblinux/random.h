@@ -13,7 +13,7 @@
  *           state = liblinux_random_state(&random, (void *)memory, 0);   // a thread's
  *   liblinux_random_fill(&random, state, buffer, length, 0);       // no state: a system call
  *
- * What a program has to know of states:
+ * Rules for states:
  *
  * - Memory.  Only memory with the protection and the flags that the image names may hold states:
  *   the kernel zeroes it in a child of fork, and whenever it needs the memory. In other memory

@@ -3,9 +3,10 @@
  * liblinux/registry.h - the registry of exception fixups that all DSOs of a process share, whatever they are written in.
  *
  * guard.h includes this where LIBLINUX_FIXUPS is defined. Where the kernel consults no areas, a handler of SIGSEGV, SIGBUS,
- * SIGILL and SIGFPE does, and passes on what is nobody's; the Rust crate (vdso/client/src/fixup) says how libraries
- * find each other, and what comes of it when a seccomp filter refuses the calls that have no number. One that kills for
- * them kills in liblinux_fixups_join() and liblinux_fixups_register(): call these before. What is registered stays so.
+ * SIGILL and SIGFPE does, and passes on signals without a
+ * fixup; the Rust crate (vdso/client/src/fixup) says how libraries find each other, and what happens
+ * when a seccomp filter refuses private calls. A filter that kills on unknown numbers kills in
+ * liblinux_fixups_join() and liblinux_fixups_register(): call these before. Registrations last.
  */
 #ifndef LIBLINUX_REGISTRY_H
 #define LIBLINUX_REGISTRY_H
@@ -24,17 +25,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* The kernel's struct sigaction. */
-struct liblinux_action {
-	uint64_t handler, flags, restorer, mask;
-};
-
-/* The data of the handler's pages, as handler.s has them. */
-struct liblinux_handler_data {
-	uint64_t area, dispatch, rt_sigaction, rt_sigprocmask, rt_tgsigqueueinfo, getpid, gettid, free;
-	struct liblinux_action previous[32];
-};
 
 /* The registry of this process. */
 struct liblinux_fixups {
@@ -85,30 +75,31 @@ static inline long liblinux_make_area(const void *image, uint64_t size)
 
 static inline struct liblinux_handler_data *liblinux_pages_data(unsigned char *pages)
 {
-	return (struct liblinux_handler_data *)(pages + 4096);
+	return (struct liblinux_handler_data *)(pages + LIBLINUX_HANDLER_PAGE);
 }
 
 /* Address of the area that the handler consults. */
-static inline uint64_t liblinux_pages_lead(unsigned char *pages)
+static inline uint64_t liblinux_pages_consulted(unsigned char *pages)
 {
 	return __atomic_load_n(&liblinux_pages_data(pages)->area, __ATOMIC_ACQUIRE);
 }
 
-/* Leads to another area, if nobody else did in the meantime. Pairs with the load above, and with the handler's. */
-static inline void liblinux_pages_follow(unsigned char *pages, uint64_t old, uint64_t area)
+/* Has the handler consult another area, unless another thread has changed it since. Pairs with the
+ * load above, and with the handler's. */
+static inline void liblinux_pages_consult(unsigned char *pages, uint64_t old, uint64_t area)
 {
 	__atomic_compare_exchange_n(&liblinux_pages_data(pages)->area, &old, area, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
-/* The pages of a handler, if it is one of ours. A handler is code, so its page is there. */
+/* The pages of a handler, if it is the client's. A handler is code, so its page is there. */
 static unsigned char *liblinux_pages_of(uint64_t handler)
 {
-	unsigned char *pages = (unsigned char *)(handler - 16);
+	unsigned char *pages = (unsigned char *)(handler - LIBLINUX_HANDLER_SIGNATURE);
 	int i;
 
-	if (handler < 4096 || handler % 4096 != 16)
+	if (handler < LIBLINUX_HANDLER_PAGE || handler % LIBLINUX_HANDLER_PAGE != LIBLINUX_HANDLER_SIGNATURE)
 		return 0;
-	for (i = 0; i < 16; i++)
+	for (i = 0; i < LIBLINUX_HANDLER_SIGNATURE; i++)
 		if (pages[i] != liblinux_handler_page[i])
 			return 0;
 	return pages;
@@ -145,7 +136,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	unsigned long i;
 	long result;
 
-	pages = (unsigned char *)liblinux_map(image, 8192);
+	pages = (unsigned char *)liblinux_map(image, 2 * LIBLINUX_HANDLER_PAGE);
 	if ((uint64_t)pages > (uint64_t)-4096)
 		return (long)pages;
 	for (i = 0; i < sizeof(liblinux_handler_page); i++)
@@ -158,7 +149,7 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 	data->rt_tgsigqueueinfo = (uint64_t)liblinux_symbol(image, "__vdso_rt_tgsigqueueinfo");
 	data->getpid = (uint64_t)liblinux_symbol(image, "__vdso_getpid");
 	data->gettid = (uint64_t)liblinux_symbol(image, "__vdso_gettid");
-	ours.handler = (uint64_t)pages + 16;
+	ours.handler = (uint64_t)pages + LIBLINUX_HANDLER_SIGNATURE;
 	ours.restorer = (uint64_t)liblinux_symbol(image, "__vdso_rt_sigreturn");
 	ours.mask = 0;
 	if (!data->dispatch || !data->rt_sigaction || !data->rt_sigprocmask || !data->rt_tgsigqueueinfo ||
@@ -170,15 +161,15 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 			return result;
 	}
 	/* PROT_READ | PROT_EXEC */
-	result = liblinux_image_call(image, "__vdso_mprotect", (uint64_t)pages, 4096, 5, 0, 0, 0);
+	result = liblinux_image_call(image, "__vdso_mprotect", (uint64_t)pages, LIBLINUX_HANDLER_PAGE, 5, 0, 0, 0);
 	for (i = 0; !result && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		ours.flags = liblinux_flags_in_front(&data->previous[numbers[i]]);
 		result = liblinux_sigaction(image, numbers[i], &ours, &replaced);
 		data->previous[numbers[i]] = replaced;
 	}
-	/* A handler of ours that came in between stays the predecessor; both lead to the area of whoever came first. */
+	/* A handler that another library installed in between stays the predecessor; both consult its area. */
 	if (!result && liblinux_pages_of(replaced.handler))
-		liblinux_pages_follow(pages, area, liblinux_pages_lead(liblinux_pages_of(replaced.handler)));
+		liblinux_pages_consult(pages, area, liblinux_pages_consulted(liblinux_pages_of(replaced.handler)));
 	fixups->pages = pages;
 	return result;
 }
@@ -226,12 +217,12 @@ static inline struct liblinux_place liblinux_fixups_place(const struct liblinux_
 			place.is_consulted = 1;
 			return place;
 		}
-		/* A filter refuses the call since this joined. Somebody's handler may stand in already. */
+		/* A filter refuses the call since this joined. A handler of another library may stand in already. */
 		if (!liblinux_sigaction(fixups->image, 11, 0, &action))
 			place.pages = liblinux_pages_of(action.handler);
 	}
 	if (place.pages)
-		place.area = liblinux_pages_lead(place.pages);
+		place.area = liblinux_pages_consulted(place.pages);
 	return place;
 }
 
@@ -241,7 +232,8 @@ static inline uint64_t liblinux_fixups_area(const struct liblinux_fixups *fixups
 	return liblinux_fixups_place(fixups).area;
 }
 
-/* Moves the registry to a larger area, to which PLACE goes; 0 or -errno. Whoever moved it first wins: the old area leads there. */
+/* Moves the registry to a larger area, to which PLACE goes; 0 or -errno. The first to move it wins:
+ * the old area leads there. */
 static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, struct liblinux_place *place)
 {
 	uint64_t old = place->area, capacity = ((const struct vdso_fixup_area *)old)->capacity, size;
@@ -256,12 +248,12 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, st
 		result = liblinux_image_call(fixups->image, "__vdso_fixup_grow", old, (uint64_t)area, size, 0, 0, 0);
 		if (!result) {
 			if (place->pages)
-				liblinux_pages_follow(place->pages, old, (uint64_t)area);
+				liblinux_pages_consult(place->pages, old, (uint64_t)area);
 			place->area = (uint64_t)area;
 			return 0;
 		}
 		liblinux_image_call(fixups->image, "__vdso_munmap", (uint64_t)area, size, 0, 0, 0, 0);
-		/* -EINVAL: the registry may be in an area by now that is larger than ours. */
+		/* -EINVAL: the registry may be in an area by now that is larger than the new one. */
 		if (result != -22)
 			return result;
 	}
@@ -307,7 +299,7 @@ static inline long liblinux_fixups_stand_in(const struct liblinux_fixups *fixups
 	struct liblinux_place unused;
 	long result = liblinux_fixups_handle(&other, area);
 
-	if (result || liblinux_pages_lead(other.pages) == area)
+	if (result || liblinux_pages_consulted(other.pages) == area)
 		return result;
 	/* A handler of another library, which could not ask the kernel for this area. */
 	result = liblinux_fixups_enter(&other, dso, &unused);
@@ -361,8 +353,8 @@ static inline long liblinux_fixups_register(const struct liblinux_fixups *fixups
 
 /*
  * Marks part of a registered text anew; 0 or -errno. For a text in which a mapping was made on top
- * of another (MAP_FIXED, MREMAP_FIXED): the kernel takes such text for a stranger's until it is
- * marked. Where a handler does the work there are no marks, and this succeeds at once. -EINVAL if
+ * of another (MAP_FIXED, MREMAP_FIXED): the kernel takes such text for other text until it is
+ * marked. Where a handler does the work, texts have no marks, and this succeeds at once. -EINVAL if
  * the range leaves the text.
  */
 static inline long liblinux_fixups_mark(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso, uint64_t start,
@@ -459,7 +451,7 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 			return 0;
 		}
 		liblinux_image_call(image, "__vdso_munmap", (uint64_t)area, LIBLINUX_FIRST_SIZE, 0, 0, 0, 0);
-		/* -EBUSY: somebody else's is attached by now. Anything else: no kernel for this. */
+		/* -EBUSY: another thread has attached an area. Anything else: the kernel has no such call. */
 		if (result == -16)
 			result = liblinux_query(image, &attached);
 	}
@@ -469,7 +461,7 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 	}
 	result = liblinux_fixups_handle(fixups, 0);
 	if (!result)
-		fixups->joined = liblinux_pages_lead(fixups->pages);
+		fixups->joined = liblinux_pages_consulted(fixups->pages);
 	return result;
 }
 

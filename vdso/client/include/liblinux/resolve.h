@@ -3,8 +3,8 @@
  * liblinux/resolve.h - finds functions in the vDSO of this process, without a dynamic loader.
  *
  * For programs that cannot link with the vDSO (musl, static, no libc). Nothing here needs a libc, allocates, or keeps
- * state; what an image claims is looked at before it is used, and every loop has a bound. Where a symbol leads is believed
- * as every loader believes it, out of the image too: what stands in for a kernel may lead a name to that kernel's own
+ * state; the claims of an image are checked before they are used, and every loop has a bound. Where a symbol leads is believed
+ * as every loader believes it, out of the image too: a stand-in for a kernel may lead a name to that kernel's own
  * function. Whether there is code, no look at the image can tell.
  *
  *   const void *image = liblinux_find(getauxval(AT_SYSINFO_EHDR));
@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-/* What is read of an image. Offsets are from its start. */
+/* The tables of an image. Offsets are from its start. */
 struct liblinux_tables {
 	const unsigned char *image;
 	unsigned long size, bias;
@@ -147,7 +147,7 @@ static inline const char *liblinux_tables(struct liblinux_tables *tables, unsign
 	return tables->version ? (const char *)0 : "the vDSO does not define version LINUX_2.6";
 }
 
-/* What is wrong with the image at an address; a null pointer if it can be used. */
+/* The fault of the image at an address, in words; a null pointer if it can be used. */
 static inline const char *liblinux_unfit(unsigned long sysinfo_ehdr)
 {
 	struct liblinux_tables tables;

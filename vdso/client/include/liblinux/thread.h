@@ -34,8 +34,8 @@ struct liblinux_thread {
 	void *stack;			/* the lowest address of its stack */
 	unsigned long stack_size;	/* in bytes; the end is a multiple of 16 */
 	void *tls;			/* the base of fs; 0 for that of the thread which starts it */
-	int (*function)(void *);	/* what it runs; the result is the thread's exit status */
-	void *argument;			/* what the function is called with */
+	int (*function)(void *);	/* it runs this; the result is the thread's exit status */
+	void *argument;			/* the function's argument */
 	int number;			/* the kernel's: the thread's number, and 0 when it has ended */
 };
 

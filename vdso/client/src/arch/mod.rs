@@ -1,7 +1,7 @@
-//! What differs from processor to processor.
+//! The parts that differ from processor to processor.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{MACHINE, clone3, handler, own, probe, syscall};
+pub(crate) use x86_64::{MACHINE, clone3, own, probe, syscall};

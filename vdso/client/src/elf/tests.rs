@@ -50,7 +50,7 @@ fn led(base: usize, value: u64) -> Option<usize> {
     let tables = Tables::read(&image).unwrap();
     let offset = tables.find(NAME.as_bytes());
     assert_eq!(Tables { gnu_hash: None, ..tables }.find(NAME.as_bytes()), offset);
-    lead(base, offset?)
+    address_at(base, offset?)
 }
 
 /// Out of the image to either side, as a tool may lead to the kernel's functions, but not to where there can be none.

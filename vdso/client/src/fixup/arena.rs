@@ -1,10 +1,11 @@
 //! Memory for code that is made at run time, with the same faults caught on every kernel.
 //!
 //! A compiler that registers its memory as a whole and then maps on top of it (`mmap` with
-//! `MAP_FIXED`) has two outcomes: the patched kernel takes the new mapping for a stranger's and
+//! `MAP_FIXED`) has two outcomes: the patched kernel takes the new mapping for other text and
 //! delivers the signal, and a handler cannot see that it is new, so it lands. An arena covers
-//! nothing by itself. [`Arena::cover`] has the kernel mark what is mapped, and covers it then; what
-//! was not covered is an ordinary fault, whether the kernel or a handler looks fixups up.
+//! nothing by itself. [`Arena::cover`] has the kernel mark the mapping, and covers it then. A fault
+//! in memory that was not covered is an ordinary one, whether the kernel or a handler looks fixups
+//! up.
 //!
 //! ```text
 //! head, a page: stubs | body: granules of code | tail, a page of zeros | the table
@@ -51,7 +52,7 @@ const HEAD_END: usize = 16;
 /// Sizes, a range or a landing that do not fit the arena.
 const INVALID: Errno = Errno::new(EINVAL as u16).expect("an error number");
 
-/// The code that an arena begins with, and what its faults do.
+/// The code that an arena begins with, and the landing of its faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Stubs<'s> {
     /// Code that runs wherever it is, less than 4,080 bytes.
@@ -107,7 +108,7 @@ impl<'a> Arena<'a> {
         let arena = Self { fixups, dso, len, granule };
         // From here on an error drops the arena.
         arena.lay_out(stubs)?;
-        // SAFETY: the caller's contract; what stays as it is is invariant 1.
+        // SAFETY: the caller's contract; invariant 1 says which bytes stay.
         unsafe { fixups.enroll(&dso) }?;
         arena.set(0..len, 0);
         Ok(arena)
@@ -163,7 +164,7 @@ impl<'a> Arena<'a> {
     ///
     /// # Safety
     ///
-    /// What was there before is gone.
+    /// The memory that was there before is lost.
     pub unsafe fn commit(&self, range: Range<usize>, protection: u64) -> Result<(), Errno> {
         self.uncover(range.clone())?;
         // SAFETY: the caller's contract.
@@ -176,7 +177,7 @@ impl<'a> Arena<'a> {
     ///
     /// # Safety
     ///
-    /// What was there before is gone.
+    /// The memory that was there before is lost.
     pub unsafe fn decommit(&self, range: Range<usize>) -> Result<(), Errno> {
         self.uncover(range.clone())?;
         // SAFETY: the caller's contract.
@@ -217,8 +218,8 @@ impl<'a> Arena<'a> {
             // SAFETY: an entry of the table, which is mapped as long as the arena is; others only
             // load it.
             let len = unsafe { AtomicU32::from_ptr(len) };
-            // Release: what was mapped and marked comes first. Pairs with the loads of the kernel
-            // and of the image, which x86 keeps in order.
+            // Release: the mapping and the marks come first. Pairs with the loads of the kernel and
+            // of the image, which x86 keeps in order.
             len.store(covered, Ordering::Release);
         }
     }
@@ -227,7 +228,7 @@ impl<'a> Arena<'a> {
     ///
     /// # Safety
     ///
-    /// What was there before is gone.
+    /// The memory that was there before is lost.
     unsafe fn map(&self, range: Range<usize>, protection: u64, flags: u64) -> Result<(), Errno> {
         let (start, len) = ((self.address() + range.start) as u64, range.len() as u64);
         let flags = MAP_PRIVATE_ANONYMOUS | MAP_FIXED | flags;

@@ -1,4 +1,4 @@
-//! Marks: how the kernel knows a text that was registered from one that took its place.
+//! Marks: how the kernel tells a text that was registered from one that took its place.
 
 #![expect(unsafe_code, reason = "has a handler stand in for the kernel")]
 
@@ -43,7 +43,7 @@ impl Fixups<'_> {
     /// As for [`register`](Self::register).
     pub(super) unsafe fn stand_in(&self, area: u64, dso: &Dso) -> Result<(), Errno> {
         let pages = self.handler(|| Ok(area))?;
-        if pages.lead() == area {
+        if pages.consulted_area() == area {
             return Ok(());
         }
         // A handler of another library, which could not ask the kernel for this area.

@@ -1,4 +1,4 @@
-//! The signal mask: what a handler depends on that stands in for the kernel.
+//! The signal mask, on which a handler depends that stands in for the kernel.
 //!
 //! The probes do not do this by themselves. They have no image to call, and two system calls are a
 //! hundred times what a load costs; a walk over a stack needs them once.

@@ -1,21 +1,21 @@
-//! Exception fixups: if an instruction of this range raises an exception, go on there.
+//! Exception fixups: if an instruction of this range raises an exception, continue there.
 //!
 //! A DSO has a table of them, made by [`fixup!`](crate::fixup!) in its assembly, and registers it
-//! in the process's *area* ([`Fixups::register_own`]). All libraries of a process share one area.
-//! On a kernel with the patch, the kernel consults it before it raises a signal. On other kernels a
-//! handler of SIGSEGV, SIGBUS, SIGILL and SIGFPE does; it passes what is nobody's on to the handler
+//! in the process's *area* ([`Fixups::register_own`]). All libraries of a process share one area. A
+//! kernel with the series consults it before it raises a signal. On other kernels a handler of
+//! SIGSEGV, SIGBUS, SIGILL and SIGFPE does; it passes a signal without a fixup on to the handler
 //! that was there before.
 //!
 //! # How libraries that do not know each other share
 //!
 //! A patched kernel is asked for the area that is attached. Elsewhere the handler is the meeting
-//! point: whoever comes looks at the handler of SIGSEGV that is there, and if it is one of ours,
-//! its page leads to the area. This needs no lock, no name and no address that somebody might take:
-//! `sigaction` hands out the old handler as it puts the new one in place, so of two that come at
-//! once the later one finds the earlier, and shares. Where a foreign handler hides ours, there are
-//! two areas and two handlers, and each fault meets both: the chain is walked. A symbol that the
-//! loader makes unique (`STB_GNU_UNIQUE`) was not chosen, since it keeps a library from being
-//! unloaded; nor a well-known address or file, which others could take.
+//! point: a library that joins looks at the handler of SIGSEGV that is there, and if it is the
+//! client's, its page leads to the area. This needs no lock, no name and no address that another
+//! library might take: `sigaction` hands out the old handler as it puts the new one in place, so of
+//! two that come at once the later one finds the earlier, and shares. Where a foreign handler hides
+//! the client's, the process has two areas and two handlers, and each fault meets both: the chain
+//! is walked. A symbol that the loader makes unique (`STB_GNU_UNIQUE`) was not chosen, since it
+//! keeps a library from being unloaded; nor a well-known address or file, which others could take.
 //!
 //! # Signals that are blocked
 //!
@@ -25,23 +25,22 @@
 //!
 //! # Filters
 //!
-//! A seccomp filter that allows a list of calls refuses those that have no number, and what it
-//! answers is its own. Where one is in force before anybody joins, the kernel is as good as one
-//! without the patch: handlers do the work. Where it comes later, the kernel goes on with what it
-//! has; but it cannot be told of new texts. These are registered in the same area, and a handler
-//! stands in for the kernel when it meets them. A registry that has to move after that leaves the
-//! kernel behind in the old area: what is unregistered then lands there until its text is unmapped.
+//! A seccomp filter that allows a list of calls refuses private calls, with an answer of its own.
+//! Where one is in force before any library joins, the kernel counts as one without the series:
+//! handlers do the work. Where it comes later, the kernel keeps what it has; but it cannot be told
+//! of new texts. These are registered in the same area, and a handler stands in for the kernel when
+//! it meets them. A registry that has to move after that leaves the kernel behind in the old area:
+//! a text that is unregistered then still lands there until it is unmapped.
 //!
-//! A filter that kills cannot be felt for, so nothing here tries to. Under one, whoever joined
-//! before keeps what is registered, and may unregister it as long as the registry has not moved;
-//! nobody may join or register.
+//! A filter that kills on unknown numbers cannot be probed safely, so this crate does not try.
+//! Under one, a library that joined before keeps its registrations, and may unregister them as long
+//! as the registry has not moved; no library may join or register.
 //!
 //! # Invariants
 //!
-//! 1. An area, and the pages of a handler, are never unmapped: others may have found them.
-//! 2. The handler's pages are written by their maker until the handler is installed; from then on
-//!    by the handler, and by a compare-and-exchange of the area when the registry moves.
-//! 3. A registration that succeeded is one whose faults land: the kernel has marked the text, or a
+//! 1. An area is never unmapped once it is attached or a handler consults it: other libraries may
+//!    have found it.
+//! 2. A registration that succeeded is one whose faults land: the kernel has marked the text, or a
 //!    handler is there. Where the kernel was asked and could not mark it, it fails with the
 //!    kernel's error.
 
@@ -49,7 +48,6 @@ mod arena;
 mod mark;
 mod mask;
 mod own;
-mod pages;
 mod process;
 mod registration;
 mod table;

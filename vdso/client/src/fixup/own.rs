@@ -1,4 +1,5 @@
-//! What the running DSO knows of itself: its executable segments, and the table that the linker put together.
+//! The running DSO's facts about itself: its executable segments, and the table that the linker put
+//! together.
 //!
 //! Each executable segment that has fixups is a text. Where a fixup leads from one segment to another, all of them and what
 //! is between them are one text, since a text holds its landings.
@@ -119,7 +120,7 @@ pub(super) fn sort(vdso: &Vdso) -> Result<(), Errno> {
     // SAFETY: so many entries have room there, zeros are entries, and this is the only reference.
     let copy = unsafe { slice::from_raw_parts_mut(first, table.len()) };
     for (place, entry) in (0..).zip(table) {
-        // An entry that was put before this one moves up, and what is relative to it with it.
+        // An entry that was put before this one moves up, so its relative fields are adjusted.
         let to = copy[..place].partition_point(|before| start(before) <= start(entry));
         copy.copy_within(to..place, to + 1);
         for moved in &mut copy[to + 1..=place] {

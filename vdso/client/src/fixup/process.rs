@@ -4,8 +4,8 @@
 
 use super::mark::is_kernels;
 use super::own;
-use super::pages::Pages;
 use super::registration::Registration;
+use crate::signal::Pages;
 use crate::{Errno, Vdso};
 use core::mem::{offset_of, transmute};
 use liblinux_abi::image::fixup;
@@ -16,7 +16,7 @@ use liblinux_abi::kernel::errno;
 /// Bytes of the first area of a process: room for 127 DSOs.
 const FIRST_SIZE: u64 = 4 * PAGE_SIZE as u64;
 
-/// Nobody knows of areas.
+/// Neither the kernel nor a handler knows of areas.
 const UNKNOWN: Errno = Errno::new(errno::ENOSYS as u16).expect("an error number");
 
 /// No area is large enough.
@@ -34,7 +34,8 @@ pub(super) struct Place {
     pub(super) is_consulted: bool,
 }
 
-/// The exception fixups of this process: the area that its DSOs share, and who consults it.
+/// The exception fixups of this process: the area that its DSOs share, and whether the kernel or a
+/// handler consults it.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixups<'a> {
     vdso: &'a Vdso,
@@ -51,9 +52,9 @@ impl<'a> Fixups<'a> {
     /// call, signal handlers are installed. Fails with [`Errno::NO_ENTRY`] on an image without
     /// fixups.
     ///
-    /// These calls have no numbers that a seccomp filter could allow. One that kills for unknown
+    /// These are private calls, which no seccomp filter can allow. A filter that kills on unknown
     /// numbers, or strict mode, kills here and in [`register`](Self::register): join and register
-    /// before. What is registered stays so.
+    /// before. Earlier registrations stay in effect.
     pub fn of_process(vdso: &'a Vdso) -> Result<Self, Errno> {
         let unjoined = Self { vdso, joined: 0, pages: None };
         match unjoined.query() {
@@ -64,7 +65,8 @@ impl<'a> Fixups<'a> {
                     Ok(_) => return Ok(Self { joined: area, ..unjoined }),
                     Err(error) => {
                         unjoined.discard(area, FIRST_SIZE);
-                        // Somebody else's is attached by now. Anything else: no kernel for this.
+                        // Another thread has attached an area. Anything else: the kernel has no
+                        // such call.
                         if error.number() == errno::EBUSY as u16
                             && let Ok(attached) = unjoined.query()
                         {
@@ -77,7 +79,7 @@ impl<'a> Fixups<'a> {
             Err(_) => {}
         }
         let pages = unjoined.handler(|| unjoined.make(FIRST_SIZE))?;
-        Ok(Self { joined: pages.lead(), pages: Some(pages), ..unjoined })
+        Ok(Self { joined: pages.consulted_area(), pages: Some(pages), ..unjoined })
     }
 
     /// Whether the kernel consulted the area when this joined; otherwise a signal handler does.
@@ -95,12 +97,12 @@ impl<'a> Fixups<'a> {
             Some(pages) => Some(pages),
             None => match self.query() {
                 Ok(attached) => return Place { area: attached.area, pages: None, is_consulted: true },
-                // A filter refuses the call since this joined. Somebody's handler may stand in
-                // already.
+                // A filter refuses the call since this joined. A handler of another library may
+                // stand in already.
                 Err(_) => Pages::installed(self.vdso).ok().flatten(),
             },
         };
-        Place { area: pages.map_or(self.joined, Pages::lead), pages, is_consulted: false }
+        Place { area: pages.map_or(self.joined, Pages::consulted_area), pages, is_consulted: false }
     }
 
     /// Registers a text and its table, until what is returned is dropped. A full registry moves to
@@ -115,14 +117,14 @@ impl<'a> Fixups<'a> {
     ///
     /// Faults of a text that the kernel did not mark, because a filter has come that refuses this,
     /// meet a signal handler, which is installed for it. Where a filter refuses that as well, this
-    /// fails with what it says.
+    /// fails with the filter's error.
     ///
     /// # Safety
     ///
-    /// The landings of the table must be where the program can go on after the exceptions of their
-    /// ranges. The table must stay as it is, and the text must not be unmapped or written to, until
-    /// the registration ends. (Text between the first and the last 16 bytes may be written to and
-    /// protected otherwise, as long as its landings stay what they are.)
+    /// The landings of the table must be where the program can continue after the exceptions of
+    /// their ranges. The table must stay as it is, and the text must not be unmapped or written to,
+    /// until the registration ends. (Text between the first and the last 16 bytes may be written to
+    /// and protected otherwise, as long as its landings stay what they are.)
     pub unsafe fn register(self, dso: &Dso) -> Result<Registration<'a>, Errno> {
         // SAFETY: the caller's contract.
         unsafe { self.enroll(dso) }?;
@@ -170,9 +172,9 @@ impl<'a> Fixups<'a> {
         }
         let area = area()?;
         let (pages, earlier) = Pages::install(self.vdso, area)?;
-        // Both handlers stay, and both lead to the area of whoever came first.
+        // Both handlers stay, and both consult the area of the one that came first.
         if let Some(earlier) = earlier {
-            pages.follow(area, earlier.lead());
+            pages.consult(area, earlier.consulted_area());
         }
         Ok(pages)
     }
@@ -213,7 +215,7 @@ impl<'a> Fixups<'a> {
         Ok(registration)
     }
 
-    /// What a fault of the instruction at an address would find.
+    /// The fixup that a fault of the instruction at an address would find.
     pub fn lookup(&self, ip: u64) -> Result<Option<Hit>, Errno> {
         let mut hit = Hit::default();
         let out = (&raw mut hit).expose_provenance() as u64;
@@ -224,8 +226,8 @@ impl<'a> Fixups<'a> {
         }
     }
 
-    /// Moves the registry to a larger area, whose address this returns. Whoever moved it first
-    /// wins: from then on the old area leads there.
+    /// Moves the registry to a larger area, whose address this returns. The first to move it wins:
+    /// from then on the old area leads there.
     fn grow(&self, place: &Place) -> Result<u64, Errno> {
         let old = place.area;
         let field = old as usize + offset_of!(fixup::Area, capacity);
@@ -238,13 +240,13 @@ impl<'a> Fixups<'a> {
             match self.call("__vdso_fixup_grow", [old, new, size]) {
                 Ok(_) => {
                     if let Some(pages) = place.pages {
-                        pages.follow(old, new);
+                        pages.consult(old, new);
                     }
                     return Ok(new);
                 }
                 Err(error) => {
                     self.discard(new, size);
-                    // The registry may be in an area by now that is larger than ours.
+                    // The registry may be in an area by now that is larger than the new one.
                     if error.number() != errno::EINVAL as u16 {
                         return Err(error);
                     }
@@ -272,7 +274,7 @@ impl<'a> Fixups<'a> {
         Ok(area)
     }
 
-    /// Unmaps an area that nobody has found.
+    /// Unmaps an area that no other thread has found.
     fn discard(&self, area: u64, size: u64) {
         // SAFETY: made a moment ago, and not published.
         let _ = unsafe { self.vdso.munmap(area, size as usize) };

@@ -28,17 +28,17 @@ impl<'a> Registration<'a> {
         self.dso.text_start
     }
 
-    /// What was registered.
+    /// The text and its table.
     pub fn dso(&self) -> &Dso {
         &self.dso
     }
 
     /// Marks part of the text anew, by its addresses: for a text in which a mapping was made on top
-    /// of another (`MAP_FIXED`, `MREMAP_FIXED`). The kernel takes such text for a stranger's until
-    /// it is marked.
+    /// of another (`MAP_FIXED`, `MREMAP_FIXED`). The kernel takes such text for other text until it
+    /// is marked.
     ///
-    /// Where a handler does the work there are no marks, and this succeeds at once: a program that
-    /// forgets the call works there and fails on a kernel with the series. An
+    /// Where a handler does the work, texts have no marks, and this succeeds at once: a program
+    /// that forgets the call works there and fails on a kernel with the series. An
     /// [`Arena`](super::Arena) fails on both. `EINVAL` if the range leaves the text; else as
     /// [`Fixups::register`].
     pub fn mark(&self, range: Range<u64>) -> Result<(), Errno> {

@@ -71,7 +71,7 @@ impl<'t> Table<'t> {
         Ok(())
     }
 
-    /// What to register.
+    /// The text and its table, to be registered.
     pub fn dso(&self) -> Result<Dso, Unsound> {
         let Range { start, end } = self.text;
         if start == 0 || start >= end || end > USER_END || end - start > u64::from(u32::MAX) {
@@ -88,7 +88,7 @@ impl<'t> Table<'t> {
 }
 
 /// A line of `asm!`, `naked_asm!` or `global_asm!`: if an instruction from one label to another
-/// faults, go on at a third.
+/// faults, continue at a third.
 ///
 /// At the landing, `rdi` is the number of the exception, `rdx` the address of a page fault (or 0),
 /// and `rcx` the address of the instruction. The lower half of `rsi` is the error code, the upper
@@ -98,24 +98,12 @@ impl<'t> Table<'t> {
 ///
 /// ```no_run
 /// # #[cfg(target_arch = "x86_64")]
-/// fn divide(dividend: u32, divisor: u32) -> Option<u32> {
-///     let (quotient, trapped): (u32, u32);
-///     // SAFETY: a division; if it traps, the fixup goes on behind it.
-///     unsafe {
-///         core::arch::asm!(
-///             "mov {trapped:e}, 1",
-///             "2: div {divisor:e}",
-///             "3: xor {trapped:e}, {trapped:e}",
-///             "4:",
-///             liblinux::fixup!(plain "2b" .. "3b" => "4b"),
-///             divisor = in(reg) divisor,
-///             trapped = out(reg) trapped,
-///             inout("eax") dividend => quotient,
-///             inout("edx") 0 => _,
-///         );
-///     }
-///     (trapped == 0).then_some(quotient)
-/// }
+/// fn divide(dividend: u32, divisor: u32) -> Option<u32> { let (quotient, trapped): (u32, u32); //
+/// SAFETY: a division; if it traps, execution continues behind it. unsafe { core::arch::asm!( "mov
+/// {trapped:e}, 1", "2: div {divisor:e}", "3: xor {trapped:e}, {trapped:e}", "4:",
+/// liblinux::fixup!(plain "2b" .. "3b" => "4b"), divisor = in(reg) divisor, trapped = out(reg)
+/// trapped, inout("eax") dividend => quotient, inout("edx") 0 => _, ); } (trapped ==
+/// 0).then_some(quotient) }
 /// ```
 #[macro_export]
 macro_rules! fixup {

@@ -117,9 +117,11 @@ fn a_text_that_is_registered_as_a_whole_depends_on_the_kernel() {
         assert_eq!(
             call(start + PAGE),
             start + PAGE,
-            "there is no mark here that the mapping could take away"
+            "this kernel has no mark that the mapping could take away"
         );
-        registration.mark((start + PAGE) as u64..(start + 2 * PAGE) as u64).expect("there are no marks");
+        registration
+            .mark((start + PAGE) as u64..(start + 2 * PAGE) as u64)
+            .expect("this kernel has no marks");
         assert_eq!(run(start + PAGE), start + PAGE);
     });
 }

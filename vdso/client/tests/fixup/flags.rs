@@ -1,4 +1,5 @@
-//! Every flag of a handler that was there before: what it sees under the client's handler, against what it sees alone.
+//! Every flag of a handler that was there before: the facts that it sees under the client's
+//! handler, against those that it sees alone.
 //!
 //! The kernel is the oracle: each case runs without the client first, in the same process.
 
@@ -14,7 +15,7 @@ use std::mem::zeroed;
 use std::ptr::{null, null_mut, with_exposed_provenance_mut};
 use std::sync::Mutex;
 
-/// What a handler sees.
+/// The facts that a handler sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     signal: c_int,
@@ -55,7 +56,7 @@ fn stack() -> (c_int, usize) {
     (stack.ss_flags, stack.ss_size)
 }
 
-/// The handler: what the processor has when it is entered, as arguments.
+/// The handler, with the state of the processor at its entry as arguments.
 #[unsafe(naked)]
 pub(crate) extern "C" fn handler(signal: c_int, info: *mut siginfo_t, context: *mut ucontext_t) {
     naked_asm!("mov rcx, rsp", "mov r8, rax", "push rax", "call {}", "pop rcx", "ret", sym record)
@@ -65,7 +66,7 @@ extern "C" fn record(signal: c_int, info: *const siginfo_t, context: *mut uconte
     let errno = Errno::last_raw();
     // SAFETY: the kernel's information, 128 bytes.
     let information = unsafe { info.cast::<[u64; 4]>().read() };
-    // SAFETY: the kernel's context, which nobody else has.
+    // SAFETY: the kernel's context, which no other code has.
     let context = unsafe { &mut *context };
     let state = context.uc_mcontext.fpregs.addr();
     // SAFETY: the state has 512 bytes, and more where the word at 464 says so.
@@ -169,7 +170,7 @@ extern "C" fn send(signal: usize, _: usize) {
     assert_eq!(unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) }, 0);
 }
 
-/// What raises a signal: a function, its argument, the signal.
+/// A way to raise a signal: a function, its argument, the signal.
 pub(crate) type Cause = (extern "C" fn(usize, usize), usize, c_int);
 
 /// A fault of each signal that exceptions become, and each of them sent.
@@ -206,7 +207,7 @@ pub(crate) fn install(signal: c_int, flags: c_int, mask: &[c_int]) {
     assert_eq!(unsafe { libc::sigaction(signal, &raw const action, null_mut()) }, 0);
 }
 
-/// Raises a signal, and says what the handler saw; and what is left behind it.
+/// Raises a signal, and says what the handler saw; and the state behind it.
 pub(crate) fn observe((function, argument, _): Cause, top: Option<usize>) -> (Seen, u64, (c_int, usize)) {
     SEEN.lock().expect("not poisoned").clear();
     Errno::set_raw(77);
@@ -222,7 +223,7 @@ pub(crate) fn observe((function, argument, _): Cause, top: Option<usize>) -> (Se
 const STACK_SIZE: usize = 32 * PAGE;
 const SS_AUTODISARM: c_int = 1 << 31;
 
-/// What kind of alternate stack there is, and whether the interrupted code runs on it.
+/// The kind of alternate stack, and whether the interrupted code runs on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stack {
     flags: c_int,

@@ -1,4 +1,4 @@
-//! The handler, beside others: those that were there before it, and who sends signals.
+//! The handler, beside others: those that were there before it, and senders of signals.
 
 #![expect(unsafe_code, reason = "faults, and installs signal handlers")]
 
@@ -9,7 +9,8 @@ use nix::unistd::getpid;
 use std::arch::naked_asm;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// What the predecessor saw: the signal, the fault's address, the interrupted instruction, and its own signal mask.
+/// The facts that the predecessor saw: the signal, the fault's address, the interrupted
+/// instruction, and its own signal mask.
 static SEEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
 /// A handler that was there before: notes what it is given, and steps over the instruction.
@@ -58,7 +59,7 @@ fn the_handler_before_gets_what_is_nobodys_as_if_we_were_not_there() {
         fault();
         let behind: Vec<u64> = SEEN.iter().map(|word| word.swap(0, SeqCst)).collect();
         assert_eq!(alone, behind);
-        // And what is ours does not reach it.
+        // And a fault that an entry covers does not reach it.
         assert!(probe::read::<u8>(8 as *const u8).is_err());
         assert_eq!(SEEN[0].load(SeqCst), 0);
         // It is asked again, not once.
@@ -91,7 +92,7 @@ fn without_a_handler_before_a_fault_kills_as_ever() {
             fault();
         });
     }
-    // Faults that are ours go on being ours until then.
+    // The client's faults stay the client's until then.
     passes(|| {
         install(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
         let _registration = register();

@@ -10,7 +10,8 @@ use std::arch::asm;
 /// Divides; the number of the exception if that trapped.
 pub(crate) fn divide(dividend: u64, divisor: u64) -> Result<u64, u64> {
     let (quotient, trap): (u64, u64);
-    // SAFETY: a division; if it traps, the fixup goes on behind it with four registers changed, all of them outputs.
+    // SAFETY: a division; if it traps, execution continues behind it with four registers changed,
+    // all of them outputs.
     unsafe {
         asm!(
             "2: div {divisor}",
@@ -31,7 +32,7 @@ pub(crate) fn divide(dividend: u64, divisor: u64) -> Result<u64, u64> {
 /// Executes an undefined instruction; whether the landing was reached with all registers as they were.
 pub(crate) fn undefined() -> bool {
     let (moved, after): (u64, u64);
-    // SAFETY: the instruction traps, and the fixup goes on behind it with no register changed.
+    // SAFETY: the instruction traps, and execution continues behind it with no register changed.
     unsafe {
         asm!(
             "mov {moved}, rsp",

@@ -140,8 +140,8 @@ fn a_bad_pointer_for_the_image_needs_the_guard_too() {
         let _open = unblocks.then(|| fixups.unblock().expect("an unblocked thread"));
         let text = register as *const () as u64;
         let dso = Dso { text_start: text, text_len: 16, table: 16, count: 1 };
-        // SAFETY: there is no table.
-        let error = unsafe { fixups.register(&dso) }.expect_err("there is no table");
+        // SAFETY: the address has no table.
+        let error = unsafe { fixups.register(&dso) }.expect_err("the address has no table");
         assert_eq!(error.name(), Some("EFAULT"));
     };
     passes(|| bad(true));

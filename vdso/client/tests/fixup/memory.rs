@@ -42,10 +42,10 @@ fn probes_report_every_kind_of_bad_address() {
         let fault = probe::read::<u64>((1_usize << 62) as *const u64).expect_err("not canonical");
         assert_eq!((fault.trap, fault.address, fault.signal()), (13, 0, segv));
         assert_eq!(probe::read::<u16>(read_only.cast()), Ok(0));
-        // SAFETY: nobody uses these pages.
+        // SAFETY: no code uses these pages.
         let fault = unsafe { probe::write(read_only.cast(), 7_u16) }.expect_err("read-only");
         assert_eq!((fault.trap, fault.address, fault.error_code & 3), (14, read_only.addr() as u64, 3));
-        // SAFETY: ours.
+        // SAFETY: memory of this test.
         assert_eq!(unsafe { probe::write(&raw mut *Box::new(1_u128), 2) }, Ok(()));
     });
 }
@@ -56,10 +56,10 @@ fn a_copy_stops_where_the_memory_ends() {
         let _registration = register();
         let two = pages(2, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
         let second = two.wrapping_add(PAGE);
-        // SAFETY: nobody uses it.
+        // SAFETY: no code uses it.
         unsafe { munmap(NonNull::new(second.cast()).expect("not null"), PAGE) }.expect("unmapped");
         let source = [5_u8; 64];
-        // SAFETY: the part that is there is ours.
+        // SAFETY: the part that is mapped is this test's.
         let fault =
             unsafe { probe::copy(second.wrapping_sub(10), source.as_ptr(), 64) }.expect_err("the end");
         assert_eq!((fault.address, fault.error_code & 2), (second.addr() as u64, 2));
@@ -68,7 +68,7 @@ fn a_copy_stops_where_the_memory_ends() {
             Ok([0, 0, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5])
         );
         let mut target = [0_u8; 64];
-        // SAFETY: ours.
+        // SAFETY: memory of this test.
         let fault =
             unsafe { probe::copy(target.as_mut_ptr(), second.wrapping_sub(10), 64) }.expect_err("the end");
         assert_eq!((fault.address, target[9], target[10]), (second.addr() as u64, 5, 0));

@@ -1,4 +1,5 @@
-//! How a process ends without a stack, and which calls go on behind a signal: under the client's handler, and alone.
+//! How a process ends without a stack, and which calls continue behind a signal: under the client's
+//! handler, and alone.
 
 #![expect(unsafe_code, reason = "faults, and installs signal handlers")]
 

@@ -1,4 +1,4 @@
-//! What is registered: how long it lasts, who shares it, and how it grows.
+//! The registry: how long it lasts, which libraries share it, and how it grows.
 
 #![expect(unsafe_code, reason = "registers texts")]
 
@@ -53,7 +53,7 @@ impl Texts {
             // The entry covers the first 8 bytes and lands behind them. Fields are relative to their own addresses.
             let offset = -(PAGE as i32 / 2);
             let entry = Entry { start: offset, len: 8, landing: offset, flags: 0 };
-            // SAFETY: ours, and aligned.
+            // SAFETY: memory of this test, and aligned.
             unsafe { texts.table(number).write(entry) };
         }
         texts
@@ -97,7 +97,7 @@ fn a_mark_is_of_part_of_its_text() {
         // SAFETY: nothing is executed there.
         let registration = unsafe { fixups.register(&dso) }.unwrap();
         let (start, end) = (dso.text().start, dso.text().end);
-        // There are no marks on this kernel.
+        // This kernel has no marks.
         for range in [start..end, start..start + 1, end - 1..end] {
             assert_eq!(registration.mark(range), Ok(()));
         }
@@ -127,7 +127,7 @@ fn a_full_registry_grows() {
             assert_eq!(fixups.lookup(text + 8), Ok(None));
         }
         assert!(probe::read::<u8>(8 as *const u8).is_err(), "the handler follows");
-        // Whoever comes now finds the new area.
+        // A library that joins now finds the new area.
         assert_eq!(Fixups::of_process(&VDSO).unwrap().area(), fixups.area());
     });
 }

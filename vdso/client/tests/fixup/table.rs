@@ -11,7 +11,7 @@ use std::slice;
 /// Bytes of the text.
 const LEN: u64 = 6;
 
-/// What is tried: a range, a landing and flags, by their distance from the text.
+/// The entries that are tried: a range, a landing and flags, by their distance from the text.
 type Wish = (Range<u64>, u64, u32);
 
 /// The entry for a wish, unchecked.

@@ -1,4 +1,4 @@
-//! C and C++ programs over the headers: whether they compile, and what they print.
+//! C and C++ programs over the headers: whether they compile, and their output.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(crate) fn check(compiler: &str, flags: &[&str], program: &str) -> Result<(),
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
-/// Compiles, links and runs a program with its arguments; what it prints.
+/// Compiles, links and runs a program with its arguments, and returns its output.
 #[track_caller]
 pub(crate) fn print(compiler: &str, flags: &[&str], program: &str, arguments: &[&str]) -> String {
     let file = tempfile::Builder::new().tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");

@@ -103,7 +103,7 @@ const OTHER_ARGUMENTS: &[&str] = &[
     "waitid",
 ];
 
-/// Calls that have addresses as numbers, as the kernel does: what they return is one.
+/// Calls that have addresses as numbers, as the kernel does: their results are such numbers.
 const NUMBERS: &[&str] = &[
     "brk",
     "madvise",

@@ -39,7 +39,7 @@ fn every_header_refuses_other_targets_in_one_line() {
         // And on its own it is whole.
         check("gcc", &["-x", "c"], &program).unwrap_or_else(|why| panic!("{header}: {why}"));
     }
-    // The compiler does compile, and what it makes runs.
+    // The compiler does compile, and its output runs.
     assert_eq!(
         print("gcc", &["-x", "c"], "#include <stdio.h>\nint main(void) { puts(\"x\"); }\n", &[]),
         "x\n"

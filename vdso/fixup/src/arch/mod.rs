@@ -1,4 +1,4 @@
-//! What depends on the processor, a folder for each architecture.
+//! Code that depends on the processor, a folder for each architecture.
 
 mod x86_64;
 

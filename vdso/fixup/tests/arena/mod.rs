@@ -4,8 +4,8 @@
 //!
 //! 1. A step is one access, made as a whole: between two steps a [`Hook`] decides what happens. Threads of a scheduler
 //!    switch there and nowhere else, so no access needs to be atomic for the processor.
-//! 2. Order is sequential. That is what x86-64 gives this algorithm: it publishes by locked instructions alone, and plain
-//!    stores are made only to an area that nobody knows.
+//! 2. Order is sequential. That is what x86-64 gives this algorithm: it publishes by locked
+//!    instructions alone, and plain stores are made only to an area that no other thread knows.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
@@ -37,16 +37,16 @@ pub(crate) fn pages(start: u64, len: u64) -> RangeInclusive<u64> {
     start / PAGE..=(start + len - 1) / PAGE
 }
 
-/// The memory, and what the kernel knows.
+/// The memory, and the kernel's facts.
 #[derive(Debug)]
 pub(crate) struct Arena {
     words: Vec<AtomicU64>,
     attached: AtomicU64,
     /// The pages that are marked, by their numbers.
     marks: Mutex<BTreeSet<u64>>,
-    /// What the kernel says if it is to mark a text.
+    /// The kernel's answer to a request to mark a text.
     unmarkable: Mutex<Option<Error>>,
-    /// What a filter says in the kernel's place.
+    /// A filter's answer in the kernel's place.
     refusal: Mutex<Option<Error>>,
     /// How many bytes are taken, from the start.
     taken: AtomicU64,
@@ -65,7 +65,7 @@ impl Arena {
         })
     }
 
-    /// What a child of this process has.
+    /// The memory of a child of this process.
     pub(crate) fn fork(&self) -> Arc<Self> {
         let copy = |word: &AtomicU64| AtomicU64::new(word.load(Relaxed));
         let words = self.words.iter().map(copy).collect();
@@ -76,7 +76,7 @@ impl Arena {
         Arc::new(Self { words, attached, marks, unmarkable, refusal, taken })
     }
 
-    /// Memory that nobody has, aligned for an area.
+    /// New memory, aligned for an area.
     pub(crate) fn take(&self, len: u64) -> u64 {
         let at = self.taken.fetch_add(len.next_multiple_of(64), Relaxed);
         assert!(at + len <= 8 * self.words.len() as u64, "the arena is full");
@@ -86,7 +86,7 @@ impl Arena {
     pub(crate) fn word(&self, address: u64) -> Result<&AtomicU64, Fault> {
         let offset = address.wrapping_sub(BASE);
         let word = usize::try_from(offset / 8).ok().and_then(|index| self.words.get(index));
-        word.filter(|_| offset.is_multiple_of(8)).ok_or(Fault)
+        word.filter(|_| offset % 8 == 0).ok_or(Fault)
     }
 
     pub(crate) fn set(&self, address: u64, value: u64) {
@@ -103,7 +103,8 @@ impl Arena {
         self.marks.lock().expect("never poisoned").clone()
     }
 
-    /// Maps anew the pages that have a byte of these: what is in them stays, and their marks are lost.
+    /// Maps anew the pages that have a byte of these: their content stays, and their marks are
+    /// lost.
     pub(crate) fn map_anew(&self, start: u64, len: u64) {
         self.marks.lock().expect("never poisoned").retain(|page| !pages(start, len).contains(page));
     }
@@ -113,7 +114,7 @@ impl Arena {
         *self.unmarkable.lock().expect("never poisoned") = Some(error);
     }
 
-    /// What is left of the process when only its memory is restored.
+    /// The process when only its memory is restored.
     pub(crate) fn forget(&self) {
         self.attached.store(0, Relaxed);
         self.marks.lock().expect("never poisoned").clear();
@@ -207,7 +208,7 @@ impl Arena {
     }
 }
 
-/// What happens before each step of a thread; a fault means that it makes no further step.
+/// The action before each step of a thread; a fault means that it makes no further step.
 pub(crate) trait Hook {
     fn step(&self) -> Result<(), Fault>;
     fn pause(&self) {}
@@ -223,7 +224,7 @@ impl Hook for Free {
     }
 }
 
-/// A thread: the memory, and what happens at its steps.
+/// A thread: the memory, and the action at its steps.
 #[derive(Debug)]
 pub(crate) struct Thread<H> {
     arena: Arc<Arena>,
@@ -247,7 +248,7 @@ impl<H: Hook> Memory for Thread<H> {
     }
 
     fn load_half(&self, address: u64) -> Result<u32, Fault> {
-        if !address.is_multiple_of(4) {
+        if address % 4 != 0 {
             return Err(Fault);
         }
         let word = self.at(address & !7)?.load(Relaxed);
@@ -264,7 +265,7 @@ impl<H: Hook> Memory for Thread<H> {
     }
 
     fn exchange_cell(&self, address: u64, old: Stamped, new: Stamped) -> Result<bool, Fault> {
-        if !address.is_multiple_of(16) {
+        if address % 16 != 0 {
             return Err(Fault);
         }
         let value = self.at(address)?;
@@ -310,7 +311,7 @@ impl<H: Hook> Kernel for Thread<H> {
         let is_successor =
             || word(old + 72) == word(old + 8) + 1 && word(old + 64) == area | MOVE << KIND_SHIFT;
         if area != 0 {
-            if !area.is_multiple_of(64) || size < 128 || word(area) != MAGIC {
+            if area % 64 != 0 || size < 128 || word(area) != MAGIC {
                 return -EINVAL;
             }
             if old != 0 && old != area && !is_successor() {

@@ -1,4 +1,4 @@
-//! What depends on the processor, a folder for each architecture, behind one contract.
+//! Code that depends on the processor, a folder for each architecture, behind one contract.
 //!
 //! The rest of the image asks for these names and no others. An architecture gives all of them:
 //!
@@ -8,10 +8,10 @@
 //! | [`COUNTER_MODE`], [`counter_since_update`] | the counter of the fast path, and its clock mode |
 //! | [`counter_of_mode`] | every counter that user space can read, by its clock mode |
 //! | [`fallback`] | the standard functions' system calls, by a jump to their slots |
-//! | [`user`] | loads and stores of the caller's memory that a fault ends with an error |
+//! | [`user`] | loads and stores of the caller's memory; after a fault they return an error |
 //! | [`memory`] | the same as the registry of fixups asks for them, and the private calls |
 //! | [`chacha`] | ChaCha20 blocks, without a trace on the stack |
-//! | [`code_segment`], [`own_fixups`] | what dispatch compares an interrupted thread with |
+//! | [`code_segment`], [`own_fixups`] | the facts that dispatch compares an interrupted thread with |
 //!
 //! Entries that are assembly (system calls, `clock_gettime`, `time`, `clock_getres`, `getcpu`, SGX) need no name here:
 //! the linker script and the version script name them.

@@ -6,7 +6,8 @@
 //! # Invariants
 //!
 //! 1. [`ENTRY_SIZE`] and the feature numbers equal the kernel's (a test compares with the kernel tree).
-//! 2. The original instructions are correct on every x86-64 processor, so an image that nobody patched works too.
+//! 2. The original instructions are correct on every x86-64 processor, so an image that was not
+//!    patched works too.
 
 /// Bytes of one `.altinstructions` entry: two 32-bit offsets relative to themselves (original, replacement), 32 bits of
 /// feature and flags, two lengths of one byte each; packed.

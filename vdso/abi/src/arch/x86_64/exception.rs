@@ -7,11 +7,12 @@
 //! Source: `arch/x86/kernel/traps.c` and `arch/x86/mm/fault.c` (the calls of `fixup_vdso_exception`),
 //! `include/uapi/asm-generic/siginfo.h`, `arch/x86/include/asm/trapnr.h`.
 
-/// `SI_KERNEL`: the kernel has nothing to add to the signal; what a general protection fault has.
+/// `SI_KERNEL`: the kernel has nothing to add to the signal; the code of a general protection
+/// fault.
 pub const SI_KERNEL: u32 = 0x80;
 
-/// `SIGILL`, `SIGBUS`, `SIGFPE`, `SIGSEGV` (`include/uapi/asm-generic/signal.h`): what exceptions become. The last one is
-/// that by which the client's handler is found.
+/// `SIGILL`, `SIGBUS`, `SIGFPE`, `SIGSEGV` (`include/uapi/asm-generic/signal.h`): the signals of
+/// exceptions. The last one is that by which the client's handler is found.
 pub const SIGNALS: [u32; 4] = [SIGILL, SIGBUS, SIGFPE, SIGSEGV];
 
 const SIGILL: u32 = 4;

@@ -8,8 +8,8 @@
 
 use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, AtomicU64};
 
-/// `struct pvclock_vcpu_time_info` of `arch/x86/include/asm/pvclock-abi.h`: what `pvclock_page` holds, written by KVM or
-/// Xen for the first processor.
+/// `struct pvclock_vcpu_time_info` of `arch/x86/include/asm/pvclock-abi.h`: the content of
+/// `pvclock_page`, written by KVM or Xen for the first processor.
 #[derive(Debug)]
 #[repr(C)]
 pub struct PvclockPage {
@@ -32,7 +32,8 @@ pub struct PvclockPage {
 /// `PVCLOCK_TSC_STABLE_BIT`: the first processor's data serves every processor.
 pub const PVCLOCK_TSC_STABLE: u8 = 1;
 
-/// `struct ms_hyperv_tsc_page` of `include/asm-generic/hyperv-tlfs.h`: what `hvclock_page` holds.
+/// `struct ms_hyperv_tsc_page` of `include/asm-generic/hyperv-tlfs.h`: the content of
+/// `hvclock_page`.
 #[derive(Debug)]
 #[repr(C)]
 pub struct HypervPage {

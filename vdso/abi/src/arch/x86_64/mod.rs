@@ -1,7 +1,8 @@
-//! Facts of x86-64: signal frames, alternatives, hypervisors' clock pages, the processor number, SGX.
+//! Facts of x86-64: signal frames, the pages of the client's signal handler, alternatives, hypervisors' clock pages, the processor number, SGX.
 
 pub mod alternative;
 pub mod exception;
+pub mod handler;
 pub mod hypervisor;
 pub mod segment;
 pub mod sgx;

@@ -1,4 +1,4 @@
-//! Entering an SGX enclave: what its caller and `__vdso_sgx_enter_enclave` tell each other.
+//! Entering an SGX enclave: the structure that its caller and `__vdso_sgx_enter_enclave` share.
 //!
 //! Source: `arch/x86/include/uapi/asm/sgx.h` and `arch/x86/include/asm/enclu.h` of Linux 6.12.
 //!
@@ -11,7 +11,7 @@ use core::mem::{offset_of, size_of};
 /// `EENTER`: the ENCLU function that enters an enclave.
 pub const EENTER: u32 = 2;
 
-/// `ERESUME`: the ENCLU function that goes on with an enclave that an exception or interrupt had left.
+/// `ERESUME`: the ENCLU function that resumes an enclave that an exception or interrupt had left.
 pub const ERESUME: u32 = 3;
 
 /// `EEXIT`: the ENCLU function by which an enclave returns.

@@ -6,24 +6,44 @@
 //! Source: `struct rt_sigframe` in `arch/x86/include/asm/sigframe.h`, `struct ucontext` in
 //! `include/uapi/asm-generic/ucontext.h`, `struct sigcontext_64` in `arch/x86/include/uapi/asm/sigcontext.h`.
 
-/// The kernel's `struct sigaction`, which is not the libc's of that name.
-///
-/// Source: `include/linux/signal_types.h`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Action {
-    /// `sa_handler`: the address of the handler, or 0 (`SIG_DFL`) or 1 (`SIG_IGN`).
-    pub handler: usize,
-    /// `sa_flags`. A handler needs [`SA_RESTORER`].
-    pub flags: u64,
-    /// `sa_restorer`: where the handler returns to, such as the entry of `rt_sigreturn`.
-    pub restorer: usize,
-    /// `sa_mask`: bit n - 1 is signal n.
-    pub mask: u64,
+use crate::image::structure::structures;
+
+structures! {
+    /// The kernel's `struct sigaction`, which is not the libc's of that name.
+    ///
+    /// Source: `include/linux/signal_types.h`.
+    #[repr(C)]
+    Action as "liblinux_action" {
+        /// `sa_handler`: the address of the handler, or 0 (`SIG_DFL`) or 1 (`SIG_IGN`).
+        handler: usize,
+        /// `sa_flags`. A handler needs `SA_RESTORER`.
+        flags: u64,
+        /// `sa_restorer`: where the handler returns to, such as the entry of `rt_sigreturn`.
+        restorer: usize,
+        /// `sa_mask`: bit n - 1 is signal n.
+        mask: u64,
+    }
 }
 
+/// `SA_SIGINFO`: the handler takes three arguments (`include/uapi/asm-generic/signal-defs.h`, as the flags below are).
+pub const SA_SIGINFO: u64 = 4;
 /// `SA_RESTORER`: the action has a restorer (`asm/signal.h`).
 pub const SA_RESTORER: u64 = 0x0400_0000;
+/// `SA_ONSTACK`: the handler runs on the alternate stack, if the thread has one.
+pub const SA_ONSTACK: u64 = 0x0800_0000;
+/// `SA_RESTART`: calls that the signal interrupts are made again where the kernel can.
+pub const SA_RESTART: u64 = 0x1000_0000;
+/// `SA_NODEFER`: the signal is not blocked while the handler runs.
+pub const SA_NODEFER: u64 = 0x4000_0000;
+/// `SA_RESETHAND`: the first signal makes the action `SIG_DFL`.
+pub const SA_RESETHAND: u64 = 0x8000_0000;
+
+/// Offset of `uc_stack.ss_sp` in `struct ucontext`: the start of the alternate stack.
+pub const STACK_START: usize = 16;
+/// Offset of `uc_stack.ss_flags` in `struct ucontext`, 32 bits.
+pub const STACK_FLAGS: usize = STACK_START + 8;
+/// Offset of `uc_stack.ss_size` in `struct ucontext`.
+pub const STACK_SIZE: usize = STACK_FLAGS + 8;
 
 /// Offset of `uc_mcontext` in `struct ucontext`.
 pub const MCONTEXT: usize = 40;

@@ -1,4 +1,5 @@
-//! The pages that the kernel keeps below the image: a module for each kernel line, because the layout is no ABI.
+//! The pages that the kernel keeps below the image: a module for each kernel line, because the
+//! layout is not an ABI.
 
 pub mod v6_12;
 

@@ -28,7 +28,7 @@ pub struct Timestamp {
     pub nsec: AtomicU64,
 }
 
-/// `struct vdso_data`: what one clocksource needs to be read.
+/// `struct vdso_data`: the data by which one clocksource is read.
 #[derive(Debug)]
 #[repr(C)]
 pub struct ClockData {
@@ -68,7 +68,7 @@ pub struct RandomData {
     pub is_ready: AtomicU8,
 }
 
-/// `vvar_page` and `timens_page`: what the image reads of them.
+/// `vvar_page` and `timens_page`, as far as the image reads them.
 #[derive(Debug)]
 #[repr(C)]
 pub struct DataPage {

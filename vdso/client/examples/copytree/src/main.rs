@@ -7,7 +7,7 @@
 //! # Invariants
 //!
 //! 1. After `Vdso::pin_origin` every system call is a method of the pinned [`Vdso`].
-//! 2. The only bare system calls are those that say why there is no image to call.
+//! 2. The only bare system calls are those that say why the program has found no image.
 
 #![no_std]
 #![no_main]

@@ -23,7 +23,7 @@ impl Output {
         Self { text: [0; 1024], length: 0 }
     }
 
-    /// Writes the message. There is nobody to tell if that fails.
+    /// Writes the message. A failure cannot be reported.
     pub(crate) fn write(&self, vdso: &Vdso, descriptor: i32) {
         // SAFETY: `length` bytes of `text` are filled.
         let _ = unsafe { vdso.write(descriptor, self.text.as_ptr().cast(), self.length) };

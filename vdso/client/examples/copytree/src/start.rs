@@ -1,4 +1,5 @@
-//! What a libc would bring: the entry point, the panic handler, and the functions that compilers call.
+//! The parts that a libc would bring: the entry point, the panic handler, and the functions that
+//! compilers call.
 
 #![expect(unsafe_code, reason = "the entry point is assembly, and compilers call these functions by name")]
 
@@ -28,7 +29,8 @@ extern "C" fn start(stack: *const usize) -> ! {
     die()
 }
 
-/// What the program was called with, its name first: C strings that the kernel put on the initial stack.
+/// The arguments of the program, its name first: C strings that the kernel put on the initial
+/// stack.
 pub(crate) struct Arguments(&'static [*const c_char]);
 
 impl Arguments {
@@ -50,7 +52,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     die()
 }
 
-/// What unwinding would call. Nothing unwinds here, but the compiled `core` names it.
+/// The function that unwinding would call. Nothing unwinds here, but the compiled `core` names it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {
     die()

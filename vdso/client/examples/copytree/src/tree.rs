@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing that exists is overwritten: what is made is made with `O_EXCL`, `mkdirat` or `symlinkat`.
+//! 1. Nothing that exists is overwritten: every file, folder and link is made with `O_EXCL`,
+//!    `mkdirat` or `symlinkat`.
 //! 2. Folders are entered by descriptor, so a tree that others rename in the meantime is not left.
 
 #![expect(unsafe_code, reason = "makes system calls")]
@@ -31,7 +32,7 @@ const STATX_BASIC_STATS: u32 = 0x7ff;
 /// Folders within folders that are followed: each takes 5 KiB of the stack.
 const DEPTH: u32 = 256;
 
-/// What was copied.
+/// The numbers of copied files.
 #[derive(Default)]
 pub(crate) struct Count {
     pub(crate) files: u64,
@@ -82,7 +83,7 @@ struct Open<'a> {
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        // SAFETY: the descriptor is ours alone.
+        // SAFETY: no other code has the descriptor.
         let _ = unsafe { self.vdso.close(self.descriptor) };
     }
 }

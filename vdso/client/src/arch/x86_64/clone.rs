@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! 1. The entry preserves, in the child as in the parent, every register but `rax`, `rcx`, `r10`,
-//!    `r11`. So what the child needs waits in `rbx`, `r12` and `r13`.
+//!    `r11`. So the values that the child needs wait in `rbx`, `r12` and `r13`.
 
 #![expect(unsafe_code, reason = "a function in assembly")]
 
@@ -11,8 +11,8 @@ use crate::thread::{CloneArgs, Function};
 use core::arch::naked_asm;
 use core::ffi::c_void;
 
-/// Calls the entry `clone3`; what it returned. The child calls `function` with `argument`, and then
-/// the entry `exit`.
+/// Calls the entry `clone3`, and returns its result. The child calls `function` with `argument`,
+/// and then the entry `exit`.
 ///
 /// # Safety
 ///

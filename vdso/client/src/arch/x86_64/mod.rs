@@ -1,22 +1,19 @@
-//! x86-64: the bare `syscall` instruction, accesses that may fault, and the signal handler.
+//! x86-64: the bare `syscall` instruction, accesses that may fault, and where the running DSO is.
 
 #![expect(unsafe_code, reason = "makes system calls by the bare instruction")]
 
 mod clone;
-mod handler;
 mod own;
 pub(crate) mod probe;
 
-use core::arch::asm;
-
 pub(crate) use clone::clone3;
-pub(crate) use handler::handler;
+use core::arch::asm;
 pub(crate) use own::own;
 
-/// `EM_X86_64`: what an image's header must say (`elf.h`).
+/// `EM_X86_64`: the machine that an image's header must name (`elf.h`).
 pub(crate) const MACHINE: u16 = 62;
 
-/// Makes a system call by the bare instruction; what the kernel returned.
+/// Makes a system call by the bare instruction, and returns the kernel's result.
 ///
 /// # Safety
 ///
@@ -24,7 +21,8 @@ pub(crate) const MACHINE: u16 = 62;
 pub(crate) unsafe fn syscall(number: u32, arguments: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = arguments;
     let result: isize;
-    // SAFETY: the instruction clobbers rcx and r11 and returns in rax; what the kernel does is the caller's contract.
+    // SAFETY: the instruction clobbers rcx and r11 and returns in rax; the caller's contract covers
+    // the effects of the call.
     unsafe {
         asm!(
             "syscall",

@@ -1,9 +1,10 @@
-//! Applying a fixup to a signal's context: what the kernel does before there is a signal, done in the handler.
+//! Applying a fixup to a signal's context: the kernel does this before there is a signal, this code
+//! in the handler.
 //!
-//! The image's own accesses to its callers' memory come first. The kernel has a table for them; without the patch, and
-//! for an image that was mapped by other means, a signal handler stands in for it, and so a bad pointer gives `-EFAULT`
-//! there as well. The handler's own accesses may fault like any others: with `SA_NODEFER` it runs again, and this time
-//! finds the image's own fixup.
+//! The image's own accesses to its callers' memory come first. The kernel has a table for them;
+//! without the series, and for an image that was mapped by other means, a signal handler stands in
+//! for it, and so a bad pointer gives `-EFAULT` there as well. The handler's own accesses may fault
+//! like any others: with `SA_NODEFER` it runs again, and this time finds the image's own fixup.
 //!
 //! # Invariants
 //!
@@ -25,7 +26,8 @@ use liblinux_abi::arch::x86_64::signal::{
 };
 use liblinux_abi::image::fixup::{PLAIN, SIGNAL_SHIFT};
 
-/// What the handler's thread runs in: its code segment, 64-bit, and the text and table of the image itself.
+/// The facts of the handler's thread: its code segment, 64-bit, and the text and table of the image
+/// itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Image {
     /// The selector of 64-bit code.
@@ -36,7 +38,8 @@ pub struct Image {
 
 /// Applies the fixup for the interrupted instruction to the context; whether there was one.
 ///
-/// `FAULT` if the signal's information or its context is not accessible. An area that is not is one without fixups.
+/// `FAULT` if the signal's information or its context is not accessible. An area that is not
+/// accessible counts as one without fixups.
 #[inline]
 pub fn dispatch<M: Memory>(
     memory: &M,
@@ -109,7 +112,8 @@ fn has_room<M: Memory>(memory: &M, context: u64) -> Result<(), Fault> {
     memory.load(top.wrapping_sub(frame)).map(drop)
 }
 
-/// Puts what happened where the landing looks for it: trap number, error code with the signal above it, fault address.
+/// Puts the facts of the exception where the landing looks for them: trap number, error code with
+/// the signal above it, fault address.
 #[inline(always)]
 fn report<M: Memory>(memory: &M, context: u64, trap: u64, signal: u32) -> Result<(), Fault> {
     let field = |offset: usize| context.wrapping_add(offset as u64);

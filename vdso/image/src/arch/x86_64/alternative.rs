@@ -1,4 +1,4 @@
-//! Instructions that the kernel replaces at boot, by what the processor can do: see `abi::alternative`.
+//! Instructions that the kernel replaces at boot, by what the processor can do: see `abi::arch::x86_64::alternative`.
 //!
 //! # Invariants
 //!

@@ -4,10 +4,11 @@
 //! one stream, so the state's two are made side by side with the others, not after them: a block's latency is that of
 //! 20 rounds, and a single block fills a third of the processor.
 //!
-//! A register holds a row of four words of a block, so a step of four quarter rounds is a step of four instructions.
-//! Between the two halves of a double round the rows `a`, `c` and `d` are turned against `b`, the row that is ready
-//! last. There is no layout with a word of all blocks in a register: its 16 words would leave no register to rotate in,
-//! and half-made blocks give the key away, so they are not spilled.
+//! A register holds a row of four words of a block, so a step of four quarter rounds is a step of
+//! four instructions. Between the two halves of a double round the rows `a`, `c` and `d` are turned
+//! against `b`, the row that is ready last. A layout with a word of all blocks in a register was
+//! not chosen: its 16 words would leave no register to rotate in, and half-made blocks give the key
+//! away, so they are not spilled.
 //!
 //! This file has SSE2, which every x86-64 processor has, and the start of the function; `super::chacha_wide` has AVX2,
 //! which the kernel's alternatives choose.

@@ -47,7 +47,7 @@ global_asm!(
     "6:  xor eax, eax",
     "    ret",
     "8:  cmp ecx, {last_coarse} - {first_coarse}",
-    "    jbe 9f", // Nobody filled the tick in.
+    "    jbe 9f", // The image has no tick.
     "    cmp dword ptr [rip + vvar_page + {mode}], {timens}",
     "    jne 7b",
     "    mov eax, [rip + timens_page + {hrtimer_res}]",

@@ -1,12 +1,14 @@
-//! `clock_gettime`'s hot half: one attempt to read a clock that the data page holds.
+//! The fast path of `clock_gettime`: one attempt to read a clock that the data page holds.
 //!
-//! In assembly, because what a compiler may not know decides its speed. `rdtscp` waits for everything before it, so a
-//! caller that asks again pays for each instruction on the way from one counter to the next, and most for those that
-//! need the counter. And a coarse clock takes little more than the call, so one taken branch is a third of its time.
+//! In assembly, because its speed depends on facts that a compiler does not know. `rdtscp` waits
+//! for everything before it, so a caller that asks again pays for each instruction on the way from
+//! one counter to the next, and most for those that need the counter. And a coarse clock takes
+//! little more than the call, so one taken branch is a third of its time.
 //!
-//! - The halves of the counter are compared and subtracted where the processor leaves them. Joining them first would
-//!   put two more cycles in front of the multiplication. So only distances within 2^32 counts of the same upper half
-//!   are dealt with here, about two seconds; the cold half deals with the others, four milliseconds of two seconds.
+//! - The halves of the counter are compared and subtracted where the processor leaves them. Joining
+//!   them first would put two more cycles in front of the multiplication. So only distances within
+//!   2^32 counts of the same upper half are dealt with here, about two seconds; the slow path deals
+//!   with the others, four milliseconds of two seconds.
 //! - A coarse clock is reached without a taken branch; `CLOCK_REALTIME` and `CLOCK_MONOTONIC`, which programs ask for
 //!   most, with one; the others, for which the counter is most of the time anyway, with three. Ids that no data page has
 //!   go to the plain stub at once.
@@ -150,6 +152,6 @@ global_asm!(
     nsec = const offset_of!(ClockData, base) + offset_of!(Timestamp, nsec),
     tsc = const CLOCK_MODE_TSC,
     rdtscp = const FEATURE_RDTSCP,
-    nsec_per_sec = const crate::timekeeping::NSEC_PER_SEC,
+    nsec_per_sec = const liblinux_abi::kernel::clock::NSEC_PER_SEC,
     efault = const EFAULT,
 );

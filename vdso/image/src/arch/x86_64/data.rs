@@ -81,7 +81,7 @@ global_asm!(
     ".popsection",
 );
 
-// The kernel's tick in nanoseconds; 0 if whoever built the kernel did not fill it in.
+// The kernel's tick in nanoseconds; 0 if the kernel's build did not fill it in.
 global_asm!(
     ".pushsection .rodata.tick, \"a\", @progbits",
     ".local vdso_tick",

@@ -1,8 +1,8 @@
-//! What happens to instructions that may fault: each has an entry in two tables.
+//! Instructions that may fault: each has an entry in two tables.
 //!
 //! `__ex_table` is the kernel's: it consults the table of its vDSO before it delivers a signal. It is taken out of the
 //! image for that, so a process does not have it. `.fixups` is mapped, in the format of a DSO's table
-//! (`abi::fixup::Entry`): there `__vdso_fixup_dispatch` looks, for a process whose kernel does not know this image.
+//! (`abi::image::fixup::Entry`): there `__vdso_fixup_dispatch` looks, for a process whose kernel does not know this image.
 //!
 //! # Invariants
 //!
@@ -11,7 +11,7 @@
 //! 2. An entry of `__ex_table` is a pair of 32-bit offsets from the table's start (the kernel's
 //!    `_ASM_VDSO_EXTABLE_HANDLE`), one of `.fixups` has offsets from its own fields.
 
-/// Assembly that says where to go on when an instruction faults. Both are given as labels.
+/// Assembly that says where to continue when an instruction faults. Both are given as labels.
 macro_rules! on_fault {
     ($instruction:literal, $landing:literal) => {
         concat!(

@@ -1,4 +1,5 @@
-//! The entry slots of exception fixups and of the state of a process, and what the image knows of its own.
+//! The entry slots of exception fixups and of the state of a process, and the image's facts about
+//! its own.
 //!
 //! # Invariants
 //!

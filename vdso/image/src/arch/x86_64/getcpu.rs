@@ -8,7 +8,7 @@
 //! # Invariants
 //!
 //! 1. Each pointer may be null; the third argument, a cache, has not been used since Linux 2.6.24.
-//! 2. The 8 bytes below the stack pointer are ours (the psABI's red zone).
+//! 2. The 8 bytes below the stack pointer belong to this function (the psABI's red zone).
 //! 3. The stores are in the exception table; their landing uses no register.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]

@@ -22,7 +22,7 @@ use liblinux_fixup::{Error, Fault, Kernel, Memory};
 #[derive(Clone, Copy, Debug)]
 pub struct User;
 
-/// What an access came to, by what `rdi` holds behind it.
+/// The outcome of an access, by the value of `rdi` behind it.
 #[inline(always)]
 fn outcome<T>(trap: u64, value: T) -> Result<T, Fault> {
     if trap == 0 { Ok(value) } else { Err(Fault) }
@@ -77,7 +77,7 @@ impl Memory for User {
         outcome(trap, equal != 0)
     }
 
-    /// A processor that does not have the instruction raises an exception too, and that is a fault like another.
+    /// A processor without the instruction raises an exception too, which counts as a fault.
     #[inline(always)]
     fn exchange_cell(&self, address: u64, old: Stamped, new: Stamped) -> Result<bool, Fault> {
         let (equal, trap): (u64, u64);

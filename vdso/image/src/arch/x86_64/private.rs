@@ -1,10 +1,11 @@
 //! Private calls: system calls without a number of their own.
 //!
-//! The kernel picks their numbers at boot and writes the first one into the image. Where it wrote none there are none,
-//! and an entry answers without asking. Each call has one *site*, the `syscall` in its body: the kernel takes the call's
-//! number from there alone, and says `-ENOSYS` everywhere else, also to `__vdso_syscall`. The kernel's `vdso2c` finds a
-//! site by the local symbol `vdso_NAME_site`, which is the address behind the instruction. seccomp, ptrace and audit see a
-//! number that they do not know.
+//! The kernel picks their numbers at boot and writes the first one into the image. If it wrote
+//! none, the kernel has no private calls, and an entry answers without asking. Each call has one
+//! *site*, the `syscall` in its body: the kernel takes the call's number from there alone, and says
+//! `-ENOSYS` everywhere else, also to `__vdso_syscall`. The kernel's `vdso2c` finds a site by the
+//! local symbol `vdso_NAME_site`, which is the address behind the instruction. seccomp, ptrace and
+//! audit see a number that they do not know.
 //!
 //! # Invariants
 //!
@@ -62,7 +63,8 @@ macro_rules! private {
         #[inline]
         pub(super) fn $name($($argument: u64),+) -> isize {
             let result: isize;
-            // SAFETY: changes the registers listed; the kernel checks what it is given, and what it writes is ours.
+            // SAFETY: changes the registers listed; the kernel checks what it is given, and it
+            // writes to memory of this function's caller.
             unsafe {
                 asm!(
                     concat!("call __vdso_", $symbol, ".body"),
@@ -87,11 +89,11 @@ private! {
     query = "fixup_query"(out = "rdi")
 }
 private! {
-    /// Marks text as what is registered.
+    /// Marks text as registered.
     mark = "fixup_mark"(start = "rdi", len = "rsi")
 }
 private! {
-    /// Whether text is marked: one of the answers of `abi::fixup`.
+    /// Whether text is marked: one of the answers of `abi::image::fixup`.
     marked = "fixup_marked"(start = "rdi", len = "rsi")
 }
 
@@ -100,7 +102,7 @@ pub(super) fn attached() -> Result<(u64, u64), Error> {
     // Two zeros side by side would be stored by a vector register.
     let mut out = MaybeUninit::<Attached>::uninit();
     let out = out.as_mut_ptr();
-    // SAFETY: the field is in a variable of ours.
+    // SAFETY: the field is in a variable of this function.
     let area = unsafe { &raw mut (*out).area };
     // SAFETY: likewise.
     unsafe { area.write(0) };
@@ -108,7 +110,7 @@ pub(super) fn attached() -> Result<(u64, u64), Error> {
     // SAFETY: written above, and since then by the kernel at most.
     let area = unsafe { area.read() };
     if area == 0 {
-        // Who answered was a filter: the kernel writes the area, and none is at 0.
+        // A filter answered: the kernel writes the area's address, which is never 0.
         return Err(Error::UNKNOWN);
     }
     // SAFETY: the kernel wrote the area, so it wrote both.

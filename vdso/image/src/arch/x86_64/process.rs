@@ -5,7 +5,7 @@
 //!
 //! - on the parent's own stack (`vfork`) it would return first and overwrite the parent's return address, so the address
 //!   waits in a register while both exist;
-//! - on a new stack there is no return address, so the child jumps to the one in the register.
+//! - a new stack holds no return address, so the child jumps to the one in the register.
 //!
 //! The child jumps instead of returning because of shadow stacks: it either shares the parent's (then the parent's entry
 //! has to stay on it) or has a new, empty one. The parent returns, and its shadow stack balances.

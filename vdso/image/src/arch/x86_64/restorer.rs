@@ -1,12 +1,13 @@
 //! `rt_sigreturn`: where a signal handler returns to.
 //!
-//! `__vdso_rt_sigreturn` is for `sa_restorer`; calling it as a function makes no sense. It is exactly the instruction
-//! pair by which gdb, libgcc and libunwind recognise a signal frame: the 7-byte `mov` of 15 to `rax`, then `syscall`.
-//! It is reached by `ret`, so it has no `endbr64`, which would spoil the pattern.
+//! `__vdso_rt_sigreturn` is for `sa_restorer`; it cannot be called as a function. It is exactly the
+//! instruction pair by which gdb, libgcc and libunwind recognise a signal frame: the 7-byte `mov`
+//! of 15 to `rax`, then `syscall`. It is reached by `ret`, so it has no `endbr64`, which would
+//! spoil the pattern.
 //!
 //! # Invariants
 //!
-//! 1. The CFI describes the interrupted code's registers by where the signal frame holds them (`abi::signal`), and says
+//! 1. The CFI describes the interrupted code's registers by where the signal frame holds them (`abi::arch::x86_64::signal`), and says
 //!    that this is a signal frame.
 //! 2. The CFI starts one byte early: an unwinder looks the handler's return address up minus one, because it takes it
 //!    for the end of a call instruction. That byte is the previous slot's padding.

@@ -1,12 +1,13 @@
 //! `__vdso_sgx_enter_enclave`: enters an SGX enclave, and tells how it was left.
 //!
-//! An enclave is entered and resumed by one instruction, `enclu`. What happens inside shows up there too: whatever
-//! interrupts the enclave leaves it first, at the *asynchronous exit pointer*, and this is `enclu` itself, with the
-//! registers set for resuming. So an interrupt goes unnoticed, and an exception looks as if `enclu` had raised it, which
-//! the kernel finds in the image's `__ex_table`: the caller gets a report instead of a signal. An enclave that returns
-//! by itself goes on behind `enclu`.
+//! An enclave is entered and resumed by one instruction, `enclu`. Events inside show up there too:
+//! an interrupt or exception leaves the enclave first, at the *asynchronous exit pointer*, and this
+//! is `enclu` itself, with the registers set for resuming. So an interrupt goes unnoticed, and an
+//! exception looks as if `enclu` had raised it, which the kernel finds in the image's `__ex_table`:
+//! the caller gets a report instead of a signal. After an enclave has returned by itself, execution
+//! continues behind `enclu`.
 //!
-//! How it was left is stored in the caller's `struct sgx_enclave_run` (`abi::sgx`). Then its handler is called, if there
+//! How it was left is stored in the caller's `struct sgx_enclave_run` (`abi::arch::x86_64::sgx`). Then its handler is called, if there
 //! is one, and says what to return, or how to enter again. Reference: `arch/x86/entry/vdso/vsgx.S` of Linux 6.12 and
 //! the comments of `asm/sgx.h`. Where the two differ, as in what is returned after an exception without a handler (0
 //! and not `-EFAULT`), this is like the code, on which enclave runtimes build. Different from the code, on purpose:
@@ -24,8 +25,9 @@
 //!    stack pointer and all other registers are the enclave's and the handler's to change.
 //! 2. Each access to the run structure has an entry in `__ex_table`; each is made with what it needs in `rax`, `rbx`,
 //!    `rcx` and `rbp`, because the landing of `enclu` starts with `rdi`, `rsi` and `rdx` taken.
-//! 3. What `enclu` is given (`rdi`, `rsi`, `rdx`, `r8` to `r15`) passes through untouched, in both directions; only an
-//!    exception puts its number, error code and address into the first three.
+//! 3. The registers that `enclu` is given (`rdi`, `rsi`, `rdx`, `r8` to `r15`) passes through
+//!    untouched, in both directions; only an exception puts its number, error code and address into
+//!    the first three.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 

@@ -130,8 +130,8 @@ pub mod fallback {
             $(#[$doc])*
             pub fn $name($($argument: $type),*) -> isize {
                 let result: isize;
-                // SAFETY: a plain stub (`slot_standard`), which changes the registers listed; the kernel checks every
-                // pointer, and what it writes is the caller's memory.
+                // SAFETY: a plain stub (`slot_standard`), which changes the registers listed; the
+                // kernel checks every pointer, and it writes to the caller's memory.
                 unsafe {
                     asm!(
                         concat!("call __vdso_", stringify!($name), ".fallback"),

@@ -1,13 +1,14 @@
 //! `time`: the second of the kernel's last update.
 //!
-//! In assembly, because the call itself is most of the time. All of it lies in one cache line, and neither a null pointer
-//! nor a good one takes a jump: what is not asked for is stored where nobody looks. A jump taken, or a second line, costs
-//! as much as everything else here.
+//! In assembly, because the call itself is most of the time. All of it lies in one cache line, and
+//! neither a null pointer nor a good one takes a jump: a result that is not asked for is stored in
+//! memory that is never read. A jump taken, or a second line, costs as much as everything else
+//! here.
 //!
 //! # Invariants
 //!
 //! 1. One field is read, so no sequence: it cannot be torn. Time namespaces do not shift this clock.
-//! 2. The 8 bytes below the stack pointer are ours (the psABI's red zone).
+//! 2. The 8 bytes below the stack pointer belong to this function (the psABI's red zone).
 //! 3. The store is in the exception table; its landing uses no register.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]

@@ -9,8 +9,8 @@
 //! 1. An instruction that accesses the caller's memory has an entry.
 //! 2. At a landing `rdi`, `rsi` and `rdx` hold trap, error code and address; so no access lets the compiler keep
 //!    anything in them.
-//! 3. What is behind the pointer belongs to the caller, who may change it at any time: values are copied, never
-//!    borrowed.
+//! 3. The memory behind the pointer belongs to the caller, which may change it at any time: values
+//!    are copied, never borrowed.
 
 #![expect(unsafe_code, reason = "accesses memory that may not exist")]
 
@@ -20,7 +20,8 @@ use core::ffi::c_void;
 use liblinux_abi::kernel::errno::EFAULT;
 pub use liblinux_fixup::Fault;
 
-/// Loads by one instruction, and goes on behind it after a fault as well. The last operand says what becomes of `rdi`.
+/// Loads by one instruction, and continues behind it after a fault as well. The last operand
+/// declares `rdi`.
 macro_rules! load {
     ($instruction:literal, $($operand:tt)+) => {
         // SAFETY: loads from memory that the caller of the image gave for it, or faults and loads nothing; the registers
@@ -179,7 +180,7 @@ pub fn move_out(target: *mut u8, source: *mut u8, len: usize) -> Result<(), Faul
     Ok(())
 }
 
-/// What an entry returns that had to store its answer.
+/// The result of an entry that had to store its answer.
 #[inline(always)]
 pub fn stored(outcome: Result<(), Fault>) -> isize {
     match outcome {

@@ -5,8 +5,8 @@
 //!
 //! # Invariants
 //!
-//! 1. What a call refuses by itself is handed to the newer one as flags that it refuses: one that the kernel was built
-//!    without is `-ENOSYS` whatever its arguments.
+//! 1. Arguments that a call refuses by itself become flags that the newer one refuses: a call that
+//!    the kernel was built without is `-ENOSYS` whatever its arguments.
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 

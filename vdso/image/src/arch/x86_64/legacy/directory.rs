@@ -1,13 +1,14 @@
 //! `getdents`: the entries of a folder in the older layout.
 //!
-//! An entry takes the same room in both layouts (`abi::legacy::DIRENT_RECLEN`): so `getdents64` stops where `getdents`
+//! An entry takes the same room in both layouts (`abi::syscall::legacy::DIRENT_RECLEN`): so `getdents64` stops where `getdents`
 //! would, and each entry is converted where it lies, by moving its name one byte towards the front and the type from
 //! there to the end. Words are read and written in order: the last one read is the next one written.
 //!
 //! # Invariants
 //!
-//! 1. Lengths are read from memory that other threads may write. An entry that is smaller than any, larger than what is
-//!    left or no multiple of 8 ends the conversion; the result is what the kernel said.
+//! 1. Lengths are read from memory that other threads may write. An entry that is smaller than any,
+//!    larger than the rest, or whose length is not a multiple of 8, ends the conversion; the result
+//!    is the kernel's.
 //! 2. An entry that cannot be written ends the answer in front of it, or is `-EFAULT` if it is the first.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]

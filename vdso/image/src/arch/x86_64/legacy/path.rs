@@ -141,7 +141,7 @@ global_asm!(
     "    give_back r8",
     "    end_legacy renameat",
     ".endm",
-    // The text of a symbolic link is no path: (text, new) to (text, folder, new).
+    // The text of a symbolic link is not a path: (text, new) to (text, folder, new).
     ".macro legacy_symlink number",
     "    begin_legacy symlink, \\number",
     "    mov r10, rdx",

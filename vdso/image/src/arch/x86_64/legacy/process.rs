@@ -1,4 +1,4 @@
-//! What group a process is in, and its copy.
+//! The group of a process, and its copy.
 //!
 //! # Invariants
 //!

@@ -6,13 +6,15 @@
 //! # Invariants
 //!
 //! 1. As in the kernel, both times are read before any is judged, and both are judged before the path is looked at.
-//! 2. At a landing nothing of the caller's is in a register that is lost: the three are on the stack.
+//! 2. At a landing, no value of the caller is in a register that is lost: the three are on the
+//!    stack.
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
 use core::arch::global_asm;
+use liblinux_abi::kernel::clock::{NSEC_PER_USEC, USEC_PER_SEC};
 use liblinux_abi::kernel::errno::EINVAL;
-use liblinux_abi::syscall::legacy::{AT_FDCWD, MICROSECONDS, NANOSECONDS};
+use liblinux_abi::syscall::legacy::AT_FDCWD;
 use liblinux_abi::syscall::number;
 
 global_asm!(
@@ -99,7 +101,7 @@ global_asm!(
     ".endm",
     here = const AT_FDCWD,
     utimensat = const number("utimensat"),
-    microseconds = const MICROSECONDS,
-    nanoseconds = const NANOSECONDS,
+    microseconds = const USEC_PER_SEC,
+    nanoseconds = const NSEC_PER_USEC,
     einval = const EINVAL,
 );

@@ -1,15 +1,18 @@
 //! Reading an image's dynamic symbols, from bytes that may be anything.
 //!
-//! An image comes from a kernel, from a tool that put its own in place, or from whoever gave an address. So every offset
-//! is looked at before it is used, and every loop has a bound: a walk through a chain advances through the bytes or
-//! counts its steps. What no image of any kernel has is an error, with what it is.
+//! An image comes from a kernel, from a tool that put its own in place, or from a caller who gave
+//! an address. So every offset is checked before it is used, and every loop has a bound: a walk
+//! through a chain advances through the bytes or counts its steps. A part that no image of any
+//! kernel has is an error, which names it.
 //!
-//! Both hash tables are read, the GNU one first, because either can be missing: linkers drop one or the other. There is
-//! no linear search for an image with neither; nobody could tell how many symbols it has.
+//! Both hash tables are read, the GNU one first, because either can be missing: linkers drop one or
+//! the other. An image with neither is not searched one symbol after the other: it does not say how
+//! many it has.
 //!
-//! A symbol's value is added to the image's address, as every loader does, and may lead out of the image: a tool that
-//! puts an image in place can lead a name to the kernel's own function. Whether there is code, inside or outside, no look
-//! at the image can tell. So what is refused is only what no function can have ([`lead`]).
+//! A symbol's value is added to the image's address, as every loader does, and may lead out of the
+//! image: a tool that puts an image in place can lead a name to the kernel's own function. Whether
+//! there is code, inside or outside, no look at the image can tell. So only an address is refused
+//! that no function can have ([`address_at`]).
 //!
 //! # Invariants
 //!
@@ -50,7 +53,7 @@ impl fmt::Display for Unfit {
                 write!(f, "/proc/self/auxv, which says where the vDSO is, cannot be read: {errno}; mount /proc, or ")?;
                 f.write_str("give the address (`Vdso::at`, `Vdso::from_stack`)")
             }
-            Self::Broken(what) => write!(f, "what AT_SYSINFO_EHDR points at is no vDSO for this processor: {what}"),
+            Self::Broken(what) => write!(f, "AT_SYSINFO_EHDR does not point at a vDSO for this processor: {what}"),
         }
     }
 }
@@ -72,7 +75,7 @@ pub(crate) fn extent(page: &[u8]) -> Result<usize, Unfit> {
 
 /// The address of a function that is `offset` bytes from an image at `base`, modulo 2^64; none in the first page, where
 /// null pointers lead, or in the kernel's half.
-pub(crate) fn lead(base: usize, offset: u64) -> Option<usize> {
+pub(crate) fn address_at(base: usize, offset: u64) -> Option<usize> {
     let address = base.wrapping_add(offset as usize);
     (PAGE_SIZE..=isize::MAX as usize).contains(&address).then_some(address)
 }
@@ -81,7 +84,7 @@ pub(crate) fn lead(base: usize, offset: u64) -> Option<usize> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables<'a> {
     image: &'a [u8],
-    /// What is added to an offset to make an address.
+    /// The difference of an address and its offset.
     bias: u64,
     strings: &'a [u8],
     symbols: &'a [u8],
@@ -135,7 +138,7 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    /// How far behind the image's first byte an exported function is, for [`lead`].
+    /// How far behind the image's first byte an exported function is, for [`address_at`].
     pub(crate) fn find(&self, name: &[u8]) -> Option<u64> {
         match self.gnu_hash {
             Some(table) => self.find_gnu(table, name),

@@ -1,25 +1,28 @@
-//! The witness: a number by which a text and its table are recognised.
+//! The fingerprint: a number by which a text and its table are recognised.
 //!
-//! A program may unmap a text without unregistering it, and map something else there. The patched kernel knows by the
-//! mark on the mapping; user space alone can only look. The witness is made from the first and the last 16 bytes of the
-//! text, and from the first and the last entry of the table, when the text is registered, and again whenever it is
-//! found: if it is another, nothing is found.
+//! A program may unmap a text without unregistering it, and map something else there. The patched
+//! kernel recognises that by the mark on the mapping; user space alone can only compare. The
+//! fingerprint is made from the first and the last 16 bytes of the text, and from the first and the
+//! last entry of the table, when the text is registered, and again whenever it is found: if it
+//! differs, nothing is found.
 //!
-//! Another text of which all of that is the same is taken for the one that was registered. It would have to be the
-//! same code at the same place, or made on purpose by the process itself. A program that changes these bytes of its own
-//! text, as a just-in-time compiler may, registers it again.
+//! Another text of which all of that is the same is taken for the one that was registered. It would
+//! have to be the same code at the same place, or made on purpose by the process itself. A program
+//! that changes these bytes of its own text, as a just-in-time compiler may, registers the text
+//! again.
 //!
-//! The witness is the sum of the words, each with a multiplier of its own, so any one word that is another makes
-//! another witness; products that do not wait for each other take little more time than one.
+//! The fingerprint is the sum of the words, each with a multiplier of its own, so a change of any
+//! one word changes the fingerprint; products that do not wait for each other take little more time
+//! than one.
 //!
 //! # Invariants
 //!
-//! 1. Equal bytes have equal witnesses under every image, for good: areas outlive images.
+//! 1. Equal bytes have equal fingerprints under every image, for good: areas outlive images.
 //! 2. Nothing is read but words of 8 bytes, at multiples of 8, that hold some of the bytes asked for: so no page is
 //!    touched that has none of them, and no access is misaligned, which matters where alignment is checked.
 
+use super::{Fault, Memory};
 use crate::area::Row;
-use crate::memory::{Fault, Memory};
 use core::mem::size_of;
 use liblinux_abi::image::fixup::{ABORT, Entry};
 
@@ -39,9 +42,9 @@ const MULTIPLIERS: [u64; 9] = [
     0xcbbb_9d5d_c105_9ed9,
 ];
 
-/// The witness of a text and its table, as they are now. At least one entry.
+/// The fingerprint of a text and its table, as they are now. At least one entry.
 #[inline(never)]
-pub fn witness<M: Memory>(memory: &M, text: &Row) -> Result<u64, Fault> {
+pub fn fingerprint<M: Memory>(memory: &M, text: &Row) -> Result<u64, Fault> {
     let len = text.text_len();
     let edge = len.min(EDGE);
     let last = text.text_start.wrapping_add(len - edge);

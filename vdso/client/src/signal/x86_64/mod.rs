@@ -1,11 +1,10 @@
-//! The handler's code, as it is copied to pages of its own.
+//! x86-64: the handler's code, as it is copied to pages of its own.
 
 #![expect(unsafe_code, reason = "names code in assembly")]
 
-use core::arch::global_asm;
 use core::slice;
 
-global_asm!(
+liblinux_abi::signal_handler!(
     ".pushsection .rodata.liblinux_handler, \"a\", @progbits",
     // The compiler may put the code that copies it into another object.
     ".globl liblinux_handler_page",
@@ -13,7 +12,7 @@ global_asm!(
     ".globl liblinux_handler_end",
     ".hidden liblinux_handler_end",
     include_str!("handler.s"),
-    ".popsection",
+    ".popsection"
 );
 
 unsafe extern "C" {
@@ -21,9 +20,9 @@ unsafe extern "C" {
     static liblinux_handler_end: u8;
 }
 
-/// What the first of the handler's pages holds: the signature, then the code.
+/// The content of the first of the handler's pages: the signature, then the code.
 pub(crate) fn handler() -> &'static [u8] {
     let (start, end) = (&raw const liblinux_handler_page, &raw const liblinux_handler_end);
-    // SAFETY: both are in one section, and nobody writes there.
+    // SAFETY: both are in one section, which is never written.
     unsafe { slice::from_raw_parts(start, end.addr() - start.addr()) }
 }

@@ -2,35 +2,15 @@
 #
 # It is copied to pages of its own, which are never unmapped: the library that installed it may be unloaded while another
 # handler still has it as its predecessor. So it refers to nothing outside of these pages. Byte 0 is the signature, byte 16
-# the handler; the data begin at byte 4096. It makes its system calls by the image.
+# the handler; the data are on the second page. It makes its system calls by the image.
 #
 # A signal that has no fixup goes to the handler that was there before, by a jump. That handler finds what the kernel would
 # have given it: arguments, return address, signal mask, and its frame on the stack that it asked for. This handler runs on
 # the alternate stack, since a fixup may be for code without a usable stack. Where the handler before has no SA_ONSTACK, the
 # frame is copied to where the kernel would have written it: below the red zone of the interrupted stack.
 
-	.equ liblinux_area, 0
-	.equ liblinux_dispatch, 8
-	.equ liblinux_rt_sigaction, 16
-	.equ liblinux_rt_sigprocmask, 24
-	.equ liblinux_rt_tgsigqueueinfo, 32
-	.equ liblinux_getpid, 40
-	.equ liblinux_gettid, 48
-	.equ liblinux_previous, 64	# struct sigaction of the kernel, by signal number; that of signal 0 is SIG_DFL
-	# In struct sigaction.
-	.equ liblinux_flags, 8
-	.equ liblinux_mask, 24
-	# In siginfo_t and struct ucontext.
-	.equ liblinux_code, 8
-	.equ liblinux_stack_start, 16
-	.equ liblinux_stack_flags, 24
-	.equ liblinux_stack_size, 32
-	.equ liblinux_sp, 160
-	.equ liblinux_ip, 168
-	.equ liblinux_fpstate, 224
-	# In the state at fpstate: whether there is more than its 512 bytes, and the size with that.
-	.equ liblinux_magic, 464
-	.equ liblinux_extended_size, 468
+# The names of fields (`liblinux_area`), of flags (`liblinux_SA_ONSTACK`) and of sizes come from
+# `liblinux_abi::arch::x86_64::handler`.
 
 	.p2align 4
 liblinux_handler_page:
@@ -45,8 +25,8 @@ liblinux_handler_page:
 	mov	ebx, edi		# the signal
 	mov	r12, rsi		# siginfo_t
 	mov	r13, rdx		# struct ucontext
-	lea	r15, [rip + liblinux_handler_page + 4096]
-	# A fault of the copy below: it ends, and what follows goes by that.
+	lea	r15, [rip + liblinux_handler_page + liblinux_data]
+	# A fault of the copy below: the copy ends at the label for a stack without room.
 	lea	rax, [rip + .Lliblinux_copy]
 	cmp	[r13 + liblinux_ip], rax
 	jne	.Lliblinux_ask
@@ -61,12 +41,12 @@ liblinux_handler_page:
 	cmp	rax, 1
 	je	.Lliblinux_return
 
-	# There is no fixup: what was there before?
+	# No fixup: which handler was there before?
 	mov	eax, ebx
 	shl	eax, 5
 	lea	r14, [r15 + rax + liblinux_previous]
 	mov	rbp, [r14]
-	test	dword ptr [r14 + liblinux_flags], 0x80000000	# SA_RESETHAND: once, whichever thread comes first
+	test	dword ptr [r14 + liblinux_flags], liblinux_SA_RESETHAND	# once, whichever thread comes first
 	jz	.Lliblinux_known
 	xor	ebp, ebp
 	xchg	[r14], rbp
@@ -75,7 +55,7 @@ liblinux_handler_page:
 	jbe	.Lliblinux_no_handler
 
 	# A handler, at rbp. Is this frame on the alternate stack although that handler has no SA_ONSTACK?
-	test	dword ptr [r14 + liblinux_flags], 0x08000000
+	test	dword ptr [r14 + liblinux_flags], liblinux_SA_ONSTACK
 	jnz	.Lliblinux_in_place
 	lea	rax, [rsp + 64]		# not if another handler called this one: the kernel puts a context behind its return address
 	cmp	rax, r13
@@ -95,13 +75,13 @@ liblinux_handler_page:
 .Lliblinux_move:
 	# The frame ends with the state at fpstate, which has to be at a multiple of 64.
 	mov	rdx, [r13 + liblinux_fpstate]
-	mov	ecx, 512
-	cmp	dword ptr [rdx + liblinux_magic], 0x46505853
+	mov	ecx, liblinux_fpstate_size
+	cmp	dword ptr [rdx + liblinux_magic], liblinux_FP_XSTATE_MAGIC1
 	jne	.Lliblinux_size
 	mov	ecx, [rdx + liblinux_extended_size]
 .Lliblinux_size:
 	mov	rdi, [r13 + liblinux_sp]
-	sub	rdi, 128
+	sub	rdi, liblinux_red_zone
 	sub	rdi, rcx
 	and	rdi, -64
 	lea	rsi, [r13 - 8]
@@ -122,7 +102,7 @@ liblinux_handler_page:
 .Lliblinux_mask_it:
 	# SIG_BLOCK its mask, and its signal unless it has SA_NODEFER. r14 becomes the stack pointer that it is called with.
 	mov	rdx, [r14 + liblinux_mask]
-	test	dword ptr [r14 + liblinux_flags], 0x40000000
+	test	dword ptr [r14 + liblinux_flags], liblinux_SA_NODEFER
 	mov	r14, rax
 	jnz	.Lliblinux_block
 	lea	ecx, [rbx - 1]
@@ -154,7 +134,7 @@ liblinux_handler_page:
 	# it cannot write, and not BUS_MCEERR_AO) does so with that disposition in place.
 .Lliblinux_no_handler:
 	mov	ecx, [r12 + liblinux_code]
-	cmp	ecx, 0x80
+	cmp	ecx, liblinux_SI_KERNEL
 	je	.Lliblinux_end
 	cmp	ecx, 0
 	jle	.Lliblinux_sent
@@ -178,7 +158,7 @@ liblinux_handler_page:
 	xor	edx, edx
 	mov	ecx, 8
 	call	[r15 + liblinux_rt_sigaction]
-	# The signal is sent again, and comes when the interrupted mask is back: to the code that it came to.
+	# The signal is sent again, and is delivered when the interrupted mask is back: to the code that was interrupted.
 .Lliblinux_send:
 	mov	qword ptr [rsp], 0
 	lea	ecx, [rbx - 1]
@@ -213,7 +193,7 @@ liblinux_handler_page:
 	je	.Lliblinux_end
 	mov	ebx, 11
 	mov	dword ptr [r12], ebx
-	mov	dword ptr [r12 + liblinux_code], 0x80
+	mov	dword ptr [r12 + liblinux_code], liblinux_SI_KERNEL
 	mov	qword ptr [r12 + 16], 0
 	jmp	.Lliblinux_send
 liblinux_handler_end:

@@ -5,8 +5,10 @@
 //! 1. Accesses by one thread are seen by others in the order in which they are made: loads are done in order, and no
 //!    store passes an exchange. x86-64 has this of itself; an implementation must keep the compiler from changing it.
 
-/// What a cell holds. Not `liblinux_abi::image::fixup::Cell`, whose alignment would have the compiler copy it by vector
-/// registers, which the image does not touch.
+pub mod fingerprint;
+
+/// The content of a cell. Not `liblinux_abi::image::fixup::Cell`, whose alignment would have the
+/// compiler copy it by vector registers, which the image does not touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamped {
     /// The value.
@@ -36,6 +38,6 @@ pub trait Memory {
     /// Makes the cell `new`, if it is `old`, in one step; whether it was.
     fn exchange_cell(&self, address: u64, old: Stamped, new: Stamped) -> Result<bool, Fault>;
 
-    /// Lets others go on for a moment.
+    /// Lets other threads run for a moment.
     fn pause(&self);
 }
