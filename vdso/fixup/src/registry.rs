@@ -244,22 +244,13 @@ fn obstacle<M: Memory + Kernel>(
     let before = nearest(area, generation, count, last)?;
     // The same for those behind it in its last page.
     let behind = nearest(area, generation, count, last | (PAGE - 1))?;
-    let stale = if let Some(row) = before
-        && row.end() > start
-    {
-        is_stale(area.memory, &row, new)?.then_some(row.text_start)
-    } else if let Some(row) = behind
-        && row.text_start > last
-        && is_unmarked(area.memory, last)
-    {
-        Some(row.text_start)
-    } else if let Some(row) = before
-        && row.end() > start & !(PAGE - 1)
-        && is_unmarked(area.memory, start)
-    {
-        Some(row.text_start)
-    } else {
-        None
+    let stale = match (before, behind) {
+        (Some(row), _) if row.end() > start => is_stale(area.memory, &row, new)?.then_some(row.text_start),
+        (_, Some(row)) if row.text_start > last && is_unmarked(area.memory, last) => Some(row.text_start),
+        (Some(row), _) if row.end() > start & !(PAGE - 1) && is_unmarked(area.memory, start) => {
+            Some(row.text_start)
+        }
+        _ => None,
     };
     match stale {
         // In an area that is out of order this would repeat for ever, as the text would not be

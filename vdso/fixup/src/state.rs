@@ -132,10 +132,9 @@ fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -
             stale = Some((row.text_start, last));
             continue;
         }
-        if let Some((start, end)) = stale
-            && end == first
-        {
-            return Ok(Some(start));
+        match stale {
+            Some((start, end)) if end == first => return Ok(Some(start)),
+            _ => {}
         }
         (good, stale) = (Some(last), None);
     }
