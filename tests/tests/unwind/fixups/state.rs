@@ -43,6 +43,21 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
             restore(walk, scene, good, &Others { commits_every, ..Others::none() }, 1);
         }
     }
+    // Where a text was replaced, which shares its page with one that was not.
+    for index in 0..2 {
+        let mut replaced = scenes[2].clone();
+        let text = (replaced.dso(index).text_start - replaced.address) as usize;
+        replaced.set(text, !replaced.get(text));
+        for round in KERNELS {
+            restore(walk, &replaced, good, &Others::none(), round);
+        }
+        for commits_every in [10, 15, 20, 25, 30, 40, 60, 90] {
+            restore(walk, &replaced, good, &Others { commits_every, ..Others::none() }, 1);
+        }
+        for fault_from in 0..200 {
+            restore(walk, &replaced, good, &Others { fault_from: Some(fault_from), ..Others::none() }, 1);
+        }
+    }
     // Without the magic, or with room for more than there can be.
     for (offset, word) in [(0, 0), (16, 0), (16, 1 << 20)] {
         let mut scene = scenes[2].clone();
