@@ -14,7 +14,8 @@ const ROUNDS: usize = 61;
 const SMALL: (usize, usize) = (1, 1);
 const LARGE: (usize, usize) = (1024, 4096);
 
-/// How many addresses are looked up in turns: one that faults again and again, some, and more than caches hold.
+/// How many addresses are looked up in turns: one that faults again and again, some, and more than
+/// caches hold.
 const ADDRESSES: [u64; 4] = [1, 64, 1024, 65_536];
 
 /// Lookups of a round, at least.
@@ -54,7 +55,8 @@ fn perform() -> Result<(), String> {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["what", "ns", "10%..90%", "against", "ratio", "10%..90%", "target"]);
-    let registries = [SMALL, LARGE].map(|(dsos, entries)| (dsos, entries, Registry::new(dsos, entries)));
+    let registries =
+        [SMALL, LARGE].map(|(dsos, entries)| (dsos, entries, Registry::new(dsos, entries)));
     let probe = Probe::named("load");
     for (dsos, entries, registry) in &registries {
         if registry.area.register(&probe.dso()) != 0 {
@@ -90,15 +92,26 @@ fn perform() -> Result<(), String> {
         let target = target.map_or_else(String::new, |target| format!("{target:.0} ns"));
         let range = format!("{:.1}..{:.1}", spread.low, spread.high);
         let none = String::new;
-        table.add_row([what, format!("{:.1}", spread.median), range, none(), none(), none(), target]);
+        table.add_row([
+            what,
+            format!("{:.1}", spread.median),
+            range,
+            none(),
+            none(),
+            none(),
+            target,
+        ]);
     };
     for (dsos, entries, registry) in &registries {
         for different in ADDRESSES {
-            let addresses = registry.addresses(different).repeat((LOOKUPS / different).max(1) as usize);
+            let addresses =
+                registry.addresses(different).repeat((LOOKUPS / different).max(1) as usize);
             let target = (different < 1024).then_some(LOOKUP_TARGET_NS);
-            single(format!("lookup, {dsos} x {entries}, of {different} addresses"), target, &|| {
-                time(&|_| look_up(registry, &addresses), addresses.len() as u64)
-            });
+            single(
+                format!("lookup, {dsos} x {entries}, of {different} addresses"),
+                target,
+                &|| time(&|_| look_up(registry, &addresses), addresses.len() as u64),
+            );
         }
     }
     let dso = visitor();

@@ -1,4 +1,5 @@
-//! Every function of our image and of the kernel's C image, by criterion: `cargo bench -p liblinux-tests --bench functions`.
+//! Every function of our image and of the kernel's C image, by criterion:
+//! `cargo bench -p liblinux-tests --bench functions`.
 //!
 //! For following one image over time. To compare the two, see `ratios`.
 
@@ -26,8 +27,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut criterion =
-        Criterion::default().warm_up_time(WARM_UP).measurement_time(MEASUREMENT).configure_from_args();
+    let mut criterion = Criterion::default()
+        .warm_up_time(WARM_UP)
+        .measurement_time(MEASUREMENT)
+        .configure_from_args();
     for case in bench.cases() {
         if let Err(error) = bench.verify(case) {
             eprintln!("error: {error}");

@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: the ratios of our image to the kernel's C image, as a table, a file and a picture.
+//! `cargo xtask bench`: the ratios of our image to the kernel's C image, as a table, a file and a
+//! picture.
 //!
-//! Criterion measures one function after the other; ratios need them in turns (see `liblinux_tests::bench::pair`).
+//! Criterion measures one function after the other; ratios need them in turns (see
+//! `liblinux_tests::bench::pair`).
 
 use liblinux_tests::bench::case::Bench;
 use liblinux_tests::bench::report::{Code, Row, table};
@@ -9,7 +11,8 @@ use liblinux_tests::synthetic::Clocksource;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// How often both images are mapped anew: a mapping's physical pages, which decide its place in caches, are chance.
+/// How often both images are mapped anew: a mapping's physical pages, which decide its place in
+/// caches, are chance.
 const MAPPINGS: usize = 5;
 
 /// Rounds for each case and mapping.
@@ -46,8 +49,9 @@ fn perform(arguments: &Arguments) -> Result<(), String> {
     let code = Code::read(&c_image()?)?;
     let source = Clocksource::measure();
     pair::pin()?;
-    let benches =
-        (0..MAPPINGS).map(|_| Ok(Bench::new(images()?, source))).collect::<Result<Vec<_>, String>>()?;
+    let benches = (0..MAPPINGS)
+        .map(|_| Ok(Bench::new(images()?, source)))
+        .collect::<Result<Vec<_>, String>>()?;
     let mut rows = Vec::new();
     for index in 0..benches[0].cases().len() {
         let case = &benches[0].cases()[index];
@@ -70,7 +74,8 @@ fn perform(arguments: &Arguments) -> Result<(), String> {
     println!(
         "ratio: ours / C image (getppid: libc's syscall(); legacy calls: the bare call); bytes: ours+cold / C image"
     );
-    let over: Vec<_> = rows.iter().filter(|row| !row.is_good()).map(|row| row.name.as_str()).collect();
+    let over: Vec<_> =
+        rows.iter().filter(|row| !row.is_good()).map(|row| row.name.as_str()).collect();
     let judged = rows.iter().filter(|row| row.target.is_some()).count();
     println!("{} of {judged} within their targets", judged - over.len());
     if !over.is_empty() {

@@ -1,7 +1,8 @@
 //! Children made through an entry of the image.
 //!
-//! A call that makes a child returns twice, and compiled code cannot be asked to survive that. So the call is made in
-//! assembly: the parent returns to Rust, the child calls a function that never returns.
+//! A call that makes a child returns twice, and compiled code cannot be asked to survive that. So
+//! the call is made in assembly: the parent returns to Rust, the child calls a function that never
+//! returns.
 //!
 //! # Invariants
 //!
@@ -28,8 +29,8 @@ pub struct Spawn {
     pub main: Main,
     /// The argument of `main`.
     pub argument: *const (),
-    /// Filled in by the child: its registers `rdi`, `rsi`, `rdx`, `r8`, `rbp`, `r12` to `r15`, and `rsp`, as it found
-    /// them.
+    /// Filled in by the child: its registers `rdi`, `rsi`, `rdx`, `r8`, `rbp`, `r12` to `r15`, and
+    /// `rsp`, as it found them.
     pub found: [usize; 10],
 }
 
@@ -48,8 +49,8 @@ impl Spawn {
     }
 }
 
-/// Loads the arguments, calls the entry, and sends the child to its function. Returns `-1000` if the parent's registers
-/// were changed.
+/// Loads the arguments, calls the entry, and sends the child to its function. Returns `-1000` if
+/// the parent's registers were changed.
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline(spawn: &mut Spawn) -> isize {
     naked_asm!(

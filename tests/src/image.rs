@@ -2,8 +2,10 @@
 //!
 //! # Invariants
 //!
-//! 1. The mapping is as the kernel's: the data pages directly below the image, the image readable and executable.
-//! 2. The mapping lives as long as the process: entries may be called by threads that outlive a test.
+//! 1. The mapping is as the kernel's: the data pages directly below the image, the image readable
+//!    and executable.
+//! 2. The mapping lives as long as the process: entries may be called by threads that outlive a
+//!    test.
 
 #![expect(unsafe_code, reason = "maps code and calls it")]
 
@@ -24,7 +26,8 @@ pub struct Image {
     base: NonNull<u8>,
 }
 
-// SAFETY: the mapping is never written after `load`, but for the data pages, whose fields are atomics.
+// SAFETY: the mapping is never written after `load`, but for the data pages, whose fields are
+// atomics.
 unsafe impl Send for Image {}
 // SAFETY: as above.
 unsafe impl Sync for Image {}
@@ -35,7 +38,8 @@ impl Image {
         Workspace::current().image()
     }
 
-    /// Maps the image that `cargo xtask image` built. Its data pages are zero: no clock can be read.
+    /// Maps the image that `cargo xtask image` built. Its data pages are zero: no clock can be
+    /// read.
     pub fn load() -> Self {
         Self::map(Self::read())
     }
@@ -66,7 +70,8 @@ impl Image {
     pub fn debug_section(name: &str) -> Vec<u8> {
         let debug = Self::read_debug();
         let elf = object::File::parse(debug.as_slice()).expect("an ELF image");
-        let section = elf.section_by_name(name).unwrap_or_else(|| panic!("the image has no section {name}"));
+        let section =
+            elf.section_by_name(name).unwrap_or_else(|| panic!("the image has no section {name}"));
         section.data().expect("contents").to_vec()
     }
 
@@ -76,7 +81,12 @@ impl Image {
         let whole = NonZeroUsize::new(DATA_SIZE + size).expect("not empty");
         // SAFETY: a new mapping, at a place that the kernel chooses.
         let mapping = unsafe {
-            mmap_anonymous(None, whole, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE)
+            mmap_anonymous(
+                None,
+                whole,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_PRIVATE,
+            )
         }
         .expect("memory for the image");
         // SAFETY: the mapping is `DATA_SIZE + size` bytes long.
@@ -102,8 +112,9 @@ impl Image {
     /// Address of an exported function.
     pub fn entry(&self, name: &str) -> Option<usize> {
         let elf = object::File::parse(self.file.as_slice()).expect("an ELF image");
-        let symbol =
-            elf.dynamic_symbols().find(|symbol| symbol.name() == Ok(name) && symbol.is_definition())?;
+        let symbol = elf
+            .dynamic_symbols()
+            .find(|symbol| symbol.name() == Ok(name) && symbol.is_definition())?;
         Some(self.base() + usize::try_from(symbol.address()).expect("an address in the image"))
     }
 
@@ -116,7 +127,8 @@ impl Image {
     pub fn internal(&self, name: &str) -> usize {
         let debug = Self::read_debug();
         let elf = object::File::parse(debug.as_slice()).expect("an ELF image");
-        let symbol = elf.symbols().find(|symbol| symbol.name() == Ok(name) && symbol.is_definition());
+        let symbol =
+            elf.symbols().find(|symbol| symbol.name() == Ok(name) && symbol.is_definition());
         let symbol = symbol.unwrap_or_else(|| panic!("the image has no {name}"));
         self.base() + usize::try_from(symbol.address()).expect("an address in the image")
     }
@@ -124,7 +136,8 @@ impl Image {
     /// Address of a section that is mapped.
     pub fn section(&self, name: &str) -> usize {
         let elf = object::File::parse(self.file.as_slice()).expect("an ELF image");
-        let section = elf.section_by_name(name).unwrap_or_else(|| panic!("the image has no section {name}"));
+        let section =
+            elf.section_by_name(name).unwrap_or_else(|| panic!("the image has no section {name}"));
         self.base() + usize::try_from(section.address()).expect("an address in the image")
     }
 
@@ -139,6 +152,7 @@ impl Image {
 }
 
 fn read(path: &Path) -> Vec<u8> {
-    std::fs::read(path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask image` first", path.display()))
+    std::fs::read(path).unwrap_or_else(|error| {
+        panic!("{}: {error}; run `cargo xtask image` first", path.display())
+    })
 }

@@ -1,7 +1,8 @@
-//! What the tests of the image share: an image loaded from its file, and a way to make children through its entries.
+//! What the tests of the image share: an image loaded from its file, and a way to make children
+//! through its entries.
 //!
-//! The image is tested through its ABI alone: a file is mapped as the kernel would map it, and entries are found by
-//! name. Nothing here links against the image's crate.
+//! The image is tested through its ABI alone: a file is mapped as the kernel would map it, and
+//! entries are found by name. Nothing here links against the image's crate.
 
 pub mod arch;
 pub mod bench;

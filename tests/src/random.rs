@@ -1,8 +1,9 @@
-//! `__vdso_getrandom` under the test's control: a textbook ChaCha20, a plain model of the kernel's state protocol, and an
-//! image whose data page and state the test writes.
+//! `__vdso_getrandom` under the test's control: a textbook ChaCha20, a plain model of the kernel's
+//! state protocol, and an image whose data page and state the test writes.
 //!
-//! With a generation that matches the page, the key in the state is the one that the function works with, and every byte
-//! can be foretold. Where the function asks the kernel instead, the state or its bytes tell.
+//! With a generation that matches the page, the key in the state is the one that the function works
+//! with, and every byte can be foretold. Where the function asks the kernel instead, the state or
+//! its bytes tell.
 //!
 //! # Invariants
 //!
@@ -94,7 +95,13 @@ pub fn model(state: &mut State, len: usize) -> Vec<u8> {
 
 /// A state with a key of the test's and nothing in the batch.
 pub fn seeded() -> State {
-    State { batch: [0; BATCH_SIZE], key: KEY, generation: GENERATION, pos: BATCH_SIZE as u8, in_use: 0 }
+    State {
+        batch: [0; BATCH_SIZE],
+        key: KEY,
+        generation: GENERATION,
+        pos: BATCH_SIZE as u8,
+        in_use: 0,
+    }
 }
 
 /// An image over a data page with the generator ready, and a page for states.
@@ -116,10 +123,11 @@ impl Setup {
                 ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
             );
             // SAFETY: a new mapping, at a place that the kernel chooses.
-            let states =
-                unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE) }.expect("a page");
+            let states = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE) }
+                .expect("a page");
             // SAFETY: changes what a child gets of the page that was just mapped.
-            unsafe { madvise(states, PAGE_SIZE, MmapAdvise::MADV_WIPEONFORK) }.expect("a kernel since 4.14");
+            unsafe { madvise(states, PAGE_SIZE, MmapAdvise::MADV_WIPEONFORK) }
+                .expect("a kernel since 4.14");
             Self { image, states: states.cast() }
         })
     }
@@ -163,7 +171,8 @@ impl Setup {
     /// Calls; the buffer has an odd address and an edge that must stay as it is.
     pub fn call_at(&self, offset: usize, len: usize, flags: u32) -> (isize, Vec<u8>) {
         let mut buffer = vec![0xaa; len + 64];
-        let result = (self.entry())(buffer[1..].as_mut_ptr(), len, flags, self.at(offset), STATE_SIZE);
+        let result =
+            (self.entry())(buffer[1..].as_mut_ptr(), len, flags, self.at(offset), STATE_SIZE);
         assert!(
             buffer[0] == 0xaa && buffer[len + 1..].iter().all(|byte| *byte == 0xaa),
             "wrote beyond {len} bytes"

@@ -1,10 +1,12 @@
 //! A thread for which the kernel refuses legacy calls, as `legacy_syscalls=off` does it for all.
 //!
-//! By a seccomp filter, which every kernel has: what the patch does can be tried on one that lacks it.
+//! By a seccomp filter, which every kernel has: what the patch does can be tried on one that lacks
+//! it.
 //!
 //! # Invariants
 //!
-//! 1. The filter cannot be taken back. It holds for the thread that asks for it and for the processes that it makes.
+//! 1. The filter cannot be taken back. It holds for the thread that asks for it and for the
+//!    processes that it makes.
 
 #![expect(unsafe_code, reason = "gives the kernel a filter")]
 
@@ -27,11 +29,14 @@ pub fn refuse_legacy() {
     }
     filter.push(instruction(BPF_RET | BPF_K, 0, SECCOMP_RET_ALLOW));
     filter.push(instruction(BPF_RET | BPF_K, 0, SECCOMP_RET_ERRNO | ENOSYS as u32));
-    let program =
-        sock_fprog { len: u16::try_from(filter.len()).expect("a short filter"), filter: filter.as_mut_ptr() };
+    let program = sock_fprog {
+        len: u16::try_from(filter.len()).expect("a short filter"),
+        filter: filter.as_mut_ptr(),
+    };
     // SAFETY: takes no memory.
     let limited = unsafe { prctl(PR_SET_NO_NEW_PRIVS, 1_u64, 0_u64, 0_u64, 0_u64) };
     // SAFETY: the kernel reads the program and what it points to.
-    let filtered = unsafe { prctl(PR_SET_SECCOMP, u64::from(SECCOMP_MODE_FILTER), &raw const program) };
+    let filtered =
+        unsafe { prctl(PR_SET_SECCOMP, u64::from(SECCOMP_MODE_FILTER), &raw const program) };
     assert_eq!((limited, filtered), (0, 0), "{}", std::io::Error::last_os_error());
 }

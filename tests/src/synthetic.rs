@@ -1,12 +1,14 @@
 //! Data pages as the kernel would fill them, for an image that a test mapped.
 //!
-//! A real page is the kernel's to write, and it is one per process. To run two images side by side each gets a page of
-//! its own with the same contents: a clock on the TSC, with the multiplier that the kernel would compute from the
-//! counter's frequency, and the time of this machine's clocks at one moment.
+//! A real page is the kernel's to write, and it is one per process. To run two images side by side
+//! each gets a page of its own with the same contents: a clock on the TSC, with the multiplier that
+//! the kernel would compute from the counter's frequency, and the time of this machine's clocks at
+//! one moment.
 //!
 //! # Invariants
 //!
-//! 1. A page is written as the kernel writes it, so that a reader in another thread sees one moment or the other.
+//! 1. A page is written as the kernel writes it, so that a reader in another thread sees one moment
+//!    or the other.
 //! 2. Two pages of one [`Moment`] hold the same bytes but for their sequence counters.
 
 #![expect(unsafe_code, reason = "reads the time-stamp counter")]
@@ -24,7 +26,8 @@ use std::time::Duration;
 /// How long [`Clocksource::measure`] counts.
 const MEASUREMENT: Duration = Duration::from_millis(100);
 
-/// Seconds for which a multiplier has to keep 64 bits from overflowing (`__clocksource_update_freq_scale`).
+/// Seconds for which a multiplier has to keep 64 bits from overflowing
+/// (`__clocksource_update_freq_scale`).
 const MAX_SECONDS: u64 = 600;
 
 /// Per cent by which the kernel may adjust a multiplier (`clocksource_max_adjustment`).
@@ -64,11 +67,13 @@ impl Clocksource {
         std::thread::sleep(MEASUREMENT);
         let (end, end_ns) = reading();
         Self::of(
-            u64::try_from(u128::from(end - start) * 1_000_000 / u128::from(end_ns - start_ns)).expect("kHz"),
+            u64::try_from(u128::from(end - start) * 1_000_000 / u128::from(end_ns - start_ns))
+                .expect("kHz"),
         )
     }
 
-    /// The clocksource of a frequency: `clocksource_register_khz` and `clocks_calc_max_nsecs` of the kernel.
+    /// The clocksource of a frequency: `clocksource_register_khz` and `clocks_calc_max_nsecs` of
+    /// the kernel.
     pub fn of(khz: u64) -> Self {
         let accuracy = 32 - (64 - ((MAX_SECONDS * 1000 * khz) >> 32).leading_zeros());
         let multiplier = |shift: u32| ((1_000_000_u64 << shift) + khz / 2) / khz;
@@ -83,12 +88,16 @@ impl Clocksource {
         ticks as f64 * 1e6 / self.khz as f64
     }
 
-    /// Writes a moment to a page, as `update_vsyscall` does, and makes the random number generator ready.
+    /// Writes a moment to a page, as `update_vsyscall` does, and makes the random number generator
+    /// ready.
     pub fn publish(&self, moment: &Moment, page: &DataPage) {
-        for (data, shifted) in [(&page.hres_coarse, &SHIFTED[..]), (&page.raw, &[MONOTONIC_RAW][..])] {
+        for (data, shifted) in
+            [(&page.hres_coarse, &SHIFTED[..]), (&page.raw, &[MONOTONIC_RAW][..])]
+        {
             let sequence = data.sequence.load(Relaxed);
             data.sequence.store(sequence.wrapping_add(1), Relaxed);
-            // Keeps the stores below behind the odd sequence. Pairs with the reader's first load of it.
+            // Keeps the stores below behind the odd sequence. Pairs with the reader's first load of
+            // it.
             fence(Release);
             self.write(moment, data, shifted);
             data.sequence.store(sequence.wrapping_add(2), Release); // Pairs with the reader's second load.
@@ -113,14 +122,18 @@ impl Clocksource {
     }
 }
 
-/// The counter, and the time that it stands for: of several readings the one whose two halves are closest.
+/// The counter, and the time that it stands for: of several readings the one whose two halves are
+/// closest.
 fn reading() -> (u64, u64) {
     let readings = (0..64).map(|_| {
         let before = ticks();
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC_RAW).expect("every kernel has the clock");
         let after = ticks();
         let nsec = Duration::from(now).as_nanos();
-        (after - before, (before + (after - before) / 2, u64::try_from(nsec).expect("less than centuries")))
+        (
+            after - before,
+            (before + (after - before) / 2, u64::try_from(nsec).expect("less than centuries")),
+        )
     });
     readings.min().expect("several readings").1
 }
@@ -139,10 +152,11 @@ impl Moment {
         Self::shifted(0)
     }
 
-    /// This moment, on clocks that are some seconds ahead: what comes from a page can be told from what comes from the
-    /// kernel.
+    /// This moment, on clocks that are some seconds ahead: what comes from a page can be told from
+    /// what comes from the kernel.
     pub fn shifted(seconds: u64) -> Self {
-        let ids = [REALTIME, MONOTONIC, MONOTONIC_RAW, REALTIME_COARSE, MONOTONIC_COARSE, BOOTTIME, TAI];
+        let ids =
+            [REALTIME, MONOTONIC, MONOTONIC_RAW, REALTIME_COARSE, MONOTONIC_COARSE, BOOTTIME, TAI];
         let cycles = ticks();
         let times = ids.map(|id| {
             let clock = ClockId::from_raw(i32::try_from(id).expect("a clock id"));

@@ -1,7 +1,8 @@
 //! Updates of a data page of which each field has another value, so that a mixture of two shows.
 //!
-//! At the counter [`COUNTER`] the data of an update means one time, whose seconds and nanoseconds are both the update's
-//! number. Between two updates the last counter, the scale and every time change, and none of them fits another's.
+//! At the counter [`COUNTER`] the data of an update means one time, whose seconds and nanoseconds
+//! are both the update's number. Between two updates the last counter, the scale and every time
+//! change, and none of them fits another's.
 
 use liblinux_abi::kernel::clock::COARSE;
 use liblinux_abi::kernel::datapage::ClockData;
@@ -41,7 +42,8 @@ pub fn write_times(data: &ClockData, number: u64) {
     for (clock, base) in data.base.iter().enumerate() {
         let is_coarse = COARSE >> clock & 1 != 0;
         base.sec.store(number, Relaxed);
-        base.nsec.store(if is_coarse { number } else { (number << shift) - elapsed * mult }, Relaxed);
+        base.nsec
+            .store(if is_coarse { number } else { (number << shift) - elapsed * mult }, Relaxed);
     }
 }
 

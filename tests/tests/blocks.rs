@@ -1,6 +1,8 @@
-//! The block function behind `__vdso_getrandom`: by the kernel's own selftest of it, and against a textbook ChaCha20.
+//! The block function behind `__vdso_getrandom`: by the kernel's own selftest of it, and against a
+//! textbook ChaCha20.
 //!
-//! Each on the image as it is built, which has SSE2 alone, and on the image as the kernel would patch it.
+//! Each on the image as it is built, which has SSE2 alone, and on the image as the kernel would
+//! patch it.
 
 #![expect(unsafe_code, reason = "calls the function, which is not exported")]
 
@@ -42,9 +44,11 @@ fn selftest(folder: &Path, image: &[u8]) -> Output {
         image_debug: &Image::debug_path(),
         c_image_debug: &source.build().join("arch/x86/entry/vdso/vdso64.so.dbg"),
     };
-    let test = SELFTESTS.iter().find(|test| test.name == "vDSO/vdso_test_chacha").expect("it is listed");
-    let mut build =
-        test.command(origin, &test.source(source.root()), &program).expect("both images have the function");
+    let test =
+        SELFTESTS.iter().find(|test| test.name == "vDSO/vdso_test_chacha").expect("it is listed");
+    let mut build = test
+        .command(origin, &test.source(source.root()), &program)
+        .expect("both images have the function");
     build.arg(format!("-DCOPY=\"{}\"", copy.display()));
     let built = build.output().expect("gcc runs");
     assert!(built.status.success(), "{build:?}:\n{}", String::from_utf8_lossy(&built.stderr));
@@ -57,7 +61,10 @@ fn the_kernels_selftest_passes() {
         let folder = tempfile::tempdir().expect("a folder");
         let output = selftest(folder.path(), &image);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("\nok 1 chacha: PASS\n"), "{name}: {text}");
+        assert!(
+            output.status.success() && text.contains("\nok 1 chacha: PASS\n"),
+            "{name}: {text}"
+        );
     }
 }
 
@@ -70,12 +77,15 @@ fn the_kernels_selftest_runs_the_images_code() {
         let folder = tempfile::tempdir().expect("a folder");
         let output = selftest(folder.path(), &image);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(!output.status.success() && text.contains("outputs do not match"), "{name}: {text}");
+        assert!(
+            !output.status.success() && text.contains("outputs do not match"),
+            "{name}: {text}"
+        );
     }
 }
 
-/// Calls the function for the blocks from number `start` on, of which the last [`REFILL`] go to the state if `refills`.
-/// Returns the number of the block that comes next.
+/// Calls the function for the blocks from number `start` on, of which the last [`REFILL`] go to the
+/// state if `refills`. Returns the number of the block that comes next.
 fn generate(
     function: usize,
     out: &mut [[u8; BLOCK_SIZE]],
@@ -86,8 +96,8 @@ fn generate(
     let direct = out.len() as u64;
     let end = start.wrapping_add(direct + if refills { REFILL as u64 } else { 0 });
     let (next, fault): (u64, u32);
-    // SAFETY: calls the function as the image does: `out` has room for the first `rsi` blocks and the state for the
-    // others; it changes only registers that a C function may.
+    // SAFETY: calls the function as the image does: `out` has room for the first `rsi` blocks and
+    // the state for the others; it changes only registers that a C function may.
     unsafe {
         asm!(
             "call {function}",
@@ -124,13 +134,22 @@ fn blocks_of_any_number_are_chacha20() {
                         let next = generate(function, &mut out, &mut state, start, refills);
                         let place = format!("{name}: {direct} blocks from {start:#x}");
                         for (index, found) in out.iter().enumerate() {
-                            assert_eq!(*found, block(&KEY, number(index)), "{place}, block {index}");
+                            assert_eq!(
+                                *found,
+                                block(&KEY, number(index)),
+                                "{place}, block {index}"
+                            );
                         }
-                        assert_eq!(next, number(direct + if refills { REFILL } else { 0 }), "{place}");
+                        assert_eq!(
+                            next,
+                            number(direct + if refills { REFILL } else { 0 }),
+                            "{place}"
+                        );
                         let mut expected = seeded();
                         if refills {
                             let refill =
-                                [block(&KEY, number(direct)), block(&KEY, number(direct + 1))].concat();
+                                [block(&KEY, number(direct)), block(&KEY, number(direct + 1))]
+                                    .concat();
                             expected.batch.copy_from_slice(&refill[..BATCH_SIZE]);
                             for (word, bytes) in
                                 expected.key.iter_mut().zip(refill[BATCH_SIZE..].as_chunks().0)
@@ -138,7 +157,10 @@ fn blocks_of_any_number_are_chacha20() {
                                 *word = u32::from_le_bytes(*bytes);
                             }
                         }
-                        assert!(state == expected && state.generation == GENERATION, "{place}: the state");
+                        assert!(
+                            state == expected && state.generation == GENERATION,
+                            "{place}: the state"
+                        );
                     }
                 }
             }

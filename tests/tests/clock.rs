@@ -1,4 +1,5 @@
-//! The clocks: bit for bit what the kernel's C image says, and what the arithmetic of a textbook says.
+//! The clocks: bit for bit what the kernel's C image says, and what the arithmetic of a textbook
+//! says.
 
 #![expect(unsafe_code, reason = "calls entries of images")]
 
@@ -8,7 +9,8 @@ use liblinux_abi::kernel::clock::{
     COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME, REALTIME_COARSE,
 };
 use liblinux_abi::kernel::datapage::{
-    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
+    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData,
+    DataPage,
 };
 use liblinux_mkimage::embed::set_tick;
 use liblinux_tests::arch::counter;
@@ -42,7 +44,8 @@ struct Clocks {
 impl Clocks {
     /// Maps an image file, edited, with a counter that the test sets.
     fn map(path: &Path, edit: impl FnOnce(&mut [u8])) -> Self {
-        let mut file = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut file =
+            std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         counter::fix(&mut file);
         edit(&mut file);
         let image = Image::map(file);
@@ -112,17 +115,21 @@ struct Moment {
 }
 
 impl Moment {
-    /// A count is between a hundredth of a nanosecond and two of them, and an update is at most half an hour old: the C
-    /// image counts the seconds since an update one by one.
+    /// A count is between a hundredth of a nanosecond and two of them, and an update is at most
+    /// half an hour old: the C image counts the seconds since an update one by one.
     fn any(numbers: &mut Numbers) -> Self {
         let shift = 24 + numbers.below(8) as u32;
         let mult = ((1_u64 << shift) / 100 + numbers.below(1 << shift)) as u32;
         let cycle_last = numbers.any_size() >> 1;
         let magnitude = 1 + numbers.below(40);
         let elapsed = numbers.below(1 << magnitude);
-        // As the kernel has it, beyond this the product needs more than 64 bits; a smaller one must do no harm.
-        let max_cycles =
-            if numbers.below(4) == 0 { elapsed.saturating_sub(1) } else { u64::MAX / u64::from(mult) / 2 };
+        // As the kernel has it, beyond this the product needs more than 64 bits; a smaller one must
+        // do no harm.
+        let max_cycles = if numbers.below(4) == 0 {
+            elapsed.saturating_sub(1)
+        } else {
+            u64::MAX / u64::from(mult) / 2
+        };
         let counter = match numbers.below(8) {
             0 => cycle_last.wrapping_sub(elapsed),
             _ => cycle_last.wrapping_add(elapsed),
@@ -132,7 +139,16 @@ impl Moment {
             [numbers.below(1 << 35), numbers.below(1_000_000_000 << shift)]
         });
         let resolution = [1, 4_000_000][numbers.below(2) as usize];
-        Self { mode: CLOCK_MODE_TSC, cycle_last, max_cycles, mult, shift, base, resolution, counter }
+        Self {
+            mode: CLOCK_MODE_TSC,
+            cycle_last,
+            max_cycles,
+            mult,
+            shift,
+            base,
+            resolution,
+            counter,
+        }
     }
 
     fn publish(&self, data: &ClockData) {
@@ -158,7 +174,8 @@ impl Moment {
         self.publish(&page.raw);
     }
 
-    /// What the data means: nanoseconds since the epoch of the clock, by plain arithmetic on 128 bits.
+    /// What the data means: nanoseconds since the epoch of the clock, by plain arithmetic on 128
+    /// bits.
     fn time(&self, clock: usize, counter: u64) -> u128 {
         let [sec, nsec] = self.base[clock].map(u128::from);
         let elapsed = i128::from(counter) - i128::from(self.cycle_last);
@@ -187,7 +204,8 @@ fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
 /// The page at a place as a hypervisor's.
 fn hypervisor_page<T>(image: &Image, index: usize) -> &T {
     assert!(size_of::<T>() <= PAGE_SIZE);
-    // SAFETY: the pages are mapped for good and zeroed, and both hypervisors' layouts are all atomics.
+    // SAFETY: the pages are mapped for good and zeroed, and both hypervisors' layouts are all
+    // atomics.
     unsafe { &*(&raw const *image.data_page(index)).cast::<T>() }
 }
 
@@ -205,7 +223,8 @@ fn equals_the_c_image_bit_for_bit() {
         }
         let offsets = std::array::from_fn(|_| [numbers.any_size(), numbers.below(1_000_000_000)]);
         let (mul, shift) = (numbers.next() as u32, numbers.below(12) as i8 - 12);
-        // The hypervisor's time is near the update, as the counter is: the C image counts seconds one by one.
+        // The hypervisor's time is near the update, as the counter is: the C image counts seconds
+        // one by one.
         let tsc = moment.counter.wrapping_sub(numbers.below(1 << 32));
         let pvclock = [tsc, moment.cycle_last.wrapping_sub(numbers.below(1 << 20))];
         for image in images.iter().map(|clocks| &clocks.image) {
@@ -221,22 +240,28 @@ fn equals_the_c_image_bit_for_bit() {
             page.tsc_to_system_mul.store(mul, Relaxed);
             page.tsc_shift.store(shift, Relaxed);
         }
-        // A counter whose highest bit is set cannot come from a TSC mode; the kernel is asked then, at two moments.
+        // A counter whose highest bit is set cannot come from a TSC mode; the kernel is asked then,
+        // at two moments.
         for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
             let [ours, theirs] = images.each_ref().map(|clocks| clocks.get_time(clock));
-            assert_eq!(ours, theirs, "clock {clock}, round {round}, namespace {in_namespace}: {moment:?}");
+            assert_eq!(
+                ours, theirs,
+                "clock {clock}, round {round}, namespace {in_namespace}: {moment:?}"
+            );
             compared += 1;
         }
         let [ours, theirs] = images.each_ref().map(|clocks| {
             let (mut time, mut zone, mut seconds) = ([-1; 2], [-1; 2], -1);
             let plain = ((clocks.gettimeofday)(&mut time, std::ptr::null_mut()), time);
             let zoned = ((clocks.gettimeofday)(&mut time, &mut zone), time, zone);
-            let seconds = ((clocks.time)(std::ptr::null_mut()), (clocks.time)(&mut seconds), seconds);
+            let seconds =
+                ((clocks.time)(std::ptr::null_mut()), (clocks.time)(&mut seconds), seconds);
             let resolution = |clock: usize| {
                 let mut resolution = [-1; 2];
                 ((clocks.clock_getres)(clock as i32, &mut resolution), resolution)
             };
-            let resolutions: Vec<_> = self::clocks(HIGH_RESOLUTION | RAW | COARSE).map(resolution).collect();
+            let resolutions: Vec<_> =
+                self::clocks(HIGH_RESOLUTION | RAW | COARSE).map(resolution).collect();
             (plain, zoned, seconds, resolutions)
         });
         assert_eq!(ours, theirs, "round {round}: {moment:?}");
@@ -291,7 +316,11 @@ fn reads_the_page_of_hyper_v() {
             let expected = moment.time(clock, counter);
             let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
             for clocks in &images {
-                assert_eq!(clocks.get_time(clock), (0, expected), "clock {clock}, round {round}: {moment:?}");
+                assert_eq!(
+                    clocks.get_time(clock),
+                    (0, expected),
+                    "clock {clock}, round {round}: {moment:?}"
+                );
             }
         }
     }
@@ -313,7 +342,8 @@ fn asks_the_kernel_when_the_counter_cannot_be_read() {
             assert!((before..=nix_time(clock)).contains(&now), "mode {mode}, clock {clock}");
         }
     }
-    for (clock, result) in [(12, -22), (63, -22), (usize::MAX, -22), (1 << 31, -22), (2, 0), (3, 0)] {
+    for (clock, result) in [(12, -22), (63, -22), (usize::MAX, -22), (1 << 31, -22), (2, 0), (3, 0)]
+    {
         assert_eq!(clocks.get_time(clock).0, result, "clock {clock}");
     }
 }
@@ -330,11 +360,13 @@ fn asks_the_kernel_for_a_tick_that_nobody_filled_in() {
 
 /// The kernel's own time of a clock, in nanoseconds.
 fn nix_time(clock: usize) -> u128 {
-    let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock as i32)).expect("a clock");
+    let time =
+        nix::time::clock_gettime(nix::time::ClockId::from_raw(clock as i32)).expect("a clock");
     time.tv_sec() as u128 * NSEC_PER_SEC + time.tv_nsec() as u128
 }
 
-/// Readers while the data is written: what they see belongs to one update, and time does not run backwards.
+/// Readers while the data is written: what they see belongs to one update, and time does not run
+/// backwards.
 #[test]
 fn a_reader_never_sees_half_an_update() {
     const READERS: usize = 2;
@@ -343,8 +375,9 @@ fn a_reader_never_sees_half_an_update() {
     let page = image.data_page(VVAR);
     Moment::any(&mut Numbers(5)).publish_page(page);
     counter::set(image, COUNTER);
-    let write =
-        |number| [&page.hres_coarse, &page.raw].into_iter().for_each(|data| update::write(data, number));
+    let write = |number| {
+        [&page.hres_coarse, &page.raw].into_iter().for_each(|data| update::write(data, number))
+    };
     write(FIRST);
     let (updates, seen) = std::thread::scope(|scope| {
         let readers: [_; READERS] = std::array::from_fn(|_| scope.spawn(|| read_updates(&clocks)));
@@ -355,7 +388,10 @@ fn a_reader_never_sees_half_an_update() {
         }
         (number - FIRST, readers.map(|reader| reader.join().expect("a reader")))
     });
-    assert!(updates > 1000 && seen.iter().all(|seen| *seen > 10), "{updates} updates, {seen:?} seen");
+    assert!(
+        updates > 1000 && seen.iter().all(|seen| *seen > 10),
+        "{updates} updates, {seen:?} seen"
+    );
     println!("{updates} updates, {seen:?} of them seen");
 }
 
@@ -365,8 +401,15 @@ fn read_updates(clocks: &Clocks) -> u64 {
     for _ in 0..100_000 {
         for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
             let (result, [sec, nsec]) = clocks.get_time(clock);
-            assert!(result == 0 && sec == nsec, "clock {clock} is torn: {sec} and {nsec}, result {result}");
-            assert!(sec >= last[clock], "clock {clock} ran backwards from {} to {sec}", last[clock]);
+            assert!(
+                result == 0 && sec == nsec,
+                "clock {clock} is torn: {sec} and {nsec}, result {result}"
+            );
+            assert!(
+                sec >= last[clock],
+                "clock {clock} ran backwards from {} to {sec}",
+                last[clock]
+            );
             seen += u64::from(sec != last[clock]);
             last[clock] = sec;
         }

@@ -1,5 +1,5 @@
-//! What the documents say, where it can be checked: the map of folders, links, the code that is shown, and the width of
-//! comments.
+//! What the documents say, where it can be checked: the map of folders, links, the code that is
+//! shown, and the width of comments.
 
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::output;
@@ -13,9 +13,10 @@ fn root() -> PathBuf {
 
 /// The files that git tracks, with paths from the top folder.
 fn tracked() -> Vec<String> {
-    let listed =
-        output(Command::new("git").current_dir(root()).args(["ls-files", "-z"])).expect("git lists files");
-    let files: Vec<String> = listed.split('\0').filter(|file| !file.is_empty()).map(str::to_owned).collect();
+    let listed = output(Command::new("git").current_dir(root()).args(["ls-files", "-z"]))
+        .expect("git lists files");
+    let files: Vec<String> =
+        listed.split('\0').filter(|file| !file.is_empty()).map(str::to_owned).collect();
     assert!(files.len() > 100, "git lists {} files: is this a checkout?", files.len());
     files
 }
@@ -37,8 +38,8 @@ const COMMENT_WIDTH: usize = 100;
 /// Columns from one tab stop to the next, in C and assembly.
 const TAB: usize = 8;
 
-/// The text of a line that is a comment and nothing else, without its marks. `is_inside` says whether a block comment is
-/// open in front of the line.
+/// The text of a line that is a comment and nothing else, without its marks. `is_inside` says
+/// whether a block comment is open in front of the line.
 fn comment<'a>(file: &str, line: &'a str, is_inside: bool) -> Option<&'a str> {
     let text = line.trim();
     let slashes = text.trim_start_matches('/').trim_start_matches('!');
@@ -46,18 +47,24 @@ fn comment<'a>(file: &str, line: &'a str, is_inside: bool) -> Option<&'a str> {
         return Some(slashes.trim());
     }
     let is_block = !file.ends_with(".rs") && (is_inside || text.starts_with("/*"));
-    is_block.then(|| text.trim_start_matches("/*").trim_start_matches('*').trim_end_matches("*/").trim())
+    is_block.then(|| {
+        text.trim_start_matches("/*").trim_start_matches('*').trim_end_matches("*/").trim()
+    })
 }
 
-/// Whether a text can be broken between two words: not a code span, one word such as a URL, or a row of a table.
+/// Whether a text can be broken between two words: not a code span, one word such as a URL, or a
+/// row of a table.
 fn is_breakable(text: &str) -> bool {
     let text = text.trim_start_matches("- ").trim_end_matches(['.', ',', ':', ';']);
-    let is_span =
-        text.len() > 1 && text.starts_with('`') && text.ends_with('`') && text.matches('`').count() == 2;
+    let is_span = text.len() > 1
+        && text.starts_with('`')
+        && text.ends_with('`')
+        && text.matches('`').count() == 2;
     text.contains(' ') && !is_span && !text.starts_with('|')
 }
 
-/// The lines of a file's comments that are too wide, by number; and how many lines of comments there are.
+/// The lines of a file's comments that are too wide, by number; and how many lines of comments
+/// there are.
 fn wide_comments(file: &str, text: &str) -> (Vec<usize>, usize) {
     let (mut is_inside, mut is_code, mut wide, mut count) = (false, false, Vec::new(), 0);
     for (line, number) in text.lines().zip(1..) {
@@ -75,7 +82,8 @@ fn wide_comments(file: &str, text: &str) -> (Vec<usize>, usize) {
         count += 1;
         // A fenced example is code.
         is_code ^= found.starts_with("```");
-        let columns = line.chars().fold(0, |at, c| if c == '\t' { at / TAB * TAB + TAB } else { at + 1 });
+        let columns =
+            line.chars().fold(0, |at, c| if c == '\t' { at / TAB * TAB + TAB } else { at + 1 });
         if columns > COMMENT_WIDTH && !is_code && is_breakable(found) {
             wide.push(number);
         }
@@ -85,8 +93,10 @@ fn wide_comments(file: &str, text: &str) -> (Vec<usize>, usize) {
 
 /// The contents of the fenced block of a text that a line starts, `language` behind the fence.
 fn block<'a>(text: &'a str, heading: &str, language: &str) -> &'a str {
-    let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("the document has no `{heading}`"));
-    let (_, rest) = section.split_once(&format!("```{language}\n")).expect("the section has a block");
+    let (_, section) =
+        text.split_once(heading).unwrap_or_else(|| panic!("the document has no `{heading}`"));
+    let (_, rest) =
+        section.split_once(&format!("```{language}\n")).expect("the section has a block");
     rest.split_once("```").expect("the block ends").0
 }
 
@@ -116,7 +126,9 @@ fn the_map_is_the_folders() {
         if parts.len() > 1 && !parts[0].starts_with('.') {
             folders.insert(parts[0].to_owned());
             // Where a folder's parts are listed, all of them are.
-            if parts.len() > 2 && map.iter().any(|known| known.starts_with(&format!("{}/", parts[0]))) {
+            if parts.len() > 2
+                && map.iter().any(|known| known.starts_with(&format!("{}/", parts[0])))
+            {
                 folders.insert(parts[..2].join("/"));
             }
         }
@@ -129,13 +141,18 @@ fn links_lead_to_files() {
     let mut count = 0;
     for (file, text) in documents() {
         let folder = Path::new(&file).parent().expect("a document is in a folder").to_owned();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+        for link in
+            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
+        {
             let path = link.split('#').next().unwrap_or_default();
             if path.contains("://") || path.is_empty() {
                 continue;
             }
             count += 1;
-            assert!(root().join(&folder).join(path).exists(), "{file} links to {link}, which is not there");
+            assert!(
+                root().join(&folder).join(path).exists(),
+                "{file} links to {link}, which is not there"
+            );
         }
     }
     assert!(count > 10, "only {count} links were followed");
@@ -157,8 +174,9 @@ fn the_c_of_the_readme_runs() {
 
 #[test]
 fn comments_are_at_most_100_columns_wide() {
-    let has_comments =
-        |file: &String| [".rs", ".c", ".cpp", ".h", ".s", ".S", ".lds"].iter().any(|end| file.ends_with(end));
+    let has_comments = |file: &String| {
+        [".rs", ".c", ".cpp", ".h", ".s", ".S", ".lds"].iter().any(|end| file.ends_with(end))
+    };
     let (mut wide, mut count) = (Vec::new(), 0);
     for file in tracked().into_iter().filter(has_comments) {
         let text = std::fs::read_to_string(root().join(&file)).expect("a source");

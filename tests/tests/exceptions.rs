@@ -1,6 +1,7 @@
 //! Which signals of which codes exceptions raise: `abi::exception` against the kernel's source.
 //!
-//! The judge is every place where the kernel asks for a fixup before it raises a signal (`fixup_vdso_exception`).
+//! The judge is every place where the kernel asks for a fixup before it raises a signal
+//! (`fixup_vdso_exception`).
 
 use liblinux_abi::arch::x86_64::exception::{SI_KERNEL, SIGNALS, raises};
 use liblinux_tests::kernel::Source;
@@ -9,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Signal, code, exception.
 type Row = (u32, u32, u64);
 
-/// Exceptions that 64-bit code cannot raise: `bound` does not exist there, a coprocessor's segment overrun ended with the
-/// 80386, and a failed `iret` is one of 32-bit kernels. (`into` does not exist either, but `int $4` raises an overflow.)
+/// Exceptions that 64-bit code cannot raise: `bound` does not exist there, a coprocessor's segment
+/// overrun ended with the 80386, and a failed `iret` is one of 32-bit kernels. (`into` does not
+/// exist either, but `int $4` raises an overflow.)
 const NOT_IN_64_BIT_CODE: [&str; 3] = ["X86_TRAP_BR", "X86_TRAP_OLD_MF", "X86_TRAP_IRET"];
 
 /// The numbers behind names that headers define.
@@ -83,7 +85,8 @@ fn words<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
 fn judge(source: &Source) -> BTreeSet<Row> {
     let numbers = numbers(source);
     let number = |name: &str| *numbers.get(name).unwrap_or_else(|| panic!("no number for {name}"));
-    let (traps, fault) = (source.read("arch/x86/kernel/traps.c"), source.read("arch/x86/mm/fault.c"));
+    let (traps, fault) =
+        (source.read("arch/x86/kernel/traps.c"), source.read("arch/x86/mm/fault.c"));
     let mut rows = BTreeSet::new();
     let mut row = |signal: &str, code: &str, trap: &str| {
         if !NOT_IN_64_BIT_CODE.contains(&trap) && signal != "SIGTRAP" {
@@ -107,7 +110,8 @@ fn judge(source: &Source) -> BTreeSet<Row> {
             row(signal, code, trap);
         }
     }
-    // Where it stands in front of a signal: general protection faults, floating point, page faults, and their SIGBUS.
+    // Where it stands in front of a signal: general protection faults, floating point, page faults,
+    // and their SIGBUS.
     let asks = calls(&traps, "fixup_vdso_exception");
     let asked: Vec<_> = asks.iter().map(|arguments| arguments[1]).collect();
     assert_eq!(asked, ["trapnr", "X86_TRAP_GP", "trapnr"], "other callers than this test knows");

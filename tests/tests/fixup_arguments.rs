@@ -1,4 +1,5 @@
-//! What the entries of exception fixups do with bad arguments, on a stock kernel under the client's kind of handler.
+//! What the entries of exception fixups do with bad arguments, on a stock kernel under the client's
+//! kind of handler.
 
 #![expect(unsafe_code, reason = "writes and protects memory, and calls entries by address")]
 
@@ -59,7 +60,11 @@ fn bad_pointers_are_answered_with_efault() {
     for bad in nowhere() {
         let place = format!("at {bad:#x}");
         assert_eq!((fixups.init)(bad, size, 2), -EFAULT, "init {place}");
-        assert_eq!((fixups.register)(bad, address_of(&dso)), -EFAULT, "register in an area {place}");
+        assert_eq!(
+            (fixups.register)(bad, address_of(&dso)),
+            -EFAULT,
+            "register in an area {place}"
+        );
         assert_eq!((fixups.register)(good.address, bad), -EFAULT, "register a DSO {place}");
         let table = Dso { table: bad, ..dso };
         let expected = if bad < (1 << 56) { -EFAULT } else { -EINVAL };
@@ -69,7 +74,11 @@ fn bad_pointers_are_answered_with_efault() {
         assert_eq!((fixups.grow)(good.address, bad, size), -EFAULT, "grow to an area {place}");
         let mut hit = Hit::default();
         let out = (&raw mut hit).expose_provenance() as u64;
-        assert_eq!((fixups.lookup)(bad, dso.text_start, out), -EFAULT, "look up in an area {place}");
+        assert_eq!(
+            (fixups.lookup)(bad, dso.text_start, out),
+            -EFAULT,
+            "look up in an area {place}"
+        );
         assert_eq!(
             (fixups.dispatch)(good.address, bad, address_of(&[0_u64; 512])),
             -EFAULT,
@@ -110,7 +119,11 @@ fn memory_that_ends_in_the_middle_is_answered_with_efault() {
     let size = area_size(4).expect("a size");
     for there in (0..size).step_by(64) {
         assert_eq!((fixups.init)(edge - there, size, 4), -EFAULT, "{there} bytes of an area");
-        assert_eq!((fixups.grow)(good.address, edge - there, size), -EFAULT, "{there} bytes to grow to");
+        assert_eq!(
+            (fixups.grow)(good.address, edge - there, size),
+            -EFAULT,
+            "{there} bytes to grow to"
+        );
     }
     assert_eq!(good.register(&dso), 0);
     for words in 0..4 {
@@ -141,7 +154,10 @@ fn areas_that_cannot_be_written_can_be_read() {
     assert_eq!(frozen.register(&Probe::named("store").dso()), -EFAULT);
     assert_eq!(frozen.unregister(dso.text_start), -EFAULT);
     assert_eq!((fixups.init)(frozen.address, PAGE_SIZE as u64, 2), -EFAULT);
-    assert_eq!((fixups.grow)(frozen.address, Area::new(4).address, area_size(4).expect("a size")), -EFAULT);
+    assert_eq!(
+        (fixups.grow)(frozen.address, Area::new(4).address, area_size(4).expect("a size")),
+        -EFAULT
+    );
     let hit = read_only(address_of(&[0_u64; 4]), 32);
     assert_eq!((fixups.lookup)(good.address, probe.fault, hit), -EFAULT);
 }
@@ -149,7 +165,9 @@ fn areas_that_cannot_be_written_can_be_read() {
 #[test]
 fn arguments_that_make_no_sense_are_refused() {
     let fixups = entries();
-    for (capacity, size) in [(0, -EINVAL), (1, 256), (1024, 128 * 1025), (MAX_CAPACITY, 128 * 65537)] {
+    for (capacity, size) in
+        [(0, -EINVAL), (1, 256), (1024, 128 * 1025), (MAX_CAPACITY, 128 * 65537)]
+    {
         assert_eq!((fixups.area_size)(capacity), size, "{capacity} DSOs");
     }
     for capacity in [MAX_CAPACITY + 1, 1 << 32, u64::MAX] {
@@ -191,8 +209,12 @@ fn other_entries_answer_bad_pointers_under_the_handler_as_well() {
     handler::set_area(0);
     type Entry = extern "C" fn(u64, u64, u64, u64, u64) -> isize;
     // Coarse clock, time, processor: each stores at the given address, without a system call.
-    let calls =
-        [("__vdso_clock_getres", 1), ("__vdso_time", 0), ("__vdso_getcpu", 0), ("__vdso_getrandom", 3)];
+    let calls = [
+        ("__vdso_clock_getres", 1),
+        ("__vdso_time", 0),
+        ("__vdso_getcpu", 0),
+        ("__vdso_getrandom", 3),
+    ];
     for bad in nowhere().into_iter().filter(|address| *address != 0) {
         for (name, argument) in calls {
             // SAFETY: these functions take at most as many words.

@@ -10,8 +10,8 @@ use std::process::Command;
 /// Where the kernel's header is in its tree.
 const KERNEL_HEADER: &str = "arch/x86/include/uapi/asm/vdso_fixup.h";
 
-/// A program that is an error wherever the header and the tables differ, and how many things it compares: all, or those
-/// that the header has.
+/// A program that is an error wherever the header and the tables differ, and how many things it
+/// compares: all, or those that the header has.
 fn program(header: &Path, all: bool) -> (String, usize) {
     let text = std::fs::read_to_string(header).expect("the header");
     let has = |what: String| all || text.contains(&what);
@@ -19,9 +19,11 @@ fn program(header: &Path, all: bool) -> (String, usize) {
     let mut program = format!("#include \"{}\"\n", header.display());
     let mut demand = |condition: String| {
         count += 1;
-        writeln!(program, "_Static_assert({condition}, \"{condition}\");").expect("writing to a string");
+        writeln!(program, "_Static_assert({condition}, \"{condition}\");")
+            .expect("writing to a string");
     };
-    for Constant { name, value, .. } in CONSTANTS.iter().filter(|one| has(format!("#define {}\t", one.name)))
+    for Constant { name, value, .. } in
+        CONSTANTS.iter().filter(|one| has(format!("#define {}\t", one.name)))
     {
         demand(format!("{name} == {value:#x}"));
     }
@@ -55,7 +57,8 @@ fn compile(header: &Path, all: bool) -> Result<usize, String> {
 #[test]
 fn the_clients_header_is_the_tables() {
     let header = Workspace::current().client().join("include/liblinux/fixup.h");
-    compile(&header, true).unwrap_or_else(|complaints| panic!("{}:\n{complaints}", header.display()));
+    compile(&header, true)
+        .unwrap_or_else(|complaints| panic!("{}:\n{complaints}", header.display()));
     // The comparison can fail.
     let text = std::fs::read_to_string(&header).expect("the header");
     let wrong = tempfile::NamedTempFile::new().expect("a file");
@@ -71,8 +74,9 @@ fn the_clients_header_is_the_tables() {
 fn added(patches: &str) -> Option<String> {
     let start = patches.find(&format!("\n+++ b/{KERNEL_HEADER}\n"))?;
     let hunk = patches[start + 1..].lines().skip(1);
-    let lines =
-        hunk.take_while(|line| line.starts_with(['+', '@'])).filter_map(|line| line.strip_prefix('+'));
+    let lines = hunk
+        .take_while(|line| line.starts_with(['+', '@']))
+        .filter_map(|line| line.strip_prefix('+'));
     Some(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
@@ -81,10 +85,12 @@ fn the_kernels_header_is_the_tables() {
     let folder = Workspace::current().series(line::DEFAULT);
     let series = std::fs::read_to_string(folder.join("series")).expect("the series");
     let patches = series.lines().filter(|line| !line.is_empty());
-    let patches: String =
-        patches.map(|patch| std::fs::read_to_string(folder.join(patch)).expect("a patch")).collect();
+    let patches: String = patches
+        .map(|patch| std::fs::read_to_string(folder.join(patch)).expect("a patch"))
+        .collect();
     assert!(!patches.is_empty(), "the series is empty");
-    let text = added(&patches).unwrap_or_else(|| panic!("no patch of the series adds {KERNEL_HEADER}"));
+    let text =
+        added(&patches).unwrap_or_else(|| panic!("no patch of the series adds {KERNEL_HEADER}"));
     let header = tempfile::Builder::new().suffix(".h").tempfile().expect("a file");
     std::fs::write(header.path(), text).expect("a file");
     let compared = compile(header.path(), false);

@@ -1,8 +1,8 @@
-//! One registry under everything at once: threads that fault, register and unregister, moves to other areas, children
-//! that are forked, and writers that are killed in the middle.
+//! One registry under everything at once: threads that fault, register and unregister, moves to
+//! other areas, children that are forked, and writers that are killed in the middle.
 //!
-//! The interleavings of the algorithm are tried one by one in `vdso/fixup/tests`; here the image does it, on a real
-//! processor, under the real kernel.
+//! The interleavings of the algorithm are tried one by one in `vdso/fixup/tests`; here the image
+//! does it, on a real processor, under the real kernel.
 
 #![expect(unsafe_code, reason = "forks, clones and kills")]
 
@@ -66,13 +66,15 @@ fn cycle(area: Area, dso: &Dso) -> Result<(), String> {
     }
     match landing(area, dso.text_start) {
         Err(error) if error == -ENOENT => Ok(()),
-        found => {
-            failed("still there", found.map_or_else(|error| error, |found| found.cast_signed() as isize))
-        }
+        found => failed(
+            "still there",
+            found.map_or_else(|error| error, |found| found.cast_signed() as isize),
+        ),
     }
 }
 
-/// What a child does with the registry that it was forked with: its exit status. Nothing here allocates.
+/// What a child does with the registry that it was forked with: its exit status. Nothing here
+/// allocates.
 fn in_a_child(area: Area, own: &Dso, fixed: u64) -> i32 {
     // SAFETY: ends a child that does not end by itself.
     unsafe { libc::alarm(20) };
@@ -113,7 +115,8 @@ fn forked(area: Area, own: &Dso, fixed: u64) {
     }
 }
 
-/// A writer that never stops, with an area and a DSO. It shares its maker's thread-local storage, and uses none.
+/// A writer that never stops, with an area and a DSO. It shares its maker's thread-local storage,
+/// and uses none.
 extern "C" fn write_for_ever(work: *mut libc::c_void) -> libc::c_int {
     // SAFETY: ends a writer whose maker has died, without thread-local storage, for it cannot fail.
     unsafe { libc::alarm(20) };
@@ -132,7 +135,8 @@ fn killed(area: Area, own: &Dso, after: Duration, stack: &mut [u64]) {
     let work = (&raw mut work).cast();
     let flags = libc::CLONE_VM | libc::SIGCHLD;
     // SAFETY: the writer has a stack of its own, and what it is given outlives it.
-    let writer = unsafe { libc::clone(write_for_ever, stack.as_mut_ptr_range().end.cast(), flags, work) };
+    let writer =
+        unsafe { libc::clone(write_for_ever, stack.as_mut_ptr_range().end.cast(), flags, work) };
     assert!(writer > 0, "a writer");
     let writer = Pid::from_raw(writer);
     sleep(after);
@@ -151,7 +155,8 @@ fn one_registry_under_everything_at_once() {
     assert_eq!(area.register(&probe.dso()), 0);
     let all: &'static [Dso] = dsos(WRITERS + 2, 16).leak();
     let [for_children, for_killed] = [&all[WRITERS], &all[WRITERS + 1]];
-    let (stop, [cycles, faults, forks, kills]) = (AtomicBool::new(false), [const { AtomicU64::new(0) }; 4]);
+    let (stop, [cycles, faults, forks, kills]) =
+        (AtomicBool::new(false), [const { AtomicU64::new(0) }; 4]);
     let go_on = || !stop.load(SeqCst);
     handler::install();
     scope(|scope| {
@@ -207,6 +212,13 @@ fn one_registry_under_everything_at_once() {
         "{cycles} registrations, {faults} faults, {forks} children, {kills} killed writers, {MOVES} moves"
     );
     assert!(cycles > 100 && faults > 100 && forks > 5 && kills > 20, "too little has happened");
-    assert!(all.iter().all(|dso| landing(area, dso.text_start) == Err(-ENOENT)), "a registration is left");
-    assert_eq!(landing(area, probe.fault), Ok(probe.landing), "what was there from the start is lost");
+    assert!(
+        all.iter().all(|dso| landing(area, dso.text_start) == Err(-ENOENT)),
+        "a registration is left"
+    );
+    assert_eq!(
+        landing(area, probe.fault),
+        Ok(probe.landing),
+        "what was there from the start is lost"
+    );
 }

@@ -11,8 +11,11 @@ use std::process::Command;
 const FOLDER: &str = "/usr/share/man";
 
 /// Calls whose page is named after the libc's function.
-const NAMED_OTHERWISE: &[(&str, &str)] =
-    &[("newfstatat", "stat"), ("rt_sigtimedwait", "sigtimedwait"), ("rt_tgsigqueueinfo", "rt_sigqueueinfo")];
+const NAMED_OTHERWISE: &[(&str, &str)] = &[
+    ("newfstatat", "stat"),
+    ("rt_sigtimedwait", "sigtimedwait"),
+    ("rt_tgsigqueueinfo", "rt_sigqueueinfo"),
+];
 
 /// What pages name that no call returns.
 const INTERNAL: &[&str] = &["EPOLL", "EPOLLEXCLUSIVE", "ERESTARTNOINTR", "ERESTARTSYS"];
@@ -40,16 +43,17 @@ const SOME_REQUESTS: &[&str] = &[
 /// A page's name, such as `open(2)`, and its text; `None` if the call has no page.
 fn page(call: &str) -> Option<(String, String)> {
     let name = NAMED_OTHERWISE.iter().find(|(from, _)| *from == call).map_or(call, |(_, to)| to);
-    let folders = [("man2", "2"), ("man3", "3")]
-        .map(|(folder, section)| Path::new(FOLDER).join(folder).join(format!("{name}.{section}.gz")));
+    let folders = [("man2", "2"), ("man3", "3")].map(|(folder, section)| {
+        Path::new(FOLDER).join(folder).join(format!("{name}.{section}.gz"))
+    });
     let mut path: PathBuf = folders.into_iter().find(|path| path.is_file())?;
     loop {
         let output = Command::new("gzip").arg("-dc").arg(&path).output().expect("gzip runs");
         assert!(output.status.success(), "{} cannot be unpacked", path.display());
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let first = text
-            .lines()
-            .find(|line| !line.is_empty() && !line.starts_with(['\'', '.']) || line.starts_with(".so "));
+        let first = text.lines().find(|line| {
+            !line.is_empty() && !line.starts_with(['\'', '.']) || line.starts_with(".so ")
+        });
         match first.and_then(|line| line.strip_prefix(".so ")) {
             // Another page describes it.
             Some(other) => path = Path::new(FOLDER).join(format!("{}.gz", other.trim())),
@@ -67,11 +71,13 @@ fn errors(text: &str) -> Vec<String> {
     let section = text.lines().skip_while(|line| !line.starts_with(".SH ERRORS")).skip(1);
     let mut errors: Vec<String> = Vec::new();
     for line in section.take_while(|line| !line.starts_with(".SH ")) {
-        let Some(word) = [".B ", ".BR ", ".TP "].iter().find_map(|tag| line.strip_prefix(tag)) else {
+        let Some(word) = [".B ", ".BR ", ".TP "].iter().find_map(|tag| line.strip_prefix(tag))
+        else {
             continue;
         };
         let word = word.trim_start().trim_start_matches('\\');
-        let end = word.find(|letter: char| !letter.is_ascii_uppercase() && !letter.is_ascii_digit());
+        let end =
+            word.find(|letter: char| !letter.is_ascii_uppercase() && !letter.is_ascii_digit());
         let word = &word[..end.unwrap_or(word.len())];
         let name = SYNONYMS.iter().find(|(from, _)| *from == word).map_or(word, |(_, to)| to);
         if name.len() > 1
@@ -93,7 +99,8 @@ fn pages_and_errors_are_the_manuals() {
     );
     let mut differences = Vec::new();
     for call in SYSCALLS.iter().filter(|call| call.is_exported()) {
-        let ours = manual::find(call.name).map(|page| (page.page.to_owned(), page.errors.to_owned()));
+        let ours =
+            manual::find(call.name).map(|page| (page.page.to_owned(), page.errors.to_owned()));
         let theirs = page(call.name).map(|(page, text)| (page, errors(&text).join(" ")));
         if ours != theirs {
             differences.push(format!("{}: {ours:?}, the manual has {theirs:?}", call.name));

@@ -29,7 +29,8 @@ struct Shared {
 impl Shared {
     fn new(exit: &str) -> Self {
         let exit = IMAGE.require(exit);
-        // SAFETY: both entries used here, `exit` and `exit_group`, take the status and return only on error.
+        // SAFETY: both entries used here, `exit` and `exit_group`, take the status and return only
+        // on error.
         let exit = unsafe { std::mem::transmute::<usize, extern "C" fn(i32) -> isize>(exit) };
         Self { exit, ran: AtomicU32::new(0), alive: AtomicU32::new(1) }
     }
@@ -59,18 +60,26 @@ fn overwrite(depth: usize) {
 fn status_of(pid: isize) -> i32 {
     let wait4 = IMAGE.require("__vdso_wait4");
     // SAFETY: `pid_t wait4(pid, *status, options, *usage)`.
-    let wait4 =
-        unsafe { std::mem::transmute::<usize, extern "C" fn(isize, *mut i32, i32, usize) -> isize>(wait4) };
+    let wait4 = unsafe {
+        std::mem::transmute::<usize, extern "C" fn(isize, *mut i32, i32, usize) -> isize>(wait4)
+    };
     let mut status = 0;
     assert_eq!(wait4(pid, &raw mut status, 0, 0), pid);
     assert_eq!(status & 0x7f, 0, "the child died of a signal: status {status:#x}");
     status >> 8
 }
 
-/// A child to be made through `entry`. It stays where it is: the child writes what it found into it.
+/// A child to be made through `entry`. It stays where it is: the child writes what it found into
+/// it.
 fn prepare(entry: &str, arguments: [usize; 5], shared: &Shared) -> Box<Spawn> {
     let argument = (&raw const *shared).cast();
-    Box::new(Spawn { entry: IMAGE.require(entry), arguments, main: child, argument, found: [0; 10] })
+    Box::new(Spawn {
+        entry: IMAGE.require(entry),
+        arguments,
+        main: child,
+        argument,
+        found: [0; 10],
+    })
 }
 
 /// Makes the child and returns what the parent got.
@@ -109,7 +118,11 @@ fn vfork_survives_a_child_that_overwrites_the_stack() {
     let mut spawn = prepare("__vdso_vfork", [1, 2, 3, 4, 5], &shared);
     let pid = call(&mut spawn);
     assert!(pid > 0, "vfork: {pid}");
-    assert_eq!(shared.ran.load(SeqCst), 1, "the child shares memory and has run before vfork returns");
+    assert_eq!(
+        shared.ran.load(SeqCst),
+        1,
+        "the child shares memory and has run before vfork returns"
+    );
     assert_registers(&spawn);
     assert_eq!(status_of(pid), 7);
 }
@@ -127,7 +140,8 @@ fn clone_without_a_stack_forks() {
 #[test]
 fn clone_on_the_shared_stack_survives_its_child() {
     let shared = Shared::new("__vdso_exit_group");
-    let mut spawn = prepare("__vdso_clone", [CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0], &shared);
+    let mut spawn =
+        prepare("__vdso_clone", [CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0], &shared);
     let pid = call(&mut spawn);
     assert!(pid > 0, "clone: {pid}");
     assert_eq!(shared.ran.load(SeqCst), 1);
@@ -152,7 +166,8 @@ fn clone_with_a_new_stack_makes_a_thread() {
 #[test]
 fn clone3_makes_a_process_and_a_thread() {
     let shared = Shared::new("__vdso_exit_group");
-    // `struct clone_args`: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls.
+    // `struct clone_args`: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size,
+    // tls.
     let arguments = [0_u64, 0, 0, 0, SIGCHLD as u64, 0, 0, 0];
     let pointer = arguments.as_ptr().addr();
     let mut spawn = prepare("__vdso_clone3", [pointer, 64, 0, 0, 0], &shared);

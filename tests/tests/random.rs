@@ -1,13 +1,18 @@
 //! `__vdso_getrandom` against a textbook ChaCha20 and a plain model of the kernel's state protocol.
 //!
-//! Each test runs on the image as it is built and on the image as the kernel would patch it for this processor.
+//! Each test runs on the image as it is built and on the image as the kernel would patch it for
+//! this processor.
 
 #![expect(unsafe_code, reason = "makes children, reads what others write")]
 
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::datapage::CLOCK_MODE_TIMENS;
-use liblinux_abi::kernel::random::{BLOCK_SIZE, GRND_NONBLOCK, PARAMETERS, PROBE, Parameters, State};
-use liblinux_tests::random::{BATCH_SIZE, GENERATION, STATE_SIZE, Setup, block, model, ready, seeded};
+use liblinux_abi::kernel::random::{
+    BLOCK_SIZE, GRND_NONBLOCK, PARAMETERS, PROBE, Parameters, State,
+};
+use liblinux_tests::random::{
+    BATCH_SIZE, GENERATION, STATE_SIZE, Setup, block, model, ready, seeded,
+};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
@@ -37,13 +42,17 @@ fn bytes_and_states_are_the_models() {
                 state.batch[fill..].iter_mut().zip(1..).for_each(|(byte, value)| *byte = value);
                 state.pos = fill as u8;
                 setup.write(offset, state);
-                // Each length twice in a row, so that what a call leaves is what the next one starts from.
+                // Each length twice in a row, so that what a call leaves is what the next one
+                // starts from.
                 for len in lengths.iter().flat_map(|len| [*len; 2]) {
                     let expected = model(&mut state, len);
                     let (result, bytes) = setup.call_at(offset, len, 0);
                     assert_eq!(result, len.cast_signed());
                     assert!(bytes == expected, "{len} bytes from offset {offset}");
-                    assert!(setup.read(offset) == state, "the state after {len} bytes, at offset {offset}");
+                    assert!(
+                        setup.read(offset) == state,
+                        "the state after {len} bytes, at offset {offset}"
+                    );
                 }
             }
         }
@@ -58,7 +67,10 @@ fn what_was_handed_out_is_gone() {
             let before = setup.read(0);
             let (_, bytes) = setup.call(len, GRND_NONBLOCK);
             let after = setup.read(0);
-            assert!(after.batch[..usize::from(after.pos)].iter().all(|byte| *byte == 0), "after {len} bytes");
+            assert!(
+                after.batch[..usize::from(after.pos)].iter().all(|byte| *byte == 0),
+                "after {len} bytes"
+            );
             assert!(
                 after.pos > before.pos || after.key != before.key,
                 "after {len} bytes the key is the old one"
@@ -180,10 +192,13 @@ fn a_child_has_other_bytes() {
     for setup in Setup::both() {
         setup.write(0, seeded());
         setup.call(10, 0);
-        let (size, access) =
-            (NonZeroUsize::new(PAGE_SIZE).expect("not zero"), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+        let (size, access) = (
+            NonZeroUsize::new(PAGE_SIZE).expect("not zero"),
+            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+        );
         // SAFETY: a new mapping, at a place that the kernel chooses.
-        let shared = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_SHARED) }.expect("a page");
+        let shared =
+            unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_SHARED) }.expect("a page");
         let shared = shared.cast::<[u8; 64]>();
         let (entry, state) = (setup.entry(), setup.at(0));
         // SAFETY: the child calls nothing but the image and the kernel.

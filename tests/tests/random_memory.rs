@@ -1,7 +1,7 @@
 //! What `__vdso_getrandom` leaves behind, and what it does with memory that it cannot access.
 //!
-//! Nothing but the kernel of a process looks into an image's `__ex_table`, and only into that of its own vDSO. So the test
-//! of bad pointers has a signal handler do what the kernel would.
+//! Nothing but the kernel of a process looks into an image's `__ex_table`, and only into that of
+//! its own vDSO. So the test of bad pointers has a signal handler do what the kernel would.
 
 #![expect(unsafe_code, reason = "looks at registers and the stack, handles faults")]
 
@@ -87,7 +87,9 @@ fn no_secret_is_left_in_registers_or_on_the_stack() {
             let after = setup.read(0);
             let words = before.key.iter().chain(&after.key).map(|word| word.to_le_bytes());
             let batch = after.batch.as_chunks().0.iter().copied().filter(|bytes| *bytes != [0; 4]);
-            for word in words.chain(batch).filter(|word| word.iter().filter(|byte| **byte == 0).count() < 2) {
+            for word in
+                words.chain(batch).filter(|word| word.iter().filter(|byte| **byte == 0).count() < 2)
+            {
                 let found = left.stack.windows(4).position(|window| *window == word);
                 assert_eq!(found, None, "{word:x?} below the stack after {len} bytes");
             }
@@ -95,7 +97,8 @@ fn no_secret_is_left_in_registers_or_on_the_stack() {
         // The observation can fail: the stack does hold what the function saved there.
         let mut buffer = [0; 1];
         // SAFETY: AVX was detected.
-        let (_, left) = unsafe { observed(setup.entry(), buffer.as_mut_ptr(), buffer.len(), setup.at(0)) };
+        let (_, left) =
+            unsafe { observed(setup.entry(), buffer.as_mut_ptr(), buffer.len(), setup.at(0)) };
         assert!(left.stack.iter().any(|byte| *byte != 0x5a), "the stack was not looked at");
     }
 }
@@ -103,7 +106,8 @@ fn no_secret_is_left_in_registers_or_on_the_stack() {
 /// The pairs of the image's `__ex_table`: the addresses of an instruction and of its landing.
 fn exceptions(elf: &object::File<'_>) -> BTreeMap<u64, u64> {
     let table = elf.section_by_name("__ex_table").expect("a table");
-    let offset = |bytes: &[u8]| i64::from(i32::from_le_bytes(*bytes.first_chunk().expect("four bytes")));
+    let offset =
+        |bytes: &[u8]| i64::from(i32::from_le_bytes(*bytes.first_chunk().expect("four bytes")));
     let place = |bytes: &[u8]| table.address().wrapping_add_signed(offset(bytes));
     let entries = table.data().expect("the table's bytes").as_chunks::<8>().0;
     entries.iter().map(|entry| (place(entry), place(&entry[4..]))).collect()
@@ -130,12 +134,14 @@ fn decoded(elf: &object::File<'_>, words: &[&str]) -> Vec<(String, Instruction)>
     instructions.collect()
 }
 
-/// Whether an instruction accesses memory that is neither the image's, nor a data page, nor the stack.
+/// Whether an instruction accesses memory that is neither the image's, nor a data page, nor the
+/// stack.
 fn accesses_user(instruction: &Instruction, is_access: impl Fn(OpAccess) -> bool) -> bool {
     let mut factory = InstructionInfoFactory::new();
     let used = factory.info(instruction).used_memory().to_vec();
     used.iter().any(|memory| {
-        !matches!(memory.base(), Register::RIP | Register::RSP | Register::None) && is_access(memory.access())
+        !matches!(memory.base(), Register::RIP | Register::RSP | Register::None)
+            && is_access(memory.access())
     })
 }
 
@@ -145,17 +151,24 @@ fn every_access_to_the_callers_memory_is_in_the_exception_table() {
     let elf = object::File::parse(file.as_slice()).expect("an ELF image");
     let guarded = exceptions(&elf);
     let reads_or_writes = |access| !matches!(access, OpAccess::None | OpAccess::NoMemAccess);
-    let writes = |access| reads_or_writes(access) && !matches!(access, OpAccess::Read | OpAccess::CondRead);
-    // Compiled code also reads the data page through a register, so there only what writes is the caller's for sure.
+    let writes =
+        |access| reads_or_writes(access) && !matches!(access, OpAccess::Read | OpAccess::CondRead);
+    // Compiled code also reads the data page through a register, so there only what writes is the
+    // caller's for sure.
     let chacha = decoded(&elf, &["chacha_generate"]);
     let chacha = chacha.iter().filter(|(_, found)| accesses_user(found, reads_or_writes));
     let random = decoded(&elf, &["__vdso_getrandom", "liblinux_image6random"]);
-    let random =
-        random.iter().filter(|(name, found)| !name.ends_with(".fallback") && accesses_user(found, writes));
+    let random = random
+        .iter()
+        .filter(|(name, found)| !name.ends_with(".fallback") && accesses_user(found, writes));
     let accesses: Vec<_> = chacha.chain(random).collect();
     assert!(accesses.len() > 50, "only {} accesses were seen", accesses.len());
     for (name, instruction) in accesses {
-        assert!(guarded.contains_key(&instruction.ip()), "{name}: {instruction} at {:#x}", instruction.ip());
+        assert!(
+            guarded.contains_key(&instruction.ip()),
+            "{name}: {instruction} at {:#x}",
+            instruction.ip()
+        );
     }
 }
 
@@ -195,7 +208,8 @@ fn handle_faults(setups: &[Setup]) {
     action.sa_sigaction = (land as extern "C" fn(_, _, _)) as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
     for signal in [libc::SIGSEGV, libc::SIGBUS] {
-        // SAFETY: the handler changes registers alone, and only for faults in the images of this test.
+        // SAFETY: the handler changes registers alone, and only for faults in the images of this
+        // test.
         assert_eq!(unsafe { libc::sigaction(signal, &raw const action, null_mut()) }, 0);
     }
 }
@@ -204,20 +218,24 @@ fn handle_faults(setups: &[Setup]) {
 fn bad_pointers_are_answered_with_efault() {
     let setups = Setup::both();
     handle_faults(&setups);
-    let (size, access) =
-        (NonZeroUsize::new(2 * PAGE_SIZE).expect("not zero"), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+    let (size, access) = (
+        NonZeroUsize::new(2 * PAGE_SIZE).expect("not zero"),
+        ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+    );
     // SAFETY: a new mapping, at a place that the kernel chooses.
-    let pages =
-        unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE) }.expect("two pages").cast::<u8>();
+    let pages = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE) }
+        .expect("two pages")
+        .cast::<u8>();
     let edge = pages.as_ptr().wrapping_add(PAGE_SIZE);
-    let nowhere = [0, 1 << 63, 0x0000_8000_0000_0000, 0xffff_8880_0000_0000, edge.expose_provenance()];
+    let nowhere =
+        [0, 1 << 63, 0x0000_8000_0000_0000, 0xffff_8880_0000_0000, edge.expose_provenance()];
     for setup in &setups {
         for protection in [ProtFlags::PROT_NONE, ProtFlags::PROT_READ] {
             // SAFETY: no other code uses the page.
             unsafe { mprotect(NonNull::new(edge).expect("a page").cast(), PAGE_SIZE, protection) }
                 .expect("a page");
-            let ends =
-                [1, 2, 3, 7, 8, 15, 63, 64, 65, 191, 192, 193, 385].map(|left| edge.wrapping_sub(left));
+            let ends = [1, 2, 3, 7, 8, 15, 63, 64, 65, 191, 192, 193, 385]
+                .map(|left| edge.wrapping_sub(left));
             let bad = nowhere.map(std::ptr::with_exposed_provenance_mut);
             for (buffer, len) in bad.into_iter().chain(ends).flat_map(|buffer| {
                 [1, 2, 3, 4, 8, 9, 17, 50, 96, 97, 160, 200, 300, 1000].map(|len| (buffer, len))
@@ -231,7 +249,8 @@ fn bad_pointers_are_answered_with_efault() {
                 for pos in [0, 30, BATCH_SIZE] {
                     setup.write(0, State { pos: pos as u8, ..seeded() });
                     // SAFETY: AVX is asked for in the test of the registers.
-                    let (result, left) = unsafe { observed(setup.entry(), buffer, len, setup.at(0)) };
+                    let (result, left) =
+                        unsafe { observed(setup.entry(), buffer, len, setup.at(0)) };
                     let place = format!("{len} bytes at {buffer:?}, batch from {pos}");
                     assert_eq!(result, EFAULT, "{place}");
                     assert!(
@@ -239,7 +258,11 @@ fn bad_pointers_are_answered_with_efault() {
                         "vector registers after {place}"
                     );
                     let after = setup.read(0);
-                    assert_eq!((after.in_use, after.generation, after.key), (0, 0, [0; 8]), "{place}");
+                    assert_eq!(
+                        (after.in_use, after.generation, after.key),
+                        (0, 0, [0; 8]),
+                        "{place}"
+                    );
                 }
             }
             // The state is usable, with another key.
@@ -259,7 +282,11 @@ fn bad_pointers_are_answered_with_efault() {
                 );
             }
             let across = edge.wrapping_sub(size_of::<Parameters>() - 8).cast();
-            assert_eq!((setup.entry())(null_mut(), 0, 0, across, PROBE), EFAULT, "the probe across pages");
+            assert_eq!(
+                (setup.entry())(null_mut(), 0, 0, across, PROBE),
+                EFAULT,
+                "the probe across pages"
+            );
         }
     }
 }

@@ -50,7 +50,8 @@ fn each_private_call_has_one_site() {
     }
 }
 
-/// The image's path is the only question: who answers all others with yes builds the kernel that others build.
+/// The image's path is the only question: who answers all others with yes builds the kernel that
+/// others build.
 #[test]
 fn all_yes_asks_for_no_second_image() {
     let source = Source::cached();
@@ -60,9 +61,16 @@ fn all_yes_asks_for_no_second_image() {
         make.arg("-C").arg(source.root()).arg(format!("O={}", build.path().display())).arg(target);
         let output = make.output().expect("make runs");
         assert!(output.status.success(), "{target}: {}", String::from_utf8_lossy(&output.stderr));
-        let config = std::fs::read_to_string(build.path().join(".config")).expect("a configuration");
-        assert!(config.lines().any(|line| line == "CONFIG_X86_64=y"), "{target} is of another machine");
-        assert!(config.contains("CONFIG_X86_VDSO64_PREBUILT_IMAGE=\"\""), "{target} is not asked for a path");
+        let config =
+            std::fs::read_to_string(build.path().join(".config")).expect("a configuration");
+        assert!(
+            config.lines().any(|line| line == "CONFIG_X86_64=y"),
+            "{target} is of another machine"
+        );
+        assert!(
+            config.contains("CONFIG_X86_VDSO64_PREBUILT_IMAGE=\"\""),
+            "{target} is not asked for a path"
+        );
         let wanted = config.lines().find(|line| line.starts_with("CONFIG_X86_VDSO64_PREBUILT="));
         assert_eq!(wanted, None, "{target}");
     }
@@ -72,7 +80,8 @@ fn all_yes_asks_for_no_second_image() {
 fn each_patch_passes_checkpatch() {
     let source = Source::cached();
     // Each takes a second or two of one CPU, so they run beside each other.
-    let checks: Vec<_> = series().into_iter().map(|patch| (checkpatch(&source, &patch), patch)).collect();
+    let checks: Vec<_> =
+        series().into_iter().map(|patch| (checkpatch(&source, &patch), patch)).collect();
     for (check, patch) in checks {
         let output = check.wait_with_output().expect("perl ends");
         let text = String::from_utf8_lossy(&output.stdout);

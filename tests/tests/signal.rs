@@ -1,6 +1,7 @@
 //! A signal handler that returns through `__vdso_rt_sigreturn`, and an unwinder that walks over it.
 //!
-//! The unwinder is libgcc's, which knows nothing of this image but the `.eh_frame` that it is given.
+//! The unwinder is libgcc's, which knows nothing of this image but the `.eh_frame` that it is
+//! given.
 
 #![expect(unsafe_code, reason = "installs a signal handler and unwinds")]
 
@@ -38,7 +39,8 @@ unsafe extern "C" {
     fn _Unwind_FindEnclosingFunction(ip: *const c_void) -> usize;
 }
 
-/// The frames that the handler saw, innermost first. Written by the handler alone, read when it has returned.
+/// The frames that the handler saw, innermost first. Written by the handler alone, read when it has
+/// returned.
 struct Frames(UnsafeCell<[usize; 64]>);
 // SAFETY: one test uses it, on one thread.
 unsafe impl Sync for Frames {}
@@ -64,8 +66,9 @@ extern "C" fn handler(_: c_int, _: *const c_void, _: *const c_void) {
 fn call(name: &str, arguments: [usize; 4]) -> isize {
     let entry = IMAGE.require(name);
     // SAFETY: every entry takes its arguments in registers, at most four here.
-    let entry =
-        unsafe { std::mem::transmute::<usize, extern "C" fn(usize, usize, usize, usize) -> isize>(entry) };
+    let entry = unsafe {
+        std::mem::transmute::<usize, extern "C" fn(usize, usize, usize, usize) -> isize>(entry)
+    };
     let [a, b, c, d] = arguments;
     entry(a, b, c, d)
 }
@@ -74,7 +77,8 @@ fn call(name: &str, arguments: [usize; 4]) -> isize {
 #[inline(never)]
 extern "C" fn interrupted() -> usize {
     let (pid, tid) = (call("__vdso_getpid", [0; 4]), call("__vdso_gettid", [0; 4]));
-    let sent = call("__vdso_tgkill", [pid.cast_unsigned(), tid.cast_unsigned(), SIGUSR1 as usize, 0]);
+    let sent =
+        call("__vdso_tgkill", [pid.cast_unsigned(), tid.cast_unsigned(), SIGUSR1 as usize, 0]);
     assert_eq!(sent, 0);
     std::hint::black_box(DEPTH.load(SeqCst))
 }
@@ -95,8 +99,10 @@ fn a_handler_returns_and_unwinds_through_rt_sigreturn() {
     let frames = unsafe { *FRAMES.0.get() };
     let frames = &frames[..depth.min(64)];
     let at = frames.iter().position(|&ip| ip == restorer);
-    let at = at.unwrap_or_else(|| panic!("{frames:x?} does not contain the restorer {restorer:#x}"));
-    // Behind the signal frame: the stub that was interrupted, at the instruction after `syscall`, and its caller.
+    let at =
+        at.unwrap_or_else(|| panic!("{frames:x?} does not contain the restorer {restorer:#x}"));
+    // Behind the signal frame: the stub that was interrupted, at the instruction after `syscall`,
+    // and its caller.
     let tgkill = syscall::find("tgkill").expect("a row");
     assert_eq!(frames[at + 1], IMAGE.base() + slot(tgkill.number) + 14, "the interrupted stub");
     let functions = frames[at + 2..].iter().map(|&ip| {
@@ -105,5 +111,8 @@ fn a_handler_returns_and_unwinds_through_rt_sigreturn() {
     });
     let caller = (interrupted as extern "C" fn() -> usize) as usize;
     let functions: Vec<_> = functions.collect();
-    assert!(functions.contains(&caller), "{functions:x?} does not contain the stub's caller {caller:#x}");
+    assert!(
+        functions.contains(&caller),
+        "{functions:x?} does not contain the stub's caller {caller:#x}"
+    );
 }

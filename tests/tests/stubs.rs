@@ -1,4 +1,5 @@
-//! Every entry that can be called harmlessly, against the bare `syscall` instruction, on this machine's kernel.
+//! Every entry that can be called harmlessly, against the bare `syscall` instruction, on this
+//! machine's kernel.
 
 #![expect(unsafe_code, reason = "the sweep calls addresses")]
 

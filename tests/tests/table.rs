@@ -12,12 +12,17 @@ fn numbers_and_names_are_the_kernels() {
     let rows = implemented(&source.read("arch/x86/entry/syscalls/syscall_64.tbl"));
     assert!(!rows.is_empty(), "the kernel's table has no rows");
     for row in &rows {
-        let ours = find(&row.name).unwrap_or_else(|| panic!("no row for {} {}", row.number, row.name));
+        let ours =
+            find(&row.name).unwrap_or_else(|| panic!("no row for {} {}", row.number, row.name));
         assert_eq!(ours.number, row.number, "number of {}", row.name);
     }
     for ours in SYSCALLS {
         let is_implemented = rows.iter().any(|row| row.name == ours.name);
-        assert!(is_implemented, "row {} {}: the kernel does not implement it", ours.number, ours.name);
+        assert!(
+            is_implemented,
+            "row {} {}: the kernel does not implement it",
+            ours.number, ours.name
+        );
     }
     println!("{} of {} rows agree", SYSCALLS.len(), rows.len());
 }
@@ -29,17 +34,22 @@ fn parameters_are_the_kernels() {
     let rows = implemented(&source.read("arch/x86/entry/syscalls/syscall_64.tbl"));
     let mut differences = Vec::new();
     for row in &rows {
-        let ours = find(&row.name).unwrap_or_else(|| panic!("no row for {} {}", row.number, row.name));
+        let ours =
+            find(&row.name).unwrap_or_else(|| panic!("no row for {} {}", row.number, row.name));
         let ours: Vec<_> = ours.parameters.iter().map(|parameter| normalise(parameter)).collect();
         match definitions.get(&row.entry).map(Vec::as_slice) {
             Some([theirs]) if *theirs == ours => {}
-            Some([theirs]) => differences
-                .push(format!("row {} {}: {ours:?}, the kernel has {theirs:?}", row.number, row.name)),
+            Some([theirs]) => differences.push(format!(
+                "row {} {}: {ours:?}, the kernel has {theirs:?}",
+                row.number, row.name
+            )),
             Some(several) => {
                 differences.push(format!("row {} {}: defined as {several:?}", row.number, row.name))
             }
-            None => differences
-                .push(format!("row {} {}: SYSCALL_DEFINE({}) not found", row.number, row.name, row.entry)),
+            None => differences.push(format!(
+                "row {} {}: SYSCALL_DEFINE({}) not found",
+                row.number, row.name, row.entry
+            )),
         }
     }
     assert!(!rows.is_empty(), "nothing was compared");
@@ -50,7 +60,11 @@ fn parameters_are_the_kernels() {
 #[test]
 fn legacy_is_what_a_new_architecture_does_not_get() {
     let generic = generic(&Source::cached().read("scripts/syscall.tbl"));
-    assert!(generic.len() > 250, "the kernel's table for new architectures has {} rows", generic.len());
+    assert!(
+        generic.len() > 250,
+        "the kernel's table for new architectures has {} rows",
+        generic.len()
+    );
     let mut legacy = 0;
     for call in SYSCALLS {
         let is_kept = KEPT.iter().any(|kept| kept.name == call.name);

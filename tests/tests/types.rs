@@ -25,8 +25,10 @@ fn fact(expression: String, value: usize) -> Fact {
 
 #[test]
 fn error_numbers_are_the_kernels() {
-    let facts: Vec<Fact> =
-        ERRORS.iter().map(|(number, name)| fact((*name).to_owned(), usize::from(*number))).collect();
+    let facts: Vec<Fact> = ERRORS
+        .iter()
+        .map(|(number, name)| fact((*name).to_owned(), usize::from(*number)))
+        .collect();
     compare(&Source::cached(), PRELUDE, &facts).unwrap_or_else(|complaints| panic!("{complaints}"));
     assert!(compare(&Source::cached(), PRELUDE, &[fact("EPERM".to_owned(), 2)]).is_err());
 }
@@ -39,7 +41,9 @@ fn types_are_the_kernels() {
         // What is another type for programs, layout tests compare.
         .filter(|row| !row.c.starts_with("void") && !row.c.starts_with("struct "))
         .map(|row| match row.name {
-            name if name.starts_with("enum ") => fact(format!("sizeof({name}) == sizeof({})", row.c), 1),
+            name if name.starts_with("enum ") => {
+                fact(format!("sizeof({name}) == sizeof({})", row.c), 1)
+            }
             name => fact(format!("__builtin_types_compatible_p({name}, {})", row.c), 1),
         })
         .collect();
@@ -59,7 +63,8 @@ fn every_type_is_of_some_parameter() {
     }
 }
 
-/// A standard function is the vDSO's, whose type may not be the system call's: `getrandom` has five parameters.
+/// A standard function is the vDSO's, whose type may not be the system call's: `getrandom` has five
+/// parameters.
 #[test]
 fn standard_functions_have_the_types_of_the_kernels_vdso() {
     const VDSO: &str = "

@@ -1,8 +1,10 @@
-//! A clock is read while the kernel updates its data: at every instruction of the reading, wholly or in part.
+//! A clock is read while the kernel updates its data: at every instruction of the reading, wholly
+//! or in part.
 //!
-//! Threads that race hit some moments of a reading and not others (`clock.rs` has them too). Here a child makes the call
-//! one instruction at a time, and its data page is written in between. The tracer also answers for the counter, which
-//! stands still, so a reading is the number of the update that it belongs to.
+//! Threads that race hit some moments of a reading and not others (`clock.rs` has them too). Here a
+//! child makes the call one instruction at a time, and its data page is written in between. The
+//! tracer also answers for the counter, which stands still, so a reading is the number of the
+//! update that it belongs to.
 
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::clock::{
@@ -95,9 +97,11 @@ fn execute(stop: Stop<'_>) -> Next {
     Next::Skip
 }
 
-/// Makes every call with an update at each of its instructions; how many readings were of each of the two updates.
+/// Makes every call with an update at each of its instructions; how many readings were of each of
+/// the two updates.
 fn readings(image: &Image, data: &Data<'_>) -> [usize; 2] {
-    let (code, unwinder) = (Code::of(image), Unwinder::new(image.file()).expect("call-frame information"));
+    let (code, unwinder) =
+        (Code::of(image), Unwinder::new(image.file()).expect("call-frame information"));
     let mut stepper = Stepper::new(image, &code, &unwinder);
     let page = Box::new(Page([0; PAGE_SIZE]));
     let place = page.0.as_ptr().addr();
@@ -129,8 +133,8 @@ fn readings(image: &Image, data: &Data<'_>) -> [usize; 2] {
                 }
                 let mut time = [0; 16];
                 stepper.memory().read_exact_at(&mut time, place as u64).expect("what was stored");
-                let [sec, nsec] =
-                    [0, 8].map(|at| u64::from_ne_bytes(time[at..at + 8].try_into().expect("8 bytes")));
+                let [sec, nsec] = [0, 8]
+                    .map(|at| u64::from_ne_bytes(time[at..at + 8].try_into().expect("8 bytes")));
                 assert_eq!(result, Ok(Some(0)), "{name} of clock {clock}");
                 assert!(
                     (number..=next).contains(&sec) && nsec == sec / divisor,
@@ -148,7 +152,10 @@ fn readings(image: &Image, data: &Data<'_>) -> [usize; 2] {
 }
 
 fn check(image: &Image, index: usize) {
-    let data = Data { page: image.data_page(index), own: File::open("/proc/self/mem").expect("own memory") };
+    let data = Data {
+        page: image.data_page(index),
+        own: File::open("/proc/self/mem").expect("own memory"),
+    };
     data.each(|data| data.mode.store(CLOCK_MODE_TSC, Relaxed));
     let [before, after] = readings(image, &data);
     println!("{before} readings of the data before an update, {after} of the data behind it");

@@ -1,5 +1,5 @@
-//! Puts an image into the program: the file that `LIBLINUX_IMAGE` names, judged by the checker. Without that variable the
-//! program is built without an image and has to be given one as it runs.
+//! Puts an image into the program: the file that `LIBLINUX_IMAGE` names, judged by the checker.
+//! Without that variable the program is built without an image and has to be given one as it runs.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -16,7 +16,10 @@ fn main() {
         Some(file) => {
             println!("cargo::rerun-if-changed={}", file.display());
             let bytes = fs::read(&file).unwrap_or_else(|error| {
-                panic!("{VARIABLE}: cannot read {}: {error}; `cargo xtask image` makes it", file.display())
+                panic!(
+                    "{VARIABLE}: cannot read {}: {error}; `cargo xtask image` makes it",
+                    file.display()
+                )
             });
             let report = liblinux_check::check(&bytes, None, None)
                 .unwrap_or_else(|error| panic!("{VARIABLE}: {}: {error}", file.display()));

@@ -1,8 +1,10 @@
 /*
- * An area, a text with a table, and a fault that ends in one of two ways: it lands, or it is a signal.
+ * An area, a text with a table, and a fault that ends in one of two ways: it lands, or it is a
+ * signal.
  *
- * Execution may continue at any address of the text. So a fault ends, whatever is written to the area or the table. A
- * process beside this one and the kernel's log show that it has no other effect.
+ * Execution may continue at any address of the text. So a fault ends, whatever is written to the
+ * area or the table. A process beside this one and the kernel's log show that it has no other
+ * effect.
  */
 #ifndef ATTEMPTS_H
 #define ATTEMPTS_H
@@ -80,8 +82,8 @@ static enum outcome fault(void)
 }
 
 /*
- * Two ticks may also meet an attempt that got next to no time from a slow machine: that shows nothing, so it is made
- * again. One that loops is cut short every time.
+ * Two ticks may also meet an attempt that got next to no time from a slow machine: that shows
+ * nothing, so it is made again. One that loops is cut short every time.
  */
 __attribute__((unused)) static enum outcome fault_to_its_end(void)
 {
@@ -151,8 +153,9 @@ static void prepare(void)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		sigaction(all[i], &action, NULL);
 	/*
-	 * A guest that gets next to no time would be told of the next tick before it is done with this one, and so on. A
-	 * tick must not cut a report short either: a write to a terminal that ends with EINTR is lost.
+	 * A guest that gets next to no time would be told of the next tick before it is done with this
+	 * one, and so on. A tick must not cut a report short either: a write to a terminal that ends with
+	 * EINTR is lost.
 	 */
 	action.sa_handler = tick;
 	action.sa_flags = SA_ONSTACK | SA_RESTART;
@@ -214,7 +217,10 @@ static void test_what_was_watched(void)
 	test_log(log_file);
 }
 
-/* Begins: the arguments say for how many seconds each kind is tried, and how many microseconds a tick takes. */
+/*
+ * Begins: the arguments say for how many seconds each kind is tried, and how many microseconds a
+ * tick takes.
+ */
 static void begin(int count, char **arguments, unsigned tests_planned)
 {
 	struct vdso_fixup_attached out;

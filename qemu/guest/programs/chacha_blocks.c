@@ -1,12 +1,12 @@
 /*
  * The block function of the image, for the kernel's vdso_test_chacha, which it is linked with.
  *
- * That selftest links the assembly which the kernel's image is made of. Here it gets the code that is in the image of
- * the process instead, whichever of the two that is. It finds the code by its place, OUR_BLOCKS or KERNELS_BLOCKS, which the
- * build reads from the symbols of both.
+ * That selftest links the assembly which the kernel's image is made of. Here it gets the code that
+ * is in the image of the process instead, whichever of the two that is. It finds the code by its
+ * place, OUR_BLOCKS or KERNELS_BLOCKS, which the build reads from the symbols of both.
  *
- * With COPY, the path of a file with our image, the program carries that file as its own code and uses nothing else: so
- * a test can choose which alternatives are applied to it.
+ * With COPY, the path of a file with our image, the program carries that file as its own code and
+ * uses nothing else: so a test can choose which alternatives are applied to it.
  */
 #include <dlfcn.h>
 #include <stddef.h>
@@ -28,7 +28,9 @@ __asm__(".pushsection .text.copy, \"ax\", @progbits\n"
 extern const char copy[] __attribute__((visibility("hidden")));
 #endif
 
-/* Where our image is; 0 if the process has the kernel's, which has no entry for each system call. */
+/*
+ * Where our image is; 0 if the process has the kernel's, which has no entry for each system call.
+ */
 static uintptr_t our_image(void)
 {
 #ifdef COPY
@@ -41,8 +43,8 @@ static uintptr_t our_image(void)
 }
 
 /*
- * Ours makes the blocks from number r8 up to number rcx. It sends those behind the first rsi to the state at rdx, which
- * has the key at KEY_OFFSET: none here, so that the state is only read.
+ * Ours makes the blocks from number r8 up to number rcx. It sends those behind the first rsi to the
+ * state at rdx, which has the key at KEY_OFFSET: none here, so that the state is only read.
  */
 static void our_blocks(uintptr_t function, uint8_t *out, const uint32_t *key, uint32_t *counter, size_t blocks)
 {

@@ -94,7 +94,10 @@ static void wall_clock(void)
 	}
 }
 
-/* time() is the second of the coarse clock, as in the system call, or of the other, in musl, which can be a tick ahead. */
+/*
+ * time() is the second of the coarse clock, as in the system call, or of the other, in musl, which
+ * can be a tick ahead.
+ */
 static void seconds(void)
 {
 	for (int round = 0; round < ROUNDS; round++) {

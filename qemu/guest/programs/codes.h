@@ -1,8 +1,10 @@
 /*
- * Code that raises every exception with all registers known, and the three ways in which one may end.
+ * Code that raises every exception with all registers known, and the three ways in which one may
+ * end.
  *
- * Each exception is raised under a plain signal handler, which is the oracle; with its fixup attached to the kernel; and
- * with its fixup found by __vdso_fixup_dispatch, in a handler, as on a kernel without the patch.
+ * Each exception is raised under a plain signal handler, which is the oracle; with its fixup
+ * attached to the kernel; and with its fixup found by __vdso_fixup_dispatch, in a handler, as on a
+ * kernel without the patch.
  */
 #ifndef CODES_H
 #define CODES_H
@@ -21,8 +23,9 @@ struct state {
 };
 
 /*
- * Runs `code` with `argument` in rdi, marks in the other registers and the state in r15. 0 if nothing happened, 1 if it
- * landed, 2 if the handler saw it. The text from code_start on is the DSO; landings store all registers.
+ * Runs `code` with `argument` in rdi, marks in the other registers and the state in r15. 0 if
+ * nothing happened, 1 if it landed, 2 if the handler saw it. The text from code_start on is the
+ * DSO; landings store all registers.
  */
 long run(const void *code, uint64_t argument, struct state *state);
 extern const char code_start[], __stop_code[], done[], landed[], handled[];
@@ -108,7 +111,9 @@ static void see(int sig, siginfo_t *info, void *context)
 {
 	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
 
-	/* A signal that was sent is waited for in one place, and comes again if it was too early. */
+	/*
+	 * A signal that was sent is waited for in one place, and comes again if it was too early.
+	 */
 	if ((info->si_code <= 0 || sig == SIGALRM) &&
 	    (regs[REG_RIP] < (greg_t)c_spin || regs[REG_RIP] >= (greg_t)c_spin_end))
 		return;
@@ -193,7 +198,10 @@ static void prepare(void)
 	if (short_file == MAP_FAILED)
 		die("mmap of a file");
 
-	/* Three pages of code, as a compiler at run time has them; the second cannot be executed at the moment. */
+	/*
+	 * Three pages of code, as a compiler at run time has them; the second cannot be executed at
+	 * the moment.
+	 */
 	block = map(3 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
 	code_page = block + 4096;
 	memcpy(block, "\xff\x25\0\0\0\0", 6);	/* jmp *0(%rip) */

@@ -1,8 +1,9 @@
 /*
- * The image's entries, found in the running process, and how to give them areas, entries and children.
+ * The image's entries, found in the running process, and how to give them areas, entries and
+ * children.
  *
- * Nothing here trusts the image or the kernel to say what an exception looks like: the oracle is the signal handler,
- * which sees it as it always was.
+ * Nothing here trusts the image or the kernel to say what an exception looks like: the oracle is
+ * the signal handler, which sees it as it always was.
  */
 #ifndef ENTRIES_H
 #define ENTRIES_H

@@ -1,5 +1,6 @@
 /*
- * Raises every exception in every way, and compares what the landing finds with what a signal handler sees.
+ * Raises every exception in every way, and compares what the landing finds with what a signal
+ * handler sees.
  */
 #include "codes.h"
 
@@ -98,9 +99,9 @@ static void land(const struct exception *exception, const char *how, const struc
 }
 
 /*
- * Whether dispatch cannot tell the fault from a signal frame that the kernel could not write: a general protection fault
- * of a thread without a stack, on a processor that leaves RF clear. Processors raise a stack segment fault there and set
- * RF, QEMU's TCG does neither.
+ * Whether dispatch cannot tell the fault from a signal frame that the kernel could not write: a
+ * general protection fault of a thread without a stack, on a processor that leaves RF clear.
+ * Processors raise a stack segment fault there and set RF, QEMU's TCG does neither.
  */
 static int is_ambiguous(const struct state *wanted)
 {

@@ -1,5 +1,6 @@
 /*
- * A seccomp filter as sandboxes have it: a list of numbers that are allowed, and one answer to all others.
+ * A seccomp filter as sandboxes have it: a list of numbers that are allowed, and one answer to all
+ * others.
  *
  * The list is every number that the kernel's table has, so the filter refuses private calls alone.
  */
@@ -16,8 +17,8 @@
 #define FIRST_UNKNOWN 600
 
 /*
- * Refuses, by an action of seccomp's, numbers that are not in the table, and the call `also` of the table unless that is
- * -1. 0 if the filter is installed.
+ * Refuses, by an action of seccomp's, numbers that are not in the table, and the call `also` of the
+ * table unless that is -1. 0 if the filter is installed.
  */
 static int set_filter(uint32_t action, int also)
 {

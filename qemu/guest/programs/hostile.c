@@ -1,9 +1,10 @@
 /*
  * Attaches areas that no honest writer makes.
  *
- * Whatever is in an area or a table, a fault ends in the text that was registered or in a signal; the kernel's log
- * stays empty, nothing hangs, and other processes continue. The first argument says for how many seconds each kind of
- * random areas is tried, the second for how many microseconds an attempt may go round.
+ * Whatever is in an area or a table, a fault ends in the text that was registered or in a signal;
+ * the kernel's log stays empty, nothing hangs, and other processes continue. The first argument
+ * says for how many seconds each kind of random areas is tried, the second for how many
+ * microseconds an attempt may go round.
  */
 #include "attempts.h"
 
@@ -37,7 +38,10 @@ static uint64_t nasty(void)
 	}
 }
 
-/* Runs `change` and a fault again and again; both outcomes must be seen, and the good area must work afterwards. */
+/*
+ * Runs `change` and a fault again and again; both outcomes must be seen, and the good area must
+ * work afterwards.
+ */
 static void random_test(const char *name, void (*change)(void))
 {
 	double end = now() + seconds;

@@ -1,12 +1,13 @@
 /*
- * Counts instructions, kernel and all: the time-stamp counter of a processor that is interpreted with -icount advances by
- * one with each.
+ * Counts instructions, kernel and all: the time-stamp counter of a processor that is interpreted
+ * with -icount advances by one with each.
  *
- * The least of many rounds is what the code takes when nothing interrupts it, and is the same in every run of a build.
- * With the argument `before` it counts what fixups are compared with, and ends: for kernels without them.
+ * The least of many rounds is what the code takes when nothing interrupts it, and is the same in
+ * every run of a build. With the argument `before` it counts what fixups are compared with, and
+ * ends: for kernels without them.
  *
- * With the argument `time` it is ticks of a counter that tells time: of an interpreter's time, so that only ratios mean
- * something, and not much.
+ * With the argument `time` it is ticks of a counter that tells time: of an interpreter's time, so
+ * that only ratios mean something, and not much.
  */
 #include "entries.h"
 
@@ -16,12 +17,15 @@
 #define SPACING 4		/* bytes of text for each entry */
 #define TEXT (ENTRIES * SPACING)
 
-/* A look-up in the process's mappings takes some instructions more or less, by how many there are. */
+/*
+ * A look-up in the process's mappings takes some instructions more or less, by how many there are.
+ */
 #define HIT_LIMIT 1050
 
 /*
- * Ways to fault: two or three bytes of code, filled up to three, and a return. A hit takes at most so many hundredths of
- * what the leanest handler takes: of a page fault the kernel's search for the page alone is a quarter.
+ * Ways to fault: two or three bytes of code, filled up to three, and a return. A hit takes at most
+ * so many hundredths of what the leanest handler takes: of a page fault the kernel's search for the
+ * page alone is a quarter.
  */
 static const struct kind {
 	const char *name;
@@ -35,7 +39,9 @@ static const struct kind {
 	{ "a division by zero", "\xf7\xf7\x90\xc3", 0, SIGFPE, 22 },
 };
 
-/* Hundredths by time: an interpreter spends most of it on exceptions, of which a handler takes two. */
+/*
+ * Hundredths by time: an interpreter spends most of it on exceptions, of which a handler takes two.
+ */
 #define MOST_BY_TIME 40
 
 /* In the first page, where nothing is mapped. */
@@ -188,7 +194,10 @@ int main(int count, char **arguments)
 	if (before)
 		return failures != 0;
 
-	/* The least that a page fault which lands can take: there is nothing to read of the process. */
+	/*
+	 * The least that a page fault which lands can take: there is nothing to read of the
+	 * process.
+	 */
 	note("a bad pointer in time(), which lands by the image's own table, no area attached: %lu",
 	     least(vdso_function("__vdso_time"), BAD_POINTER));
 	put(plain, &kinds[0]);

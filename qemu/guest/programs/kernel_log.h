@@ -26,7 +26,10 @@ __attribute__((unused)) static void test_log(int log)
 	char line[8192];
 	ssize_t length;
 
-	/* A record starts with its level; 4 is a warning. The kernel reports unhandled faults at a less severe one. */
+	/*
+	 * A record starts with its level; 4 is a warning. The kernel reports unhandled faults at a
+	 * less severe one.
+	 */
 	for (;;) {
 		length = read(log, line, sizeof(line) - 1);
 		if (length < 0 && errno == EAGAIN)

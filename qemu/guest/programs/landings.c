@@ -1,9 +1,9 @@
 /*
  * What never lands, what a miss looks like, and what a landing does not depend on.
  *
- * Breakpoints and signals that a process sent go to their handler as if there were no area; so does a fault in text that is
- * no longer the one that was registered. Signal masks and dispositions make no difference to a landing; a child has what
- * its parent attached, a new program does not.
+ * Breakpoints and signals that a process sent go to their handler as if there were no area; so does
+ * a fault in text that is no longer the one that was registered. Signal masks and dispositions make
+ * no difference to a landing; a child has what its parent attached, a new program does not.
  */
 #include "codes.h"
 

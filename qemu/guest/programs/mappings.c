@@ -1,9 +1,9 @@
 /*
  * Takes an area away under its reader, in part or as a whole, and writes to it meanwhile.
  *
- * A fault lands or is a signal, while another thread maps, unmaps, protects or rewrites the area, or is slow to bring its
- * pages. The kernel's log stays empty, nothing hangs, and other processes continue. An argument says for how many seconds each kind
- * is tried.
+ * A fault lands or is a signal, while another thread maps, unmaps, protects or rewrites the area,
+ * or is slow to bring its pages. The kernel's log stays empty, nothing hangs, and other processes
+ * continue. An argument says for how many seconds each kind is tried.
  */
 #include "attempts.h"
 
@@ -33,7 +33,10 @@ static void straddling(void)
 	}
 	area = old;
 	vdso.attach(area, area_bytes);
-	/* The kernel reads no byte of the last row's fingerprint, so the last places land even without the second page. */
+	/*
+	 * The kernel reads no byte of the last row's fingerprint, so the last places land even
+	 * without the second page.
+	 */
 	test(good == area_bytes / 64 - 1 && bad && bad < good, "an area that straddles pages: %u landed, %u lost the second",
 	     good, bad);
 }

@@ -1,7 +1,7 @@
 /*
- * Makes the image's private calls from everywhere but the image, with the right number, and looks at what
- * seccomp, ptrace and Syscall User Dispatch see of them. Leaves the number for the next boot, which must have another: an
- * argument `again` says that it is that.
+ * Makes the image's private calls from everywhere but the image, with the right number, and looks
+ * at what seccomp, ptrace and Syscall User Dispatch see of them. Leaves the number for the next
+ * boot, which must have another: an argument `again` says that it is that.
  */
 #include "entries.h"
 
@@ -65,8 +65,8 @@ static void *thread(void *unused)
 }
 
 /*
- * Jumps to each `syscall; ret` of the image with the number of the query: all but the query's own have other calls to
- * make. How many of them made it, or -1 if no place was found.
+ * Jumps to each `syscall; ret` of the image with the number of the query: all but the query's own
+ * have other calls to make. How many of them made it, or -1 if no place was found.
  */
 static int at_every_syscall(void)
 {
@@ -109,7 +109,10 @@ static void from_outside(void)
 	ret = query_of_copy(&out);
 	test(ret == -ENOSYS, "from a copy of the image");
 
-	/* A filter may allow what this entry is used for, and must not have allowed these calls with it. */
+	/*
+	 * A filter may allow what this entry is used for, and must not have allowed these calls
+	 * with it.
+	 */
 	for (unsigned i = 0; i < 256; i++)
 		wrong += vdso.syscall(base + i, &out, 0, 0) != -ENOSYS;
 	wrong += vdso.syscall(base - 1, 0, 0, 0) != -ENOSYS;
@@ -117,7 +120,10 @@ static void from_outside(void)
 	test(!at_every_syscall(), "the image's own call, from every other place of the image that makes calls");
 }
 
-/* Code at the end of the page below the image makes a call and continues in the image, where it faults. */
+/*
+ * Code at the end of the page below the image makes a call and continues in the image, where it
+ * faults.
+ */
 static void fell_into_image(int sig, siginfo_t *info, void *context)
 {
 	(void)sig;

@@ -1,8 +1,8 @@
 /*
  * Restores states that were never saved: cut, with a byte changed, made of random words.
  *
- * Each is refused with an error that is documented, and the kernel holds what it held; or it is taken, because it says the
- * same in other words.
+ * Each is refused with an error that is documented, and the kernel holds what it held; or it is
+ * taken, because it says the same in other words.
  */
 #include "saved_state.h"
 
@@ -41,7 +41,10 @@ static void corrupted(int attached)
 				vdso.attach(NULL, 0);
 			ret = restore(&changed, STATE);
 			if (!ret && i >= 24 && changed.area_size >= area_size) {
-				/* The area, in more memory than it needs: the kernel reports the size that it was given. */
+				/*
+				 * The area, in more memory than it needs: the kernel reports the
+				 * size that it was given.
+				 */
 				accepted++;
 				wrong += !consults(area, attached ? area_size : changed.area_size);
 			} else {
@@ -76,7 +79,10 @@ static uint64_t nasty(void)
 	return random64() % 4 ? values[random64() % (sizeof(values) / sizeof(*values))] : random64();
 }
 
-/* With the area attached all the time; a state without one would detach it, and is what was asked for. */
+/*
+ * With the area attached all the time; a state without one would detach it, and is what was asked
+ * for.
+ */
 static void random_states(void)
 {
 	unsigned long accepted = 0, wrong = 0, refused[3] = {};

@@ -1,8 +1,10 @@
 /*
- * Addresses that are used again: texts whose pages were replaced while registered, beside texts of the same pages.
+ * Addresses that are used again: texts whose pages were replaced while registered, beside texts of
+ * the same pages.
  *
- * The kernel's marks are of pages, registrations of bytes. A fault lands if, and only if, its text was registered since
- * its page was mapped: a landing returns 2, and a fault without one is a signal, which a handler turns into 3.
+ * The kernel's marks are of pages, registrations of bytes. A fault lands if, and only if, its text
+ * was registered since its page was mapped: a landing returns 2, and a fault without one is a
+ * signal, which a handler turns into 3.
  */
 #include "entries.h"
 

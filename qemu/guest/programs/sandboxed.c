@@ -1,8 +1,8 @@
 /*
  * The client's exception fixups in C where a seccomp filter answers for the kernel.
  *
- * Whose hit it was is seen, not asked: with SIGSEGV blocked a hit is the kernel's, or the process ends. `sandboxed` does
- * the same in Rust, and more.
+ * Whose hit it was is seen, not asked: with SIGSEGV blocked a hit is the kernel's, or the process
+ * ends. `sandboxed` does the same in Rust, and more.
  */
 #include "entries.h"
 

@@ -1,8 +1,9 @@
 /*
  * An area with texts, the state that is saved of it, and what the kernel says that it holds.
  *
- * The oracle is /proc/self/vdso_fixup, in which the kernel says what it holds, and faults: a hit happens while SIGSEGV is
- * blocked and has its default, so that it is the kernel's or the end of the process; a miss is seen by a handler.
+ * The oracle is /proc/self/vdso_fixup, in which the kernel says what it holds, and faults: a hit
+ * happens while SIGSEGV is blocked and has its default, so that it is the kernel's or the end of
+ * the process; a miss is seen by a handler.
  */
 #ifndef SAVED_STATE_H
 #define SAVED_STATE_H
@@ -102,7 +103,9 @@ static int hits(void)
 
 static int kernel_log;
 
-/* Finds the entries, looks at the kernel's log from here on, and says how many tests there will be. */
+/*
+ * Finds the entries, looks at the kernel's log from here on, and says how many tests there will be.
+ */
 static void begin(unsigned count)
 {
 	struct vdso_fixup_attached out;
@@ -120,7 +123,10 @@ static void begin(unsigned count)
 	plan(count);
 }
 
-/* Attaches an area with two texts, and makes another, whose address has no byte in common; saves the state: one test. */
+/*
+ * Attaches an area with two texts, and makes another, whose address has no byte in common; saves
+ * the state: one test.
+ */
 static void save_area(void)
 {
 	void *far = (void *)0x200000040000;

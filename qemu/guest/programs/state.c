@@ -1,6 +1,6 @@
 /*
- * Saves what the kernel holds of a process's exception fixups, and restores it: in this process, in a child that has lost
- * it, after the registry moved, and under a filter.
+ * Saves what the kernel holds of a process's exception fixups, and restores it: in this process, in
+ * a child that has lost it, after the registry moved, and under a filter.
  */
 #include "saved_state.h"
 
@@ -151,7 +151,10 @@ static int answer;
 static int filtered(void)
 {
 	struct saved none = { state.magic, STATE }, untouched = { 1, 2, 3, 4 }, out = untouched;
-	/* A kernel without fixups, or without an area, says the same, and has nothing to save. 0 is taken for the former. */
+	/*
+	 * A kernel without fixups, or without an area, says the same, and has nothing to save. 0 is
+	 * taken for the former.
+	 */
 	int unknown = answer == ENOSYS || answer == ENOENT || !answer;
 	int said = answer ? answer : ENOSYS;
 

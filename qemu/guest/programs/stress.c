@@ -1,9 +1,9 @@
 /*
- * Sixty-four threads at one registry: faults that must land, while others register, unregister, grow, fork, exec and are
- * killed.
+ * Sixty-four threads at one registry: faults that must land, while others register, unregister,
+ * grow, fork, exec and are killed.
  *
- * Every thread has text of its own, and its landing returns the thread's number: a wrong landing returns another one, a
- * lost registration raises a signal. An argument says for how many seconds.
+ * Every thread has text of its own, and its landing returns the thread's number: a wrong landing
+ * returns another one, a lost registration raises a signal. An argument says for how many seconds.
  */
 #include "entries.h"
 
@@ -199,7 +199,10 @@ static void *forker(void *argument)
 	return NULL;
 }
 
-/* Shares the memory, and registers until it is killed. It must not use the libc: it has another thread's TLS. */
+/*
+ * Shares the memory, and registers until it is killed. It must not use the libc: it has another
+ * thread's TLS.
+ */
 static int doomed(void *argument)
 {
 	struct text *text = argument;

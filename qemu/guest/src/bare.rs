@@ -47,7 +47,8 @@ pub fn clock_getres(clockid: u32) -> Option<i64> {
     (result == 0).then(|| time.seconds * NANOSECONDS + time.nanoseconds)
 }
 
-/// `time`: the seconds since the epoch, of the coarse clock, which can be up to a tick behind [`CLOCK_REALTIME`].
+/// `time`: the seconds since the epoch, of the coarse clock, which can be up to a tick behind
+/// [`CLOCK_REALTIME`].
 pub fn time() -> i64 {
     // SAFETY: with a null pointer the call only returns a value.
     unsafe { arch::syscall(number("time"), [0; 6]) }
@@ -57,7 +58,8 @@ pub fn time() -> i64 {
 ///
 /// # Safety
 ///
-/// The call must be one that leaves this process's memory and threads in a state that Rust can live with.
+/// The call must be one that leaves this process's memory and threads in a state that Rust can live
+/// with.
 ///
 /// # Panics
 ///

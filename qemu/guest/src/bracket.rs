@@ -1,11 +1,13 @@
 //! A clock reading between two system-call readings, as a program prints it.
 //!
-//! The line is `clock NAME BEFORE READING AFTER`, in nanoseconds: what the bare system call said just before, what the
-//! libc's function said, what the bare system call said just after. Time only passes, so the middle one lies between.
+//! The line is `clock NAME BEFORE READING AFTER`, in nanoseconds: what the bare system call said
+//! just before, what the libc's function said, what the bare system call said just after. Time only
+//! passes, so the middle one lies between.
 //!
 //! # Invariants
 //!
-//! 1. Times are compared without tolerance: the fast path reads the same data by the same arithmetic as the kernel.
+//! 1. Times are compared without tolerance: the fast path reads the same data by the same
+//!    arithmetic as the kernel.
 
 use anyhow::{Context, Result, ensure};
 

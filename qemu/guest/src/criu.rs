@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A command that fails is an error with the last lines of CRIU's own log, in which is what the script said.
+//! 1. A command that fails is an error with the last lines of CRIU's own log, in which is what the
+//!    script said.
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::Pid;
@@ -29,7 +30,8 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// A checkpoint in `folder`, which is made if need be.
     pub fn new(folder: &Path, script: Option<&Path>) -> Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(Self { folder: folder.to_owned(), script: script.map(Path::to_owned) })
     }
 
@@ -46,7 +48,11 @@ impl Checkpoint {
     fn run(&self, verb: &str, arguments: &[&str]) -> Result<()> {
         let log = format!("{verb}.log");
         let mut command = Command::new(CRIU);
-        command.arg(verb).args(arguments).args(["-v4", "--log-file", &log, "--images-dir"]).arg(&self.folder);
+        command
+            .arg(verb)
+            .args(arguments)
+            .args(["-v4", "--log-file", &log, "--images-dir"])
+            .arg(&self.folder);
         if let Some(script) = &self.script {
             command.arg("--action-script").arg(script);
         }
@@ -63,9 +69,9 @@ impl Checkpoint {
     /// What a log says of errors. Lines of the script's have no time in front.
     fn complaints(&self, log: &Path) -> String {
         let text = fs::read_to_string(log).unwrap_or_default();
-        let lines = text
-            .lines()
-            .filter(|line| line.contains("Error") || line.contains("Warn") || !line.starts_with('('));
+        let lines = text.lines().filter(|line| {
+            line.contains("Error") || line.contains("Warn") || !line.starts_with('(')
+        });
         let lines: Vec<&str> = lines.collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join(" / ")
     }
@@ -75,6 +81,10 @@ impl Checkpoint {
 pub fn check() -> Result<()> {
     let result = Command::new(CRIU).arg("check").output().context("cannot run criu")?;
     let said = String::from_utf8_lossy(&result.stderr);
-    ensure!(result.status.success(), "criu check: {}", said.lines().collect::<Vec<_>>().join(" / "));
+    ensure!(
+        result.status.success(),
+        "criu check: {}",
+        said.lines().collect::<Vec<_>>().join(" / ")
+    );
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! A seccomp filter as sandboxes have it: a list of numbers that are allowed, and one answer to all others.
+//! A seccomp filter as sandboxes have it: a list of numbers that are allowed, and one answer to all
+//! others.
 //!
 //! The list is every number that the kernel's table has, so the filter refuses private calls alone.
 //!

@@ -1,7 +1,7 @@
 //! What a guest leaves for the next one: the files in [`FOLDER`].
 //!
-//! A guest has no disk. The folder's files go to the host as an archive, which the next guest's kernel unpacks behind its
-//! own: they are there again, under the same names.
+//! A guest has no disk. The folder's files go to the host as an archive, which the next guest's
+//! kernel unpacks behind its own: they are there again, under the same names.
 //!
 //! # Invariants
 //!
@@ -41,7 +41,8 @@ fn add(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     if path.is_dir() {
         let builder = newc::Builder::new(&name).mode(DIRECTORY).nlink(2);
         builder.write(&mut *bytes, 0).finish().context("cannot write an archive")?;
-        let entries = fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))?;
+        let entries =
+            fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))?;
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         paths.sort();
         return paths.iter().try_for_each(|path| add(path, bytes));

@@ -1,13 +1,13 @@
 //! The image that a process has mapped.
 //!
-//! It is read as the process sees it: from its auxiliary vector and its memory, not from a file that it is hoped to
-//! equal.
+//! It is read as the process sees it: from its auxiliary vector and its memory, not from a file
+//! that it is hoped to equal.
 //!
 //! # Invariants
 //!
-//! 1. Offsets of exports are relative to the image's first byte, modulo 2^64: a symbol may lead out of the image. Absolute
-//!    addresses are computed when they are needed and not kept, so that a program which uses this module is not itself
-//!    found to have resolved every export.
+//! 1. Offsets of exports are relative to the image's first byte, modulo 2^64: a symbol may lead out
+//!    of the image. Absolute addresses are computed when they are needed and not kept, so that a
+//!    program which uses this module is not itself found to have resolved every export.
 
 use anyhow::{Context, Result};
 use goblin::elf::{Elf, note::NT_GNU_BUILD_ID};
@@ -49,7 +49,9 @@ impl Image {
             .iter()
             .map(|map| map.address)
             .find(|&(start, end)| start <= address && address < end)
-            .with_context(|| format!("nothing is mapped at {address:#x}, where an image should be"))?;
+            .with_context(|| {
+                format!("nothing is mapped at {address:#x}, where an image should be")
+            })?;
         let size = usize::try_from(end - address)?;
         let mut bytes = vec![0; size];
         let memory = process.mem().context("cannot open the memory")?;
@@ -84,11 +86,13 @@ impl Image {
         self.exports.iter().find(|export| export.name == name).map(|export| export.offset)
     }
 
-    /// The name of the function whose entry is at `address`; of several, the one that starts with `__vdso_`.
+    /// The name of the function whose entry is at `address`; of several, the one that starts with
+    /// `__vdso_`.
     pub fn function_at(&self, address: u64) -> Option<&str> {
         let offset = address.wrapping_sub(self.address);
-        let names =
-            || self.exports.iter().filter(|export| export.offset == offset).map(|export| &*export.name);
+        let names = || {
+            self.exports.iter().filter(|export| export.offset == offset).map(|export| &*export.name)
+        };
         names().find(|name| name.starts_with("__vdso_")).or_else(|| names().next())
     }
 }
@@ -104,7 +108,8 @@ mod tests {
 
     #[test]
     fn this_process_has_one() {
-        let image = Image::of(&Process::myself().unwrap()).unwrap().expect("this kernel maps a vDSO");
+        let image =
+            Image::of(&Process::myself().unwrap()).unwrap().expect("this kernel maps a vDSO");
         assert!(image.build_id.as_ref().is_some_and(|id| id.len() >= 16), "{image:?}");
         let offset = image.offset("clock_gettime").unwrap();
         assert_eq!(image.function_at(image.address + offset), Some("__vdso_clock_gettime"));

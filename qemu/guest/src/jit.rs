@@ -1,10 +1,13 @@
-//! A function that was made at run time, and faults: what a checkpoint has to bring back of a runtime that compiles.
+//! A function that was made at run time, and faults: what a checkpoint has to bring back of a
+//! runtime that compiles.
 //!
-//! Its page has the code, then the table of fixups: two parts of one mapping, of which no file knows.
+//! Its page has the code, then the table of fixups: two parts of one mapping, of which no file
+//! knows.
 //!
 //! # Invariants
 //!
-//! 1. The page is written before it can be executed and never after, and stays for the rest of the process.
+//! 1. The page is written before it can be executed and never after, and stays for the rest of the
+//!    process.
 
 #![expect(unsafe_code, reason = "makes code, and calls it")]
 
@@ -22,7 +25,8 @@ pub const ADDRESS: u64 = 8;
 /// What it returns when the load succeeds, which it never does.
 pub const NO_FAULT: u64 = 1;
 
-/// `mov rax, [8]`, `mov eax, 1`, `ret`; at [`LANDING`] `mov rax, rdx`, `ret`: the address of the fault.
+/// `mov rax, [8]`, `mov eax, 1`, `ret`; at [`LANDING`] `mov rax, rdx`, `ret`: the address of the
+/// fault.
 const CODE: [u8; 18] = [
     0x48, 0x8b, 0x04, 0x25, 8, 0, 0, 0, 0xb8, 1, 0, 0, 0, 0xc3, // returns
     0x48, 0x89, 0xd0, 0xc3,
@@ -69,8 +73,9 @@ impl Function {
             unsafe { fixups.register(&dso) }.context("cannot register code made at run time")?;
         registration.keep();
         // SAFETY: the code takes nothing and returns a number.
-        let entry =
-            unsafe { std::mem::transmute::<*mut std::ffi::c_void, extern "C" fn() -> u64>(page.as_ptr()) };
+        let entry = unsafe {
+            std::mem::transmute::<*mut std::ffi::c_void, extern "C" fn() -> u64>(page.as_ptr())
+        };
         Ok(Self { entry })
     }
 
@@ -85,7 +90,8 @@ impl Function {
     }
 }
 
-/// The registry of this process, kept by the kernel alone: a fault without a fixup ends the process.
+/// The registry of this process, kept by the kernel alone: a fault without a fixup ends the
+/// process.
 pub fn by_kernel(vdso: &'static Vdso) -> Result<Fixups<'static>> {
     let fixups = Fixups::of_process(vdso).context("cannot join the registry of fixups")?;
     anyhow::ensure!(fixups.by_kernel(), "the kernel consults no area: is X86_VDSO_FIXUP on?");

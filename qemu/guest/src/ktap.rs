@@ -4,8 +4,8 @@
 //!
 //! 1. Each line reaches the output in one write, when it is known: the reader has a watchdog.
 //! 2. Test numbers ascend from 1 without gaps; [`Ktap::test`] counts them.
-//! 3. Text that comes from outside cannot forge a line of the verdict: it is cut at the first line end and follows a `#`, which
-//!    no name holds.
+//! 3. Text that comes from outside cannot forge a line of the verdict: it is cut at the first line
+//!    end and follows a `#`, which no name holds.
 
 use liblinux_protocol::report::HEADER;
 use std::io::{self, Write};
@@ -71,7 +71,9 @@ impl<'a> Ktap<'a> {
         let name = format!("{} {}", self.tests, first_line(name).replace('#', ""));
         match outcome {
             Outcome::Pass => self.line(&format!("ok {name}")),
-            Outcome::Skip(reason) => self.line(format!("ok {name} # SKIP {}", first_line(reason)).trim_end()),
+            Outcome::Skip(reason) => {
+                self.line(format!("ok {name} # SKIP {}", first_line(reason)).trim_end())
+            }
             Outcome::Fail(reason) => {
                 self.failures += 1;
                 self.note(reason)?;
@@ -138,7 +140,8 @@ impl<'a> Line<'a> {
             (_, Some(rest)) => (false, rest),
             _ => return Self::Other(line),
         };
-        let Some((_, name)) = rest.split_once(' ').filter(|(number, _)| number.parse::<usize>().is_ok())
+        let Some((_, name)) =
+            rest.split_once(' ').filter(|(number, _)| number.parse::<usize>().is_ok())
         else {
             return Self::Other(line);
         };
@@ -154,7 +157,9 @@ impl<'a> Line<'a> {
             };
         }
         match name.split_once(" # SKIP") {
-            Some((name, reason)) if passed => Self::Test(name, Outcome::Skip(reason.trim().to_owned())),
+            Some((name, reason)) if passed => {
+                Self::Test(name, Outcome::Skip(reason.trim().to_owned()))
+            }
             _ if passed => Self::Test(name, Outcome::Pass),
             _ => Self::Test(name, Outcome::Fail(String::new())),
         }

@@ -18,14 +18,15 @@ const PROT_READ: u64 = 1;
 const PROT_READ_WRITE: u64 = 3;
 const MAP_PRIVATE_ANONYMOUS_NORESERVE: u64 = 0x4022;
 
-/// A text that cannot be marked is not registered, and the caller is told; where the kernel has no marks
-/// it is.
+/// A text that cannot be marked is not registered, and the caller is told; where the kernel has no
+/// marks it is.
 ///
 /// A mark on part of a mapping splits it, which a process cannot do that has as many mappings as it
 /// may.
 pub fn registers(vdso: &Vdso) -> Result<()> {
     let fixups = Fixups::of_process(vdso)?;
-    let text = fs::read_to_string("/proc/sys/vm/max_map_count").context("how many mappings there may be")?;
+    let text = fs::read_to_string("/proc/sys/vm/max_map_count")
+        .context("how many mappings there may be")?;
     let most: usize = text.trim().parse().context("a number")?;
     let map = |pages: usize, protection: u64| {
         let size = (pages * PAGE_SIZE) as u64;
@@ -51,7 +52,10 @@ pub fn registers(vdso: &Vdso) -> Result<()> {
     let found = fixups.lookup(start)?;
     // SAFETY: as above. From here on this program needs mappings itself.
     unsafe { vdso.munmap(large as u64, 2 * most * PAGE_SIZE) }?;
-    ensure!(full.is_some_and(|error| error.name() == Some("ENOMEM")), "the limit was not met: {full:?}");
+    ensure!(
+        full.is_some_and(|error| error.name() == Some("ENOMEM")),
+        "the limit was not met: {full:?}"
+    );
     match registered {
         Ok(registration) if !fixups.by_kernel() => {
             ensure!(found.is_some(), "registered, and not found");

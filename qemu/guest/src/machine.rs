@@ -29,13 +29,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FOLDER_MODE: Mode = Mode::S_IRWXU.union(Mode::S_IRWXG).union(Mode::S_IRWXO);
 
 /// Type and place of each file system, whose parent is there.
-const FILE_SYSTEMS: [(&str, &str); 5] =
-    [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("devpts", "/dev/pts"), ("tmpfs", "/tmp")];
+const FILE_SYSTEMS: [(&str, &str); 5] = [
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("devtmpfs", "/dev"),
+    ("devpts", "/dev/pts"),
+    ("tmpfs", "/tmp"),
+];
 
 /// Mounts what programs expect; `/tmp` only if nothing was brought there.
 pub fn mount_all() -> Result<()> {
     for (kind, place) in FILE_SYSTEMS {
-        if place == "/tmp" && fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some()) {
+        if place == "/tmp" && fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some())
+        {
             continue;
         }
         match mkdirat(AT_FDCWD, place, FOLDER_MODE) {
@@ -46,7 +52,9 @@ pub fn mount_all() -> Result<()> {
         match mount(Some(kind), place, Some(kind), MsFlags::MS_NOATIME, None::<&str>) {
             // The kernel may have mounted devtmpfs itself.
             Ok(()) | Err(Errno::EBUSY) => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot mount {kind} on {place}")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot mount {kind} on {place}"));
+            }
         }
     }
     Ok(())
@@ -57,14 +65,22 @@ pub fn start_processors() -> Result<()> {
     let folder = "/sys/devices/system/cpu";
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {folder}"))? {
         let online = entry?.path().join("online");
-        // The first processor has no such file, and folders that are not processors have none either.
+        // The first processor has no such file, and folders that are not processors have none
+        // either.
         if fs::read_to_string(&online).is_ok_and(|state| state.trim() == "0") {
-            fs::write(&online, "1").with_context(|| format!("cannot write {}", online.display()))?;
+            fs::write(&online, "1")
+                .with_context(|| format!("cannot write {}", online.display()))?;
         }
     }
-    let [online, present] = ["online", "present"].map(|list| fs::read_to_string(format!("{folder}/{list}")));
+    let [online, present] =
+        ["online", "present"].map(|list| fs::read_to_string(format!("{folder}/{list}")));
     let (online, present) = (online?, present?);
-    ensure!(online == present, "processors {} are there, but only {} run", present.trim(), online.trim());
+    ensure!(
+        online == present,
+        "processors {} are there, but only {} run",
+        present.trim(),
+        online.trim()
+    );
     Ok(())
 }
 
@@ -76,7 +92,9 @@ pub fn open_port(name: &str) -> Result<File> {
             return Ok(port);
         }
         if Instant::now() > deadline {
-            bail!("no virtio port is named {name}; start QEMU with -device virtserialport,name={name}");
+            bail!(
+                "no virtio port is named {name}; start QEMU with -device virtserialport,name={name}"
+            );
         }
         std::thread::sleep(TICK);
     }
@@ -108,7 +126,8 @@ fn find_port(wanted: &str) -> Result<Option<File>> {
 /// The clock source that the kernel uses now.
 pub fn clocksource() -> String {
     let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |name| name.trim_end().to_owned())
+    fs::read_to_string(path)
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim_end().to_owned())
 }
 
 /// The resolution of the kernel's timers, in nanoseconds.
@@ -116,12 +135,13 @@ pub fn timer_resolution() -> Option<i64> {
     bare::clock_getres(bare::CLOCK_MONOTONIC)
 }
 
-/// Waits while the clock source is the one of early boot, and timers are as coarse as a tick, so that neither changes
-/// under a program. Timers that stay coarse are for the host to judge.
+/// Waits while the clock source is the one of early boot, and timers are as coarse as a tick, so
+/// that neither changes under a program. Timers that stay coarse are for the host to judge.
 pub fn await_clocks() {
     let deadline = Instant::now() + PATIENCE;
-    let is_early =
-        || clocksource() == "tsc-early" || timer_resolution().is_none_or(|resolution| resolution > 1);
+    let is_early = || {
+        clocksource() == "tsc-early" || timer_resolution().is_none_or(|resolution| resolution > 1)
+    };
     while is_early() && Instant::now() < deadline {
         std::thread::sleep(TICK);
     }

@@ -1,8 +1,8 @@
 //! A time namespace for the guest's programs.
 //!
-//! In it the clocks that count from the machine's start are days ahead, and the kernel maps another page of clock data
-//! into every process. Nothing else tells the programs: the clocks of a case and its bare system calls must agree here
-//! as they do anywhere.
+//! In it the clocks that count from the machine's start are days ahead, and the kernel maps another
+//! page of clock data into every process. Nothing else tells the programs: the clocks of a case and
+//! its bare system calls must agree here as they do anywhere.
 //!
 //! # Invariants
 //!
@@ -34,15 +34,19 @@ pub fn enter_if_asked() -> Result<bool> {
     }
     unshare(CloneFlags::from_bits_retain(CLONE_NEWTIME)).context("cannot make a time namespace")?;
     let offsets = format!("monotonic {AHEAD} 5\nboottime {} 999999999\n", 2 * AHEAD);
-    fs::write("/proc/self/timens_offsets", offsets).context("cannot set the namespace's offsets")?;
-    // SAFETY: the child reads a clock and exits, with nothing that another thread could have locked.
+    fs::write("/proc/self/timens_offsets", offsets)
+        .context("cannot set the namespace's offsets")?;
+    // SAFETY: the child reads a clock and exits, with nothing that another thread could have
+    // locked.
     match unsafe { fork() }.context("cannot fork")? {
         ForkResult::Child => {
-            let is_ahead = clock_gettime(ClockId::CLOCK_MONOTONIC).is_ok_and(|time| time.tv_sec() >= AHEAD);
+            let is_ahead =
+                clock_gettime(ClockId::CLOCK_MONOTONIC).is_ok_and(|time| time.tv_sec() >= AHEAD);
             std::process::exit(i32::from(!is_ahead));
         }
         ForkResult::Parent { child } => {
-            let status = waitpid(child, None).context("cannot wait for the namespace's first process")?;
+            let status =
+                waitpid(child, None).context("cannot wait for the namespace's first process")?;
             ensure!(
                 matches!(status, WaitStatus::Exited(_, 0)),
                 "the namespace's first process is not ahead: {status:?}"

@@ -1,21 +1,23 @@
 //! Runs a program that knows nothing of us, and looks at it as it exits.
 //!
-//! The program runs under ptrace. At its first stop, when `execve` is done and no instruction has run, the image at its
-//! `AT_SYSINFO_EHDR` is read; at the stop in which its first thread is about to exit, its memory still exists and is
-//! searched for addresses of the image's functions ([`crate::words`]).
+//! The program runs under ptrace. At its first stop, when `execve` is done and no instruction has
+//! run, the image at its `AT_SYSINFO_EHDR` is read; at the stop in which its first thread is about
+//! to exit, its memory still exists and is searched for addresses of the image's functions
+//! ([`crate::words`]).
 //!
-//! Only the first thread is traced. That is enough for programs with many threads, Go's among them: whichever thread
-//! calls `exit_group`, the kernel sends the first one through its exit too, which stops there and so holds the memory
-//! until we continue it. A first thread that ends before the others (`pthread_exit` in `main`) would be looked at early;
-//! no program here does that. Processes that the program starts are not followed; a program that becomes another by
-//! `execve` is.
+//! Only the first thread is traced. That is enough for programs with many threads, Go's among them:
+//! whichever thread calls `exit_group`, the kernel sends the first one through its exit too, which
+//! stops there and so holds the memory until we continue it. A first thread that ends before the
+//! others (`pthread_exit` in `main`) would be looked at early; no program here does that. Processes
+//! that the program starts are not followed; a program that becomes another by `execve` is.
 //!
 //! # Invariants
 //!
 //! 1. The thread that starts the program makes all ptrace requests, as ptrace demands.
-//! 2. [`run`] returns only when the program is gone, on error paths too, and kills the rest of its process group.
-//! 3. Stacks, the image itself, its data pages and executable mappings are not searched: an address there does
-//!    not show that the program keeps it.
+//! 2. [`run`] returns only when the program is gone, on error paths too, and kills the rest of its
+//!    process group.
+//! 3. Stacks, the image itself, its data pages and executable mappings are not searched: an address
+//!    there does not show that the program keeps it.
 
 #![expect(unsafe_code, reason = "asking to be traced happens between fork and exec")]
 
@@ -45,7 +47,8 @@ use std::process::{Child, Command};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// How long the output of processes that outlive the program is waited for, and on a busy machine that of the program.
+/// How long the output of processes that outlive the program is waited for, and on a busy machine
+/// that of the program.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// How often a running program is looked after.
@@ -90,15 +93,22 @@ impl End {
     pub fn check(self) -> Result<(), String> {
         match self {
             Self::Exited(0) => Ok(()),
-            Self::Exited(status) => Err(format!("the program exited with status {status}; see the console")),
+            Self::Exited(status) => {
+                Err(format!("the program exited with status {status}; see the console"))
+            }
             Self::Signaled(signal) => Err(format!("the program was killed by {signal}")),
-            Self::TimedOut(limit) => Err(format!("the program was killed after {} s", limit.as_secs())),
+            Self::TimedOut(limit) => {
+                Err(format!("the program was killed after {} s", limit.as_secs()))
+            }
         }
     }
 }
 
 /// Runs `program`.
-pub fn run(program: &Program, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Observation> {
+pub fn run(
+    program: &Program,
+    report: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<Observation> {
     let mut command = Command::new(&program.path);
     command.args(&program.arguments);
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("cannot create a pipe")?;
@@ -111,9 +121,13 @@ pub fn run(program: &Program, report: &mut dyn FnMut(Event) -> io::Result<()>) -
 
 /// Runs `program` and leaves it alone once its image is read, before its first instruction.
 ///
-/// Its output and its errors go to a terminal, so that it writes each line when it is known: what is still in a buffer
-/// comes too late if another process of the program's prints, twice if it forks, and never if it dies.
-pub fn run_untraced(program: &Program, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<End> {
+/// Its output and its errors go to a terminal, so that it writes each line when it is known: what
+/// is still in a buffer comes too late if another process of the program's prints, twice if it
+/// forks, and never if it dies.
+pub fn run_untraced(
+    program: &Program,
+    report: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End> {
     let terminal = openpty(None, None).context("cannot create a terminal")?;
     let mut settings = tcgetattr(&terminal.slave)?;
     cfmakeraw(&mut settings);
@@ -133,8 +147,8 @@ fn nothing() -> io::Result<OwnedFd> {
     File::open("/dev/null").map(OwnedFd::from)
 }
 
-/// Starts a program that stops when its `execve` is done, with `streams` as its descriptors of these numbers. Our hold
-/// on them is gone when this returns.
+/// Starts a program that stops when its `execve` is done, with `streams` as its descriptors of
+/// these numbers. Our hold on them is gone when this returns.
 ///
 /// What Rust does for `Stdio` is a legacy call, which the kernel may refuse.
 fn start(mut command: Command, streams: Vec<(OwnedFd, u64)>) -> Result<Child> {
@@ -143,14 +157,16 @@ fn start(mut command: Command, streams: Vec<(OwnedFd, u64)>) -> Result<Child> {
         for (stream, place) in &streams {
             let from = u64::from(stream.as_raw_fd().unsigned_abs());
             // SAFETY: changes the descriptors of a process that is about to become another.
-            let laid = unsafe { arch::syscall(const { number("dup3") }, [from, *place, 0, 0, 0, 0]) };
+            let laid =
+                unsafe { arch::syscall(const { number("dup3") }, [from, *place, 0, 0, 0, 0]) };
             if laid < 0 {
                 return Err(io::Error::from_raw_os_error(i32::try_from(-laid).unwrap_or_default()));
             }
         }
         ptrace::traceme().map_err(io::Error::from)
     };
-    // SAFETY: the closure makes system calls and touches no memory that another thread could hold locked.
+    // SAFETY: the closure makes system calls and touches no memory that another thread could hold
+    // locked.
     unsafe { command.pre_exec(prepare) };
     command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
 }
@@ -179,7 +195,10 @@ fn finish<T>(
 }
 
 /// Reads the program's image at its first stop.
-fn first_stop(pid: Pid, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<(Process, Option<Image>)> {
+fn first_stop(
+    pid: Pid,
+    report: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<(Process, Option<Image>)> {
     match waitpid(pid, Some(WaitPidFlag::__WALL))? {
         WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
         other => bail!("the program did not stop after execve but: {other:?}"),
@@ -217,7 +236,10 @@ fn leave_alone(
 }
 
 /// Reports the next line that the program prints, or waits a little for one.
-fn report_line(lines: &Receiver<String>, report: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<()> {
+fn report_line(
+    lines: &Receiver<String>,
+    report: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<()> {
     match lines.recv_timeout(TICK) {
         Ok(line) => report(Event::Line(line))?,
         Err(RecvTimeoutError::Timeout) => {}
@@ -235,7 +257,8 @@ fn observe(
 ) -> Result<Observation> {
     let deadline = Instant::now() + limit;
     let (process, mut image) = first_stop(pid, report)?;
-    let options = Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACEEXIT | Options::PTRACE_O_TRACEEXEC;
+    let options =
+        Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACEEXIT | Options::PTRACE_O_TRACEEXEC;
     ptrace::setoptions(pid, options)?;
     ptrace::cont(pid, None)?;
 
@@ -287,7 +310,8 @@ fn finish_off(pid: Pid) {
     }
 }
 
-/// Reads the program's output line by line, in a thread of its own, since the reader must not wait for it.
+/// Reads the program's output line by line, in a thread of its own, since the reader must not wait
+/// for it.
 fn read_lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -315,7 +339,8 @@ pub fn functions_held(process: &Process, image: &Image) -> Result<BTreeSet<Strin
             let bytes = &mut chunk[..size];
             // Some pages cannot be read at all: a file mapping beyond the file's end, a guard page.
             if memory.read_exact_at(bytes, address).is_ok() {
-                let names = words::aligned(bytes, address).filter_map(|word| image.function_at(word));
+                let names =
+                    words::aligned(bytes, address).filter_map(|word| image.function_at(word));
                 found.extend(names.map(str::to_owned));
                 searched += size;
             }
@@ -329,7 +354,11 @@ pub fn functions_held(process: &Process, image: &Image) -> Result<BTreeSet<Strin
 /// Whether a mapping is private data: written by the program or, read-only now, by its loader.
 fn holds_data(map: &MemoryMap, image: &Image) -> bool {
     let special = match &map.pathname {
-        MMapPath::Stack | MMapPath::TStack(_) | MMapPath::Vdso | MMapPath::Vvar | MMapPath::Vsyscall => true,
+        MMapPath::Stack
+        | MMapPath::TStack(_)
+        | MMapPath::Vdso
+        | MMapPath::Vvar
+        | MMapPath::Vsyscall => true,
         MMapPath::Other(name) => name.starts_with("vvar") || name.starts_with("[vvar"),
         _ => false,
     };

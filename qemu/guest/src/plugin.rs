@@ -1,4 +1,5 @@
-//! The plugin of `vdso/client/examples/plugin`: a library in C that registers its fixups when it is loaded.
+//! The plugin of `vdso/client/examples/plugin`: a library in C that registers its fixups when it is
+//! loaded.
 //!
 //! # Invariants
 //!
@@ -34,10 +35,12 @@ impl Plugin {
             Ok(address)
         };
         // SAFETY: `uint64_t plugin_area(void)`.
-        let area = unsafe { transmute::<*mut c_void, extern "C" fn() -> u64>(symbol(c"plugin_area")?) };
+        let area =
+            unsafe { transmute::<*mut c_void, extern "C" fn() -> u64>(symbol(c"plugin_area")?) };
         // SAFETY: `int plugin_peek(const void *)`.
-        let peek =
-            unsafe { transmute::<*mut c_void, extern "C" fn(*const u8) -> c_int>(symbol(c"plugin_peek")?) };
+        let peek = unsafe {
+            transmute::<*mut c_void, extern "C" fn(*const u8) -> c_int>(symbol(c"plugin_peek")?)
+        };
         Ok(Self { library, area, peek })
     }
 

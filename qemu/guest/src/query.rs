@@ -24,7 +24,8 @@ pub struct Query {
 impl Query {
     /// Finds it in this process's image.
     pub fn find() -> Result<Self> {
-        let image = Image::of(&Process::myself()?)?.context("the kernel gave this process no image")?;
+        let image =
+            Image::of(&Process::myself()?)?.context("the kernel gave this process no image")?;
         let query = image.offset("__vdso_fixup_query").context("the image has no private calls")?;
         let word = (image.address + layout::PRIVATE as u64) as *const u32;
         // SAFETY: the image is mapped, and has the word there.

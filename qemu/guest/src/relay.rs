@@ -1,11 +1,13 @@
 //! A program's own KTAP, passed on as the program's subtest.
 //!
-//! The program writes an ordinary outermost list. Its lines go out one step further in as they come, renumbered; what
-//! the program failed to say is said for it, so that the verdict stays well-formed if it dies half way.
+//! The program writes an ordinary outermost list. Its lines go out one step further in as they
+//! come, renumbered; what the program failed to say is said for it, so that the verdict stays
+//! well-formed if it dies half way.
 //!
 //! # Invariants
 //!
-//! 1. The list that goes out keeps its plan: no more results than announced, and a failure for each that is missing.
+//! 1. The list that goes out keeps its plan: no more results than announced, and a failure for each
+//!    that is missing.
 
 use crate::ktap::{Ktap, Line, Outcome};
 use liblinux_protocol::report::MISSING;
@@ -63,7 +65,8 @@ impl<'k, 'o> Relay<'k, 'o> {
 
     /// Ends the list; `end` says how the program ended. Returns what is wrong beside failed tests.
     pub fn finish(self, end: Result<(), String>) -> io::Result<Result<(), String>> {
-        let reason = end.clone().err().unwrap_or_else(|| "the program ended before this test".to_owned());
+        let reason =
+            end.clone().err().unwrap_or_else(|| "the program ended before this test".to_owned());
         let planned = match self.planned {
             Some(planned) => planned,
             None => {
@@ -117,7 +120,10 @@ mod tests {
         assert_eq!(text, "KTAP version 1\n1..2\nok 1 read\n# killed\nnot ok 2 missing\n");
         assert_eq!(wrong, Err("killed".into()));
         let (text, wrong) = relay("", Ok(()));
-        assert!(text.ends_with("1..1\n# the program ended before this test\nnot ok 1 missing\n"), "{text}");
+        assert!(
+            text.ends_with("1..1\n# the program ended before this test\nnot ok 1 missing\n"),
+            "{text}"
+        );
         assert!(wrong.is_err());
     }
 

@@ -1,8 +1,9 @@
-//! Runs one of the kernel's own selftests, which come in two kinds: those that print TAP, and those whose exit status is
-//! all that they say to a program.
+//! Runs one of the kernel's own selftests, which come in two kinds: those that print TAP, and those
+//! whose exit status is all that they say to a program.
 //!
-//! Many of them test signals, single steps and registers, so none is traced beyond its first stop, where its image is
-//! read. What they resolved is therefore not known, and not asked: they look for the image themselves.
+//! Many of them test signals, single steps and registers, so none is traced beyond its first stop,
+//! where its image is read. What they resolved is therefore not known, and not asked: they look for
+//! the image themselves.
 //!
 //! # Invariants
 //!
@@ -56,14 +57,17 @@ pub(crate) fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result
     for line in last {
         list.note(&format!("output: {}", line.replace('\t', " ")))?;
     }
-    let name = if matches!(result, Ok(End::Exited(_) | End::Signaled(_))) { "exit" } else { MISSING };
+    let name =
+        if matches!(result, Ok(End::Exited(_) | End::Signaled(_))) { "exit" } else { MISSING };
     list.test(name, &outcome(result))?;
     Ok(Ok(()))
 }
 
 fn outcome(result: anyhow::Result<End>) -> Outcome {
     match result {
-        Ok(End::Exited(SKIP)) => Outcome::Skip("the program says that it cannot run here".to_owned()),
+        Ok(End::Exited(SKIP)) => {
+            Outcome::Skip("the program says that it cannot run here".to_owned())
+        }
         Ok(end) => end.check().into(),
         Err(error) => Outcome::Fail(format!("init: {error:#}")),
     }
@@ -107,7 +111,10 @@ mod tests {
             ),
         ] {
             let text = run(judge, script);
-            assert!(text.ends_with(expected) && text.contains("\n# build-id: "), "{script}: {text}");
+            assert!(
+                text.ends_with(expected) && text.contains("\n# build-id: "),
+                "{script}: {text}"
+            );
         }
     }
 
@@ -123,7 +130,10 @@ mod tests {
     #[test]
     fn tap_is_passed_on() {
         let text = run(pass_on, "printf 'TAP version 13\\n1..2\\nok 1 a\\nnot ok 2 b\\n'; exit 1");
-        assert!(text.contains("1..2\nok 1 a\n# b failed\nnot ok 2 b\n# wrong: the program exited"), "{text}");
+        assert!(
+            text.contains("1..2\nok 1 a\n# b failed\nnot ok 2 b\n# wrong: the program exited"),
+            "{text}"
+        );
         let text = run(pass_on, "printf 'TAP version 13\\n1..0 # SKIP no\\n'; exit 4");
         assert!(text.ends_with("1..1\nok 1 all # SKIP no\n"), "{text}");
         assert!(run(pass_on, "").contains("not ok 1 missing\n# wrong"));

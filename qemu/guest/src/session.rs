@@ -2,13 +2,14 @@
 //!
 //! The file of a session is described in [`liblinux_protocol::session`].
 //!
-//! The program's output goes through a pipe into a virtio port, its errors through another, byte for byte. Its input is
-//! empty. The verdict has lines `KEY: VALUE`, of which `end` is the last.
+//! The program's output goes through a pipe into a virtio port, its errors through another, byte
+//! for byte. Its input is empty. The verdict has lines `KEY: VALUE`, of which `end` is the last.
 //!
 //! # Invariants
 //!
 //! 1. All that the program wrote is with the host before `end` is.
-//! 2. `end` is written whatever the program does, and processes that it leaves behind are gone before.
+//! 2. `end` is written whatever the program does, and processes that it leaves behind are gone
+//!    before.
 
 use crate::image::Image;
 use crate::image::build_id;
@@ -60,12 +61,15 @@ impl Session {
     fn parse(bytes: &[u8]) -> Result<Self> {
         let mut session = Self::default();
         for field in bytes.split(|byte| *byte == 0).filter(|field| !field.is_empty()) {
-            let at =
-                field.iter().position(|byte| *byte == b'=').context("a field of the session has no key")?;
+            let at = field
+                .iter()
+                .position(|byte| *byte == b'=')
+                .context("a field of the session has no key")?;
             let value = OsString::from_vec(field[at + 1..].to_vec());
             match str::from_utf8(&field[..at]).unwrap_or("?") {
                 LIMIT => {
-                    let seconds = value.to_str().and_then(|text| text.parse().ok()).context("no limit")?;
+                    let seconds =
+                        value.to_str().and_then(|text| text.parse().ok()).context("no limit")?;
                     session.limit = Duration::from_secs(seconds);
                 }
                 FOLDER => session.folder = value,
@@ -83,9 +87,12 @@ impl Session {
 
     /// Runs the program and tells the host how it ended.
     pub fn run(&self, port: &mut dyn Write) -> Result<()> {
-        let image = Process::myself().map_err(anyhow::Error::from).and_then(|process| Image::of(&process))?;
+        let image = Process::myself()
+            .map_err(anyhow::Error::from)
+            .and_then(|process| Image::of(&process))?;
         writeln!(port, "image: {}", build_id(image.as_ref()))?;
-        let (output, errors) = (machine::open_port(port::STDOUT)?, machine::open_port(port::STDERR)?);
+        let (output, errors) =
+            (machine::open_port(port::STDOUT)?, machine::open_port(port::STDERR)?);
         let end = match self.start() {
             Ok(mut child) => {
                 let output = pass_on(child.stdout.take().context("no pipe")?, output);
@@ -180,7 +187,10 @@ mod tests {
         assert_eq!(session.limit, Duration::from_secs(9));
         assert_eq!(session.path, OsString::from_vec(b"/bin/\xff".to_vec()));
         assert_eq!(session.environment, ["A=b=c"]);
-        assert_eq!(session.arguments, [OsString::from("a"), OsString::from_vec(b"\xfe=\n".to_vec())]);
+        assert_eq!(
+            session.arguments,
+            [OsString::from("a"), OsString::from_vec(b"\xfe=\n".to_vec())]
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A program whose subtests have a failure has failed; a program that could not be run has one failed subtest.
+//! 1. A program whose subtests have a failure has failed; a program that could not be run has one
+//!    failed subtest.
 //! 2. Nothing passes by absence: no build-id, no clock line and no resolved function are failures.
 
 use crate::bare;
@@ -26,14 +27,15 @@ use std::thread::available_parallelism;
 /// Lines of output that are stored; a program that prints more is faulty.
 const LINES: usize = 10_000;
 
-/// Runs the programs of `case` and writes the verdict to `out`; `between` is called after each program.
+/// Runs the programs of `case` and writes the verdict to `out`; `between` is called after each
+/// program.
 ///
 /// Returns whether all passed.
 pub fn run(case: &Case, out: &mut dyn Write, between: &mut dyn FnMut()) -> io::Result<bool> {
     let mut list = Ktap::begin(out)?;
     list.note(&format!("{CLOCKSOURCE}: {}", machine::clocksource()))?;
-    let resolution =
-        machine::timer_resolution().map_or("unknown".to_owned(), |nanoseconds| nanoseconds.to_string());
+    let resolution = machine::timer_resolution()
+        .map_or("unknown".to_owned(), |nanoseconds| nanoseconds.to_string());
     list.note(&format!("{TIMER_RESOLUTION}: {resolution} ns"))?;
     list.note(&format!("{PROCESSORS}: {}", available_parallelism()?))?;
     match Process::myself().map_err(anyhow::Error::from).and_then(|process| Image::of(&process)) {
@@ -53,7 +55,9 @@ pub fn run(case: &Case, out: &mut dyn Write, between: &mut dyn FnMut()) -> io::R
         let outcome = match (wrong, subtest.failures()) {
             (Err(wrong), _) => Outcome::Fail(wrong),
             (Ok(()), 0) => Outcome::Pass,
-            (Ok(()), failures) => Outcome::Fail(format!("{failures} of {} failed", subtest.tests())),
+            (Ok(()), failures) => {
+                Outcome::Fail(format!("{failures} of {} failed", subtest.tests()))
+            }
         };
         list.test(&program.name, &outcome)?;
         between();
@@ -78,7 +82,8 @@ fn pass_on(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), Stri
     match result {
         Ok(observation) => {
             relay.note(&format!("{RESOLVED}: {}", resolved(&observation)))?;
-            let image = if has_build_id(&observation) { Ok(()) } else { Err("no build-id".to_owned()) };
+            let image =
+                if has_build_id(&observation) { Ok(()) } else { Err("no build-id".to_owned()) };
             relay.finish(observation.end.check().and(image))
         }
         Err(error) => relay.finish(Err(format!("init: {error:#}"))),
@@ -88,7 +93,8 @@ fn pass_on(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), Stri
 /// Runs a program that prints clock readings.
 fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String>> {
     let mut lines = Vec::new();
-    // `date` may read the coarse clock, which is up to a tick behind; nothing is ahead of the fine one.
+    // `date` may read the coarse clock, which is up to a tick behind; nothing is ahead of the fine
+    // one.
     let before = bare::time();
     let result = observer::run(program, &mut |event| match event {
         Event::Image(image) => list.note(&format!("{BUILD_ID}: {}", build_id(image.as_ref()))),
@@ -99,7 +105,8 @@ fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String
             Ok(())
         }
     });
-    let after = bare::clock_gettime(bare::CLOCK_REALTIME).map_or(i64::MAX, |now| now / bare::NANOSECONDS);
+    let after =
+        bare::clock_gettime(bare::CLOCK_REALTIME).map_or(i64::MAX, |now| now / bare::NANOSECONDS);
     let observation = match result {
         Ok(observation) => observation,
         Err(error) => {
@@ -109,10 +116,16 @@ fn judge(program: &Program, list: &mut Ktap<'_>) -> io::Result<Result<(), String
         }
     };
     list.note(&format!("{RESOLVED}: {}", resolved(&observation)))?;
-    let image =
-        if has_build_id(&observation) { Ok(()) } else { Err("no build-id at AT_SYSINFO_EHDR".to_owned()) };
-    let any =
-        if observation.resolved.is_empty() { Err("no function was resolved".to_owned()) } else { Ok(()) };
+    let image = if has_build_id(&observation) {
+        Ok(())
+    } else {
+        Err("no build-id at AT_SYSINFO_EHDR".to_owned())
+    };
+    let any = if observation.resolved.is_empty() {
+        Err("no function was resolved".to_owned())
+    } else {
+        Ok(())
+    };
     let mut tests = vec![(IMAGE.to_owned(), image), (RESOLVED.to_owned(), any)];
     tests.extend(match program.check {
         Check::Date => vec![("date".to_owned(), date(&lines, before, after))],
@@ -147,7 +160,8 @@ fn date(lines: &[String], before: i64, after: i64) -> Result<(), String> {
     let [line] = lines else {
         return Err(format!("the program printed {} lines, not one", lines.len()));
     };
-    let seconds: i64 = line.trim().parse().map_err(|_| format!("`{line}` is not a number of seconds"))?;
+    let seconds: i64 =
+        line.trim().parse().map_err(|_| format!("`{line}` is not a number of seconds"))?;
     if (before..=after).contains(&seconds) {
         Ok(())
     } else {
@@ -192,7 +206,8 @@ mod tests {
     #[test]
     fn each_clock_is_a_test() {
         let tests = clocks(&lines("hello\nclock A 1 2 3\nclock B 1 4 3\nclock C 1\n"));
-        let passed: Vec<_> = tests.iter().map(|(name, result)| (name.as_str(), result.is_ok())).collect();
+        let passed: Vec<_> =
+            tests.iter().map(|(name, result)| (name.as_str(), result.is_ok())).collect();
         assert_eq!(passed, [("A", true), ("B", false), ("clock-line", false)]);
     }
 

@@ -1,8 +1,9 @@
 //! Looking for addresses in memory.
 //!
-//! A libc that resolved a function of the vDSO keeps its address in a word of its data: glibc in `_rtld_global_ro` or in
-//! a GOT entry, musl in a static of `clock_gettime`, Go in `runtime.vdso*Sym`. All of them are aligned, and an address
-//! inside the image's text has so many bits that nothing else looks like it.
+//! A libc that resolved a function of the vDSO keeps its address in a word of its data: glibc in
+//! `_rtld_global_ro` or in a GOT entry, musl in a static of `clock_gettime`, Go in
+//! `runtime.vdso*Sym`. All of them are aligned, and an address inside the image's text has so many
+//! bits that nothing else looks like it.
 //!
 //! # Invariants
 //!

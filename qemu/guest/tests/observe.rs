@@ -18,7 +18,8 @@ fn build(folder: &Path, name: &str, compiler: &str, arguments: &[&str], source: 
         .arg(source)
         .env("CGO_ENABLED", "0")
         .status();
-    let status = status.unwrap_or_else(|error| panic!("{compiler}: {error}; `cargo xtask test` installs it"));
+    let status = status
+        .unwrap_or_else(|error| panic!("{compiler}: {error}; `cargo xtask test` installs it"));
     assert!(status.success(), "{compiler} fails");
     output
 }

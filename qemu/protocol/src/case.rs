@@ -1,7 +1,8 @@
 //! What one boot is to run: the file `/case` of the initramfs.
 //!
-//! One line per program, tab-separated: `name`, `check`, `limit` (seconds), `path`, then the program's arguments. For a program such as
-//! busybox, whose first argument names the applet, the arguments are what follows the path on a command line.
+//! One line per program, tab-separated: `name`, `check`, `limit` (seconds), `path`, then the
+//! program's arguments. For a program such as busybox, whose first argument names the applet, the
+//! arguments are what follows the path on a command line.
 //!
 //! # Invariants
 //!
@@ -109,9 +110,16 @@ impl Program {
         let name = fields.next().filter(|name| !name.is_empty()).context("no name")?;
         let check = fields.next().context("no check")?.parse()?;
         let limit = fields.next().context("no limit")?;
-        let limit = limit.parse().with_context(|| format!("`{limit}` is not a limit in seconds"))?;
+        let limit =
+            limit.parse().with_context(|| format!("`{limit}` is not a limit in seconds"))?;
         let path = fields.next().filter(|path| !path.is_empty()).context("no path")?;
-        Ok(Self { name, check, limit: Duration::from_secs(limit), path, arguments: fields.collect() })
+        Ok(Self {
+            name,
+            check,
+            limit: Duration::from_secs(limit),
+            path,
+            arguments: fields.collect(),
+        })
     }
 }
 
@@ -122,11 +130,15 @@ mod tests {
     #[test]
     fn reads_programs_in_order() {
         let case =
-            Case::parse("busybox\tdate\t50\t/bin/busybox\tdate\t+%s\n\ngo\tclocks\t9\t/bin/go\n").unwrap();
+            Case::parse("busybox\tdate\t50\t/bin/busybox\tdate\t+%s\n\ngo\tclocks\t9\t/bin/go\n")
+                .unwrap();
         assert_eq!(case.programs.len(), 2);
         assert_eq!(case.programs[0].check, Check::Date);
         assert_eq!(case.programs[0].arguments, ["date", "+%s"]);
-        assert_eq!((case.programs[1].name.as_str(), case.programs[1].limit), ("go", Duration::from_secs(9)));
+        assert_eq!(
+            (case.programs[1].name.as_str(), case.programs[1].limit),
+            ("go", Duration::from_secs(9))
+        );
         assert!(case.programs[1].arguments.is_empty());
         let written: String = case.programs.iter().map(Program::line).collect();
         assert_eq!(Case::parse(&written).unwrap(), case);

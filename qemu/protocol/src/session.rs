@@ -1,8 +1,8 @@
 //! The file of a session: one program of the user's.
 //!
-//! It has fields that end with a NUL, each `KEY=VALUE`: arguments and names of files are bytes, not text. [`LIMIT`] is
-//! in seconds, [`FOLDER`] is where the program starts, [`PATH`] is its file, [`ENVIRONMENT`] and [`ARGUMENT`] may occur
-//! several times, the zeroth argument first.
+//! It has fields that end with a NUL, each `KEY=VALUE`: arguments and names of files are bytes, not
+//! text. [`LIMIT`] is in seconds, [`FOLDER`] is where the program starts, [`PATH`] is its file,
+//! [`ENVIRONMENT`] and [`ARGUMENT`] may occur several times, the zeroth argument first.
 
 /// The file in the guest.
 pub const FILE: &str = "/session";

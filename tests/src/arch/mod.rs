@@ -1,4 +1,5 @@
-//! What the tests know of one architecture: its instructions, registers and unwind rules, a folder for each.
+//! What the tests know of one architecture: its instructions, registers and unwind rules, a folder
+//! for each.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -2,10 +2,11 @@
 //!
 //! # Invariants
 //!
-//! 1. A call never crashes, and never changes a later call's result but through memory of its own. The code that
-//!    makes a [`Call`] sees to it.
-//! 2. Two calls with the same number of arguments run in the same loop, at the same place; [`Call::alike`] gives calls
-//!    the same number. The place of the loop decides over a cycle, a fourth of the shortest functions.
+//! 1. A call never crashes, and never changes a later call's result but through memory of its own.
+//!    The code that makes a [`Call`] sees to it.
+//! 2. Two calls with the same number of arguments run in the same loop, at the same place;
+//!    [`Call::alike`] gives calls the same number. The place of the loop decides over a cycle, a
+//!    fourth of the shortest functions.
 
 #![expect(unsafe_code, reason = "calls functions by address")]
 
@@ -31,15 +32,16 @@ impl Call {
     ///
     /// # Safety
     ///
-    /// There is a C function that takes as many words, for as long as the process lives, and it may be called with
-    /// them at any time, by one thread.
+    /// There is a C function that takes as many words, for as long as the process lives, and it may
+    /// be called with them at any time, by one thread.
     pub unsafe fn new(function: usize, arguments: &[usize]) -> Self {
         let mut words = [0; 5];
         words[..arguments.len()].copy_from_slice(arguments);
         Self { function, arguments: words, count: arguments.len() }
     }
 
-    /// The calls with as many arguments as the one that has most; functions do not look at the zeros.
+    /// The calls with as many arguments as the one that has most; functions do not look at the
+    /// zeros.
     pub fn alike<const N: usize>(calls: [Self; N]) -> [Self; N] {
         let most = calls.iter().map(|call| call.count).max().unwrap_or(0);
         calls.map(|call| Self { count: most, ..call })
@@ -79,7 +81,8 @@ impl Call {
     }
 }
 
-/// The loop. Several calls in a turn of it, because a taken branch costs as much as the shortest functions do.
+/// The loop. Several calls in a turn of it, because a taken branch costs as much as the shortest
+/// functions do.
 #[inline(always)]
 fn again(times: u64, call: impl Fn() -> isize) -> isize {
     let mut last = 0;

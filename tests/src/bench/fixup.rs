@@ -1,10 +1,10 @@
-//! What exception fixups cost: a fault that lands by `dispatch` or by a handler that knows its one landing, a lookup, and
-//! a registration.
+//! What exception fixups cost: a fault that lands by `dispatch` or by a handler that knows its one
+//! landing, a lookup, and a registration.
 //!
 //! # Invariants
 //!
-//! 1. The two handlers differ in nothing but what is compared: the other one sets the same registers, and takes the
-//!    landing from a variable.
+//! 1. The two handlers differ in nothing but what is compared: the other one sets the same
+//!    registers, and takes the landing from a variable.
 //! 2. Texts and tables are memory of their own for each DSO, as those of real ones are.
 
 #![expect(unsafe_code, reason = "installs signal handlers and writes tables")]
@@ -33,7 +33,8 @@ pub struct Registry {
 impl Registry {
     /// An area with so many DSOs of so many entries.
     pub fn new(count: usize, entries: usize) -> Self {
-        let registry = Self { area: Area::new(count as u64 + 2), dsos: dsos(count, entries), entries };
+        let registry =
+            Self { area: Area::new(count as u64 + 2), dsos: dsos(count, entries), entries };
         for dso in &registry.dsos {
             assert_eq!(registry.area.register(dso), 0, "{dso:x?}");
         }
@@ -59,11 +60,13 @@ pub fn dsos(count: usize, entries: usize) -> Vec<Dso> {
     let texts = map(text_len * count, ProtFlags::PROT_READ);
     let tables = map(table_len * count, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
     let dso = |index: usize| {
-        let (text_start, table) = (texts + (text_len * index) as u64, tables + (table_len * index) as u64);
+        let (text_start, table) =
+            (texts + (text_len * index) as u64, tables + (table_len * index) as u64);
         for entry in 0..entries {
             let target = text_start + (STRIDE * entry) as u64;
             let place = table + (size_of::<Entry>() * entry) as u64;
-            let relative = |field: u64, target: u64| (target.wrapping_sub(field) as u32).cast_signed();
+            let relative =
+                |field: u64, target: u64| (target.wrapping_sub(field) as u32).cast_signed();
             let value = Entry {
                 start: relative(place, target),
                 len: 1,
@@ -140,7 +143,10 @@ pub fn fault(registry: &Registry, times: u64, by_dispatch: bool) {
     action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
     // SAFETY: both handlers change the context alone.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) }, 0);
+    assert_eq!(
+        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) },
+        0
+    );
     for _ in 0..times {
         assert!(probe.raise(0).is_some(), "the load did not fault");
     }

@@ -1,13 +1,14 @@
-//! The least code that could do what a function does: the call and the loads and stores that nothing can avoid.
+//! The least code that could do what a function does: the call and the loads and stores that
+//! nothing can avoid.
 //!
-//! A floor checks nothing: neither the clock's id nor whether the data changed meanwhile. What a real function takes
-//! beyond it is the price of being right.
+//! A floor checks nothing: neither the clock's id nor whether the data changed meanwhile. What a
+//! real function takes beyond it is the price of being right.
 //!
 //! # Invariants
 //!
-//! 1. Floors are called as the functions are, so that a call is part of both: each has a cache line of its own, as an
-//!    entry has, in a mapping that is as far from the caller as the images are. A call that goes far, or a function in
-//!    two lines, costs as much as the shortest floors do.
+//! 1. Floors are called as the functions are, so that a call is part of both: each has a cache line
+//!    of its own, as an entry has, in a mapping that is as far from the caller as the images are. A
+//!    call that goes far, or a function in two lines, costs as much as the shortest floors do.
 
 #![expect(unsafe_code, reason = "functions in assembly, in memory of their own")]
 
@@ -85,7 +86,8 @@ floors! {
         "xor eax, eax", "ret";
     /// Makes the system call `edx` with two arguments.
     SystemCall: "mov eax, edx", "syscall", "ret";
-    /// Stores the time by the clocksource at `rdi` to `rsi`: what has to be done with the counter, and nothing else.
+    /// Stores the time by the clocksource at `rdi` to `rsi`: what has to be done with the counter,
+    /// and nothing else.
     Time:
         "rdtscp", "sub eax, [rdi + {cycle_last}]", "mov edx, [rdi + {mult}]", "mov ecx, [rdi + {shift}]",
         "imul rax, rdx", "add rax, [rdi + {nsec}]", "mov rdx, [rdi + {sec}]", "shr rax, cl",
@@ -112,10 +114,13 @@ impl Floors {
         let (start, end) = (&raw const liblinux_floors_start, &raw const liblinux_floors_end);
         let size = end.addr() - start.addr();
         assert!(size == COUNT * LINE && size <= PAGE_SIZE, "a floor does not fit its cache line");
-        let (whole, access) =
-            (NonZeroUsize::new(PAGE_SIZE).expect("a page"), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+        let (whole, access) = (
+            NonZeroUsize::new(PAGE_SIZE).expect("a page"),
+            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+        );
         // SAFETY: a new mapping, at a place that the kernel chooses.
-        let page = unsafe { mmap_anonymous(None, whole, access, MapFlags::MAP_PRIVATE) }.expect("a page");
+        let page =
+            unsafe { mmap_anonymous(None, whole, access, MapFlags::MAP_PRIVATE) }.expect("a page");
         // SAFETY: the code is `size` bytes long and the page new; the code has no address in it.
         unsafe { page.cast::<u8>().as_ptr().copy_from_nonoverlapping(start, size) };
         // SAFETY: no code writes to the page from here on.

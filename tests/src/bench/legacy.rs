@@ -1,11 +1,12 @@
 //! Legacy calls: the image's functions beside the kernel's own calls.
 //!
-//! A call is measured with arguments with which it can be made again and again. What makes a descriptor is refused or
-//! makes the same one, but for `eventfd` and `inotify_init`, which cannot be: what they make is closed. `getdents` starts
-//! at the folder's beginning each time. `fork` and `pause` are not measured.
+//! A call is measured with arguments with which it can be made again and again. What makes a
+//! descriptor is refused or makes the same one, but for `eventfd` and `inotify_init`, which cannot
+//! be: what they make is closed. `getdents` starts at the folder's beginning each time. `fork` and
+//! `pause` are not measured.
 //!
-//! Three calls are not functions because the newer calls take longer, whatever is round them. Rows without a target say
-//! how much: the bare newer call over the bare old one.
+//! Three calls are not functions because the newer calls take longer, whatever is round them. Rows
+//! without a target say how much: the bare newer call over the bare old one.
 //!
 //! # Invariants
 //!
@@ -58,13 +59,14 @@ fn leak(text: &str) -> usize {
 /// A call and its arguments.
 type Line = (&'static str, [usize; 4]);
 
-/// One case for each legacy call that can be measured; `memory` is where ours and the reference write, `floor` a
-/// function that makes the system call that its third argument says.
+/// One case for each legacy call that can be measured; `memory` is where ours and the reference
+/// write, `floor` a function that makes the system call that its third argument says.
 pub(super) fn cases(image: &Image, memory: [usize; 2], floor: usize) -> Vec<Case> {
     let file = memfd_create(c"bench", MFdFlags::empty()).expect("a memory file");
     let folder = std::fs::File::open("/").expect("the root folder");
     let own = leak(&format!("/proc/self/fd/{}", file.as_raw_fd()));
-    let [file, folder] = [file.into_raw_fd(), folder.into_raw_fd()].map(|fd| fd.unsigned_abs() as usize);
+    let [file, folder] =
+        [file.into_raw_fd(), folder.into_raw_fd()].map(|fd| fd.unsigned_abs() as usize);
     let [root, none, text] = [leak("/"), leak("/no-such-file"), leak("text")];
     let times = Box::leak(Box::new([1_usize, 2, 3, 4])).as_ptr().addr();
     let lines = |memory: usize| -> [Line; 29] {
@@ -114,12 +116,18 @@ pub(super) fn cases(image: &Image, memory: [usize; 2], floor: usize) -> Vec<Case
         floor,
         answer: Answer::Constant,
     };
-    let functions = lines(memory[0]).into_iter().zip(lines(memory[1])).map(|((name, ours), reference)| {
-        let call = find(name).expect("a row");
-        let beside = beside(name);
-        let ours = make(image.require(call.symbol), call.number, ours, beside);
-        case(format!("legacy {name}"), call.symbol, Some(TARGET), [ours, bare(reference, beside)])
-    });
+    let functions =
+        lines(memory[0]).into_iter().zip(lines(memory[1])).map(|((name, ours), reference)| {
+            let call = find(name).expect("a row");
+            let beside = beside(name);
+            let ours = make(image.require(call.symbol), call.number, ours, beside);
+            case(
+                format!("legacy {name}"),
+                call.symbol,
+                Some(TARGET),
+                [ours, bare(reference, beside)],
+            )
+        });
     let timer = Box::leak(Box::new([const { AtomicUsize::new(0) }; 4])).as_ptr().addr();
     let slower: [[Line; 2]; 3] = [
         [("setitimer", [0, timer, timer, 0]), ("alarm", [0; 4])],
@@ -143,8 +151,8 @@ fn bare((name, arguments): Line, beside: Beside) -> Call {
     make((number as *const ()).addr(), number_of(name), arguments, beside)
 }
 
-/// A call of an entry or of [`number`], both with as many arguments, so that both are called by the same loop. The bare
-/// call gets its number as the fifth.
+/// A call of an entry or of [`number`], both with as many arguments, so that both are called by the
+/// same loop. The bare call gets its number as the fifth.
 fn make(function: usize, number: u32, [a, b, c, d]: [usize; 4], beside: Beside) -> Call {
     let number = number as usize;
     let (function, arguments) = match beside {
@@ -162,8 +170,8 @@ extern "C" fn number() -> isize {
     naked_asm!("mov eax, r8d", "mov r10, rcx", "syscall", "ret")
 }
 
-/// Calls the function that the fourth argument says, with the others in their places, and closes the descriptor that it
-/// returns.
+/// Calls the function that the fourth argument says, with the others in their places, and closes
+/// the descriptor that it returns.
 #[unsafe(naked)]
 extern "C" fn closed() -> isize {
     naked_asm!(
@@ -178,8 +186,8 @@ extern "C" fn closed() -> isize {
     )
 }
 
-/// Moves the descriptor that is the first argument to its beginning, and calls the function that the fourth argument
-/// says, with the others in their places.
+/// Moves the descriptor that is the first argument to its beginning, and calls the function that
+/// the fourth argument says, with the others in their places.
 #[unsafe(naked)]
 extern "C" fn rewound() -> isize {
     naked_asm!(

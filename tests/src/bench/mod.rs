@@ -1,8 +1,9 @@
 //! Measuring the image against the kernel's C image: what the benches share.
 //!
-//! Both images are mapped into one process, over data pages with the same contents, with the alternatives that the
-//! kernel would choose. [`case`] lists what is called, [`call`] calls it many times, [`floor`] has the least code that
-//! could do the same, [`fixup`] has exception fixups, [`pair`] measures in turns, and [`report`] and [`picture`] show the outcome.
+//! Both images are mapped into one process, over data pages with the same contents, with the
+//! alternatives that the kernel would choose. [`case`] lists what is called, [`call`] calls it many
+//! times, [`floor`] has the least code that could do the same, [`fixup`] has exception fixups,
+//! [`pair`] measures in turns, and [`report`] and [`picture`] show the outcome.
 //!
 //! The C image comes from the build of the kernel that `cargo xtask boot` left in its cache.
 
@@ -22,7 +23,8 @@ use liblinux_mkimage::embed::set_tick;
 use liblinux_workspace::Workspace;
 use std::path::PathBuf;
 
-/// The variable that holds the path of another C image than that of the kernel that `cargo xtask boot` built.
+/// The variable that holds the path of another C image than that of the kernel that
+/// `cargo xtask boot` built.
 pub const C_IMAGE: &str = "LIBLINUX_C_IMAGE";
 
 /// The file of the kernel's C image, or what to do to have one.
@@ -46,7 +48,8 @@ pub fn images() -> Result<[Image; 2], String> {
     alternatives::apply(&mut file);
     // As a kernel build has them: with its tick and this processor's alternatives.
     let mut ours = Image::read();
-    set_tick(&mut ours, Source::cached().config_number("CONFIG_HZ")).map_err(|error| error.to_string())?;
+    set_tick(&mut ours, Source::cached().config_number("CONFIG_HZ"))
+        .map_err(|error| error.to_string())?;
     alternatives::apply(&mut ours);
     Ok([Image::map(ours), Image::map(file)])
 }

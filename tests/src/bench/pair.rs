@@ -1,17 +1,19 @@
 //! Measuring three functions in turns.
 //!
-//! On a machine that others use, and whose frequency changes, two measurements one after the other compare two moments
-//! rather than two functions. So the functions take turns in batches too short for much to change, in an order in which
-//! neither comes first: ours, reference, floor, floor, reference, ours. Each such round gives its own ratios; what is
-//! reported is their median and spread, in which a round that was interrupted is one outlier among many.
+//! On a machine that others use, and whose frequency changes, two measurements one after the other
+//! compare two moments rather than two functions. So the functions take turns in batches too short
+//! for much to change, in an order in which neither comes first: ours, reference, floor, floor,
+//! reference, ours. Each such round gives its own ratios; what is reported is their median and
+//! spread, in which a round that was interrupted is one outlier among many.
 //!
-//! Where the stack lies is chance as well: a function that saves registers may store to addresses whose low bits equal
-//! those of its loads from the data page, which delays the loads. So the rounds run at many depths of the stack.
+//! Where the stack lies is chance as well: a function that saves registers may store to addresses
+//! whose low bits equal those of its loads from the data page, which delays the loads. So the
+//! rounds run at many depths of the stack.
 //!
 //! # Invariants
 //!
-//! 1. Within a round every batch makes as many calls, from one place, on one processor, on data written just before the
-//!    round.
+//! 1. Within a round every batch makes as many calls, from one place, on one processor, on data
+//!    written just before the round.
 //! 2. The first rounds warm caches and predictors and are not reported.
 
 use super::call::Call;
@@ -22,7 +24,8 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use std::hint::black_box;
 
-/// Nanoseconds that a batch of the reference should take: far more than reading the counter does, far less than a tick.
+/// Nanoseconds that a batch of the reference should take: far more than reading the counter does,
+/// far less than a tick.
 const BATCH_NS: f64 = 20_000.0;
 
 /// Calls that tell how long one takes.
@@ -59,9 +62,11 @@ pub struct Round {
 /// Measures a case in so many rounds.
 pub fn measure(bench: &Bench, case: &Case, source: &Clocksource, rounds: usize) -> Vec<Round> {
     let calls = Call::alike([case.ours, case.reference, case.floor]);
-    let probe = source.nanoseconds(calls.map(|call| call.time(PROBE_CALLS))[1]) / PROBE_CALLS as f64;
+    let probe =
+        source.nanoseconds(calls.map(|call| call.time(PROBE_CALLS))[1]) / PROBE_CALLS as f64;
     let times = (BATCH_NS / probe).ceil().max(1.0) as u64;
-    let per_call = |[first, second]: [u64; 2]| source.nanoseconds(first + second) / (2 * times) as f64;
+    let per_call =
+        |[first, second]: [u64; 2]| source.nanoseconds(first + second) / (2 * times) as f64;
     let take = || {
         bench.tick();
         let there = calls.map(|call| call.time(times));

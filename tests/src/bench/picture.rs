@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. The axis starts at zero and is the same for all bars; a ratio beyond its end is drawn open and labelled.
+//! 1. The axis starts at zero and is the same for all bars; a ratio beyond its end is drawn open
+//!    and labelled.
 
 use super::report::Row;
 use std::fmt::Write as _;
@@ -10,7 +11,8 @@ use std::fmt::Write as _;
 /// The ratio at the right end of the axis.
 const END: f64 = 1.2;
 
-/// Pixels: of the names, of the axis, of the numbers right of it, of a row, above and below all rows.
+/// Pixels: of the names, of the axis, of the numbers right of it, of a row, above and below all
+/// rows.
 const NAMES: f64 = 230.0;
 const AXIS: f64 = 480.0;
 const NUMBERS: f64 = 130.0;
@@ -41,7 +43,11 @@ fn draw(rows: &[Row]) -> Result<String, std::fmt::Error> {
         let ratio = f64::from(tenth) / 10.0;
         let (at, colour) = (x(ratio), if tenth == 10 { "#555" } else { "#ddd" });
         writeln!(svg, r#"<path d="M{at:.1} {MARGIN}V{bottom}" stroke="{colour}"/>"#)?;
-        writeln!(svg, r#"<text x="{at:.1}" y="{}" text-anchor="middle">{ratio:.1}</text>"#, bottom + 16.0)?;
+        writeln!(
+            svg,
+            r#"<text x="{at:.1}" y="{}" text-anchor="middle">{ratio:.1}</text>"#,
+            bottom + 16.0
+        )?;
     }
     for (row, index) in rows.iter().zip(0_u32..) {
         bar(&mut svg, row, MARGIN + ROW * f64::from(index))?;

@@ -88,8 +88,9 @@ impl Code {
     /// Reads the files.
     pub fn read(reference: &std::path::Path) -> Result<Self, String> {
         let read = |path: &std::path::Path| {
-            std::fs::read(path)
-                .map_err(|error| format!("{}: {error}; run `cargo xtask image` first", path.display()))
+            std::fs::read(path).map_err(|error| {
+                format!("{}: {error}; run `cargo xtask image` first", path.display())
+            })
         };
         let ours = Image::path();
         Ok(Self {
@@ -129,12 +130,14 @@ pub fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header([
-        "function", "ours ns", "other ns", "ratio", "10%..90%", "target", "floor", "ns", "ratio", "bytes",
+        "function", "ours ns", "other ns", "ratio", "10%..90%", "target", "floor", "ns", "ratio",
+        "bytes",
     ]);
     for row in rows {
         let ratio = Cell::new(format!("{:.3}", row.ratio.median));
         let floor_ratio = Cell::new(format!("{:.3}", row.floor_ratio.median));
-        let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
+        let bytes =
+            |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
         let cold = row.ours_cold_bytes.map_or_else(String::new, |cold| format!("+{cold}"));
         table.add_row([
             Cell::new(&row.name),

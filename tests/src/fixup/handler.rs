@@ -1,11 +1,13 @@
-//! A signal handler that applies fixups, in front of one that only looks: what a program on a stock kernel has.
+//! A signal handler that applies fixups, in front of one that only looks: what a program on a stock
+//! kernel has.
 //!
 //! # Invariants
 //!
 //! 1. The handler of a thread uses the area of that thread, so tests in one process do not meet.
-//! 2. It runs on the thread's own stack: a fault in `dispatch` makes it run again, and two signal frames are more than an
-//!    alternate stack of the usual size has room for.
-//! 3. What it does is what any signal handler may do: it accesses thread-local cells, and calls the image.
+//! 2. It runs on the thread's own stack: a fault in `dispatch` makes it run again, and two signal
+//!    frames are more than an alternate stack of the usual size has room for.
+//! 3. What it does is what any signal handler may do: it accesses thread-local cells, and calls the
+//!    image.
 
 #![expect(unsafe_code, reason = "installs a signal handler")]
 
@@ -42,7 +44,8 @@ thread_local! {
     static HANDLED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Has the handler use this area in this thread, and returns how many signals it has handled so far.
+/// Has the handler use this area in this thread, and returns how many signals it has handled so
+/// far.
 pub fn set_area(area: u64) -> u64 {
     install();
     AREA.set(area);
@@ -72,7 +75,10 @@ pub fn install() {
         action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
         for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP] {
             // SAFETY: the handler keeps to invariant 3.
-            assert_eq!(unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) }, 0);
+            assert_eq!(
+                unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) },
+                0
+            );
         }
     });
 }
@@ -80,7 +86,8 @@ pub fn install() {
 /// The handler in front.
 extern "C" fn first(signal: c_int, information: *mut siginfo_t, context: *mut ucontext_t) {
     let before = contents(information, context);
-    let (information_at, context_at) = (information.expose_provenance(), context.expose_provenance());
+    let (information_at, context_at) =
+        (information.expose_provenance(), context.expose_provenance());
     let dispatched = (entries().dispatch)(AREA.get(), information_at as u64, context_at as u64);
     if dispatched == 1 {
         HANDLED.set(HANDLED.get() + 1);

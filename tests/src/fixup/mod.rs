@@ -1,5 +1,5 @@
-//! The image's exception fixups, as a program on a stock kernel uses them: entries, areas, a signal handler, and
-//! instructions that fault.
+//! The image's exception fixups, as a program on a stock kernel uses them: entries, areas, a signal
+//! handler, and instructions that fault.
 //!
 //! # Invariants
 //!

@@ -1,7 +1,8 @@
 //! Functions that raise an exception on purpose, each with a fixup for the instruction that does.
 //!
-//! A probe puts a mark into every register, raises its exception, and at the landing stores all registers as they are.
-//! Each is a text of its own with a table of its own, so that tests register one and not the others.
+//! A probe puts a mark into every register, raises its exception, and at the landing stores all
+//! registers as they are. Each is a text of its own with a table of its own, so that tests register
+//! one and not the others.
 //!
 //! # Invariants
 //!
@@ -13,7 +14,8 @@
 use liblinux_abi::image::fixup::Dso;
 use std::arch::global_asm;
 
-/// The registers at a landing, in the order in which they are stored; `rbx` and `rsp` are the probe's own.
+/// The registers at a landing, in the order in which they are stored; `rbx` and `rsp` are the
+/// probe's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Registers {
@@ -97,8 +99,8 @@ impl Probe {
     }
 }
 
-/// Name, flags of the fixup, what comes before the instruction, the instruction, what makes the processor's state what
-/// it was.
+/// Name, flags of the fixup, what comes before the instruction, the instruction, what makes the
+/// processor's state what it was.
 macro_rules! probes {
     ($($name:literal $flags:literal [$($setup:literal),*] $fault:literal [$($cleanup:literal),*];)+) => {
         global_asm!(
@@ -130,7 +132,8 @@ macro_rules! probes {
                 ".popsection\n",
                 ".pushsection .rodata.fixup_probes, \"a\", @progbits\n",
                 ".balign 4\n",
-                // Up to and including the instruction behind: where a trap, not a fault, would be reported.
+                // Up to and including the instruction behind: where a trap, not a fault, would be
+                // reported.
                 "26: .long 21b - .\n .long 23b - 21b - 1\n .long 23b - .\n .long ", $flags, "\n",
                 "27: .ascii \"", $name, "\"\n",
                 "28:\n",

@@ -1,7 +1,8 @@
-//! The part of the C preprocessor that tells which definition of several a configuration leaves out.
+//! The part of the C preprocessor that tells which definition of several a configuration leaves
+//! out.
 //!
-//! Conditions on one `CONFIG_` name are decided; every other condition is taken to hold, because only a definition that
-//! is certainly left out may be dropped.
+//! Conditions on one `CONFIG_` name are decided; every other condition is taken to hold, because
+//! only a definition that is certainly left out may be dropped.
 
 /// The `#if` blocks round a line.
 #[derive(Debug)]
@@ -46,7 +47,8 @@ impl<'a> Conditions<'a> {
     }
 
     fn open(&mut self, holds: Option<bool>) {
-        self.blocks.push(Block { was_taken: holds == Some(true), is_left_out: holds == Some(false) });
+        self.blocks
+            .push(Block { was_taken: holds == Some(true), is_left_out: holds == Some(false) });
     }
 
     fn branch(&mut self, holds: Option<bool>) {

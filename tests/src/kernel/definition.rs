@@ -5,13 +5,23 @@ use super::conditional::Conditions;
 use std::collections::HashMap;
 
 /// Folders with definitions that x86-64 uses.
-const FOLDERS: [&str; 10] =
-    ["arch/x86", "block", "drivers/char", "fs", "io_uring", "ipc", "kernel", "mm", "net", "security"];
+const FOLDERS: [&str; 10] = [
+    "arch/x86",
+    "block",
+    "drivers/char",
+    "fs",
+    "io_uring",
+    "ipc",
+    "kernel",
+    "mm",
+    "net",
+    "security",
+];
 
 /// Every definition in the tree: per name the declarations of its parameters.
 ///
-/// A name may be defined several times for several architectures; then the definitions that the tree's configuration
-/// leaves out are dropped.
+/// A name may be defined several times for several architectures; then the definitions that the
+/// tree's configuration leaves out are dropped.
 pub fn definitions(source: &Source) -> HashMap<String, Vec<Vec<String>>> {
     let config = source.read(source.build().join(".config"));
     let mut found: HashMap<String, Vec<(bool, Vec<String>)>> = HashMap::new();
@@ -22,9 +32,13 @@ pub fn definitions(source: &Source) -> HashMap<String, Vec<Vec<String>>> {
         }
     }
     let choose = |all: Vec<(bool, Vec<String>)>| {
-        let kept: Vec<_> =
-            all.iter().filter(|(is_left_out, _)| !is_left_out).map(|(_, one)| one.clone()).collect();
-        let mut chosen = if kept.is_empty() { all.into_iter().map(|(_, one)| one).collect() } else { kept };
+        let kept: Vec<_> = all
+            .iter()
+            .filter(|(is_left_out, _)| !is_left_out)
+            .map(|(_, one)| one.clone())
+            .collect();
+        let mut chosen =
+            if kept.is_empty() { all.into_iter().map(|(_, one)| one).collect() } else { kept };
         chosen.dedup();
         chosen
     };

@@ -23,13 +23,24 @@ pub fn compare(source: &Source, prelude: &str, facts: &[Fact]) -> Result<(), Str
     }
     let (root, build) = (source.root().display(), source.build().display());
     let mut gcc = Command::new("gcc");
-    gcc.args(["-fsyntax-only", "-w", "-std=gnu11", "-fno-pie", "-fshort-wchar", "-nostdinc", "-D__KERNEL__"]);
+    gcc.args([
+        "-fsyntax-only",
+        "-w",
+        "-std=gnu11",
+        "-fno-pie",
+        "-fshort-wchar",
+        "-nostdinc",
+        "-D__KERNEL__",
+    ]);
     for folder in ["arch/x86/include", "include", "arch/x86/include/uapi", "include/uapi"] {
         gcc.arg(format!("-I{root}/{folder}"));
     }
-    for folder in
-        ["arch/x86/include/generated", "include", "arch/x86/include/generated/uapi", "include/generated/uapi"]
-    {
+    for folder in [
+        "arch/x86/include/generated",
+        "include",
+        "arch/x86/include/generated/uapi",
+        "include/generated/uapi",
+    ] {
         gcc.arg(format!("-I{build}/{folder}"));
     }
     for header in ["compiler-version.h", "kconfig.h", "compiler_types.h"] {
@@ -41,5 +52,9 @@ pub fn compare(source: &Source, prelude: &str, facts: &[Fact]) -> Result<(), Str
     input.write_all(program.as_bytes()).expect("gcc reads its input");
     drop(input);
     let output = compiler.wait_with_output().expect("gcc ends");
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }

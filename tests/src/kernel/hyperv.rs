@@ -1,8 +1,9 @@
 //! The kernel's C image with Hyper-V's clock in it.
 //!
-//! The configuration of the guests has no Hyper-V, which would add much to the kernel's build for a clock that no guest
-//! can have. The clock's reading is one `#ifdef` in one file of the C image, so that file is compiled again with the
-//! line that built it and the option, and the image linked again with the line that linked it.
+//! The configuration of the guests has no Hyper-V, which would add much to the kernel's build for a
+//! clock that no guest can have. The clock's reading is one `#ifdef` in one file of the C image, so
+//! that file is compiled again with the line that built it and the option, and the image linked
+//! again with the line that linked it.
 //!
 //! # Invariants
 //!
@@ -28,10 +29,18 @@ pub fn c_image(source: &Source, folder: &Path) -> PathBuf {
 
     let link = saved(source, "vdso64.so.dbg");
     let (link, _checks) = link.split_once(" && ").expect("a link with checks behind it");
-    let link = replace(link, &format!(" -o {FOLDER}/vdso64.so.dbg "), &format!(" -o '{}' ", image.display()));
+    let link = replace(
+        link,
+        &format!(" -o {FOLDER}/vdso64.so.dbg "),
+        &format!(" -o '{}' ", image.display()),
+    );
     run(
         source,
-        &replace(&link, &format!(" {FOLDER}/vclock_gettime.o "), &format!(" '{}' ", object.display())),
+        &replace(
+            &link,
+            &format!(" {FOLDER}/vclock_gettime.o "),
+            &format!(" '{}' ", object.display()),
+        ),
     );
     image
 }
@@ -49,6 +58,10 @@ fn replace(line: &str, from: &str, to: &str) -> String {
 }
 
 fn run(source: &Source, line: &str) {
-    let output = Command::new("sh").current_dir(source.build()).args(["-c", line]).output().expect("a shell");
+    let output = Command::new("sh")
+        .current_dir(source.build())
+        .args(["-c", line])
+        .output()
+        .expect("a shell");
     assert!(output.status.success(), "{line}:\n{}", String::from_utf8_lossy(&output.stderr));
 }

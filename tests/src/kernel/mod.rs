@@ -1,7 +1,7 @@
 //! The kernel's source: the judge of every fact in `liblinux-abi` that belongs to the kernel.
 //!
-//! `cargo xtask boot` and `cargo xtask test` unpack, configure and build the Debian source package in a cache, and lay
-//! links to it into `target/kernel`.
+//! `cargo xtask boot` and `cargo xtask test` unpack, configure and build the Debian source package
+//! in a cache, and lay links to it into `target/kernel`.
 //!
 //! # Invariants
 //!
@@ -44,9 +44,12 @@ impl Source {
     /// The number that an option of its configuration is set to.
     pub fn config_number(&self, option: &str) -> u32 {
         let config = self.read(self.build.join(".config"));
-        let number =
-            config.lines().find_map(|line| line.strip_prefix(option)?.strip_prefix('=')?.parse().ok());
-        number.unwrap_or_else(|| panic!("{option} is not set to a number in {}", self.build.display()))
+        let number = config
+            .lines()
+            .find_map(|line| line.strip_prefix(option)?.strip_prefix('=')?.parse().ok());
+        number.unwrap_or_else(|| {
+            panic!("{option} is not set to a number in {}", self.build.display())
+        })
     }
 
     /// Its top folder.
@@ -65,7 +68,8 @@ impl Source {
         let mut files = Vec::new();
         let mut folders = vec![self.root.join(folder)];
         while let Some(folder) = folders.pop() {
-            let entries = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            let entries =
+                folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
             for entry in entries {
                 let entry = entry.expect("a folder's entry");
                 let path = entry.path();

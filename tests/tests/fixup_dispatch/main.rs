@@ -1,7 +1,8 @@
 //! Exceptions of every kind, on this kernel, with the image's `dispatch` in a signal handler.
 //!
-//! The kernel itself is the oracle: each probe first raises its exception without a fixup, and the handler behind notes
-//! what the kernel reports. With the fixup, the registers at the landing have to say the same.
+//! The kernel itself is the oracle: each probe first raises its exception without a fixup, and the
+//! handler behind notes what the kernel reports. With the fixup, the registers at the landing have
+//! to say the same.
 
 #![expect(unsafe_code, reason = "maps memory and sends signals")]
 
@@ -39,13 +40,15 @@ fn page_past_the_end() -> u64 {
 }
 
 fn unmap(address: u64, len: usize) {
-    let place = NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)).expect("an address");
+    let place =
+        NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)).expect("an address");
     // SAFETY: the test's own pages.
     unsafe { munmap(place, len) }.expect("unmapped");
 }
 
 fn protect(address: u64, len: usize, access: ProtFlags) {
-    let place = NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)).expect("an address");
+    let place =
+        NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)).expect("an address");
     // SAFETY: the test's own pages.
     unsafe { mprotect(place, len, access) }.expect("protected");
 }
@@ -55,7 +58,8 @@ const HOLE: u64 = 0x1000;
 
 /// Maps memory where the kernel maps none of itself, so that what is unmapped there stays so.
 fn map_apart(len: usize, access: ProtFlags, address: u64) -> u64 {
-    let (place, len) = (NonZeroUsize::new(address as usize), NonZeroUsize::new(len).expect("not empty"));
+    let (place, len) =
+        (NonZeroUsize::new(address as usize), NonZeroUsize::new(len).expect("not empty"));
     let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE;
     // SAFETY: a new mapping, which replaces none.
     let memory = unsafe { nix::sys::mman::mmap_anonymous(place, len, access, flags) };
@@ -68,11 +72,13 @@ fn apart() -> u64 {
     NEXT.fetch_add(1 << 20, Relaxed)
 }
 
-/// The kernel's report of a fault without a fixup, as the handler behind sees it. The registers at that time, too.
+/// The kernel's report of a fault without a fixup, as the handler behind sees it. The registers at
+/// that time, too.
 fn without_a_fixup(probe: &Probe, argument: u64, area: Area) -> (Seen, Registers) {
     handler::set_area(area.address);
     handler::resume_at(probe.landing);
-    let found = probe.raise(argument).unwrap_or_else(|| panic!("{}: nothing was raised", probe.name()));
+    let found =
+        probe.raise(argument).unwrap_or_else(|| panic!("{}: nothing was raised", probe.name()));
     let seen = handler::seen().expect("the handler behind was called");
     assert_eq!((seen.dispatched, seen.is_untouched), (0, true), "{}: {seen:?}", probe.name());
     (seen, found)
@@ -151,12 +157,20 @@ fn debug_exceptions_and_breakpoints_are_never_taken() {
         // It is a trap: what is reported is the next instruction, which the fixup covers.
         assert_eq!(area.lookup(probe.fault + 1).map(|hit| hit.landing), Ok(probe.landing));
         let (seen, _) = without_a_fixup(probe, 0, area);
-        assert_eq!((seen.signal, seen.trap, seen.rip), (libc::SIGTRAP, trap, probe.fault + 1), "{seen:?}");
+        assert_eq!(
+            (seen.signal, seen.trap, seen.rip),
+            (libc::SIGTRAP, trap, probe.fault + 1),
+            "{seen:?}"
+        );
     }
 }
 
 /// Sends a signal to this thread while it is at an instruction that has a fixup.
-fn while_at_a_fixup(name: &str, signal: libc::c_int, send: impl FnOnce(libc::pid_t, libc::pid_t) + Send) {
+fn while_at_a_fixup(
+    name: &str,
+    signal: libc::c_int,
+    send: impl FnOnce(libc::pid_t, libc::pid_t) + Send,
+) {
     let area = Area::new(1);
     let probe = Probe::named("loop");
     assert_eq!(area.register(&probe.dso()), 0);
@@ -176,7 +190,11 @@ fn while_at_a_fixup(name: &str, signal: libc::c_int, send: impl FnOnce(libc::pid
     });
     assert!(landed.is_some(), "{name}: the handler behind was to leave the loop");
     let seen = handler::seen().unwrap_or_else(|| panic!("{name}: it was taken for an exception"));
-    assert_eq!((seen.signal, seen.dispatched, seen.is_untouched), (signal, 0, true), "{name}: {seen:?}");
+    assert_eq!(
+        (seen.signal, seen.dispatched, seen.is_untouched),
+        (signal, 0, true),
+        "{name}: {seen:?}"
+    );
     assert!((probe.fault..probe.landing).contains(&seen.rip), "{name}: not at a fixup: {seen:?}");
     assert!(seen.code <= 0, "{name}: {seen:?}");
 }
@@ -209,12 +227,18 @@ fn signals_that_are_sent_are_never_taken() {
         event.sigev_notify_thread_id = thread;
         let mut timer: libc::timer_t = std::ptr::null_mut();
         // SAFETY: makes a timer for a signal that has a handler.
-        assert_eq!(unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) }, 0);
+        assert_eq!(
+            unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) },
+            0
+        );
         let soon = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
         let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         let once = libc::itimerspec { it_interval: zero, it_value: soon };
         // SAFETY: the timer was just made.
-        assert_eq!(unsafe { libc::timer_settime(timer, 0, &raw const once, std::ptr::null_mut()) }, 0);
+        assert_eq!(
+            unsafe { libc::timer_settime(timer, 0, &raw const once, std::ptr::null_mut()) },
+            0
+        );
     });
 }
 
@@ -222,7 +246,9 @@ fn signals_that_are_sent_are_never_taken() {
 fn areas_that_are_gone_or_rubbish_are_areas_without_fixups() {
     let probe = Probe::named("load");
     let rubbish = page(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
-    let gone = Area { address: map_apart(PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, apart()) };
+    let gone = Area {
+        address: map_apart(PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, apart()),
+    };
     assert_eq!((entries().init)(gone.address, PAGE_SIZE as u64, 1), 0);
     assert_eq!(gone.register(&probe.dso()), 0);
     unmap(gone.address, PAGE_SIZE);

@@ -1,4 +1,5 @@
-//! Code that is mapped at run time: fetched from pages that go and come, and interrupted without a stack.
+//! Code that is mapped at run time: fetched from pages that go and come, and interrupted without a
+//! stack.
 
 use crate::{ENOENT, PAGE_FAULT, apart, map_apart, protect, unmap};
 use liblinux_abi::image::fixup::Dso;
@@ -8,7 +9,8 @@ use liblinux_tests::fixup::{Area, map};
 use nix::libc;
 use nix::sys::mman::ProtFlags;
 
-/// Code in pages of its own: a load from `rdi` with a fixup that returns what is in `rdi`, the trap number.
+/// Code in pages of its own: a load from `rdi` with a fixup that returns what is in `rdi`, the trap
+/// number.
 struct Mapped {
     pages: u64,
     dso: Dso,
@@ -38,7 +40,8 @@ impl Mapped {
 
     /// Calls what is at an offset of the pages.
     fn call(&self, offset: u64, argument: u64) -> u64 {
-        // SAFETY: there is a function, or a fault that has a fixup or a handler behind that ends the call.
+        // SAFETY: there is a function, or a fault that has a fixup or a handler behind that ends
+        // the call.
         let function = unsafe {
             std::mem::transmute::<usize, extern "C" fn(u64) -> u64>((self.pages + offset) as usize)
         };
@@ -50,7 +53,8 @@ impl Mapped {
 const SPIN: u64 = LOAD + 64;
 
 impl Mapped {
-    /// Adds a function that exchanges its stack for address 16 and waits there for ever, with a fixup that returns.
+    /// Adds a function that exchanges its stack for address 16 and waits there for ever, with a
+    /// fixup that returns.
     fn without_a_stack(mut self) -> Self {
         let spin = self.pages + SPIN;
         protect(self.pages, PAGES * PAGE_SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
@@ -104,7 +108,11 @@ fn what_took_the_place_of_a_text_never_lands() {
     handler::resume_at(elsewhere.pages + LOAD + 8);
     mapped.call(LOAD, 64);
     let seen = handler::seen().expect("the handler behind");
-    assert_eq!((seen.rip, seen.dispatched, seen.is_untouched), (mapped.pages + LOAD, 0, true), "{seen:?}");
+    assert_eq!(
+        (seen.rip, seen.dispatched, seen.is_untouched),
+        (mapped.pages + LOAD, 0, true),
+        "{seen:?}"
+    );
 
     // Something else at the same place, with another first instruction and the same fault.
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC;
@@ -128,7 +136,8 @@ fn what_took_the_place_of_a_text_never_lands() {
     assert_eq!(handler::seen().expect("the handler behind").dispatched, 0);
 }
 
-/// Runs the handlers of SIGSEGV on an alternate stack, and lets an alarm come soon whose handler stays on the thread's.
+/// Runs the handlers of SIGSEGV on an alternate stack, and lets an alarm come soon whose handler
+/// stays on the thread's.
 fn alarm_on_the_threads_stack() {
     extern "C" fn ignore(_: libc::c_int) {}
     let size = 16 * PAGE_SIZE;
@@ -143,18 +152,29 @@ fn alarm_on_the_threads_stack() {
     assert_eq!(unsafe { libc::sigaction(libc::SIGSEGV, std::ptr::null(), &raw mut action) }, 0);
     action.sa_flags |= libc::SA_ONSTACK;
     // SAFETY: the same handler, with another flag.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) }, 0);
+    assert_eq!(
+        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) },
+        0
+    );
     action.sa_sigaction = (ignore as extern "C" fn(_)) as usize;
     action.sa_flags = 0;
     // SAFETY: the handler does nothing.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) }, 0);
+    assert_eq!(
+        unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) },
+        0
+    );
     let soon = libc::timeval { tv_sec: 0, tv_usec: 20_000 };
-    let once = libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: soon };
+    let once =
+        libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: soon };
     // SAFETY: sets a timer, whose signal has a handler.
-    assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut()) }, 0);
+    assert_eq!(
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut()) },
+        0
+    );
 }
 
-/// The kernel cannot write the frame of another signal, and raises SIGSEGV with the number of an exception long ago.
+/// The kernel cannot write the frame of another signal, and raises SIGSEGV with the number of an
+/// exception long ago.
 #[test]
 fn a_frame_that_cannot_be_written_is_not_an_exception() {
     const SI_KERNEL: libc::c_int = 0x80;
@@ -169,7 +189,11 @@ fn a_frame_that_cannot_be_written_is_not_an_exception() {
             alarm_on_the_threads_stack();
             mapped.call(SPIN, 0);
             let seen = handler::seen().expect("it was taken for an exception");
-            assert_eq!((seen.signal, seen.code, seen.trap), (libc::SIGSEGV, SI_KERNEL, trap), "{seen:?}");
+            assert_eq!(
+                (seen.signal, seen.code, seen.trap),
+                (libc::SIGSEGV, SI_KERNEL, trap),
+                "{seen:?}"
+            );
             assert_eq!((seen.dispatched, seen.is_untouched), (0, true), "{seen:?}");
             // A general protection fault still lands, on this stack.
             assert_eq!(mapped.call(LOAD, 1 << 60), 13);
@@ -183,7 +207,11 @@ fn a_frame_that_cannot_be_written_is_not_an_exception() {
             }
             nix::unistd::ForkResult::Parent { child } => {
                 let end = nix::sys::wait::waitpid(child, None).expect("its end");
-                assert_eq!(end, nix::sys::wait::WaitStatus::Exited(child, 0), "after exception {trap}");
+                assert_eq!(
+                    end,
+                    nix::sys::wait::WaitStatus::Exited(child, 0),
+                    "after exception {trap}"
+                );
             }
         }
     }

@@ -57,7 +57,8 @@ impl Child {
     /// Waits until a number is not zero any more and the child sleeps in the kernel.
     pub(crate) fn await_sleep(&self, number: usize) {
         let state = || {
-            let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("its state");
+            let text =
+                std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("its state");
             text.rsplit(") ").next().and_then(|rest| rest.chars().next())
         };
         self.poll(|| self.numbers()[number] != 0 && state() == Some('S'), "it never slept");
@@ -114,7 +115,8 @@ impl Drop for Child {
             let _ = kill(self.pid, Signal::SIGKILL);
             let _ = waitpid(self.pid, None);
         }
-        // SAFETY: no reference to the mapping remains. An error would leave it mapped, which does no harm.
+        // SAFETY: no reference to the mapping remains. An error would leave it mapped, which does
+        // no harm.
         let _ = unsafe { munmap(self.numbers.cast(), size_of::<Numbers>()) };
     }
 }

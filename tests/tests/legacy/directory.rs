@@ -1,4 +1,5 @@
-//! `getdents`: every length of name, every size of buffer, any alignment, and buffers that end in nowhere.
+//! `getdents`: every length of name, every size of buffer, any alignment, and buffers that end in
+//! nowhere.
 
 use crate::Function;
 use liblinux_abi::image::layout::PAGE_SIZE;
@@ -36,7 +37,8 @@ impl Buffer {
     }
 }
 
-/// Reads the whole folder in pieces; each result, and the bytes of the entries without those that neither side writes.
+/// Reads the whole folder in pieces; each result, and the bytes of the entries without those that
+/// neither side writes.
 fn read(
     function: Function,
     folder: &File,
@@ -67,7 +69,8 @@ fn read(
 /// Zeros the bytes between the end of a name and the type.
 fn hide_padding(mut entries: &mut [u8]) {
     while !entries.is_empty() {
-        let reclen = usize::from(u16::from_ne_bytes([entries[DIRENT_RECLEN], entries[DIRENT_RECLEN + 1]]));
+        let reclen =
+            usize::from(u16::from_ne_bytes([entries[DIRENT_RECLEN], entries[DIRENT_RECLEN + 1]]));
         let (entry, rest) = entries.split_at_mut(reclen);
         let name = &mut entry[DIRENT_RECLEN + 2..reclen - 1];
         let end = name.iter().position(|byte| *byte == 0).expect("the end of a name");
@@ -80,7 +83,8 @@ fn hide_padding(mut entries: &mut [u8]) {
 fn entries_are_those_of_the_kernel() {
     let folder = tempfile::tempdir().expect("a folder");
     for length in 1..=255 {
-        let name: String = std::iter::repeat_n(char::from(b'a' + (length % 26) as u8), length).collect();
+        let name: String =
+            std::iter::repeat_n(char::from(b'a' + (length % 26) as u8), length).collect();
         let path = folder.path().join(name);
         match length % 3 {
             0 => std::fs::create_dir(path).expect("a folder"),
@@ -116,7 +120,8 @@ fn entries_are_those_of_the_kernel() {
         assert_eq!(ours.len(), bare.len(), "{size} bytes at {offset}");
         for (piece, (ours, bare)) in ours.iter().zip(&bare).enumerate() {
             assert_eq!(ours.0, bare.0, "piece {piece} in {size} bytes at {offset}");
-            // A fault leaves a part of the entry that was being written, in another order of its bytes.
+            // A fault leaves a part of the entry that was being written, in another order of its
+            // bytes.
             let faults = offset.saturating_add(size) > BUFFER;
             let seen = if faults { offset + usize::try_from(ours.0).unwrap_or(0) } else { BUFFER };
             assert!(

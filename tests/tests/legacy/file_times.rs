@@ -1,4 +1,5 @@
-//! `utime`, `utimes`, `futimesat`: the times that a file has afterwards, and which of several errors wins.
+//! `utime`, `utimes`, `futimesat`: the times that a file has afterwards, and which of several
+//! errors wins.
 
 use crate::Function;
 use std::ffi::CString;
@@ -23,7 +24,9 @@ fn text(path: &Path) -> CString {
 fn set(function: Function, file: &Path, arguments: [usize; 3]) -> (isize, Times) {
     let oldest = std::time::SystemTime::UNIX_EPOCH;
     let handle = File::open(file).expect("a file");
-    handle.set_times(std::fs::FileTimes::new().set_accessed(oldest).set_modified(oldest)).expect("its times");
+    handle
+        .set_times(std::fs::FileTimes::new().set_accessed(oldest).set_modified(oldest))
+        .expect("its times");
     let [a, b, c] = arguments;
     // SAFETY: the kernel reads a path and times.
     let result = unsafe { function.call([a, b, c, 4, 5, 6]) };

@@ -1,4 +1,5 @@
-//! Why `poll` and `select` are not functions over newer calls: the limits of the newer calls, seen on this kernel.
+//! Why `poll` and `select` are not functions over newer calls: the limits of the newer calls, seen
+//! on this kernel.
 
 use crate::Function;
 use crate::child::Child;
@@ -87,7 +88,8 @@ fn a_stop_ends_select_with_a_timeval_that_cannot_be_written() {
     let size = NonZeroUsize::new(4096).expect("not zero");
     let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
     // SAFETY: a new mapping, at a place that the kernel chooses.
-    let page = unsafe { mmap_anonymous(None, size, protection, MapFlags::MAP_PRIVATE) }.expect("a page");
+    let page =
+        unsafe { mmap_anonymous(None, size, protection, MapFlags::MAP_PRIVATE) }.expect("a page");
     // SAFETY: the page is ours and writable.
     unsafe { page.cast::<[i64; 2]>().write([100, 0]) };
     // SAFETY: no code writes to it any more.

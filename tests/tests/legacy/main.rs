@@ -1,11 +1,14 @@
-//! Legacy calls where time and signals decide: the function beside the kernel's own call, which is the oracle.
+//! Legacy calls where time and signals decide: the function beside the kernel's own call, which is
+//! the oracle.
 //!
-//! The sweep (`stubs`) compares every call by its arguments; here calls block, are interrupted, stopped and restarted,
-//! and times run. Each experiment is done twice, in children of their own: through the entry and by the number.
+//! The sweep (`stubs`) compares every call by its arguments; here calls block, are interrupted,
+//! stopped and restarted, and times run. Each experiment is done twice, in children of their own:
+//! through the entry and by the number.
 //!
 //! # Invariants
 //!
-//! 1. A child makes system calls and touches shared memory, and nothing else: the tests' process has other threads.
+//! 1. A child makes system calls and touches shared memory, and nothing else: the tests' process
+//!    has other threads.
 //! 2. What is compared does not depend on how busy the machine is, within a few tenths of a second.
 
 #![expect(unsafe_code, reason = "makes system calls")]

@@ -1,4 +1,5 @@
-//! Calls that wait, under signals: which are interrupted, which continue, and that none loses its arguments.
+//! Calls that wait, under signals: which are interrupted, which continue, and that none loses its
+//! arguments.
 
 use crate::Function;
 use crate::child::{Child, NUMBERS, Numbers};
@@ -35,10 +36,15 @@ enum Event {
     Stopped,
 }
 
-const EVENTS: [Event; 4] =
-    [Event::Handled(SaFlags::empty()), Event::Handled(SaFlags::SA_RESTART), Event::Ignored, Event::Stopped];
+const EVENTS: [Event; 4] = [
+    Event::Handled(SaFlags::empty()),
+    Event::Handled(SaFlags::SA_RESTART),
+    Event::Ignored,
+    Event::Stopped,
+];
 
-/// Has a child make a call, and `event` happen in it; `release` ends the wait of one that continues.
+/// Has a child make a call, and `event` happen in it; `release` ends the wait of one that
+/// continues.
 fn disturb(
     function: Function,
     arguments: [usize; 6],
@@ -67,7 +73,8 @@ fn disturb(
         numbers[RESULT].store(result as i64, SeqCst);
         numbers[HANDLED].store(COUNT.load(SeqCst), SeqCst);
         let mask = SigSet::thread_get_mask();
-        numbers[MASK_KEPT].store(i64::from(is_blocked && mask.is_ok_and(|mask| mask == blocked)), SeqCst);
+        numbers[MASK_KEPT]
+            .store(i64::from(is_blocked && mask.is_ok_and(|mask| mask == blocked)), SeqCst);
     });
     child.await_sleep(STARTED);
     match event {
@@ -89,10 +96,12 @@ fn disturb(
     child.end()
 }
 
-/// Compares both ways of a call under each event; which of [`EVENTS`] interrupted it, without the one that ended it.
+/// Compares both ways of a call under each event; which of [`EVENTS`] interrupted it, without the
+/// one that ended it.
 fn compare(name: &str, arguments: [usize; 6], release: &dyn Fn(&Child)) -> [i64; 4] {
     EVENTS.map(|event| {
-        let [ours, bare] = Function::both(name).map(|function| disturb(function, arguments, event, release));
+        let [ours, bare] =
+            Function::both(name).map(|function| disturb(function, arguments, event, release));
         assert_eq!(ours[RESULT], bare[RESULT], "{name} under {event:?}");
         assert_eq!(ours[MASK_KEPT], 1, "{name} changed the signal mask");
         if matches!(event, Event::Handled(_)) {
@@ -139,21 +148,24 @@ fn epoll_wait_takes_its_time() {
         for milliseconds in [0, 120] {
             let start = Instant::now();
             // SAFETY: the kernel may write one event.
-            let result = unsafe { function.call([epoll, events.as_ptr().addr(), 1, milliseconds, 0, 0]) };
+            let result =
+                unsafe { function.call([epoll, events.as_ptr().addr(), 1, milliseconds, 0, 0]) };
             assert_eq!(result, 0);
             assert!(start.elapsed() >= Duration::from_millis(milliseconds as u64));
         }
     }
 }
 
-/// `openat` waits for a writer, and is restarted where it waits: with the arguments that the function moved.
+/// `openat` waits for a writer, and is restarted where it waits: with the arguments that the
+/// function moved.
 #[test]
 fn open_is_restarted_with_its_arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fifo");
     nix::unistd::mkfifo(&path, Mode::S_IRWXU).expect("a named pipe");
     let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).expect("a path");
-    let write = |_: &Child| drop(std::fs::File::options().write(true).open(&path).expect("a writer"));
+    let write =
+        |_: &Child| drop(std::fs::File::options().write(true).open(&path).expect("a writer"));
     let results = compare("open", [name.as_ptr().addr(), 0, 0, 4, 5, 6], &write);
     let [interrupted, restarted, ignored, stopped] = results;
     assert_eq!(interrupted, EINTR);

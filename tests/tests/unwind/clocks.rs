@@ -5,8 +5,8 @@ use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, Pvc
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::clock::{MONOTONIC_RAW, REALTIME, REALTIME_COARSE};
 use liblinux_abi::kernel::datapage::{
-    CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, ClockData,
-    DataPage,
+    CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC,
+    ClockData, DataPage,
 };
 use liblinux_tests::arch::stepper::Stepper;
 use liblinux_tests::image::Image;
@@ -40,7 +40,8 @@ const SEQUENCES: [usize; 2] = [
     offset_of!(DataPage, raw) + offset_of!(ClockData, sequence),
 ];
 
-const _: () = assert!(offset_of!(PvclockPage, version) == 0 && offset_of!(HypervPage, sequence) == 0);
+const _: () =
+    assert!(offset_of!(PvclockPage, version) == 0 && offset_of!(HypervPage, sequence) == 0);
 
 fn tsc(image: &Image) {
     Clocksource::of(2_000_000).publish(&Moment::now(), image.data_page(0));
@@ -79,9 +80,11 @@ pub(crate) fn namespace(image: &Image, mode: i32, ahead: u64) {
 pub(crate) fn calls(walk: &mut Walk<'_>) {
     let (good, other) = (walk.page() as u64, walk.page() as u64 + 64);
     for id in [REALTIME as u64, MONOTONIC_RAW as u64, REALTIME_COARSE as u64, 2, 100, u64::MAX] {
-        for (name, pointer) in
-            [("__vdso_clock_gettime", good), ("__vdso_clock_getres", good), ("__vdso_clock_getres", 0)]
-        {
+        for (name, pointer) in [
+            ("__vdso_clock_gettime", good),
+            ("__vdso_clock_getres", good),
+            ("__vdso_clock_getres", 0),
+        ] {
             let result = walk.call(name, &[id, pointer]);
             assert!(matches!(result, Some(0 | REFUSED)), "{name}({id}): {result:?}");
         }
@@ -97,12 +100,22 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     during_updates(walk, &SEQUENCES.map(|place| page + place));
     match mode {
         CLOCK_MODE_TSC => {
-            // Another thread has the process enter a time namespace, and the page changes under the call.
+            // Another thread has the process enter a time namespace, and the page changes under the
+            // call.
             let place = page + offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, mode);
-            let initial = |stepper: &Stepper<'_>| stepper.write(place, &CLOCK_MODE_TSC.to_ne_bytes());
-            walk.disturbed("__vdso_gettimeofday", &[good, other], &initial, &|_| REFUSED, &|memory| {
-                memory.write_all_at(&CLOCK_MODE_TIMENS.to_ne_bytes(), place as u64).expect("the data page");
-            });
+            let initial =
+                |stepper: &Stepper<'_>| stepper.write(place, &CLOCK_MODE_TSC.to_ne_bytes());
+            walk.disturbed(
+                "__vdso_gettimeofday",
+                &[good, other],
+                &initial,
+                &|_| REFUSED,
+                &|memory| {
+                    memory
+                        .write_all_at(&CLOCK_MODE_TIMENS.to_ne_bytes(), place as u64)
+                        .expect("the data page");
+                },
+            );
         }
         CLOCK_MODE_PVCLOCK => {
             for shift in [-1, 1_i8] {
@@ -123,7 +136,8 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
 
 /// Address of a data page.
 fn data_page(image: &Image, index: usize) -> usize {
-    let (first, page): (*const DataPage, *const DataPage) = (image.data_page(0), image.data_page(index));
+    let (first, page): (*const DataPage, *const DataPage) =
+        (image.data_page(0), image.data_page(index));
     assert_eq!(page.addr() - first.addr(), index * PAGE_SIZE);
     page.addr()
 }
@@ -138,7 +152,8 @@ fn add(memory: &File, counters: &[usize], by: u32) {
     }
 }
 
-/// Reads clocks while data is written: at several moments of the call, and from before it until well into it.
+/// Reads clocks while data is written: at several moments of the call, and from before it until
+/// well into it.
 fn during_updates(walk: &mut Walk<'_>, counters: &[usize]) {
     let good = walk.page() as u64;
     for (name, arguments) in [

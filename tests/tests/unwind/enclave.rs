@@ -1,4 +1,5 @@
-//! `__vdso_sgx_enter_enclave`: an enclave that raises exceptions, and one that returns with everything changed.
+//! `__vdso_sgx_enter_enclave`: an enclave that raises exceptions, and one that returns with
+//! everything changed.
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
 use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
@@ -40,7 +41,10 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     let reserved = offset_of!(EnclaveRun, reserved);
     for at in [0, 7, 8, 215] {
         let prepare = |stepper: &Stepper<'_>| stepper.write(run + reserved + at, &[1]);
-        assert_eq!(walk.call_to(SGX_ENTER_ENCLAVE, &enter(EENTER), &prepare, &|_| REFUSED), Some(einval));
+        assert_eq!(
+            walk.call_to(SGX_ENTER_ENCLAVE, &enter(EENTER), &prepare, &|_| REFUSED),
+            Some(einval)
+        );
         walk.stepper.write(run + reserved + at, &[0]);
     }
     // The processor's own exception, and a fault of every access to the run structure.
@@ -52,7 +56,11 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     nowhere_to_report(walk, run);
     for exit in [Exit::Exception, Exit::Return] {
         let mut results = |wanted: i64, calls: usize, results: &[i32]| {
-            assert_eq!(with_handler(walk, run, exit, results), (wanted, calls), "{exit:?}, {results:?}");
+            assert_eq!(
+                with_handler(walk, run, exit, results),
+                (wanted, calls),
+                "{exit:?}, {results:?}"
+            );
         };
         results(0, 0, &[]);
         results(0, 1, &[0]);
@@ -65,7 +73,8 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
 /// The enclave returns, and the run structure is gone.
 fn nowhere_to_report(walk: &mut Walk<'_>, run: usize) {
     walk.stepper.write(run, &[0; size_of::<EnclaveRun>()]);
-    let call = walk.prepared(SGX_ENTER_ENCLAVE, &[1, 2, 3, EENTER.into(), PASSED[0], PASSED[1], run as u64]);
+    let call = walk
+        .prepared(SGX_ENTER_ENCLAVE, &[1, 2, 3, EENTER.into(), PASSED[0], PASSED[1], run as u64]);
     let (mut is_left, mut faulted) = (false, Vec::new());
     let result = walk.run(SGX_ENTER_ENCLAVE, &call, &mut |stop: Stop<'_>| {
         if stop.instruction == ENCLU {
@@ -84,14 +93,15 @@ fn nowhere_to_report(walk: &mut Walk<'_>, run: usize) {
     walk.faulted.extend(faulted);
 }
 
-/// Enters with a handler that returns `results`, or without one if there are none; the result, and how often the handler
-/// was called.
+/// Enters with a handler that returns `results`, or without one if there are none; the result, and
+/// how often the handler was called.
 fn with_handler(walk: &mut Walk<'_>, run: usize, exit: Exit, results: &[i32]) -> (i64, usize) {
     walk.stepper.write(run, &[0; size_of::<EnclaveRun>()]);
     if !results.is_empty() {
         walk.stepper.write(run + offset_of!(EnclaveRun, user_handler), &HANDLER.to_ne_bytes());
     }
-    let call = walk.prepared(SGX_ENTER_ENCLAVE, &[1, 2, 3, EENTER.into(), PASSED[0], PASSED[1], run as u64]);
+    let call = walk
+        .prepared(SGX_ENTER_ENCLAVE, &[1, 2, 3, EENTER.into(), PASSED[0], PASSED[1], run as u64]);
     let mut count = 0;
     // Where an enclave that pushes and does not pop finds the stack the next time.
     let mut stack = None;
@@ -102,7 +112,10 @@ fn with_handler(walk: &mut Walk<'_>, run: usize, exit: Exit, results: &[i32]) ->
             return handle(stop, run, stack, *result);
         }
         if stop.instruction == ENCLU && exit == Exit::Return {
-            assert!(stack.is_none_or(|stack| stop.registers.rsp == stack), "the stack pointer changed");
+            assert!(
+                stack.is_none_or(|stack| stop.registers.rsp == stack),
+                "the stack pointer changed"
+            );
             leave(stop.registers);
             stack = Some(stop.registers.rsp);
             return Next::Skip;

@@ -15,7 +15,12 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     let mut count = 0;
     for call in SYSCALLS.iter().filter(|call| !call.successors().is_empty()) {
         let reads = matches!(call.name, "utime" | "utimes" | "futimesat");
-        assert_eq!(walk.call(call.symbol, &ONES), Some(if reads { BAD } else { REFUSED }), "{}", call.name);
+        assert_eq!(
+            walk.call(call.symbol, &ONES),
+            Some(if reads { BAD } else { REFUSED }),
+            "{}",
+            call.name
+        );
         count += 1;
     }
     assert!(count > 0, "no legacy call was made");
@@ -68,7 +73,8 @@ fn times(walk: &mut Walk<'_>) {
 
 fn directory(walk: &mut Walk<'_>) {
     let page = walk.page();
-    // Lengths of entries, and where the kernel says that they end: good ones, and some that only another thread writes.
+    // Lengths of entries, and where the kernel says that they end: good ones, and some that only
+    // another thread writes.
     let cases: [(&[usize], i64); 8] = [
         (&[], 0),
         (&[24], 24),

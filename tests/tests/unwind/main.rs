@@ -1,15 +1,18 @@
 //! Unwinding from every instruction of every function of the image.
 //!
-//! A child runs the image's code one instruction at a time ([`liblinux_tests::arch::stepper`]); before each, the frames up to
-//! the caller are unwound by the image's own `.eh_frame`, and must give back the caller's place, stack and registers.
-//! But for signals, no system call is made: the tracer answers in the kernel's place, so stubs that would block, end the
-//! process or change the machine are stepped like all others.
+//! A child runs the image's code one instruction at a time ([`liblinux_tests::arch::stepper`]);
+//! before each, the frames up to the caller are unwound by the image's own `.eh_frame`, and must
+//! give back the caller's place, stack and registers. But for signals, no system call is made: the
+//! tracer answers in the kernel's place, so stubs that would block, end the process or change the
+//! machine are stepped like all others.
 //!
 //! # Invariants
 //!
-//! 1. What is stepped is counted against a linear decode of the image, as it is in the file and as the kernel patches it:
-//!    every instruction is reached, but for padding and for what this processor does not have.
-//! 2. So is every entry of the exception table: a fault is raised at each instruction that may have one.
+//! 1. What is stepped is counted against a linear decode of the image, as it is in the file and as
+//!    the kernel patches it: every instruction is reached, but for padding and for what this
+//!    processor does not have.
+//! 2. So is every entry of the exception table: a fault is raised at each instruction that may have
+//!    one.
 
 mod clocks;
 mod enclave;
@@ -45,7 +48,13 @@ struct Coverage {
 
 impl Coverage {
     /// Makes all calls of `calls` in a child of its own, over data pages that `prepare` wrote.
-    fn walk(&mut self, image: &Image, name: &str, prepare: impl Fn(&Image), calls: impl Fn(&mut Walk<'_>)) {
+    fn walk(
+        &mut self,
+        image: &Image,
+        name: &str,
+        prepare: impl Fn(&Image),
+        calls: impl Fn(&mut Walk<'_>),
+    ) {
         let code = Code::of(image);
         let unwinder = Unwinder::new(image.file()).expect("call-frame information");
         prepare(image);
@@ -128,15 +137,22 @@ fn every_instruction_leads_to_the_caller() {
     );
     for offset in code.faulting() {
         if !coverage.faulted.iter().any(|(faulted, _)| *faulted == offset) {
-            left.entry(code.function(offset)).or_default().push(format!("the fault of {offset:#x}"));
+            left.entry(code.function(offset))
+                .or_default()
+                .push(format!("the fault of {offset:#x}"));
         }
     }
     println!("{} faults raised", coverage.faulted.len());
     if !is_x86_feature_detected!("avx2") {
         let wide = left.extract_if(.., |function, _| function.starts_with("chacha_generate"));
-        wide.for_each(|(name, _)| println!("not reached, because this processor has no AVX2: {name}"));
+        wide.for_each(|(name, _)| {
+            println!("not reached, because this processor has no AVX2: {name}")
+        });
     }
-    assert!(left.is_empty(), "no call comes here; add one to tests/tests/unwind that does: {left:#?}");
+    assert!(
+        left.is_empty(),
+        "no call comes here; add one to tests/tests/unwind that does: {left:#?}"
+    );
 }
 
 fn is_nop(bytes: &[u8]) -> bool {
@@ -149,11 +165,13 @@ fn wrong_information_is_noticed() {
     let image = Image::load();
     let code = Code::of(&image);
     let elf = object::File::parse(image.file()).expect("an ELF image");
-    let (start, size) = elf.section_by_name(".eh_frame").expect("a section").file_range().expect("bytes");
+    let (start, size) =
+        elf.section_by_name(".eh_frame").expect("a section").file_range().expect("bytes");
     let section = start as usize..(start + size) as usize;
     // `DW_CFA_def_cfa` of `rsp` and 8, the first rule of every function.
     let rule = [0x0c, 7, 8];
-    let at = image.file()[section.clone()].windows(3).position(|bytes| bytes == rule).expect("the rule");
+    let at =
+        image.file()[section.clone()].windows(3).position(|bytes| bytes == rule).expect("the rule");
     let mut wrong = image.file().to_vec();
     wrong[section.start + at + 2] = 16;
     let mut empty = image.file().to_vec();

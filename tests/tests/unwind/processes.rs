@@ -1,7 +1,9 @@
 //! Calls that make a child: the return address is in a register while the stack belongs to both.
 
 use crate::walk::Walk;
-use liblinux_abi::kernel::clone::{CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM};
+use liblinux_abi::kernel::clone::{
+    CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM,
+};
 
 pub(crate) fn calls(walk: &mut Walk<'_>) {
     // In the parent, in the child, and refused.

@@ -72,7 +72,8 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     }
 }
 
-/// Makes the call while the kernel's generation changes, at every moment, and while the state becomes zero.
+/// Makes the call while the kernel's generation changes, at every moment, and while the state
+/// becomes zero.
 fn disturbed(walk: &mut Walk<'_>, arguments: &[u64], state: usize) {
     let image = walk.image;
     let page: *const DataPage = image.data_page(0);

@@ -1,4 +1,5 @@
-//! A signal in the middle of a stub: from each instruction of `rt_sigreturn` the interrupted registers are found.
+//! A signal in the middle of a stub: from each instruction of `rt_sigreturn` the interrupted
+//! registers are found.
 //!
 //! Here the kernel takes part: it makes the signal frame, and `rt_sigreturn` undoes it.
 
@@ -24,14 +25,16 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     let action = [handler, SA_SIGINFO | SA_RESTORER, restorer, 0];
     let action: Vec<u8> = action.iter().flat_map(|word| word.to_ne_bytes()).collect();
     walk.stepper.write(walk.page(), &action);
-    let install = walk.prepared("__vdso_rt_sigaction", &[Signal::SIGUSR1 as u64, walk.page() as u64, 0, 8]);
+    let install =
+        walk.prepared("__vdso_rt_sigaction", &[Signal::SIGUSR1 as u64, walk.page() as u64, 0, 8]);
     assert_eq!(walk.run("rt_sigaction", &install, &mut |_| Next::Execute), Some(0));
 
     let call = walk.prepared("__vdso_getppid", &[1, 2, 3, 4, 5, 6]);
     let mut interruptions = 0;
     for moment in 0.. {
-        let ended = walk
-            .run("getppid", &call, &mut |stop| if stop.count == moment { Next::End } else { Next::Execute });
+        let ended = walk.run("getppid", &call, &mut |stop| {
+            if stop.count == moment { Next::End } else { Next::Execute }
+        });
         if ended.is_some() {
             break; // It returned before.
         }
@@ -57,7 +60,8 @@ fn interrupt(walk: &mut Walk<'_>, handler: u64, restorer: u64) {
     assert_eq!(registers.rip, restorer, "the handler returns");
     loop {
         stepper.unwind(&registers).expect("frames from the restorer to the caller");
-        let found = stepper.caller(&Frame::innermost(&registers), 0).expect("the interrupted frame");
+        let found =
+            stepper.caller(&Frame::innermost(&registers), 0).expect("the interrupted frame");
         assert_eq!(found, interrupted, "at {:#x}", registers.rip - restorer);
         if registers.rip == restorer + 7 {
             break;

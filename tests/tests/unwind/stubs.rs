@@ -10,7 +10,9 @@ const ONES: [u64; 6] = [u64::MAX; 6];
 
 pub(crate) fn calls(walk: &mut Walk<'_>) {
     let mut count = 0;
-    for call in SYSCALLS.iter().filter(|call| call.is_exported() && !matches!(call.kind, Kind::Standard)) {
+    for call in
+        SYSCALLS.iter().filter(|call| call.is_exported() && !matches!(call.kind, Kind::Standard))
+    {
         if call.name == "rt_sigreturn" {
             continue; // Its frame is a signal frame: see `signal`.
         }
@@ -26,7 +28,10 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     for call in standard() {
         let entry = walk.image.base() + slot(call.number);
         let call = Call { entry, arguments: ONES, seventh: 0 };
-        assert_eq!(walk.run("fallback", &call, &mut |stop| answer(stop, &|_| REFUSED)), Some(REFUSED));
+        assert_eq!(
+            walk.run("fallback", &call, &mut |stop| answer(stop, &|_| REFUSED)),
+            Some(REFUSED)
+        );
     }
     assert_eq!(walk.call(SYSCALL, &ONES), Some(REFUSED));
 }

@@ -58,8 +58,8 @@ impl<'a> Walk<'a> {
         self.page.0.as_ptr().addr()
     }
 
-    /// Makes the call, and again until each instruction with a landing that it reaches has faulted once in some call;
-    /// what it returned when none did. `prepare` writes memory before each.
+    /// Makes the call, and again until each instruction with a landing that it reaches has faulted
+    /// once in some call; what it returned when none did. `prepare` writes memory before each.
     pub(crate) fn call_to(
         &mut self,
         name: &str,
@@ -92,7 +92,8 @@ impl<'a> Walk<'a> {
         self.call_to(name, arguments, &|_| {}, &|_| REFUSED)
     }
 
-    /// Makes the call again and again, with `disturb` done before another one of its instructions each time.
+    /// Makes the call again and again, with `disturb` done before another one of its instructions
+    /// each time.
     pub(crate) fn disturbed(
         &mut self,
         name: &str,

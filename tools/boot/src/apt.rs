@@ -48,11 +48,23 @@ pub fn install(names: &[&str]) -> Result<()> {
         eprintln!(
             "naming {archive} to apt for this call: it has the kernel's source, and /etc/apt does not list it"
         );
-        apt(prefix, &view.options(true), &["update"], "apt-get update with the security archive", &log)?;
+        apt(
+            prefix,
+            &view.options(true),
+            &["update"],
+            "apt-get update with the security archive",
+            &log,
+        )?;
     }
     // The package that dpkg counts as installed, but whose file is gone, has to be unpacked anew.
-    let words =
-        ["install", "--yes", "--no-install-recommends", "--reinstall", "-o", "DPkg::Lock::Timeout=120"];
+    let words = [
+        "install",
+        "--yes",
+        "--no-install-recommends",
+        "--reinstall",
+        "-o",
+        "DPkg::Lock::Timeout=120",
+    ];
     let words = [&words, names].concat();
     if apt(prefix, &view.options(true), &words, "apt-get install", &log)? {
         return Ok(());
@@ -62,10 +74,17 @@ pub fn install(names: &[&str]) -> Result<()> {
         eprintln!(
             "that failed; again with all of the security archive, in case this machine was installed with it"
         );
-        if apt(prefix, &view.options(false), &words, "apt-get install with the security archive", &log)? {
+        if apt(
+            prefix,
+            &view.options(false),
+            &words,
+            "apt-get install with the security archive",
+            &log,
+        )? {
             return Ok(());
         }
-        install_log += &format!("\nand with the security archive\n{}", job::tail(&log, SHOWN_LINES));
+        install_log +=
+            &format!("\nand with the security archive\n{}", job::tail(&log, SHOWN_LINES));
     }
     bail!(
         "apt-get could not install {}; its last lines were\n{update_log}{install_log}\n\
@@ -90,15 +109,23 @@ fn by_hand(names: &[&str], security: Option<&str>) -> String {
         )
 }
 
-fn apt(prefix: &[&str], options: &[String], words: &[&str], label: &'static str, log: &Path) -> Result<bool> {
+fn apt(
+    prefix: &[&str],
+    options: &[String],
+    words: &[&str],
+    label: &'static str,
+    log: &Path,
+) -> Result<bool> {
     let mut line: Vec<&str> = prefix.to_vec();
     line.extend(["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get"]);
     line.extend(options.iter().map(String::as_str));
     line.extend(words);
     let mut progress = Progress::new(label, None);
-    let status = job::run_logged(Command::new(line[0]).args(&line[1..]).stdin(Stdio::null()), log, |line| {
-        progress.advance(line)
-    })?;
+    let status = job::run_logged(
+        Command::new(line[0]).args(&line[1..]).stdin(Stdio::null()),
+        log,
+        |line| progress.advance(line),
+    )?;
     progress.finish();
     Ok(status.success())
 }
@@ -121,6 +148,9 @@ mod tests {
         let lines = by_hand(&["flex", "bison"], None);
         assert!(lines.ends_with("--reinstall flex bison"), "{lines}");
         let lines = by_hand(&["flex", "linux-source-6.12"], Some("http://a.b/debian-security"));
-        assert!(lines.contains("'deb http://a.b/debian-security bookworm-security main'"), "{lines}");
+        assert!(
+            lines.contains("'deb http://a.b/debian-security bookworm-security main'"),
+            "{lines}"
+        );
     }
 }

@@ -13,7 +13,8 @@
 //!
 //! # Invariants
 //!
-//! 1. With the pin nothing but the kernel's source comes from an archive that the machine does not list.
+//! 1. With the pin nothing but the kernel's source comes from an archive that the machine does not
+//!    list.
 
 use anyhow::{Context, Result};
 use liblinux_workspace::line;
@@ -37,8 +38,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The archives that the machine lists, and beside them the security archive if it is not among them. Needs the
-    /// machine's lists, so `apt-get update` comes first.
+    /// The archives that the machine lists, and beside them the security archive if it is not among
+    /// them. Needs the machine's lists, so `apt-get update` comes first.
     pub(crate) fn of_machine() -> Result<Self> {
         let targets = Command::new("apt-get")
             .args(["indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"])
@@ -99,11 +100,13 @@ fn pins() -> String {
     format!("{}\n{}", pin("*", "-1"), pin(&sources.join(" "), "500"))
 }
 
-/// The security archive beside the archive that has Debian 12, unless it is listed; of lines with an archive's codename
-/// and its address.
+/// The security archive beside the archive that has Debian 12, unless it is listed; of lines with
+/// an archive's codename and its address.
 fn missing_security(targets: &str) -> Option<String> {
     let listed = |codename: &'static str| {
-        targets.lines().filter_map(move |line| line.split_once(' ').filter(|(name, _)| *name == codename))
+        targets
+            .lines()
+            .filter_map(move |line| line.split_once(' ').filter(|(name, _)| *name == codename))
     };
     if listed(SECURITY).next().is_some() {
         return None;
@@ -131,10 +134,14 @@ mod tests {
 
     #[test]
     fn a_listed_security_archive_is_not_named_again() {
-        assert_eq!(missing_security(&format!("{MAIN}bookworm-security http://c/debian-security/\n")), None);
+        assert_eq!(
+            missing_security(&format!("{MAIN}bookworm-security http://c/debian-security/\n")),
+            None
+        );
     }
 
-    /// An archive in a folder, as apt reads it: of each package a name, a version and what it depends on.
+    /// An archive in a folder, as apt reads it: of each package a name, a version and what it
+    /// depends on.
     fn archive(folder: &Path, codename: &str, packages: &[(&str, &str, &str)]) {
         fs::create_dir_all(folder).unwrap();
         let record = |(name, version, depends): &(&str, &str, &str)| {
@@ -147,8 +154,10 @@ mod tests {
         let index: String = packages.iter().map(record).collect();
         fs::write(folder.join("Packages"), &index).unwrap();
         let hash = crate::cache::hash_file(&folder.join("Packages")).unwrap();
-        let release =
-            format!("Codename: {codename}\nSuite: {codename}\nSHA256:\n {hash} {} Packages\n", index.len());
+        let release = format!(
+            "Codename: {codename}\nSuite: {codename}\nSHA256:\n {hash} {} Packages\n",
+            index.len()
+        );
         fs::write(folder.join("Release"), release).unwrap();
     }
 
@@ -162,7 +171,8 @@ mod tests {
         let sources = ["main", "security"]
             .map(|name| format!("deb [trusted=yes] file:{} ./\n", root.join(name).display()));
         fs::write(root.join("sources.list"), sources.concat()).unwrap();
-        let mut options = vec!["-oAPT::Sandbox::User=root".to_owned(), "-oDebug::NoLocking=1".to_owned()];
+        let mut options =
+            vec!["-oAPT::Sandbox::User=root".to_owned(), "-oDebug::NoLocking=1".to_owned()];
         for (key, name) in [
             ("Dir::Etc::SourceList", "sources.list"),
             ("Dir::Etc::SourceParts", "parts"),
@@ -210,9 +220,13 @@ mod tests {
                 ("xz-utils", "5", "python"),
             ],
         );
-        let pinned = simulate(root, &pins(), &["linux-source-6.12", "criu"]).expect("apt finds a way");
+        let pinned =
+            simulate(root, &pins(), &["linux-source-6.12", "criu"]).expect("apt finds a way");
         assert!(pinned.contains("Inst linux-source-6.12 (6.12.117-1"), "{pinned}");
-        assert!(pinned.contains("Inst python (8 ") && pinned.contains("Inst python-halves (8 "), "{pinned}");
+        assert!(
+            pinned.contains("Inst python (8 ") && pinned.contains("Inst python-halves (8 "),
+            "{pinned}"
+        );
         assert!(simulate(root, &pins(), &["linux-source-6.12", "criu", "gdb"]).is_some());
         // Without the pin the newest versions come, beside which the main archive's gdb cannot be.
         let open = simulate(root, "", &["linux-source-6.12", "criu"]).expect("apt finds a way");

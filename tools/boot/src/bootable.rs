@@ -101,7 +101,12 @@ pub(crate) fn build(
     Ok(kernel)
 }
 
-fn recipe(root: &Path, line: &Line, configuration: &str, tarball: source::Tarball) -> Result<Recipe> {
+fn recipe(
+    root: &Path,
+    line: &Line,
+    configuration: &str,
+    tarball: source::Tarball,
+) -> Result<Recipe> {
     let workspace = Workspace::at(root);
     let fragment = config::fragment(&workspace.kernel_config(line), configuration)?;
     Ok(Recipe { tarball, fragment, patches: source::series(&workspace.series(line))? })
@@ -134,8 +139,8 @@ fn record(cache: &Cache, configuration: &str, stage: Stage) -> PathBuf {
 
 /// The build-id of an image of which there are these two files.
 pub(crate) fn build_id(image: &Path, image_debug: &Path) -> Result<String> {
-    let build_id =
-        elf::build_id(image_debug).context("there is no image to boot; `cargo xtask image` makes it")?;
+    let build_id = elf::build_id(image_debug)
+        .context("there is no image to boot; `cargo xtask image` makes it")?;
     ensure!(
         build_id == elf::build_id(image)?,
         "{} and {} are from different builds; run `cargo xtask image`",

@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Two sets of inputs that differ in any byte have different keys; the order and the borders of inputs count.
+//! 1. Two sets of inputs that differ in any byte have different keys; the order and the borders of
+//!    inputs count.
 //! 2. The holder of a [`Lock`] is alone in the cache. The lock is the kernel's, on an open file: it
 //!    ends with its holder, so a stale one cannot remain.
 
@@ -66,13 +67,15 @@ impl Cache {
     /// Removes all but the trees used last; `used` is the one in use now.
     pub fn prune(&self, used: &Path) -> Result<()> {
         // Each run writes this file anew, so its time is that of the last use.
-        fs::write(used.join("used"), "").with_context(|| format!("cannot write in {}", used.display()))?;
+        fs::write(used.join("used"), "")
+            .with_context(|| format!("cannot write in {}", used.display()))?;
         let mut trees = Vec::new();
-        for entry in
-            fs::read_dir(&self.root).with_context(|| format!("cannot list {}", self.root.display()))?
+        for entry in fs::read_dir(&self.root)
+            .with_context(|| format!("cannot list {}", self.root.display()))?
         {
             let path = entry?.path();
-            let is_tree = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-"));
+            let is_tree =
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-"));
             if is_tree && path.is_dir() {
                 let time = fs::metadata(path.join("used")).and_then(|data| data.modified()).ok();
                 trees.push((time, path));
@@ -140,7 +143,8 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot create a file in {}", folder.display()))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write in {}", folder.display()))?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("cannot write in {}", folder.display()))?;
     file.persist(path).with_context(|| format!("cannot replace {}", path.display()))?;
     Ok(())
 }
@@ -205,7 +209,9 @@ mod tests {
     fn prunes_the_least_recently_used() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
-        for name in ["linux-a", "linux-b", "linux-c", "linux-d", "linux-e", "linux-f", "linux-g", "other"] {
+        for name in
+            ["linux-a", "linux-b", "linux-c", "linux-d", "linux-e", "linux-f", "linux-g", "other"]
+        {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         for name in ["linux-b", "linux-d", "linux-e", "linux-f", "linux-g"] {
@@ -215,7 +221,9 @@ mod tests {
         cache.prune(&folder.path().join("linux-a")).unwrap();
         let left = |name: &str| folder.path().join(name).exists();
         assert!(
-            ["linux-a", "linux-b", "linux-d", "linux-e", "linux-f", "linux-g", "other"].into_iter().all(left)
+            ["linux-a", "linux-b", "linux-d", "linux-e", "linux-f", "linux-g", "other"]
+                .into_iter()
+                .all(left)
         );
         assert!(!left("linux-c"), "the one that was never used goes");
         assert!(left("linux-file"), "only trees are removed");

@@ -1,12 +1,13 @@
 //! A case: one boot of one guest, described by a data file.
 //!
-//! Boots differ by matrix (which image, which clock source, how many CPUs), not by test, so a case is data and adding
-//! one is adding a file to `qemu/cases`; its name is the file's. The file also says what must be seen, so that a guest
-//! which boots with something else fails: a control that runs the wrong image would prove nothing.
+//! Boots differ by matrix (which image, which clock source, how many CPUs), not by test, so a case
+//! is data and adding one is adding a file to `qemu/cases`; its name is the file's. The file also
+//! says what must be seen, so that a guest which boots with something else fails: a control that
+//! runs the wrong image would prove nothing.
 //!
-//! Most cases are judged by themselves. A case that another says it is the control of (`control_of`) is judged by the
-//! difference between the two ([`crate::control`]); the two run the same programs, which only the first lists, and
-//! neither runs without the other.
+//! Most cases are judged by themselves. A case that another says it is the control of
+//! (`control_of`) is judged by the difference between the two ([`crate::control`]); the two run the
+//! same programs, which only the first lists, and neither runs without the other.
 //!
 //! # Invariants
 //!
@@ -37,7 +38,8 @@ pub struct Case {
     /// Whether the case runs when none is named.
     #[serde(default)]
     pub default: bool,
-    /// Whether it takes longer than a run of all tests may: it runs when it is named, and only then.
+    /// Whether it takes longer than a run of all tests may: it runs when it is named, and only
+    /// then.
     #[serde(default)]
     pub long: bool,
     /// Words added to the kernel command line.
@@ -93,7 +95,8 @@ pub struct CaseProgram {
     /// How the guest judges it.
     #[serde(deserialize_with = "check")]
     pub check: Check,
-    /// Seconds after which it is killed. It must print something each [`Case::quiet_s`] all the same.
+    /// Seconds after which it is killed. It must print something each [`Case::quiet_s`] all the
+    /// same.
     #[serde(default = "limit_s")]
     pub limit_s: u32,
     /// Its arguments.
@@ -125,14 +128,22 @@ impl Case {
         let mut case: Self = toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}"))?;
         name.clone_into(&mut case.name);
         match &case.control_of {
-            None => ensure!(!case.programs.is_empty(), "it runs no program, so it would prove nothing"),
+            None => {
+                ensure!(!case.programs.is_empty(), "it runs no program, so it would prove nothing")
+            }
             Some(other) => {
                 ensure!(case.programs.is_empty(), "it runs the programs of `{other}` and no others")
             }
         }
-        ensure!(!(case.default && case.long), "a case that runs when none is named cannot be a long one");
+        ensure!(
+            !(case.default && case.long),
+            "a case that runs when none is named cannot be a long one"
+        );
         ensure!(case.cpus > 0 && case.memory_mib >= 64, "a guest needs a CPU and 64 MiB of memory");
-        ensure!(case.cpus == 1 || !case.counts_instructions, "instructions are counted on one CPU only");
+        ensure!(
+            case.cpus == 1 || !case.counts_instructions,
+            "instructions are counted on one CPU only"
+        );
         let mut seen = BTreeSet::new();
         for program in &case.programs {
             ensure!(seen.insert(&program.name), "program `{}` is listed twice", program.name);
@@ -147,7 +158,8 @@ impl Case {
         Ok(case)
     }
 
-    /// How long its guest may take: for its programs as long as they may, and a minute to boot and to end.
+    /// How long its guest may take: for its programs as long as they may, and a minute to boot and
+    /// to end.
     pub fn limits(&self) -> Limits {
         let programs: u32 = self.programs.iter().map(|program| program.limit_s).sum();
         let seconds = |count: u32| Duration::from_secs(count.into());

@@ -2,10 +2,12 @@
 //!
 //! # Invariants
 //!
-//! 1. Of a case and its control, [`choose`] returns both or none; of a case that follows another, both.
+//! 1. Of a case and its control, [`choose`] returns both or none; of a case that follows another,
+//!    both.
 //! 2. A case that another one follows does not follow a third.
 //! 3. A case that takes long is chosen by its name, or along with another long one.
-//! 4. A case and its control differ in the image alone: one kernel, the same clocks and timers, processors and memory.
+//! 4. A case and its control differ in the image alone: one kernel, the same clocks and timers,
+//!    processors and memory.
 
 use crate::case::Case;
 use anyhow::{Context, Result, bail, ensure};
@@ -17,14 +19,20 @@ use std::path::Path;
 pub fn all(root: &Path) -> Result<Vec<Case>> {
     let folder = Workspace::at(root).cases();
     let mut cases = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+    for entry in
+        fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?
+    {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        cases.push(Case::parse(&name, &text).with_context(|| format!("{} is not a case", path.display()))?);
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        cases.push(
+            Case::parse(&name, &text)
+                .with_context(|| format!("{} is not a case", path.display()))?,
+        );
     }
     ensure!(!cases.is_empty(), "{} has no case (*.toml)", folder.display());
     cases.sort_by(|a, b| a.name.cmp(&b.name));
@@ -69,7 +77,10 @@ fn pair(cases: &mut [Case]) -> Result<()> {
             )
         })?;
         ensure!(cases[subject].partner.is_none(), "`{name}` has two controls");
-        ensure!(cases[subject].image != cases[control].image, "`{name}` and its control run the same image");
+        ensure!(
+            cases[subject].image != cases[control].image,
+            "`{name}` and its control run the same image"
+        );
         alike(&cases[subject], &cases[control])?;
         cases[subject].partner = Some(cases[control].name.clone());
         cases[control].partner = Some(name);
@@ -81,10 +92,12 @@ fn pair(cases: &mut [Case]) -> Result<()> {
 /// The word of the kernel's command line that chooses the image.
 const IMAGE_WORD: &str = "vdso64_image=";
 
-/// Fails unless a case and its control are the same machine with the same kernel and clocks, but for the image.
+/// Fails unless a case and its control are the same machine with the same kernel and clocks, but
+/// for the image.
 fn alike(case: &Case, control: &Case) -> Result<()> {
     let words = |case: &Case| -> Vec<String> {
-        let words = case.command_line.split_whitespace().filter(|word| !word.starts_with(IMAGE_WORD));
+        let words =
+            case.command_line.split_whitespace().filter(|word| !word.starts_with(IMAGE_WORD));
         words.map(str::to_owned).collect()
     };
     let facts = |case: &Case| {
@@ -114,13 +127,15 @@ pub(crate) fn count(cases: usize) -> String {
     if cases == 1 { "1 case".to_owned() } else { format!("{cases} cases") }
 }
 
-/// Picks the cases called `names`, the default ones if there are none, and what they are compared with.
+/// Picks the cases called `names`, the default ones if there are none, and what they are compared
+/// with.
 pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
     let valid = cases.iter().map(|case| case.name.clone()).collect::<Vec<_>>().join(", ");
     if let Some(unknown) = names.iter().find(|name| !cases.iter().any(|case| case.name == **name)) {
         bail!("there is no case `{unknown}`; the cases in qemu/cases are: {valid}");
     }
-    let wanted = |case: &Case| if names.is_empty() { case.default } else { names.contains(&case.name) };
+    let wanted =
+        |case: &Case| if names.is_empty() { case.default } else { names.contains(&case.name) };
     let partners: Vec<String> =
         cases.iter().filter(|case| wanted(case)).filter_map(|case| case.partner.clone()).collect();
     let first: Vec<String> =
@@ -149,7 +164,8 @@ mod tests {
     #[test]
     fn a_case_brings_the_one_that_it_follows() {
         let first = Case::parse("first", &SMALL.replace("default = true", "")).unwrap();
-        let second = Case::parse("second", &SMALL.replace("default = true", "follows = \"first\"")).unwrap();
+        let second =
+            Case::parse("second", &SMALL.replace("default = true", "follows = \"first\"")).unwrap();
         let chosen = choose(vec![first, second], &["second".into()]).unwrap();
         let names: Vec<_> = chosen.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names, ["first", "second"]);
@@ -189,7 +205,10 @@ mod tests {
         let other = |line: &str| parse("a-c", &format!("{control}\n{line}"));
         let hpet = parse("a-c", &control.replace("tsc", "hpet"));
         for (cases, because) in [
-            (vec![parse("a", SMALL), other("command_line = 'vdso64_image=c highres=off'")], "`highres=off`"),
+            (
+                vec![parse("a", SMALL), other("command_line = 'vdso64_image=c highres=off'")],
+                "`highres=off`",
+            ),
             (vec![parse("a", SMALL), other("config = 'debug'")], "differ in `config`"),
             (vec![parse("a", SMALL), other("cpus = 2")], "differ in `cpus`"),
             (vec![parse("a", SMALL), other("counts_instructions = true")], "`counts_instructions`"),

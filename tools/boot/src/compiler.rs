@@ -23,8 +23,9 @@ pub(crate) fn compile(
     progress: &mut Progress,
 ) -> Result<()> {
     let compiler = command.get_program().to_owned();
-    let read =
-        |source: &PathBuf| fs::read(source).with_context(|| format!("cannot read {}", source.display()));
+    let read = |source: &PathBuf| {
+        fs::read(source).with_context(|| format!("cannot read {}", source.display()))
+    };
     let texts = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
     let line = format!("{command:?}");
     let version = compiler_file(&compiler)?;
@@ -67,7 +68,9 @@ pub(crate) fn partial(output: &Path) -> PathBuf {
 /// each time.
 fn compiler_file(compiler: &OsString) -> Result<Vec<u8>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let file = std::env::split_paths(&path).map(|folder| folder.join(compiler)).find(|file| file.is_file());
+    let file = std::env::split_paths(&path)
+        .map(|folder| folder.join(compiler))
+        .find(|file| file.is_file());
     let file = file.with_context(|| format!("there is no {} on the path", compiler.display()))?;
     let data = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(format!("{} {} {:?}", file.display(), data.len(), data.modified().ok()).into_bytes())

@@ -3,8 +3,9 @@
 //! kconfig silently drops a line whose dependencies are not met, and the guest then fails far from
 //! the cause. So the fragment is compared with the result, line by line.
 //!
-//! There is one small configuration; a case whose programs need more names a fragment that is added to it, and with it
-//! another kernel, so that the others stay quick to build. Where both speak of an option, the added fragment decides.
+//! There is one small configuration; a case whose programs need more names a fragment that is added
+//! to it, and with it another kernel, so that the others stay quick to build. Where both speak of
+//! an option, the added fragment decides.
 //!
 //! # Invariants
 //!
@@ -22,7 +23,8 @@ pub const SMALLEST: &str = "smoke";
 pub fn fragment(folder: &Path, name: &str) -> Result<String> {
     let read = |name: &str| {
         let path = folder.join(format!("{name}.config"));
-        fs::read_to_string(&path).with_context(|| format!("cannot read the configuration {}", path.display()))
+        fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))
     };
     let smallest = read(SMALLEST)?;
     if name == SMALLEST {
@@ -42,7 +44,9 @@ fn layered(base: &str, layer: &str) -> String {
 /// The option that a line sets or unsets.
 fn option(line: &str) -> Option<&str> {
     let line = line.trim();
-    unset(line).or_else(|| line.starts_with("CONFIG_").then(|| line.split_once('=').map(|(name, _)| name))?)
+    unset(line).or_else(|| {
+        line.starts_with("CONFIG_").then(|| line.split_once('=').map(|(name, _)| name))?
+    })
 }
 
 /// The option that the series adds for the project's image: its path.
@@ -65,7 +69,8 @@ pub fn with_image(fragment: &str) -> String {
 
 /// The image's path in a configuration, relative to the build folder.
 pub fn image(config: &str) -> Option<&str> {
-    let value = config.lines().find_map(|line| line.strip_prefix(PREBUILT_IMAGE)?.strip_prefix('='))?;
+    let value =
+        config.lines().find_map(|line| line.strip_prefix(PREBUILT_IMAGE)?.strip_prefix('='))?;
     let path = value.trim().trim_matches('"');
     (!path.is_empty()).then_some(path)
 }
@@ -76,7 +81,9 @@ pub fn dropped<'a>(asked: &'a str, config: &str) -> Vec<&'a str> {
     let mut dropped = Vec::new();
     for line in asked.lines().map(str::trim) {
         let holds = if let Some(name) = unset(line) {
-            !config.lines().any(|set| set.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+            !config
+                .lines()
+                .any(|set| set.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
         } else if line.starts_with("CONFIG_") {
             config.lines().any(|set| set == line)
         } else {

@@ -17,7 +17,12 @@ pub(crate) struct Contents {
 
 impl Contents {
     /// Builds what `cases` name.
-    pub(crate) fn build(options: &Options, folder: &Path, kernel: &Kernel, cases: &[Case]) -> Result<Self> {
+    pub(crate) fn build(
+        options: &Options,
+        folder: &Path,
+        kernel: &Kernel,
+        cases: &[Case],
+    ) -> Result<Self> {
         let mut wanted: Vec<Program> = Vec::new();
         for name in cases.iter().flat_map(Case::files) {
             if !wanted.iter().any(|known| known.name == name) {

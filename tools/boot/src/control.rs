@@ -1,4 +1,5 @@
-//! A case held against its control: the same programs, on the same kernel, with the kernel's own image.
+//! A case held against its control: the same programs, on the same kernel, with the kernel's own
+//! image.
 //!
 //! The kernel's selftests were not written for an interpreted processor and a small kernel, so some
 //! fail here with any image. A pass or a failure alone then says nothing about the image. A
@@ -105,8 +106,12 @@ impl Comparison {
                 let name = &test.name;
                 text += &match &test.result {
                     Ok(Outcome::Pass) => format!("    ok {number} {name}\n"),
-                    Ok(Outcome::Skip(_)) => format!("    ok {number} {name} # SKIP on both images\n"),
-                    Ok(Outcome::Fail) => format!("    # fails on both images\n    ok {number} {name}\n"),
+                    Ok(Outcome::Skip(_)) => {
+                        format!("    ok {number} {name} # SKIP on both images\n")
+                    }
+                    Ok(Outcome::Fail) => {
+                        format!("    # fails on both images\n    ok {number} {name}\n")
+                    }
                     Err(what) => format!("    # {what}\n    not ok {number} {name}\n"),
                 };
             }
@@ -138,7 +143,10 @@ impl Pair {
 
     /// The tests that fail on both.
     pub fn fail_on_both(&self) -> impl Iterator<Item = &str> {
-        self.tests.iter().filter(|test| test.result == Ok(Outcome::Fail)).map(|test| test.name.as_str())
+        self.tests
+            .iter()
+            .filter(|test| test.result == Ok(Outcome::Fail))
+            .map(|test| test.name.as_str())
     }
 }
 
@@ -212,13 +220,21 @@ mod tests {
     fn differences() {
         let (pass, fail) = (("x", Outcome::Pass), ("x", Outcome::Fail));
         for (ours, control, because) in [
-            (vec![fail.clone()], vec![pass.clone()], "a/vDSO/abi/x: it failed, and in the control it passed"),
+            (
+                vec![fail.clone()],
+                vec![pass.clone()],
+                "a/vDSO/abi/x: it failed, and in the control it passed",
+            ),
             (vec![pass.clone()], vec![fail.clone()], "it passed, and in the control it failed"),
             (vec![pass.clone()], vec![("y", Outcome::Pass)], "the control has `y` in its place"),
             (vec![pass.clone(), fail.clone()], vec![pass.clone()], "it is not in the control"),
             (vec![], vec![pass.clone()], "it is in the control alone"),
             (vec![], vec![], "no test was compared"),
-            (vec![("missing", Outcome::Fail)], vec![("missing", Outcome::Fail)], "did not reach the end"),
+            (
+                vec![("missing", Outcome::Fail)],
+                vec![("missing", Outcome::Fail)],
+                "did not reach the end",
+            ),
         ] {
             let differ = compared(&ours, &control);
             assert!(!differ.same());

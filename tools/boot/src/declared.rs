@@ -1,5 +1,5 @@
-//! A `PATH` that has the declared programs alone: those of [`crate::packages`], of what these depend on, of Debian's
-//! essential packages, and the Rust toolchain's.
+//! A `PATH` that has the declared programs alone: those of [`crate::packages`], of what these
+//! depend on, of Debian's essential packages, and the Rust toolchain's.
 //!
 //! A developer's machine has more programs than a fresh one. A program that a test runs and that is
 //! not declared is there on the first, and missing on the second. `cargo xtask test` runs with this
@@ -7,8 +7,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A program is in the folder only if dpkg has its file, or a link on the way to it, in an allowed package; or if it
-//!    is in cargo's own folder.
+//! 1. A program is in the folder only if dpkg has its file, or a link on the way to it, in an
+//!    allowed package; or if it is in cargo's own folder.
 //! 2. Every program that a package was declared for is in the folder, or [`folder`] fails.
 
 use crate::cache;
@@ -26,24 +26,28 @@ const DPKG: &str = "/var/lib/dpkg";
 /// Links that lead from a name to a file, at most.
 const HOPS: usize = 8;
 
-/// Fills `folder` with links to the programs of `path` that the packages of `sets` bring; `None` on a system without
-/// dpkg, where packages have other names.
+/// Fills `folder` with links to the programs of `path` that the packages of `sets` bring; `None` on
+/// a system without dpkg, where packages have other names.
 pub fn folder(folder: &Path, sets: &[&[Package]], path: &OsStr) -> Result<Option<PathBuf>> {
     let Ok(status) = fs::read_to_string(format!("{DPKG}/status")) else { return Ok(None) };
     let allowed = Owned::by(&allowed(&status, sets));
     cache::remove_tree(folder)?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let folders: Vec<PathBuf> = std::env::split_paths(path).filter(|place| place != folder).collect();
+    let folders: Vec<PathBuf> =
+        std::env::split_paths(path).filter(|place| place != folder).collect();
     for place in &folders {
         let is_rust = place.join("cargo").exists() && place.join("rustc").exists();
         for entry in fs::read_dir(place).into_iter().flatten().flatten() {
             let (program, link) = (entry.path(), folder.join(entry.file_name()));
             if (is_rust || allowed.has(&program)) && program.is_file() && !link.is_symlink() {
-                symlink(&program, &link).with_context(|| format!("cannot lay {}", link.display()))?;
+                symlink(&program, &link)
+                    .with_context(|| format!("cannot lay {}", link.display()))?;
             }
         }
     }
-    for package in sets.iter().flat_map(|set| set.iter()).filter(|package| !package.probe.starts_with('/')) {
+    for package in
+        sets.iter().flat_map(|set| set.iter()).filter(|package| !package.probe.starts_with('/'))
+    {
         if !folder.join(package.probe).is_file() {
             bail!(
                 "{} is declared for the program `{}`, but neither it nor what it depends on has that program; correct \
@@ -56,7 +60,8 @@ pub fn folder(folder: &Path, sets: &[&[Package]], path: &OsStr) -> Result<Option
     Ok(Some(folder.to_owned()))
 }
 
-/// Whether a package that is allowed has the file `program`, or a link on the way to it; `None` without dpkg.
+/// Whether a package that is allowed has the file `program`, or a link on the way to it; `None`
+/// without dpkg.
 pub fn has(sets: &[&[Package]], program: &Path) -> Option<bool> {
     let status = fs::read_to_string(format!("{DPKG}/status")).ok()?;
     Some(Owned::by(&allowed(&status, sets)).has(program))
@@ -68,13 +73,17 @@ fn allowed(status: &str, sets: &[&[Package]]) -> BTreeSet<String> {
     let mut wanted = vec!["apt".to_owned()];
     for record in status.split("\n\n") {
         let field = |name: &str| {
-            record.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
+            record
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                .unwrap_or_default()
         };
         let name = field("Package").to_owned();
         if field("Essential") == "yes" {
             wanted.push(name.clone());
         }
-        depends.insert(name, dependencies(&format!("{},{}", field("Pre-Depends"), field("Depends"))));
+        depends
+            .insert(name, dependencies(&format!("{},{}", field("Pre-Depends"), field("Depends"))));
     }
     wanted.extend(sets.iter().flat_map(|set| set.iter()).map(|package| package.name.to_owned()));
     let mut allowed = BTreeSet::new();
@@ -86,7 +95,8 @@ fn allowed(status: &str, sets: &[&[Package]]) -> BTreeSet<String> {
     allowed
 }
 
-/// The packages of a `Depends` field; of alternatives the first, which is what apt takes where none is there.
+/// The packages of a `Depends` field; of alternatives the first, which is what apt takes where none
+/// is there.
 fn dependencies(field: &str) -> Vec<String> {
     let first = |item: &str| {
         let name = item.split('|').next()?.split_whitespace().next()?;
@@ -125,7 +135,8 @@ impl Owned {
     }
 }
 
-/// A path as dpkg's lists and `PATH` both have it: Debian moved `/bin` to `/usr/bin`, and the lists name either.
+/// A path as dpkg's lists and `PATH` both have it: Debian moved `/bin` to `/usr/bin`, and the lists
+/// name either.
 fn merged(path: &Path) -> String {
     let text = path.to_string_lossy();
     text.strip_prefix("/usr").filter(|rest| rest.starts_with('/')).unwrap_or(&text).to_owned()

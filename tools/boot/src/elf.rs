@@ -25,7 +25,8 @@ pub struct Needs {
 /// The GNU build-id of a file, in hexadecimal.
 pub fn build_id(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let elf = Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
+    let elf =
+        Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
     let segments = elf.iter_note_headers(&bytes).into_iter().flatten();
     let sections = elf.iter_note_sections(&bytes, None).into_iter().flatten();
     segments
@@ -44,7 +45,8 @@ pub fn build_id(path: &Path) -> Result<String> {
 /// The address of a function in a file that has its symbols.
 pub fn symbol(path: &Path, name: &str) -> Result<u64> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let elf = Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
+    let elf =
+        Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
     let mut symbols = elf.syms.iter().filter(|symbol| !symbol.is_import() && symbol.is_function());
     let found = symbols.find(|symbol| elf.strtab.get_at(symbol.st_name) == Some(name));
     let found = found.with_context(|| {
@@ -56,7 +58,8 @@ pub fn symbol(path: &Path, name: &str) -> Result<u64> {
 /// The loader and the libraries that the program or library at `path` needs.
 pub fn needs(path: &Path) -> Result<Needs> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let elf = Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
+    let elf =
+        Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
     Ok(Needs {
         interpreter: elf.interpreter.map(str::to_owned),
         libraries: elf.libraries.iter().map(|&name| name.to_owned()).collect(),

@@ -6,9 +6,11 @@
 //!
 //! # Invariants
 //!
-//! 1. The same contents give the same bytes: entries are sorted, times and owners are 0, inode numbers count up.
+//! 1. The same contents give the same bytes: entries are sorted, times and owners are 0, inode
+//!    numbers count up.
 //! 2. A file's folder comes before it.
-//! 3. Every library that a program of the archive needs, directly or not, is in it, but for the vDSO.
+//! 3. Every library that a program of the archive needs, directly or not, is in it, but for the
+//!    vDSO.
 
 use crate::elf;
 use anyhow::{Context, Result, ensure};
@@ -18,11 +20,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where loaders look without configuration, per libc. The folders must not mix: in glibc's, `libc.so` is a text for
-/// the linker.
-const GLIBC_FOLDERS: &[&str] =
-    &["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
-const MUSL_FOLDERS: &[&str] = &["/lib/x86_64-linux-musl", "/usr/lib/x86_64-linux-musl", "/usr/lib/musl/lib"];
+/// Where loaders look without configuration, per libc. The folders must not mix: in glibc's,
+/// `libc.so` is a text for the linker.
+const GLIBC_FOLDERS: &[&str] = &[
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib64",
+    "/usr/lib64",
+    "/lib",
+    "/usr/lib",
+];
+const MUSL_FOLDERS: &[&str] =
+    &["/lib/x86_64-linux-musl", "/usr/lib/x86_64-linux-musl", "/usr/lib/musl/lib"];
 
 const FOLDER: u32 = 0o040755;
 const REGULAR_FILE: u32 = 0o100000;
@@ -88,7 +97,11 @@ impl Initramfs {
                 continue; // The kernel brings it.
             }
             let library = library(&name, folders).with_context(|| {
-                format!("{} needs {name}, which is in none of {}", file.display(), folders.join(", "))
+                format!(
+                    "{} needs {name}, which is in none of {}",
+                    file.display(),
+                    folders.join(", ")
+                )
             })?;
             let path = library.to_string_lossy().into_owned();
             if !self.entries.contains_key(&path) {
@@ -129,8 +142,8 @@ impl Initramfs {
 
     /// Adds the host's `file` with these permissions.
     pub fn copy(&mut self, path: &str, file: &Path, permissions: u32) -> Result<()> {
-        let bytes =
-            fs::read(file).with_context(|| format!("cannot read {} for the guest", file.display()))?;
+        let bytes = fs::read(file)
+            .with_context(|| format!("cannot read {} for the guest", file.display()))?;
         self.insert(path, Entry::File { bytes, mode: REGULAR_FILE | permissions });
         Ok(())
     }
@@ -147,7 +160,9 @@ impl Initramfs {
 
     /// The bytes of all its files.
     pub fn size(&self) -> u64 {
-        let size = |entry: &Entry| if let Entry::File { bytes, .. } = entry { bytes.len() as u64 } else { 0 };
+        let size = |entry: &Entry| {
+            if let Entry::File { bytes, .. } = entry { bytes.len() as u64 } else { 0 }
+        };
         self.entries.values().map(size).sum()
     }
 
@@ -200,7 +215,10 @@ mod tests {
         archive.symlink("/a/link", "b/c");
         let list = listing(&archive.archive().unwrap());
         let names: Vec<&str> = list.iter().map(|(name, ..)| name.as_str()).collect();
-        assert_eq!(names, ["a", "a/b", "a/b/c", "a/link", "dev", "dev/console", "proc", "sys", "tmp"]);
+        assert_eq!(
+            names,
+            ["a", "a/b", "a/b/c", "a/link", "dev", "dev/console", "proc", "sys", "tmp"]
+        );
         assert_eq!(list[2], ("a/b/c".to_owned(), 0o100644, 4));
         assert_eq!(list[3], ("a/link".to_owned(), 0o120777, 3));
         assert_eq!(list[5].1, CHARACTER_DEVICE);
@@ -212,7 +230,10 @@ mod tests {
         archive.program("/bin/test", &std::env::current_exe().unwrap()).unwrap();
         let list = listing(&archive.archive().unwrap());
         for name in ["bin/test", "lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"] {
-            assert!(list.iter().any(|(path, mode, _)| path == name && *mode == 0o100755), "no {name}");
+            assert!(
+                list.iter().any(|(path, mode, _)| path == name && *mode == 0o100755),
+                "no {name}"
+            );
         }
     }
 }

@@ -30,8 +30,8 @@ pub fn supervised(signal: &str, program: &str) -> Command {
     command
 }
 
-/// Runs `command` with both its outputs in the file `log`, and gives each line to `on_line`; `None` if there was none
-/// for a while.
+/// Runs `command` with both its outputs in the file `log`, and gives each line to `on_line`; `None`
+/// if there was none for a while.
 pub fn run_logged(
     command: &mut Command,
     log: &Path,
@@ -40,8 +40,9 @@ pub fn run_logged(
     let mut file = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
     let (reader, writer) = io::pipe().context("cannot create a pipe")?;
     command.stdout(writer.try_clone().context("cannot duplicate a pipe")?).stderr(writer);
-    let mut child =
-        command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     // The command holds the pipe's writing end; it must be closed for the reader to see the end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
 
@@ -60,14 +61,16 @@ pub fn run_logged(
     loop {
         match lines.recv_timeout(TICK) {
             Ok(line) => {
-                writeln!(file, "{line}").with_context(|| format!("cannot write {}", log.display()))?;
+                writeln!(file, "{line}")
+                    .with_context(|| format!("cannot write {}", log.display()))?;
                 on_line(Some(&line));
             }
             Err(RecvTimeoutError::Timeout) => on_line(None),
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    // Cannot fail: the thread has nothing left that panics, and a lost line would have ended it early.
+    // Cannot fail: the thread has nothing left that panics, and a lost line would have ended it
+    // early.
     let _ = reading.join();
     child.wait().context("cannot wait for a command")
 }

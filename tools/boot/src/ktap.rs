@@ -11,7 +11,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Every [`Report`] that [`parse`] returns has at least one test, exactly as many as it announced, numbered from 1.
+//! 1. Every [`Report`] that [`parse`] returns has at least one test, exactly as many as it
+//!    announced, numbered from 1.
 //! 2. A test counts as passed only if its line says so and no test below it failed.
 
 use anyhow::{Context, Result, bail, ensure};
@@ -70,7 +71,9 @@ pub fn parse(text: &str) -> Result<Report> {
     let report = lines.report(0)?;
     match lines.peek() {
         None => Ok(report),
-        Some(line) => bail!("line {}: `{}` comes after the end of the report", lines.next + 1, line.trim()),
+        Some(line) => {
+            bail!("line {}: `{}` comes after the end of the report", lines.next + 1, line.trim())
+        }
     }
 }
 
@@ -137,7 +140,10 @@ impl<'a> Lines<'a> {
                 break;
             } else if depth > indent {
                 if is_header(line) {
-                    ensure!(below.is_none(), "line {number}: a second report before the result of the first");
+                    ensure!(
+                        below.is_none(),
+                        "line {number}: a second report before the result of the first"
+                    );
                     below = Some(self.report(depth)?);
                     continue;
                 }
@@ -148,10 +154,15 @@ impl<'a> Lines<'a> {
                 since.push(diagnostic.clone());
                 report.diagnostics.push(diagnostic);
             } else if let Some(count) = text.strip_prefix("1..") {
-                ensure!(plan.is_none(), "line {number}: a second plan in the report of line {header}");
+                ensure!(
+                    plan.is_none(),
+                    "line {number}: a second plan in the report of line {header}"
+                );
                 let count = count.split_whitespace().next().unwrap_or_default();
                 plan = Some(
-                    count.parse::<usize>().with_context(|| format!("line {number}: bad plan `{text}`"))?,
+                    count
+                        .parse::<usize>()
+                        .with_context(|| format!("line {number}: bad plan `{text}`"))?,
                 );
             } else if text.starts_with("Bail out!") {
                 bail!("line {number}: the guest gave up: {text}");
@@ -163,13 +174,17 @@ impl<'a> Lines<'a> {
             self.next += 1;
         }
         ensure!(below.is_none(), "the report ends before the result line of its last subtest");
-        let plan = plan.with_context(|| format!("the report of line {header} has no plan (`1..N`)"))?;
+        let plan =
+            plan.with_context(|| format!("the report of line {header} has no plan (`1..N`)"))?;
         ensure!(plan > 0, "the report of line {header} announces no test at all");
         ensure!(
             plan == report.tests.len(),
             "the report of line {header} announces {plan} tests and has {}{}",
             report.tests.len(),
-            report.tests.last().map_or(String::new(), |test| format!("; the last is `{}`", test.name)),
+            report
+                .tests
+                .last()
+                .map_or(String::new(), |test| format!("; the last is `{}`", test.name)),
         );
         Ok(report)
     }
@@ -183,7 +198,8 @@ fn result(text: &str, expected: usize, line: usize) -> Result<Option<Test>> {
         _ => return Ok(None),
     };
     let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    let number: usize = number.parse().with_context(|| format!("line {line}: no number in `{text}`"))?;
+    let number: usize =
+        number.parse().with_context(|| format!("line {line}: no number in `{text}`"))?;
     ensure!(number == expected, "line {line}: test {number} where test {expected} should be");
     let rest = rest.trim();
     let rest = rest.strip_prefix("- ").unwrap_or(rest);
@@ -193,7 +209,12 @@ fn result(text: &str, expected: usize, line: usize) -> Result<Option<Test>> {
         _ if passed => Outcome::Pass,
         _ => Outcome::Fail,
     };
-    Ok(Some(Test { name: name.trim().to_owned(), outcome, diagnostics: Vec::new(), subtests: None }))
+    Ok(Some(Test {
+        name: name.trim().to_owned(),
+        outcome,
+        diagnostics: Vec::new(),
+        subtests: None,
+    }))
 }
 
 fn is_header(line: &str) -> bool {
@@ -245,7 +266,9 @@ ok 2 go
 
     #[test]
     fn a_failure_below_is_a_failure() {
-        let report = parse("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  not ok 1 a\nok 1 b\n").unwrap();
+        let report =
+            parse("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  not ok 1 a\nok 1 b\n")
+                .unwrap();
         assert!(report.tests[0].failed());
     }
 
@@ -273,7 +296,10 @@ ok 2 go
             ("KTAP version 1\n1..1\n1..1\nok 1 a\n", "second plan"),
             ("KTAP version 1\n1..1\nBail out! no memory\n", "gave up"),
             ("KTAP version 1\n1..1\nKTAP version 1\n1..1\nok 1 a\n", "second header"),
-            ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  ok 1 a\n", "before the result line"),
+            (
+                "KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  ok 1 a\n",
+                "before the result line",
+            ),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(because), "`{text}` gave `{error}`");

@@ -22,8 +22,8 @@
 //!
 //! 1. A run that was stopped in any step, for any reason, leaves nothing that the next run takes
 //!    for whole.
-//! 2. `Ok` from [`boot`] means that each program of each case reported, saw the image it had to see, and passed or did
-//!    the same as in the case's control.
+//! 2. `Ok` from [`boot`] means that each program of each case reported, saw the image it had to
+//!    see, and passed or did the same as in the case's control.
 
 pub mod apt;
 pub mod archives;

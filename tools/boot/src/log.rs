@@ -64,13 +64,18 @@ pub fn problems(console: &str, says: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     if !lines.iter().any(|line| line.starts_with(FIRST)) {
         return vec![
-            "the kernel's log is not there, so it is not known whether it reported a fault".to_owned(),
+            "the kernel's log is not there, so it is not known whether it reported a fault"
+                .to_owned(),
         ];
     }
     if !lines.iter().any(|line| line.contains(LAST)) {
-        problems.push("the kernel's log ends before the guest did, so a report may be missing".to_owned());
+        problems.push(
+            "the kernel's log ends before the guest did, so a report may be missing".to_owned(),
+        );
     }
-    for wanted in says.iter().filter(|wanted| !lines.iter().any(|line| line.contains(wanted.as_str()))) {
+    for wanted in
+        says.iter().filter(|wanted| !lines.iter().any(|line| line.contains(wanted.as_str())))
+    {
         problems.push(format!(
             "the kernel did not say `{wanted}`: it does not look for the faults that the case is about"
         ));
@@ -93,7 +98,8 @@ fn kernels(line: &str) -> Option<&str> {
     line.match_indices('[').find_map(|(at, _)| {
         let (stamp, text) = line[at + 1..].split_once("] ")?;
         let (seconds, fraction) = stamp.trim_start().split_once('.')?;
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         (is_number(seconds) && fraction.len() == 6 && is_number(fraction)).then_some(text)
     })
 }
@@ -151,7 +157,10 @@ WARNING: a process may print this
             "[    3.000001] BUG: KASAN: slab-out-of-bounds in x\n[    3.000002] Write of size 8 at addr 1\n\
                         [    3.000003] Call Trace:",
         );
-        assert!(found[0].contains("(2 of them)") && found[0].contains("Write of size 8"), "{found:?}");
+        assert!(
+            found[0].contains("(2 of them)") && found[0].contains("Write of size 8"),
+            "{found:?}"
+        );
     }
 
     #[test]

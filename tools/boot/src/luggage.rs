@@ -1,8 +1,8 @@
 //! The files that a program of the user's takes along into its guest: those by which it starts, and
 //! those that were named.
 //!
-//! Every file is in the guest under the path that it has here, links on the way included, so that a loader's cache, a
-//! library's run path and a script's first line mean the same there.
+//! Every file is in the guest under the path that it has here, links on the way included, so that a
+//! loader's cache, a library's run path and a script's first line mean the same there.
 //!
 //! # Invariants
 //!
@@ -23,7 +23,8 @@ const OWN: [&str; 3] = ["/dev", "/proc", "/sys"];
 /// Links on the way to a file, at most: the kernel's limit (`MAXSYMLINKS`).
 const LINKS: u32 = 40;
 
-/// Permissions that are taken along. Files belong to root in the guest, so a set-user-id bit would mean another user.
+/// Permissions that are taken along. Files belong to root in the guest, so a set-user-id bit would
+/// mean another user.
 const PERMISSIONS: u32 = 0o777;
 
 /// The files, and those of them that the user sees listed.
@@ -46,9 +47,11 @@ impl Luggage {
         self.needs(needs)
     }
 
-    /// Takes what was named: a file, with what it needs if it is a program or a library, or a folder with all in it.
+    /// Takes what was named: a file, with what it needs if it is a program or a library, or a
+    /// folder with all in it.
     pub fn named(&mut self, path: &Path) -> Result<()> {
-        let path = std::path::absolute(path).with_context(|| format!("{} is not a path", path.display()))?;
+        let path = std::path::absolute(path)
+            .with_context(|| format!("{} is not a path", path.display()))?;
         ensure!(path.exists(), "there is no {} to take along", path.display());
         self.named.push(path.clone());
         self.tree(&path)
@@ -105,7 +108,8 @@ impl Luggage {
                 None => Ok(()),
             };
         }
-        let entries = fs::read_dir(&end).with_context(|| format!("cannot list {}", end.display()))?;
+        let entries =
+            fs::read_dir(&end).with_context(|| format!("cannot list {}", end.display()))?;
         for entry in entries {
             let entry = entry?.path();
             // A link that leads nowhere does so in the guest, too.
@@ -120,7 +124,8 @@ impl Luggage {
         Ok(self.archive.has(text(path)?))
     }
 
-    /// Puts the file or folder at `path` into the archive, and the links on the way to it; where it really is.
+    /// Puts the file or folder at `path` into the archive, and the links on the way to it; where it
+    /// really is.
     fn place(&mut self, path: &Path) -> Result<PathBuf> {
         let mut place = PathBuf::from("/");
         let mut rest: Vec<PathBuf> = parts(path);
@@ -138,14 +143,14 @@ impl Luggage {
                     here.display()
                 );
             }
-            let data =
-                fs::symlink_metadata(&here).with_context(|| format!("cannot find {}", here.display()))?;
+            let data = fs::symlink_metadata(&here)
+                .with_context(|| format!("cannot find {}", here.display()))?;
             let name = text(&here)?.to_owned();
             if data.is_symlink() {
                 links += 1;
                 ensure!(links <= LINKS, "{} leads through too many links", path.display());
-                let target =
-                    fs::read_link(&here).with_context(|| format!("cannot read {}", here.display()))?;
+                let target = fs::read_link(&here)
+                    .with_context(|| format!("cannot read {}", here.display()))?;
                 self.archive.symlink(&name, text(&target)?);
                 if target.is_absolute() {
                     place = PathBuf::from("/");
@@ -160,7 +165,10 @@ impl Luggage {
                     self.archive.copy(&name, &here, data.permissions().mode() & PERMISSIONS)?;
                 }
             } else {
-                bail!("{} is neither a file nor a folder, and cannot be taken along", here.display());
+                bail!(
+                    "{} is neither a file nor a folder, and cannot be taken along",
+                    here.display()
+                );
             }
             place = here;
         }

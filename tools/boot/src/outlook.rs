@@ -130,7 +130,9 @@ impl Guests {
         let each: Option<Vec<f64>> = cases.iter().map(seconds).collect();
         let last = each.map(|each| {
             let longest = each.iter().copied().fold(0.0, f64::max);
-            Duration::from_secs_f64((each.iter().sum::<f64>() / at_once as f64).max(longest).max(0.0))
+            Duration::from_secs_f64(
+                (each.iter().sum::<f64>() / at_once as f64).max(longest).max(0.0),
+            )
         });
         Self { count: cases.len(), at_once, last }
     }
@@ -166,9 +168,11 @@ impl fmt::Display for Outlook {
                     formatter,
                     "to link with the new image, under half a minute on two idle processors"
                 )?,
-                (Stage::New, Some(last)) => {
-                    write!(formatter, "to unpack, patch and build, once; {}, as the last time", about(*last))?
-                }
+                (Stage::New, Some(last)) => write!(
+                    formatter,
+                    "to unpack, patch and build, once; {}, as the last time",
+                    about(*last)
+                )?,
                 (Stage::New, None) => write!(
                     formatter,
                     "to unpack, patch and build, once; {} on two idle processors",
@@ -220,11 +224,20 @@ mod tests {
         assert!(first.contains("build, once; about 4 minutes on two idle processors"), "{first}");
         assert!(first.starts_with("going to boot 2 cases: a, b\n"), "{first}");
         let again = outlook(step(Stage::New, Some(150)), Some(20)).to_string();
-        assert!(again.contains("b, about 3 minutes in all") && again.contains("as the last time"), "{again}");
+        assert!(
+            again.contains("b, about 3 minutes in all") && again.contains("as the last time"),
+            "{again}"
+        );
         let later = outlook(step(Stage::Linked, Some(14)), Some(20)).to_string();
-        assert!(later.contains("about 34 s in all") && later.contains("image, about 14 s"), "{later}");
+        assert!(
+            later.contains("about 34 s in all") && later.contains("image, about 14 s"),
+            "{later}"
+        );
         let nothing = outlook(step(Stage::Built, None), Some(20)).to_string();
-        assert!(nothing.contains("it is built") && nothing.contains("2 at a time, about 20 s"), "{nothing}");
+        assert!(
+            nothing.contains("it is built") && nothing.contains("2 at a time, about 20 s"),
+            "{nothing}"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Which Debian packages the commands need, and how they get here.
 //!
-//! Every program that a boot or a test runs, and every file of the system that it reads, comes from a package of these
-//! lists, from what they depend on, or from a package that Debian calls essential. `cargo xtask test` runs with a `PATH`
-//! that has nothing else ([`crate::declared`]), so an undeclared program is missing on every machine.
+//! Every program that a boot or a test runs, and every file of the system that it reads, comes from
+//! a package of these lists, from what they depend on, or from a package that Debian calls
+//! essential. `cargo xtask test` runs with a `PATH` that has nothing else ([`crate::declared`]), so
+//! an undeclared program is missing on every machine.
 //!
 //! A package is looked for by a file that it brings, not by its name. A `make` from elsewhere is as
 //! good as Debian's, and looking for a file is faster than asking dpkg. Only missing packages are

@@ -35,7 +35,8 @@ pub(crate) enum Build {
     Script(&'static str),
     /// A compiler with its flags, for `clocks.c`.
     C(&'static str, &'static [&'static str]),
-    /// A C source of the guest's programs that test fixups, with their headers and those of `vdso/client`.
+    /// A C source of the guest's programs that test fixups, with their headers and those of
+    /// `vdso/client`.
     Fixup(&'static str),
     /// `clocks.go`
     Go,
@@ -95,7 +96,11 @@ pub const PROGRAMS: &[Program] = &[
     program("random_states", FIXUP, Build::Fixup("random_states.c")),
     program("stress", FIXUP, Build::Fixup("stress.c")),
     program("instruction_counts", FIXUP, Build::Fixup("instruction_counts.c")),
-    program("criu", "Debian criu, glibc dynamic", Build::Debian { path: "/usr/sbin/criu", package: "criu" }),
+    program(
+        "criu",
+        "Debian criu, glibc dynamic",
+        Build::Debian { path: "/usr/sbin/criu", package: "criu" },
+    ),
     program("vdso-fixup.sh", "shell script", Build::Script("kernel-patch/criu/vdso-fixup.sh")),
     program("checkpoint", "Rust std, glibc dynamic", Build::Rust("checkpoint")),
     program("blocked", "Rust std, glibc dynamic", Build::Rust("blocked")),
@@ -114,7 +119,11 @@ pub const PROGRAMS: &[Program] = &[
     program("sandboxed-c", FIXUP, Build::Fixup("sandboxed.c")),
     program("copytree", "Rust, no libc", Build::ClientRust("copytree")),
     program("copytree-c", "C, musl static", Build::ClientC("musl-gcc", C_STATIC, "copytree.c")),
-    program("linked", "C, glibc dynamic, linked with the vDSO", Build::ClientC("gcc", C_LINKED, "linked.c")),
+    program(
+        "linked",
+        "C, glibc dynamic, linked with the vDSO",
+        Build::ClientC("gcc", C_LINKED, "linked.c"),
+    ),
     program("registry", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "registry.c")),
     program("random-c", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "random.c")),
     program("threads", "C, no libc", Build::ClientC("gcc", C_BARE, "threads.c")),
@@ -135,7 +144,8 @@ pub fn find(name: &str) -> Result<Program> {
     }
     PROGRAMS.iter().find(|program| program.name == name).copied().with_context(|| {
         let names = PROGRAMS.iter().map(|program| program.name);
-        let names: Vec<&str> = names.chain(SELFTESTS.iter().map(|selftest| selftest.name)).collect();
+        let names: Vec<&str> =
+            names.chain(SELFTESTS.iter().map(|selftest| selftest.name)).collect();
         format!("there is no program `{name}`; the programs are: {}", names.join(", "))
     })
 }
@@ -176,7 +186,8 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let names = PROGRAMS.iter().map(|program| program.name);
-        let mut names: Vec<_> = names.chain(SELFTESTS.iter().map(|selftest| selftest.name)).collect();
+        let mut names: Vec<_> =
+            names.chain(SELFTESTS.iter().map(|selftest| selftest.name)).collect();
         names.sort_unstable();
         assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
     }

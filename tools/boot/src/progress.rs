@@ -70,7 +70,8 @@ impl Progress {
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let about = if self.is_exact { "" } else { "about " };
-            let of = self.expected.map_or(String::new(), |expected| format!(" of {about}{expected}"));
+            let of =
+                self.expected.map_or(String::new(), |expected| format!(" of {about}{expected}"));
             let seconds = self.started.elapsed().as_secs();
             let last = if self.current.is_empty() { "" } else { ", at " };
             eprintln!("{}: {}{of}, {seconds} s{last}{}", self.label, self.count, self.current);

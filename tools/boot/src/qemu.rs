@@ -9,8 +9,8 @@
 //!
 //! 1. No QEMU outlives its [`run`]: it is killed on every way out, and by the kernel if this
 //!    process is killed first.
-//! 2. [`run`] returns a verdict only of a guest that powered itself off; each other end is an error that shows the
-//!    console's last lines and its path.
+//! 2. [`run`] returns a verdict only of a guest that powered itself off; each other end is an error
+//!    that shows the console's last lines and its path.
 
 use crate::job;
 use anyhow::{Context, Result};
@@ -29,7 +29,8 @@ pub const KEPT: &str = "kept.cpio";
 
 /// The start of every kernel's command line.
 ///
-/// - A panic ends QEMU at once: the kernel reboots (`panic=-1`), and QEMU takes that as an exit (`-no-reboot`).
+/// - A panic ends QEMU at once: the kernel reboots (`panic=-1`), and QEMU takes that as an exit
+///   (`-no-reboot`).
 /// - The kernel patches its code while it starts, and sets breakpoints for that. TCG can run such a
 ///   breakpoint on another processor after it has gone from memory. So init starts the other
 ///   processors later (`maxcpus=1`).
@@ -81,7 +82,11 @@ pub fn run(guest: &Guest, limits: Limits) -> Result<String> {
 }
 
 /// The same, and calls `watch` all the while, and once after the end.
-pub fn run_watched(guest: &Guest, limits: Limits, watch: &mut dyn FnMut() -> Result<()>) -> Result<String> {
+pub fn run_watched(
+    guest: &Guest,
+    limits: Limits,
+    watch: &mut dyn FnMut() -> Result<()>,
+) -> Result<String> {
     let verdict = guest.folder.join(VERDICT);
     for name in [CONSOLE, VERDICT, ERRORS, KEPT].iter().chain(guest.streams) {
         let path = guest.folder.join(name);
@@ -146,7 +151,8 @@ impl Drop for Running {
 
 fn start(guest: &Guest) -> Result<Running> {
     let errors = guest.folder.join(ERRORS);
-    let errors = File::create(&errors).with_context(|| format!("cannot create {}", errors.display()))?;
+    let errors =
+        File::create(&errors).with_context(|| format!("cannot create {}", errors.display()))?;
     let command_line = format!("{COMMAND_LINE} {}", guest.command_line);
     let mut qemu = job::supervised("KILL", "qemu-system-x86_64");
     // File names are relative to the folder: a comma in its path would end a QEMU option.
@@ -157,13 +163,27 @@ fn start(guest: &Guest) -> Result<Running> {
         .arg("-kernel")
         .arg(&guest.bz_image)
         .args(["-initrd", "initramfs.cpio", "-append", command_line.trim_end()])
-        .args(["-chardev", &format!("file,id=console,path={CONSOLE}"), "-serial", "chardev:console"])
-        .args(["-device", "virtio-serial-pci", "-chardev", &format!("file,id=verdict,path={VERDICT}")])
+        .args([
+            "-chardev",
+            &format!("file,id=console,path={CONSOLE}"),
+            "-serial",
+            "chardev:console",
+        ])
+        .args([
+            "-device",
+            "virtio-serial-pci",
+            "-chardev",
+            &format!("file,id=verdict,path={VERDICT}"),
+        ])
         .args(["-device", &format!("virtserialport,chardev=verdict,name={}", port::VERDICT)])
         .args(["-chardev", &format!("file,id=kept,path={KEPT}")])
         .args(["-device", &format!("virtserialport,chardev=kept,name={}", port::KEPT)])
         .args(["-device", "virtio-rng-pci"])
-        .args(if guest.counts_instructions { ["-icount", "shift=0,sleep=off"].as_slice() } else { &[] })
+        .args(if guest.counts_instructions {
+            ["-icount", "shift=0,sleep=off"].as_slice()
+        } else {
+            &[]
+        })
         .stdout(errors.try_clone().context("cannot duplicate a file")?)
         .stderr(errors);
     for name in guest.streams {
@@ -175,7 +195,12 @@ fn start(guest: &Guest) -> Result<Running> {
 }
 
 /// The reason to give the guest up, if there is one.
-fn overdue(limits: Limits, reported: bool, elapsed: Duration, since_line: Duration) -> Option<String> {
+fn overdue(
+    limits: Limits,
+    reported: bool,
+    elapsed: Duration,
+    since_line: Duration,
+) -> Option<String> {
     if !reported && elapsed >= limits.first_line {
         Some(format!("the guest printed no verdict within {} s", limits.first_line.as_secs_f32()))
     } else if reported && since_line >= limits.each_line {
@@ -222,12 +247,14 @@ mod tests {
     #[test]
     fn bad_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let ended = |code: i32, silent| bad_end(ExitStatus::from_raw(code << 8), folder.path(), silent);
+        let ended =
+            |code: i32, silent| bad_end(ExitStatus::from_raw(code << 8), folder.path(), silent);
         assert_eq!(ended(0, false), None);
         assert!(ended(0, true).unwrap().contains("without printing"));
         fs::write(folder.path().join(ERRORS), "no such device\n").unwrap();
         assert!(ended(1, true).unwrap().contains("no such device"));
-        fs::write(folder.path().join(CONSOLE), "x\n[ 1] Kernel panic - not syncing: No init\ny\n").unwrap();
+        fs::write(folder.path().join(CONSOLE), "x\n[ 1] Kernel panic - not syncing: No init\ny\n")
+            .unwrap();
         assert!(ended(0, false).unwrap().ends_with("panicked: No init"));
     }
 }

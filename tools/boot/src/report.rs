@@ -1,8 +1,10 @@
-//! The tables that a boot ends with: one of the cases that are judged by themselves, one of those that are compared.
+//! The tables that a boot ends with: one of the cases that are judged by themselves, one of those
+//! that are compared.
 //!
 //! # Invariants
 //!
-//! 1. Every program of every case that was to run has a line, with its result, whether it ran or not.
+//! 1. Every program of every case that was to run has a line, with its result, whether it ran or
+//!    not.
 
 use crate::control::{Comparison, Pair};
 use crate::ktap::Count;
@@ -30,7 +32,8 @@ impl Summary {
     /// The tests of all cases; of a pair, those that are the same in both have passed.
     pub fn count(&self) -> Count {
         let alone = self.alone().flat_map(|verdict| &verdict.rows).map(|row| row.count);
-        let pairs = self.comparisons.iter().flat_map(|comparison| &comparison.programs).map(Pair::tally);
+        let pairs =
+            self.comparisons.iter().flat_map(|comparison| &comparison.programs).map(Pair::tally);
         alone.chain(pairs).fold(Count::default(), |sum, count| Count {
             passed: sum.passed + count.passed,
             failed: sum.failed + count.failed,
@@ -47,8 +50,10 @@ impl Summary {
 
     /// The names of the cases that did not pass: of a pair, the one that has the control.
     pub fn failed(&self) -> Vec<&str> {
-        let alone = self.alone().filter(|verdict| !verdict.passed()).map(|verdict| verdict.case.as_str());
-        let pairs = self.comparisons.iter().filter(|pair| !pair.same()).map(|pair| pair.case.as_str());
+        let alone =
+            self.alone().filter(|verdict| !verdict.passed()).map(|verdict| verdict.case.as_str());
+        let pairs =
+            self.comparisons.iter().filter(|pair| !pair.same()).map(|pair| pair.case.as_str());
         alone.chain(pairs).collect()
     }
 
@@ -56,7 +61,9 @@ impl Summary {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for verdict in &self.verdicts {
-            problems.extend(verdict.problems.iter().map(|problem| format!("{}: {problem}", verdict.case)));
+            problems.extend(
+                verdict.problems.iter().map(|problem| format!("{}: {problem}", verdict.case)),
+            );
             for row in &verdict.rows {
                 let name = format!("{}/{}", verdict.case, row.program);
                 problems.extend(row.problems.iter().map(|problem| format!("{name}: {problem}")));
@@ -90,7 +97,11 @@ impl fmt::Display for Summary {
             write!(formatter, "{table}")?;
             for verdict in self.alone() {
                 for count in verdict.rows.iter().filter_map(|row| row.not_carried.as_ref()) {
-                    write!(formatter, "\n{}: the kernel need not carry {count} system calls", verdict.case)?;
+                    write!(
+                        formatter,
+                        "\n{}: the kernel need not carry {count} system calls",
+                        verdict.case
+                    )?;
                 }
                 for row in &verdict.rows {
                     for figure in &row.figures {
@@ -118,7 +129,9 @@ impl fmt::Display for Summary {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
     table
 }
@@ -233,6 +246,9 @@ mod tests {
         assert!(!different.passed() && different.to_string().contains("DIFFERENT"), "{different}");
         assert_eq!(different.count(), Count { passed: 0, failed: 1, skipped: 0 });
         assert_eq!(different.failed(), ["s"]);
-        assert_eq!(different.problems(), ["s/x86/iopl/exit: it passed, and in the control it failed"]);
+        assert_eq!(
+            different.problems(),
+            ["s/x86/iopl/exit: it passed, and in the control it failed"]
+        );
     }
 }

@@ -38,7 +38,8 @@ pub fn boot(options: &Options) -> Result<Summary> {
     let progress = Mutex::new(Progress::exact("booting", cases.len()));
     let run = |case: &Case| {
         let started = Instant::now();
-        let boot = Boot { case, folder: folder.join(&case.name), kernel: &kernels[&Bootable::key(case)] };
+        let boot =
+            Boot { case, folder: folder.join(&case.name), kernel: &kernels[&Bootable::key(case)] };
         let verdict = boot.run(&contents, &progress);
         let verdict = verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")));
         let seconds = started.elapsed().as_secs_f32();
@@ -84,7 +85,8 @@ fn compare(cases: &[Case], verdicts: &[Verdict], folder: &Path) -> Result<Vec<Co
             pairs.clone().find(|(case, _)| case.name == *name).context("no case to compare")?;
         let comparison = Comparison::of(subject, verdict);
         let file = folder.join(name).join("compared.ktap");
-        fs::write(&file, comparison.ktap()).with_context(|| format!("cannot write {}", file.display()))?;
+        fs::write(&file, comparison.ktap())
+            .with_context(|| format!("cannot write {}", file.display()))?;
         comparisons.push(comparison);
     }
     Ok(comparisons)
@@ -102,7 +104,8 @@ impl Boot<'_> {
     /// Boots it; what it reported, judged. How long that took is written down for the next run.
     fn run(&self, contents: &Contents, progress: &Mutex<Progress>) -> Result<Verdict> {
         let Self { case, folder, kernel } = self;
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         let guest = Guest {
             folder: folder.clone(),
             bz_image: kernel.bz_image.clone(),
@@ -138,7 +141,9 @@ impl Boot<'_> {
             // The kernel unpacks one archive after the other.
             let kept = self.folder.with_file_name(first).join(qemu::KEPT);
             initramfs.resize(initramfs.len().next_multiple_of(ARCHIVE_ALIGNMENT), 0);
-            initramfs.extend(fs::read(&kept).with_context(|| format!("cannot read {}", kept.display()))?);
+            initramfs.extend(
+                fs::read(&kept).with_context(|| format!("cannot read {}", kept.display()))?,
+            );
         }
         Ok(initramfs)
     }

@@ -8,8 +8,8 @@ use crate::case::Case;
 use crate::verdict::Verdict;
 use std::sync::Mutex;
 
-/// Runs `work` on every case, as many at once as there are CPUs, and a case that follows another behind that one; the
-/// results in the cases' order.
+/// Runs `work` on every case, as many at once as there are CPUs, and a case that follows another
+/// behind that one; the results in the cases' order.
 pub(crate) fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Verdict + Sync) -> Vec<Verdict> {
     let numbered = || cases.iter().enumerate();
     let next = Mutex::new(numbered().filter(|(_, case)| case.follows.is_none()));
@@ -21,7 +21,8 @@ pub(crate) fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Verdict + Sync
                 loop {
                     // A panic in `work` ends the scope; the locks are never held across it.
                     let Some(first) = next.lock().expect("never poisoned").next() else { break };
-                    let behind = numbered().filter(|(_, case)| case.follows.as_ref() == Some(&first.1.name));
+                    let behind =
+                        numbered().filter(|(_, case)| case.follows.as_ref() == Some(&first.1.name));
                     for (index, case) in [first].into_iter().chain(behind) {
                         let verdict = work(case);
                         results.lock().expect("never poisoned").push((index, verdict));

@@ -13,7 +13,8 @@
 //! guest's is made of a copy that says 20; `tests/tests/blocks.rs` makes all of them, on a real
 //! one.
 //!
-//! Here is every selftest that runs; the case `qemu/cases/selftests.toml` says which were left out, and why.
+//! Here is every selftest that runs; the case `qemu/cases/selftests.toml` says which were left out,
+//! and why.
 //!
 //! # Invariants
 //!
@@ -61,7 +62,11 @@ const fn selftest(name: &'static str) -> Selftest {
     with(name, &[], &[])
 }
 
-const fn with(name: &'static str, more: &'static [&'static str], flags: &'static [&'static str]) -> Selftest {
+const fn with(
+    name: &'static str,
+    more: &'static [&'static str],
+    flags: &'static [&'static str],
+) -> Selftest {
     Selftest { name, more, flags, has_blocks: false, edit: None }
 }
 
@@ -151,12 +156,13 @@ impl Selftest {
         tree.join("tools/testing/selftests").join(format!("{}.c", self.name))
     }
 
-    /// The source that a guest's program is made of: the kernel's, or a copy that is written beside `output`.
+    /// The source that a guest's program is made of: the kernel's, or a copy that is written beside
+    /// `output`.
     pub fn guest_source(&self, tree: &Path, output: &Path) -> Result<PathBuf> {
         let source = self.source(tree);
         let Some((from, to)) = self.edit else { return Ok(source) };
-        let text =
-            fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+        let text = fs::read_to_string(&source)
+            .with_context(|| format!("cannot read {}", source.display()))?;
         ensure!(
             text.matches(from).count() == 1,
             "{} does not say `{from}` once: look at it, and at the table in tools/boot/src/selftests.rs",
@@ -177,8 +183,10 @@ impl Selftest {
     pub fn command(&self, origin: Origin<'_>, main: &Path, output: &Path) -> Result<Command> {
         let source = self.source(origin.tree);
         let (folder, _) = self.name.split_once('/').expect("the table's names have a folder");
-        let (_, more, flags) =
-            FOLDERS.iter().find(|(name, ..)| *name == folder).expect("the table's folders are known");
+        let (_, more, flags) = FOLDERS
+            .iter()
+            .find(|(name, ..)| *name == folder)
+            .expect("the table's folders are known");
         let mut command = Command::new("gcc");
         // As `lib.mk` says; without symbols, which the guest would have to unpack.
         command.args(["-D_GNU_SOURCE=", "-s", "-w"]);
@@ -188,7 +196,9 @@ impl Selftest {
         if self.has_blocks {
             let ours = elf::symbol(origin.image_debug, OUR_BLOCKS)?;
             let kernels = elf::symbol(origin.c_image_debug, KERNELS_BLOCKS)?;
-            command.arg(format!("-DOUR_BLOCKS={ours:#x}")).arg(format!("-DKERNELS_BLOCKS={kernels:#x}"));
+            command
+                .arg(format!("-DOUR_BLOCKS={ours:#x}"))
+                .arg(format!("-DKERNELS_BLOCKS={kernels:#x}"));
             command.arg(format!("-DKEY_OFFSET={}", offset_of!(State, key)));
         }
         if main != source {
@@ -217,8 +227,11 @@ mod tests {
     fn the_line_has_the_folders_and_the_tests_own_words() {
         let line = |name: &str| {
             let test = SELFTESTS.iter().find(|test| test.name == name).unwrap();
-            format!("{:?}", test.command(origin(), &test.source(Path::new("/k")), Path::new("/o")).unwrap())
-                .replace('"', "")
+            format!(
+                "{:?}",
+                test.command(origin(), &test.source(Path::new("/k")), Path::new("/o")).unwrap()
+            )
+            .replace('"', "")
         };
         assert_eq!(
             line("rseq/basic_test"),
@@ -244,8 +257,12 @@ mod tests {
         let test = SELFTESTS.iter().find(|test| test.has_blocks).unwrap();
         let program = std::env::current_exe().unwrap();
         let origin = Origin { image_debug: &program, ..origin() };
-        let error = test.command(origin, Path::new("/k/x.c"), Path::new("/o")).unwrap_err().to_string();
-        assert!(error.contains("chacha_generate") && error.contains(&*program.to_string_lossy()), "{error}");
+        let error =
+            test.command(origin, Path::new("/k/x.c"), Path::new("/o")).unwrap_err().to_string();
+        assert!(
+            error.contains("chacha_generate") && error.contains(&*program.to_string_lossy()),
+            "{error}"
+        );
     }
 
     #[test]
@@ -258,7 +275,8 @@ mod tests {
         let copy = test.guest_source(tree.path(), &tree.path().join("program")).unwrap();
         assert_eq!(fs::read_to_string(copy).unwrap(), "enum { TRIALS = 20, BLOCKS };\n");
         fs::write(&source, "enum { TRIALS = 500 };\n").unwrap();
-        let error = test.guest_source(tree.path(), &tree.path().join("program")).unwrap_err().to_string();
+        let error =
+            test.guest_source(tree.path(), &tree.path().join("program")).unwrap_err().to_string();
         assert!(error.contains("TRIALS = 1000"), "{error}");
     }
 
@@ -267,7 +285,11 @@ mod tests {
         let cases = cases::all(Workspace::current().root()).unwrap();
         for test in SELFTESTS {
             let mut programs = cases.iter().flat_map(|case| &case.programs);
-            assert!(programs.any(|program| program.name == test.name), "no case runs {}", test.name);
+            assert!(
+                programs.any(|program| program.name == test.name),
+                "no case runs {}",
+                test.name
+            );
         }
     }
 }

@@ -1,11 +1,13 @@
 //! A guest for one program of the user's: `cargo xtask boot --run PROGRAM ARGS`.
 //!
-//! The program's standard output and errors come through ports of their own, byte for byte, and are passed on while it
-//! runs. It ends as the program does. Failures of the guest have the exit statuses of `env`.
+//! The program's standard output and errors come through ports of their own, byte for byte, and are
+//! passed on while it runs. It ends as the program does. Failures of the guest have the exit
+//! statuses of `env`.
 //!
 //! # Invariants
 //!
-//! 1. The program's own exit status is returned only of a guest that said which image it has, and said the end.
+//! 1. The program's own exit status is returned only of a guest that said which image it has, and
+//!    said the end.
 //! 2. Nothing but the program's output is written to standard output.
 
 use crate::cache::Cache;
@@ -113,13 +115,17 @@ impl Session {
     /// Boots the guest and passes the program's output on; the exit status.
     pub fn run(mut self, machine: &Machine) -> Result<u8> {
         let name = self.request.words[0].to_string_lossy();
-        eprintln!("{}", Outlook::of_program(&machine.root, machine.line, &machine.image_debug, &name));
+        eprintln!(
+            "{}",
+            Outlook::of_program(&machine.root, machine.line, &machine.image_debug, &name)
+        );
         packages::require(packages::BOOT)?;
         shell(&mut self.luggage)?;
         let boots = Workspace::at(&machine.root).boot();
         fs::create_dir_all(&boots).with_context(|| format!("cannot create {}", boots.display()))?;
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&boots);
-        let folder = folder.with_context(|| format!("cannot create a folder in {}", boots.display()))?;
+        let folder =
+            folder.with_context(|| format!("cannot create a folder in {}", boots.display()))?;
         let images = self.build(machine, &boots, folder.path())?;
         let guest = self.guest(folder.path())?;
         for path in self.luggage.list() {
@@ -134,25 +140,33 @@ impl Session {
             Stream::new(folder.path().join(STREAMS[1]), Box::new(io::stderr())),
         ];
         let started = Instant::now();
-        let verdict =
-            qemu::run_watched(&guest, limits, &mut || streams.iter_mut().try_for_each(Stream::pass_on));
+        let verdict = qemu::run_watched(&guest, limits, &mut || {
+            streams.iter_mut().try_for_each(Stream::pass_on)
+        });
         match verdict.and_then(|text| self.judge(&text, &images, started.elapsed())) {
             Ok(status) => Ok(status),
             Err(error) => {
                 // The console may say why.
                 let kept = folder.keep();
-                Err(error.context(format!("the guest failed (its files are in {})", kept.display())))
+                Err(error
+                    .context(format!("the guest failed (its files are in {})", kept.display())))
             }
         }
     }
 
-    /// Builds the kernel into `folder` and adds init to the luggage; the build-ids of both images of the kernel.
+    /// Builds the kernel into `folder` and adds init to the luggage; the build-ids of both images
+    /// of the kernel.
     fn build(&mut self, machine: &Machine, boots: &Path, folder: &Path) -> Result<[String; 2]> {
         let build_id = bootable::build_id(&machine.image, &machine.image_debug)?;
         let cache = Cache::open()?;
         let _cache_lock = cache.lock()?;
-        let kernel =
-            bootable::build(&cache, &machine.root, machine.line, config::SMALLEST, &machine.image_debug)?;
+        let kernel = bootable::build(
+            &cache,
+            &machine.root,
+            machine.line,
+            config::SMALLEST,
+            &machine.image_debug,
+        )?;
         let bz_image = folder.join("bzImage");
         fs::copy(&kernel.bz_image, &bz_image)
             .with_context(|| format!("cannot write {}", bz_image.display()))?;
@@ -189,20 +203,31 @@ impl Session {
     /// The exit status for a verdict.
     fn judge(&self, verdict: &str, images: &[String; 2], elapsed: Duration) -> Result<u8> {
         let value = |key: &str| {
-            verdict.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::to_owned)
+            verdict
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+                .map(str::to_owned)
         };
         if let Some((_, why)) = verdict.split_once("Bail out! ") {
             bail!("{}", why.trim());
         }
         let image = value("image").context("the guest did not say which image it has")?;
         let [ours, kernels] = images;
-        let asked_for_c = self.request.append.split_whitespace().any(|word| word == "vdso64_image=c");
+        let asked_for_c =
+            self.request.append.split_whitespace().any(|word| word == "vdso64_image=c");
         let wanted = if asked_for_c { kernels } else { ours };
-        ensure!(image == *wanted, "the guest's programs have the image {image}, but must have {wanted}");
+        ensure!(
+            image == *wanted,
+            "the guest's programs have the image {image}, but must have {wanted}"
+        );
         let end = value("end").context("the guest did not say how the program ended")?;
         let (status, how) = ending(&end, self.request.limit_s)?;
         let name = self.request.words[0].display();
-        eprintln!("{name} {how} (image {}, {:.1} s with the boot)", &image[..12], elapsed.as_secs_f32());
+        eprintln!(
+            "{name} {how} (image {}, {:.1} s with the boot)",
+            &image[..12],
+            elapsed.as_secs_f32()
+        );
         Ok(status)
     }
 }
@@ -210,13 +235,20 @@ impl Session {
 /// The exit status of an end that the guest told, and the words for it.
 fn ending(end: &str, limit_s: u32) -> Result<(u8, String)> {
     let (word, rest) = end.split_once(' ').unwrap_or((end, ""));
-    let number =
-        |text: &str| text.parse::<i32>().with_context(|| format!("`{end}` is not an end of a program"));
+    let number = |text: &str| {
+        text.parse::<i32>().with_context(|| format!("`{end}` is not an end of a program"))
+    };
     Ok(match word {
         "exited" => (u8::try_from(number(rest)?)?, format!("ended with status {rest}")),
-        "killed" => (u8::try_from(SIGNALLED + number(rest)?)?, format!("was killed by signal {rest}")),
-        "timed" => (TIMED_OUT, format!("was killed after {limit_s} s; --limit SECONDS gives it more")),
-        "not" => bail!("the guest could not start the program: {}", rest.trim_start_matches("started ")),
+        "killed" => {
+            (u8::try_from(SIGNALLED + number(rest)?)?, format!("was killed by signal {rest}"))
+        }
+        "timed" => {
+            (TIMED_OUT, format!("was killed after {limit_s} s; --limit SECONDS gives it more"))
+        }
+        "not" => {
+            bail!("the guest could not start the program: {}", rest.trim_start_matches("started "))
+        }
         _ => bail!("`{end}` is not an end of a program"),
     })
 }
@@ -243,7 +275,8 @@ fn fields(request: &Request, program: &Path, folder: &Path) -> Vec<u8> {
     fields
 }
 
-/// Adds busybox, as every program that it can be and that was not taken along: `/bin/sh`, `/bin/ls`.
+/// Adds busybox, as every program that it can be and that was not taken along: `/bin/sh`,
+/// `/bin/ls`.
 fn shell(luggage: &mut Luggage) -> Result<()> {
     let busybox = Path::new("/bin/busybox");
     luggage.program(busybox).context("`sudo apt-get install busybox-static` brings it again")?;
@@ -274,7 +307,12 @@ mod tests {
             let (found, text) = ending(end, 60).unwrap();
             assert!(found == status && text.contains(how), "{end}: {found} {text}");
         }
-        assert!(ending("not started 2 No such file", 60).unwrap_err().to_string().contains("No such file"));
+        assert!(
+            ending("not started 2 No such file", 60)
+                .unwrap_err()
+                .to_string()
+                .contains("No such file")
+        );
         assert!(ending("well", 60).is_err());
     }
 }

@@ -52,7 +52,8 @@ fn memo(line: &Line, cache: &Cache) -> PathBuf {
     cache.root().join(format!("{}.checked", line.package))
 }
 
-/// Finds the installed source package of a kernel line and checks that it is whole, installing it again if it is not.
+/// Finds the installed source package of a kernel line and checks that it is whole, installing it
+/// again if it is not.
 pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
     let package = line.package;
     let path = PathBuf::from(line.tarball);
@@ -71,7 +72,8 @@ pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
             path.display()
         );
     }
-    let version = output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))?;
+    let version =
+        output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))?;
     let identity = format!("{package} {version} {}", cache::hash_file(&path)?);
     cache::write_whole(&memo(line, cache), &format!("{}{identity}\n", stat(&path)?))?;
     Ok(Tarball { path, identity })
@@ -110,10 +112,16 @@ pub fn unpack(tarball: &Tarball, patches: &[PathBuf], folder: &Path) -> Result<(
 /// The patches that the file `series` in `folder` names, in order.
 pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
     let path = folder.join("series");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let names = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    let patches: Vec<PathBuf> = names.filter(|name| !name.is_empty()).map(|name| folder.join(name)).collect();
-    ensure!(!patches.is_empty(), "{} names no patch, so the kernel could not take the image", path.display());
+    let patches: Vec<PathBuf> =
+        names.filter(|name| !name.is_empty()).map(|name| folder.join(name)).collect();
+    ensure!(
+        !patches.is_empty(),
+        "{} names no patch, so the kernel could not take the image",
+        path.display()
+    );
     if let Some(absent) = patches.iter().find(|patch| !patch.is_file()) {
         bail!("{} names {}, which is not there", path.display(), absent.display());
     }
@@ -122,7 +130,14 @@ pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn apply(patch: &Path, tree: &Path) -> Result<()> {
     let result = Command::new("patch")
-        .args(["--strip=1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch", "--directory"])
+        .args([
+            "--strip=1",
+            "--batch",
+            "--forward",
+            "--fuzz=0",
+            "--no-backup-if-mismatch",
+            "--directory",
+        ])
         .arg(tree)
         .arg("--input")
         .arg(patch)
@@ -146,9 +161,11 @@ fn apply(patch: &Path, tree: &Path) -> Result<()> {
     )
 }
 
-/// Whether dpkg finds the package's files as it installed them. It prints one line per file that differs.
+/// Whether dpkg finds the package's files as it installed them. It prints one line per file that
+/// differs.
 fn intact(package: &str) -> Result<bool> {
-    let result = Command::new("dpkg").args(["--verify", package]).output().context("cannot run dpkg")?;
+    let result =
+        Command::new("dpkg").args(["--verify", package]).output().context("cannot run dpkg")?;
     Ok(result.status.success() && !String::from_utf8_lossy(&result.stdout).contains("/usr/src/"))
 }
 
@@ -156,13 +173,25 @@ fn intact(package: &str) -> Result<bool> {
 fn stat(path: &Path) -> Result<String> {
     let data = fs::metadata(path).with_context(|| format!("cannot find {}", path.display()))?;
     let (size, inode) = (data.size(), data.ino());
-    Ok(format!("{} {size} {inode} {}.{} {}\n", path.display(), data.mtime(), data.mtime_nsec(), data.ctime()))
+    Ok(format!(
+        "{} {size} {inode} {}.{} {}\n",
+        path.display(),
+        data.mtime(),
+        data.mtime_nsec(),
+        data.ctime()
+    ))
 }
 
 fn output(command: &mut Command) -> Result<String> {
-    let result =
-        command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    ensure!(result.status.success(), "{:?} failed: {}", command, String::from_utf8_lossy(&result.stderr));
+    let result = command
+        .output()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    ensure!(
+        result.status.success(),
+        "{:?} failed: {}",
+        command,
+        String::from_utf8_lossy(&result.stderr)
+    );
     Ok(String::from_utf8_lossy(&result.stdout).trim().to_owned())
 }
 

@@ -26,7 +26,8 @@ impl Stream {
         let file = match &mut self.file {
             Some(file) => file,
             empty => empty.insert(
-                File::open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?,
+                File::open(&self.path)
+                    .with_context(|| format!("cannot read {}", self.path.display()))?,
             ),
         };
         let mut bytes = Vec::new();

@@ -28,7 +28,8 @@ const FIRST_LINE: u64 = 256;
 /// The loader of a library that no program named one for.
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
-/// Names of loaders that list what a program needs, instead of starting it, if they are told `--list`.
+/// Names of loaders that list what a program needs, instead of starting it, if they are told
+/// `--list`.
 const LOADERS: [&str; 2] = ["ld-linux", "ld-musl"];
 
 /// Why a program is not run, with the exit status for it.
@@ -49,18 +50,25 @@ impl std::error::Error for Refusal {}
 
 /// A refusal of a file that is there.
 fn cannot_run<T>(file: &Path, why: &str) -> Result<T> {
-    Err(Refusal { status: CANNOT_RUN, why: format!("{} cannot be run: {why}", file.display()) }.into())
+    Err(Refusal { status: CANNOT_RUN, why: format!("{} cannot be run: {why}", file.display()) }
+        .into())
 }
 
 /// The file of the program `name`: a path, or a name to look for on `PATH`.
 pub fn find(name: &OsStr) -> Result<PathBuf> {
     let absent = |why: String| Err(Refusal { status: NOT_FOUND, why }.into());
     if name.as_bytes().contains(&b'/') {
-        let path = std::path::absolute(name).with_context(|| format!("{} is not a path", name.display()))?;
-        return if path.exists() { Ok(path) } else { absent(format!("there is no file {}", path.display())) };
+        let path = std::path::absolute(name)
+            .with_context(|| format!("{} is not a path", name.display()))?;
+        return if path.exists() {
+            Ok(path)
+        } else {
+            absent(format!("there is no file {}", path.display()))
+        };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file));
+    let found =
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file));
     match found {
         Some(file) => Ok(std::path::absolute(file)?),
         None => absent(format!(
@@ -102,7 +110,11 @@ pub fn of_program(file: &Path) -> Result<Needs> {
 pub fn needs(file: &Path) -> Result<Option<Needs>> {
     let mut start = Vec::new();
     let open = || format!("cannot read {}", file.display());
-    File::open(file).with_context(open)?.take(FIRST_LINE).read_to_end(&mut start).with_context(open)?;
+    File::open(file)
+        .with_context(open)?
+        .take(FIRST_LINE)
+        .read_to_end(&mut start)
+        .with_context(open)?;
     if let Some(line) = start.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
         return script(file, &String::from_utf8_lossy(line)).map(Some);
@@ -123,8 +135,10 @@ pub fn needs(file: &Path) -> Result<Option<Needs>> {
         Err(error) => return cannot_run(file, &format!("its ELF headers are broken: {error}")),
     };
     if elf.header.e_machine != EM_X86_64 {
-        let why =
-            format!("it is for another processor (ELF machine {}), not for x86-64", elf.header.e_machine);
+        let why = format!(
+            "it is for another processor (ELF machine {}), not for x86-64",
+            elf.header.e_machine
+        );
         return cannot_run(file, &why);
     }
     if ![ET_EXEC, ET_DYN].contains(&elf.header.e_type) {
@@ -140,8 +154,10 @@ fn script(file: &Path, line: &str) -> Result<Needs> {
         return cannot_run(file, "its first line names no interpreter");
     };
     if !interpreter.is_file() {
-        let why =
-            format!("its first line names the interpreter {}, which is not there", interpreter.display());
+        let why = format!(
+            "its first line names the interpreter {}, which is not there",
+            interpreter.display()
+        );
         return cannot_run(file, &why);
     }
     let mut programs = vec![interpreter.clone()];
@@ -184,13 +200,16 @@ fn linked(file: &Path, elf: &Elf<'_>) -> Result<Needs> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", loader.display()))?;
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     let (libraries, missing) = library::listed(&said);
     if let Some(library) = missing.first() {
         return cannot_run(
             file,
-            &format!("it needs {library}, which its loader does not find; {}", library::source(library)),
+            &format!(
+                "it needs {library}, which its loader does not find; {}",
+                library::source(library)
+            ),
         );
     }
     if !output.status.success() {

@@ -65,7 +65,8 @@ impl Tree {
     /// The tree of `recipe` in the cache; nothing is built yet.
     pub fn new(cache: &Cache, recipe: Recipe) -> Result<Self> {
         let folder = recipe.folder(cache)?;
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         cache.prune(&folder)?;
         Ok(Self { folder, recipe, fresh: false })
     }
@@ -77,10 +78,13 @@ impl Tree {
 
     /// Builds the kernel with `image` (the unstripped one) in it, or finds that it is built.
     pub fn build(&mut self, image: &Path) -> Result<Kernel> {
-        let image_hash = hash_file(image).context("the image is not built; `cargo xtask image` makes it")?;
+        let image_hash =
+            hash_file(image).context("the image is not built; `cargo xtask image` makes it")?;
         let failed = fs::read_to_string(self.mark("failed")).unwrap_or_default();
         if failed.trim() == image_hash {
-            eprintln!("the last build with this image failed in an old tree: starting from a fresh one");
+            eprintln!(
+                "the last build with this image failed in an old tree: starting from a fresh one"
+            );
             self.remove()?;
         }
         self.unpack()?;
@@ -96,7 +100,8 @@ impl Tree {
         let recorded = fs::read_to_string(&mark).unwrap_or_default();
         if !recorded.is_empty() {
             let recorded: Vec<&str> = recorded.split_whitespace().collect();
-            let sound = hash_file(&kernel.bz_image).is_ok_and(|hash| recorded.get(1) == Some(&hash.as_str()))
+            let sound = hash_file(&kernel.bz_image)
+                .is_ok_and(|hash| recorded.get(1) == Some(&hash.as_str()))
                 && kernel.c_image.is_file();
             if sound && recorded[0] == image_hash {
                 return Ok(kernel);
@@ -129,13 +134,17 @@ impl Tree {
     /// The configured `CONFIG_HZ`.
     fn hz(&self) -> Result<u32> {
         let path = self.folder.join("build/.config");
-        let config = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        config::number(&config, "CONFIG_HZ").with_context(|| format!("{} has no CONFIG_HZ", path.display()))
+        let config =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        config::number(&config, "CONFIG_HZ")
+            .with_context(|| format!("{} has no CONFIG_HZ", path.display()))
     }
 
     fn unpack(&mut self) -> Result<()> {
         let source = self.folder.join("source");
-        if source.join("Makefile").is_file() && source.join("arch/x86/entry/vdso/Makefile").is_file() {
+        if source.join("Makefile").is_file()
+            && source.join("arch/x86/entry/vdso/Makefile").is_file()
+        {
             return Ok(());
         }
         if source.exists() || self.mark("configured").exists() {
@@ -170,8 +179,14 @@ impl Tree {
         let mut make = self.make_command();
         make.arg("allnoconfig").env("KCONFIG_ALLCONFIG", &fragment);
         let status = job::run_logged(&mut make, &log, |_| {})?;
-        ensure!(status.success(), "kconfig failed ({}):\n{}", log.display(), job::tail(&log, SHOWN_LINES));
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(
+            status.success(),
+            "kconfig failed ({}):\n{}",
+            log.display(),
+            job::tail(&log, SHOWN_LINES)
+        );
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let dropped = config::dropped(&asked, &text);
         ensure!(
             dropped.is_empty(),
@@ -187,7 +202,8 @@ impl Tree {
         let first = !objects.exists();
         let expected = fs::read_to_string(&objects).ok().and_then(|text| text.trim().parse().ok());
         let label = if first { "building the kernel" } else { "relinking the kernel" };
-        let mut progress = Progress::new(label, expected.or(first.then_some(config::USUAL_OBJECTS)));
+        let mut progress =
+            Progress::new(label, expected.or(first.then_some(config::USUAL_OBJECTS)));
         let mut make = self.make_command();
         make.arg("bzImage");
         let status = job::run_logged(&mut make, &log, |line| {
@@ -201,13 +217,18 @@ impl Tree {
         }
         drop(progress);
         let text = fs::read_to_string(&log).unwrap_or_default();
-        let refused = text.lines().any(|line| line.starts_with("make") && line.contains(config::GATE));
+        let refused =
+            text.lines().any(|line| line.starts_with("make") && line.contains(config::GATE));
         if !self.fresh && !refused {
             write_whole(&self.mark("failed"), image_hash)?;
         }
         bail!(
             "{}; the last lines of {} are\n{}",
-            if refused { "the kernel's own checks refuse the image" } else { "the kernel build failed" },
+            if refused {
+                "the kernel's own checks refuse the image"
+            } else {
+                "the kernel build failed"
+            },
             log.display(),
             job::tail(&log, SHOWN_LINES)
         )
@@ -231,9 +252,11 @@ impl Tree {
     /// Where the build reads the image.
     fn image_place(&self) -> Result<PathBuf> {
         let path = self.folder.join("build/.config");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let image = config::image(&text)
-            .with_context(|| format!("{} names no vDSO image: does the series apply?", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let image = config::image(&text).with_context(|| {
+            format!("{} names no vDSO image: does the series apply?", path.display())
+        })?;
         Ok(self.folder.join("build").join(image))
     }
 

@@ -8,9 +8,10 @@
 //!
 //! # Invariants
 //!
-//! 1. A program that the case lists and the guest did not report has failed, as has one that ran no test.
-//! 2. A row passes only with the right build-id, the functions that the case demands, and no failed test. Of a case that
-//!    is compared with another ([`crate::control`]), failed tests count there.
+//! 1. A program that the case lists and the guest did not report has failed, as has one that ran no
+//!    test.
+//! 2. A row passes only with the right build-id, the functions that the case demands, and no failed
+//!    test. Of a case that is compared with another ([`crate::control`]), failed tests count there.
 
 use crate::case::{Case, CaseProgram};
 use crate::ktap::{Count, Outcome, Report, Test};
@@ -47,7 +48,8 @@ pub struct Row {
     pub figures: Vec<String>,
     /// Its tests.
     pub count: Count,
-    /// How each test ended that has none below it; last the program itself, if it failed without one of them.
+    /// How each test ended that has none below it; last the program itself, if it failed without
+    /// one of them.
     pub results: Vec<(String, Outcome)>,
     /// Why it failed; empty if it passed.
     pub problems: Vec<String>,
@@ -72,7 +74,9 @@ pub fn judge(case: &Case, report: &Report, build_id: &str) -> Verdict {
     let mut problems = Vec::new();
     let mut demand = |what: &str, key: &str, expected: &str| match report.value(key) {
         Some(seen) if seen == expected => {}
-        Some(seen) => problems.push(format!("the guest's {what} is {seen}, but must be {expected}")),
+        Some(seen) => {
+            problems.push(format!("the guest's {what} is {seen}, but must be {expected}"))
+        }
         None => problems.push(format!("the guest did not say its {what} (`# {key}: ...`)")),
     };
     demand("image", IMAGE, build_id);
@@ -83,7 +87,11 @@ pub fn judge(case: &Case, report: &Report, build_id: &str) -> Verdict {
         let (seen, expected) = (report.tests.len(), case.programs.len());
         problems.push(format!("the guest reported {seen} programs, but must run {expected}"));
     }
-    let rows = case.programs.iter().map(|program| judge_program(case, program, report, build_id)).collect();
+    let rows = case
+        .programs
+        .iter()
+        .map(|program| judge_program(case, program, report, build_id))
+        .collect();
     Verdict { case: case.name.clone(), problems, rows }
 }
 
@@ -124,7 +132,8 @@ fn judge_program(case: &Case, program: &CaseProgram, report: &Report, build_id: 
     }
     if case.partner.is_some() {
         if row.count.passed + row.count.failed == 0 {
-            row.problems.push("it skipped everything: leave it out of the case, and say why".to_owned());
+            row.problems
+                .push("it skipped everything: leave it out of the case, and say why".to_owned());
         }
         return row;
     }
@@ -227,7 +236,10 @@ ok 1 go
             assert!(!bad.passed(), "passed:\n{text}");
             let problems: Vec<_> =
                 bad.problems.iter().chain(bad.rows.iter().flat_map(|row| &row.problems)).collect();
-            assert!(problems.iter().any(|problem| problem.contains(because)), "{because}: {problems:?}");
+            assert!(
+                problems.iter().any(|problem| problem.contains(because)),
+                "{because}: {problems:?}"
+            );
         }
     }
 
@@ -246,7 +258,8 @@ ok 1 go
         assert_eq!(verdict.rows[0].results[1].1, Outcome::Fail);
         let itself = judge(&GOOD.replace("ok 1 go", "not ok 1 go"));
         assert_eq!(names(&itself), ["image", "CLOCK_REALTIME", "the program itself"]);
-        let skipped = GOOD.replace("image\n", "image # SKIP\n").replace("REALTIME\n", "REALTIME # SKIP\n");
+        let skipped =
+            GOOD.replace("image\n", "image # SKIP\n").replace("REALTIME\n", "REALTIME # SKIP\n");
         assert!(judge(&skipped).rows[0].problems[0].contains("skipped everything"));
         assert!(!judge(&GOOD.replace("build-id: 00ff", "build-id: 00fe")).passed());
     }
@@ -254,16 +267,23 @@ ok 1 go
     #[test]
     fn figures_are_shown_where_they_are_wanted() {
         assert_eq!(verdict(GOOD).rows[0].figures, [""; 0]);
-        let case = Case::parse("small", &CASE.replace("check =", "figures = true\ncheck =")).unwrap();
+        let case =
+            Case::parse("small", &CASE.replace("check =", "figures = true\ncheck =")).unwrap();
         let judge = |text: &str| judge(&case, &ktap::parse(text).unwrap(), "00ff").rows.remove(0);
-        let row = judge(&GOOD.replace("    ok 2", "    # a null load: 1037\n    # 256 are there\n    ok 2"));
-        assert_eq!((row.figures.as_slice(), row.problems.len()), (&["a null load: 1037".to_owned()][..], 0));
+        let row = judge(
+            &GOOD.replace("    ok 2", "    # a null load: 1037\n    # 256 are there\n    ok 2"),
+        );
+        assert_eq!(
+            (row.figures.as_slice(), row.problems.len()),
+            (&["a null load: 1037".to_owned()][..], 0)
+        );
         assert_eq!(judge(GOOD).problems, ["it measured nothing"]);
     }
 
     #[test]
     fn skipping_everything_is_no_pass() {
-        let text = GOOD.replace("image\n", "image # SKIP\n").replace("REALTIME\n", "REALTIME # SKIP\n");
+        let text =
+            GOOD.replace("image\n", "image # SKIP\n").replace("REALTIME\n", "REALTIME # SKIP\n");
         assert!(verdict(&text).rows[0].problems[0].contains("none of its tests"));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A program is rebuilt when its source, a header, the library that it is linked with, its command or its compiler
-//!    changed, and appears under its name only when the build succeeded.
+//! 1. A program is rebuilt when its source, a header, the library that it is linked with, its
+//!    command or its compiler changed, and appears under its name only when the build succeeded.
 //! 2. Go and C are built without network; cargo uses the workspace's lock file.
 
 use crate::cache::{self, Lock};
@@ -42,7 +42,8 @@ pub struct Workshop<'a> {
     pub c_image_debug: &'a Path,
 }
 
-/// Waits until no other run builds programs below `folder`. A run that boots cases holds this only while it builds.
+/// Waits until no other run builds programs below `folder`. A run that boots cases holds this only
+/// while it builds.
 pub fn lock(folder: &Path) -> Result<Lock> {
     cache::lock(&folder.join("programs.lock"), "target/boot/programs")
 }
@@ -106,7 +107,9 @@ impl Workshop<'_> {
                 compiler::compile(command, &[source], &output, progress)?;
                 Ok(output)
             }
-            Build::ClientC(compiler, flags, source) => self.client(compiler, flags, source, output, progress),
+            Build::ClientC(compiler, flags, source) => {
+                self.client(compiler, flags, source, output, progress)
+            }
             Build::ClientLibrary(source) => self.client("gcc", C_LIBRARY, source, output, progress),
             Build::ClientRust(name) => {
                 let target = self.folder.join(name).join("target");
@@ -123,7 +126,13 @@ impl Workshop<'_> {
                 let source = folder.join(name);
                 let mut command = Command::new("gcc");
                 let include = self.root.join("vdso/client/include");
-                command.args(C_FIXUP).arg("-o").arg(partial(&output)).arg(&source).arg("-I").arg(&include);
+                command
+                    .args(C_FIXUP)
+                    .arg("-o")
+                    .arg(partial(&output))
+                    .arg(&source)
+                    .arg("-I")
+                    .arg(&include);
                 let headers = headers(&folder)?.into_iter().chain(self.client_headers()?);
                 let sources: Vec<PathBuf> = [source].into_iter().chain(headers).collect();
                 compiler::compile(command, &sources, &output, progress)?;
@@ -131,14 +140,16 @@ impl Workshop<'_> {
             }
             Build::Selftest(selftest) => {
                 let folder = output.parent().context("its name has a folder")?;
-                fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+                fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot create {}", folder.display()))?;
                 let origin = Origin {
                     root: self.root,
                     tree: self.kernel,
                     image_debug: self.image_debug,
                     c_image_debug: self.c_image_debug,
                 };
-                // The kernel's folder is named after all that is in it, so its name in the command covers all its files.
+                // The kernel's folder is named after all that is in it, so its name in the command
+                // covers all its files.
                 let own = selftest.own_sources(self.root);
                 let main = selftest.guest_source(self.kernel, &output)?;
                 let command = selftest.command(origin, &main, &partial(&output))?;
@@ -150,7 +161,8 @@ impl Workshop<'_> {
                 let source = self.root.join("qemu/guest/programs/clocks.go");
                 let mut command = Command::new("go");
                 command.args(["build", "-trimpath", "-o"]).arg(partial(&output)).arg(&source);
-                // One file without modules: nothing to download, nothing to write next to the source.
+                // One file without modules: nothing to download, nothing to write next to the
+                // source.
                 command.env("GO111MODULE", "off").env("CGO_ENABLED", "0").env("GOFLAGS", "");
                 command
                     .env("GOCACHE", self.folder.join("go-cache"))
@@ -230,7 +242,8 @@ fn cargo() -> Command {
 
 /// The headers in a folder.
 fn headers(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "h"));
     ensure!(!files.is_empty(), "there are no headers in {}", folder.display());

@@ -37,7 +37,8 @@ fn every_program_that_the_sources_name_is_declared() {
     let root = Workspace::current().root().to_owned();
     let target = tempfile::tempdir().unwrap();
     let path = std::env::var_os("PATH").unwrap();
-    let Some(folder) = declared::folder(&target.path().join("path"), &[BOOT, TEST], &path).unwrap() else {
+    let Some(folder) = declared::folder(&target.path().join("path"), &[BOOT, TEST], &path).unwrap()
+    else {
         return skip("this system has no dpkg, so packages have other names");
     };
     let mut files = Vec::new();
@@ -50,7 +51,8 @@ fn every_program_that_the_sources_name_is_declared() {
                 let Some(name) = program(&text[at..]) else { continue };
                 seen += 1;
                 let known = if name.starts_with('/') {
-                    declared::has(&[BOOT, TEST], Path::new(name)).unwrap() || name.starts_with("/proc/")
+                    declared::has(&[BOOT, TEST], Path::new(name)).unwrap()
+                        || name.starts_with("/proc/")
                 } else {
                     folder.join(name).is_file()
                 };

@@ -1,8 +1,9 @@
 //! Guests that misbehave, each in a real QEMU: the error, how soon it comes, and that no process
 //! stays.
 //!
-//! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a few lines of C written
-//! here, so that the crate's guest can change without changing what is tested.
+//! They boot the kernel that `cargo xtask boot` built, and fail without it. The guests' init is a
+//! few lines of C written here, so that the crate's guest can change without changing what is
+//! tested.
 
 use liblinux_boot::cache::Cache;
 use liblinux_boot::initramfs::Initramfs;
@@ -49,7 +50,11 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     let mut archive = Initramfs::new();
     archive.program("/init", &init).unwrap();
     let bz_image = Workspace::current().boot().join("bzImage-smoke");
-    assert!(bz_image.is_file(), "no kernel at {}: run `cargo xtask boot` first", bz_image.display());
+    assert!(
+        bz_image.is_file(),
+        "no kernel at {}: run `cargo xtask boot` first",
+        bz_image.display()
+    );
     let guest = Guest {
         folder: folder.path().to_owned(),
         bz_image: bz_image.canonicalize().unwrap(),
@@ -68,7 +73,10 @@ fn failure(body: &str) -> String {
     let (folder, guest) = guest(body);
     let started = Instant::now();
     let error = qemu::run(&guest, LIMITS).unwrap_err().to_string();
-    assert!(started.elapsed() < LIMITS.overall + Duration::from_secs(5), "the watchdogs did not bite");
+    assert!(
+        started.elapsed() < LIMITS.overall + Duration::from_secs(5),
+        "the watchdogs did not bite"
+    );
     assert!(error.contains("console.log"), "the console's path is shown: {error}");
     assert_no_qemu_in(folder.path());
     error
@@ -110,7 +118,8 @@ fn hangs_in_the_middle() {
 
 #[test]
 fn reports_forever() {
-    let error = failure(r##"say("KTAP version 1\n1..1\n"); for (;;) { say("# on\n"); sleep(1); }"##);
+    let error =
+        failure(r##"say("KTAP version 1\n1..1\n"); for (;;) { say("# on\n"); sleep(1); }"##);
     assert!(error.contains("still running after 15 s"), "{error}");
 }
 
@@ -130,12 +139,17 @@ fn the_kernels_own_parser_reads_every_verdict() {
         let verdict = entry.path().join("verdict.ktap");
         let Ok(text) = fs::read_to_string(&verdict) else { continue };
         let Ok(report) = ktap::parse(&text) else { continue };
-        let output = Command::new("python3").arg(&kunit).arg("parse").arg(&verdict).output().unwrap();
+        let output =
+            Command::new("python3").arg(&kunit).arg("parse").arg(&verdict).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let passed = !report.tests.iter().any(ktap::Test::failed);
         assert_eq!(output.status.success(), passed, "{}: {said}", verdict.display());
         let count = report.count();
-        assert!(said.contains(&format!("passed: {}", count.passed)), "{}: {said}", verdict.display());
+        assert!(
+            said.contains(&format!("passed: {}", count.passed)),
+            "{}: {said}",
+            verdict.display()
+        );
         read += 1;
     }
     assert!(read > 0, "no verdict below {}: run `cargo xtask boot` first", boots.display());
@@ -144,6 +158,11 @@ fn the_kernels_own_parser_reads_every_verdict() {
 fn newest_source() -> PathBuf {
     let root = Cache::open().unwrap().root().to_owned();
     let trees = fs::read_dir(root).unwrap().flatten().map(|entry| entry.path());
-    let used = |tree: &PathBuf| fs::metadata(tree.join("used")).and_then(|data| data.modified()).ok();
-    trees.filter(|tree| used(tree).is_some()).max_by_key(used).expect("a built kernel").join("source")
+    let used =
+        |tree: &PathBuf| fs::metadata(tree.join("used")).and_then(|data| data.modified()).ok();
+    trees
+        .filter(|tree| used(tree).is_some())
+        .max_by_key(used)
+        .expect("a built kernel")
+        .join("source")
 }

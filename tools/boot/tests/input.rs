@@ -13,7 +13,14 @@ fn options() -> Options {
     let image = PathBuf::from("/nonexistent/vdso64.so");
     let updated_image = image.clone();
     let line = line::DEFAULT;
-    Options { root: root(), image_debug: image.clone(), image, updated_image, line, cases: Vec::new() }
+    Options {
+        root: root(),
+        image_debug: image.clone(),
+        image,
+        updated_image,
+        line,
+        cases: Vec::new(),
+    }
 }
 
 fn refusal(options: &Options) -> String {

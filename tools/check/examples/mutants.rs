@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p liblinux-check --example mutants [NUMBER] [CLASS]`
 //!
-//! mutates the image of `cargo xtask image`, NUMBER times in each class (400 by default), and ends with 1 if a mutant of
-//! what loaders read survives without a reason.
+//! mutates the image of `cargo xtask image`, NUMBER times in each class (400 by default), and ends
+//! with 1 if a mutant of what loaders read survives without a reason.
 
 #[path = "../tests/mutation/mod.rs"]
 mod mutation;
@@ -25,7 +25,8 @@ fn percent((refused, tried): Score) -> String {
     }
 }
 
-/// The scores of a class in the three settings; survivors without the unstripped image go to `survivors`.
+/// The scores of a class in the three settings; survivors without the unstripped image go to
+/// `survivors`.
 fn scores(
     good: &Specimen,
     class: &Class,
@@ -35,7 +36,9 @@ fn scores(
     let mut scores = [(0, 0); 3];
     for index in 0..number {
         let mutant = mutation::mutant(&good.image, class, index);
-        for (score, setting) in scores.iter_mut().zip([Setting::Alone, Setting::Beside, Setting::Both]) {
+        for (score, setting) in
+            scores.iter_mut().zip([Setting::Alone, Setting::Beside, Setting::Both])
+        {
             if setting == Setting::Both && !mutation::is_in_both(good, &mutant) {
                 continue;
             }
@@ -74,7 +77,10 @@ fn main() -> ExitCode {
     {
         let mut survivors = Vec::new();
         let row = scores(&good, class, number, &mut survivors);
-        totals.iter_mut().zip(row).for_each(|(total, score)| *total = (total.0 + score.0, total.1 + score.1));
+        totals
+            .iter_mut()
+            .zip(row)
+            .for_each(|(total, score)| *total = (total.0 + score.0, total.1 + score.1));
         println!(
             "{:<20} {:>18} {:>18} {:>18}",
             class.name,
@@ -85,9 +91,12 @@ fn main() -> ExitCode {
         for (at, bytes) in survivors {
             let mutant = mutation::Mutant { at, bytes };
             match mutation::reason(&good.image, &mutant) {
-                Some(why) if class.is_loaders => *reasons.entry((class.name, why)).or_default() += 1,
+                Some(why) if class.is_loaders => {
+                    *reasons.entry((class.name, why)).or_default() += 1
+                }
                 None if class.is_loaders || only.is_some() => {
-                    unexplained.push(format!("{}: {:02x?} at {:#x}", class.name, mutant.bytes, mutant.at));
+                    unexplained
+                        .push(format!("{}: {:02x?} at {:#x}", class.name, mutant.bytes, mutant.at));
                 }
                 _ => {}
             }

@@ -2,11 +2,12 @@
 //!
 //! # Invariants
 //!
-//! 1. The command ends with 0 if no rule refuses the image, 1 if one does, 2 if a file could not be read. With `--strict`
-//!    it ends with 1 as well if a rule was not judged.
-//! 2. The verdict goes to standard output; only what kept the checker from reaching one goes to standard error. Neither
-//!    being closed makes it panic.
-//! 3. No file is read that is larger than such a file can be: `IMAGE_LIMIT`, `DEBUG_LIMIT`, `LOCK_LIMIT`.
+//! 1. The command ends with 0 if no rule refuses the image, 1 if one does, 2 if a file could not be
+//!    read. With `--strict` it ends with 1 as well if a rule was not judged.
+//! 2. The verdict goes to standard output; only what kept the checker from reaching one goes to
+//!    standard error. Neither being closed makes it panic.
+//! 3. No file is read that is larger than such a file can be: `IMAGE_LIMIT`, `DEBUG_LIMIT`,
+//!    `LOCK_LIMIT`.
 
 use crate::lock::Lock;
 use crate::report::Report;
@@ -18,7 +19,10 @@ use std::process::ExitCode;
 
 /// Checks that every loader can read a vDSO image.
 #[derive(Debug, Parser)]
-#[command(name = "check", after_help = "Exit status: 0 good, 1 refused, 2 a file could not be read.")]
+#[command(
+    name = "check",
+    after_help = "Exit status: 0 good, 1 refused, 2 a file could not be read."
+)]
 pub struct Arguments {
     /// The image; FILE.dbg next to it is taken for the unstripped one
     pub file: PathBuf,
@@ -76,7 +80,11 @@ fn unreadable(what: &str) -> Ending {
 
 fn ending(arguments: &Arguments, report: &Report) -> Ending {
     let is_judged = report.not_judged().next().is_none();
-    if report.is_good() && (is_judged || !arguments.strict) { Ending::Good } else { Ending::Refused }
+    if report.is_good() && (is_judged || !arguments.strict) {
+        Ending::Good
+    } else {
+        Ending::Refused
+    }
 }
 
 fn verdict(arguments: &Arguments, report: &Report) -> String {
@@ -88,7 +96,8 @@ fn verdict(arguments: &Arguments, report: &Report) -> String {
     }
     // One line stays behind the file's name; more begin on a line of their own.
     let is_short = report.findings.iter().all(|finding| finding.verdict.is_ok());
-    text += &format!("{}:{}{report}\n", arguments.file.display(), if is_short { " " } else { "\n" });
+    text +=
+        &format!("{}:{}{report}\n", arguments.file.display(), if is_short { " " } else { "\n" });
     if arguments.strict && report.is_good() && !is_short {
         text += "refused: --strict wants every rule judged; give what the lines above lack\n";
     }
@@ -106,8 +115,9 @@ pub fn judge(arguments: &Arguments) -> Result<Report, String> {
     if let (Some(path), Some(bytes)) = (&debug_path, &debug) {
         crate::image::Image::read(bytes).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    crate::check(&image, debug.as_deref(), lock.as_ref())
-        .map_err(|error| format!("{}: {error}; give the path of a vDSO image", arguments.file.display()))
+    crate::check(&image, debug.as_deref(), lock.as_ref()).map_err(|error| {
+        format!("{}: {error}; give the path of a vDSO image", arguments.file.display())
+    })
 }
 
 /// The path of the unstripped image that belongs to `file`.
@@ -120,7 +130,8 @@ pub fn debug_beside(file: &Path) -> PathBuf {
 /// Bytes that an image has at most: the kernel maps it into every process.
 const IMAGE_LIMIT: u64 = 4 << 20;
 
-/// Bytes that an unstripped image has at most: its debugging information takes a few times its code's.
+/// Bytes that an unstripped image has at most: its debugging information takes a few times its
+/// code's.
 const DEBUG_LIMIT: u64 = 64 << 20;
 
 /// Bytes that a lock has at most: some tens for each export.
@@ -155,6 +166,7 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
 fn read_lock(path: &Path) -> Result<Lock, String> {
     let remedy = "run `cargo xtask bless` to make it, or restore it from git";
     let bytes = read(path, LOCK_LIMIT).map_err(|error| format!("{error}; for a lock, {remedy}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not text; {remedy}", path.display()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("{} is not text; {remedy}", path.display()))?;
     Lock::parse(&text).map_err(|error| format!("{}: {error}; {remedy}", path.display()))
 }

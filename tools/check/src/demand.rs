@@ -1,15 +1,17 @@
 //! What an image has to satisfy: the demands that the rules judge, each with its sources.
 //!
-//! They were gathered from loaders and checkers: read in their sources, or seen by running the loader with test images
-//! swapped in through `AT_SYSINFO_EHDR` (glibc 2.36, musl 1.2.3, Go 1.19.8). `linux:` is the kernel's tree. Four kinds of
-//! image pass every other checker (the kernel's `vdso2c`, `checkundef.sh` and `cmd_vdso_check`, gVisor's `check_vdso.py`)
-//! and still break processes: a writable `PT_DYNAMIC` (every glibc program crashes), a `PT_TLS` (glibc aborts), no version
-//! definitions (Go crashes at its start), `DT_GNU_HASH` alone (musl silently loses the vDSO).
+//! They were gathered from loaders and checkers: read in their sources, or seen by running the
+//! loader with test images swapped in through `AT_SYSINFO_EHDR` (glibc 2.36, musl 1.2.3, Go
+//! 1.19.8). `linux:` is the kernel's tree. Four kinds of image pass every other checker (the
+//! kernel's `vdso2c`, `checkundef.sh` and `cmd_vdso_check`, gVisor's `check_vdso.py`) and still
+//! break processes: a writable `PT_DYNAMIC` (every glibc program crashes), a `PT_TLS` (glibc
+//! aborts), no version definitions (Go crashes at its start), `DT_GNU_HASH` alone (musl silently
+//! loses the vDSO).
 //!
 //! # Invariants
 //!
-//! 1. Names are unique. A rule cites a demand by name, and a test fails for a demand that no rule cites, unless it says
-//!    that it is tested elsewhere.
+//! 1. Names are unique. A rule cites a demand by name, and a test fails for a demand that no rule
+//!    cites, unless it says that it is tested elsewhere.
 
 /// A demand on an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Functions of the image, decoded into instructions.
 //!
-//! The functions are those of the symbol table, the code slots of the system-call table, and the replacements of the
-//! kernel's alternatives, which are code too once the kernel has copied them. A stripped image has kept what is needed
-//! without names: the dynamic symbols, an entry of call-frame information for every function, and in each slot the jump
-//! to the body that is its. Decoding is linear from the function's first byte: the image has no data between
-//! instructions, and the rule `decodes` refuses what does not decode.
+//! The functions are those of the symbol table, the code slots of the system-call table, and the
+//! replacements of the kernel's alternatives, which are code too once the kernel has copied them. A
+//! stripped image has kept what is needed without names: the dynamic symbols, an entry of
+//! call-frame information for every function, and in each slot the jump to the body that is its.
+//! Decoding is linear from the function's first byte: the image has no data between instructions,
+//! and the rule `decodes` refuses what does not decode.
 //!
 //! # Invariants
 //!
@@ -27,7 +28,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// How many bytes of functions are decoded for each byte of the file: aliases share theirs, others do not overlap.
+/// How many bytes of functions are decoded for each byte of the file: aliases share theirs, others
+/// do not overlap.
 const OVERLAP: u64 = 2;
 
 /// The name of code that an alternative puts in. No symbol has a space in its name.
@@ -44,10 +46,12 @@ pub struct Function<'a> {
     pub body_of: Option<&'static str>,
     /// Whether this is what an alternative puts in place of other instructions.
     pub is_replacement: bool,
-    /// Whether it begins with a jump to another function, and so is a name of that one: what follows is not executed.
-    /// The runner makes such functions of those that are the running kernel's.
+    /// Whether it begins with a jump to another function, and so is a name of that one: what
+    /// follows is not executed. The runner makes such functions of those that are the running
+    /// kernel's.
     pub leads_elsewhere: bool,
-    /// Its instructions, in order of address; one that does not decode is invalid and one byte long.
+    /// Its instructions, in order of address; one that does not decode is invalid and one byte
+    /// long.
     pub instructions: Vec<Instruction>,
 }
 
@@ -82,7 +86,8 @@ impl Function<'_> {
         PRIVATE.iter().position(|private| Some(*private) == self.body_of)
     }
 
-    /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a function of the caller.
+    /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a
+    /// function of the caller.
     pub fn enters_enclaves(&self) -> bool {
         self.body_of == Some(SGX_ENTER_ENCLAVE)
     }
@@ -111,7 +116,9 @@ pub fn decode(bytes: &[u8], address: u64) -> Vec<Instruction> {
             // Continue behind the first byte, so that what follows is seen too.
             instruction.set_len(1);
             instruction.set_ip(ip);
-            decoder.set_position(start + 1).expect("inside the bytes, since an instruction was read there");
+            decoder
+                .set_position(start + 1)
+                .expect("inside the bytes, since an instruction was read there");
             decoder.set_ip(ip.wrapping_add(1));
         }
         instructions.push(instruction);
@@ -129,7 +136,10 @@ fn entries<'s>(symbols: &'s [Symbol<'_>]) -> impl Iterator<Item = (&'static str,
 }
 
 /// The entry whose body begins at each address.
-fn bodies(image: &Image<'_>, symbols: &[Symbol<'_>]) -> Result<BTreeMap<u64, &'static str>, String> {
+fn bodies(
+    image: &Image<'_>,
+    symbols: &[Symbol<'_>],
+) -> Result<BTreeMap<u64, &'static str>, String> {
     let mut by_name = BTreeMap::new();
     let mut by_jump = BTreeMap::new();
     for (name, address) in entries(image.dynsym()?) {
@@ -159,7 +169,8 @@ fn nameless(image: &Image<'_>, known: &BTreeSet<u64>) -> Result<Vec<Range<u64>>,
         .collect())
 }
 
-/// All functions of an image, ascending by address. `local` is all its symbols, or why they are not at hand.
+/// All functions of an image, ascending by address. `local` is all its symbols, or why they are not
+/// at hand.
 pub(crate) fn decode_all<'a>(
     image: &Image<'a>,
     local: &Result<&[Symbol<'a>], Fault>,
@@ -177,12 +188,17 @@ pub(crate) fn decode_all<'a>(
     if named.is_empty() {
         return Err(Fault::Wrong("the symbol table names no function".into()));
     }
-    named.extend(SYSCALLS.iter().filter(|call| call.is_exported()).map(|call| (slot_range(call), None)));
-    named.extend(alternatives::replacements(image)?.into_iter().map(|range| (range, Some(REPLACEMENT))));
+    named.extend(
+        SYSCALLS.iter().filter(|call| call.is_exported()).map(|call| (slot_range(call), None)),
+    );
+    named.extend(
+        alternatives::replacements(image)?.into_iter().map(|range| (range, Some(REPLACEMENT))),
+    );
     let known: BTreeSet<u64> = named.iter().map(|(range, _)| range.start).collect();
     match nameless(image, &known) {
         Ok(ranges) => named.extend(ranges.into_iter().map(|range| (range, None))),
-        // With all symbols at hand, call-frame information that cannot be read is for its own rules to refuse.
+        // With all symbols at hand, call-frame information that cannot be read is for its own rules
+        // to refuse.
         Err(error) if local.is_err() => return Err(Fault::Wrong(error)),
         Err(_) => {}
     }
@@ -225,7 +241,8 @@ fn function<'a>(
             && first.is_ip_rel_memory_operand()
             && !image.kernel_copy().is_empty();
         let is_near = first.flow_control() == FlowControl::UnconditionalBranch;
-        is_far || is_near && name != Some(REPLACEMENT) && !range.contains(&first.near_branch_target())
+        is_far
+            || is_near && name != Some(REPLACEMENT) && !range.contains(&first.near_branch_target())
     });
     if leads_elsewhere {
         instructions.retain(|kept| kept.ip() == range.start && !kept.is_ip_rel_memory_operand());

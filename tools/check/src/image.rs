@@ -1,15 +1,18 @@
 //! The parsed view of an ELF file.
 //!
-//! goblin reads the tables one by one, so that one broken table does not hide the others. Each table is kept as what
-//! could be read or as the reason why not. Here are the headers and what they lead to directly. The
-//! tables that loaders find through others are in [`crate::view`].
+//! goblin reads the tables one by one, so that one broken table does not hide the others. Each
+//! table is kept as what could be read or as the reason why not. Here are the headers and what they
+//! lead to directly. The tables that loaders find through others are in [`crate::view`].
 //!
 //! # Invariants
 //!
-//! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule that saw nothing cannot pass.
+//! 1. A query that finds no table, or an empty one, is an error and never an empty list: a rule
+//!    that saw nothing cannot pass.
 //! 2. Every slice handed out lies inside the file.
-//! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`](crate::table::NAME_LIMIT) bytes: a message can quote it as it is.
-//! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a section.
+//! 3. Every name handed out is printable ASCII of at most [`NAME_LIMIT`](crate::table::NAME_LIMIT)
+//!    bytes: a message can quote it as it is.
+//! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a
+//!    section.
 
 use crate::symbol::{SHN_UNDEF, Symbol, dynamic_symbols, read_symbols};
 use crate::table::{Table, not_empty, string_in};
@@ -70,19 +73,26 @@ impl<'a> Image<'a> {
             return Err(Unreadable("the file is empty".into()));
         }
         if !bytes.starts_with(b"\x7fELF") {
-            return Err(Unreadable("this is not an ELF file: it does not begin with 7f 45 4c 46".into()));
+            return Err(Unreadable(
+                "this is not an ELF file: it does not begin with 7f 45 4c 46".into(),
+            ));
         }
         let header = Elf::parse_header(bytes)
             .map_err(|error| Unreadable(format!("the ELF header cannot be read: {error}")))?;
-        let ctx =
-            header.container().and_then(|container| Ok(Ctx::new(container, header.endianness()?))).map_err(
-                |error| Unreadable(format!("the ELF header has no known class or byte order: {error}")),
-            )?;
+        let ctx = header
+            .container()
+            .and_then(|container| Ok(Ctx::new(container, header.endianness()?)))
+            .map_err(|error| {
+                Unreadable(format!("the ELF header has no known class or byte order: {error}"))
+            })?;
         let segments = read_segments(bytes, &header, ctx);
         let sections = read_sections(bytes, &header, ctx);
-        let dynamic = segments.as_deref().map_err(Clone::clone).and_then(|all| read_dynamic(bytes, all, ctx));
-        let dynsym =
-            dynamic.as_deref().map_err(Clone::clone).and_then(|tags| dynamic_symbols(bytes, tags, ctx));
+        let dynamic =
+            segments.as_deref().map_err(Clone::clone).and_then(|all| read_dynamic(bytes, all, ctx));
+        let dynsym = dynamic
+            .as_deref()
+            .map_err(Clone::clone)
+            .and_then(|tags| dynamic_symbols(bytes, tags, ctx));
         let symtab = read_symtab(bytes, &sections, ctx);
         Ok(Self { bytes, header, segments, sections, dynamic, dynsym, symtab })
     }
@@ -99,7 +109,8 @@ impl<'a> Image<'a> {
 
     /// All program headers of one type, at least one.
     pub fn segments_of(&self, kind: u32) -> Result<Vec<&ProgramHeader>, String> {
-        let found: Vec<_> = self.segments()?.iter().filter(|segment| segment.p_type == kind).collect();
+        let found: Vec<_> =
+            self.segments()?.iter().filter(|segment| segment.p_type == kind).collect();
         if found.is_empty() {
             return Err(format!("the file has no program header {}", pt_to_str(kind)));
         }
@@ -141,12 +152,14 @@ impl<'a> Image<'a> {
         Ok(header.sh_addr..header.sh_addr.saturating_add(header.sh_size))
     }
 
-    /// The addresses of another kernel's vDSO, whole, which the runner has put behind the image; empty without one.
+    /// The addresses of another kernel's vDSO, whole, which the runner has put behind the image;
+    /// empty without one.
     ///
     /// Its code belongs to that kernel, and is not judged.
     pub fn kernel_copy(&self) -> std::ops::Range<u64> {
         let section = self.find_section(KERNEL_COPY).ok().flatten().map(|section| &section.header);
-        let range = |header: &SectionHeader| header.sh_addr..header.sh_addr.saturating_add(header.sh_size);
+        let range =
+            |header: &SectionHeader| header.sh_addr..header.sh_addr.saturating_add(header.sh_size);
         section.map_or(0..0, range)
     }
 
@@ -161,12 +174,14 @@ impl<'a> Image<'a> {
         found.map(|entry| entry.d_val).ok_or_else(|| format!("the file has no dynamic tag {name}"))
     }
 
-    /// All dynamic symbols, the null one too: `DT_SYMTAB`, as many as the hash table counts, with names of `DT_STRTAB`.
+    /// All dynamic symbols, the null one too: `DT_SYMTAB`, as many as the hash table counts, with
+    /// names of `DT_STRTAB`.
     pub fn dynsym(&self) -> Result<&[Symbol<'a>], String> {
         self.dynsym.as_deref().map_err(Clone::clone)
     }
 
-    /// The symbols that the image offers: every dynamic symbol that is not local, undefined or the version node.
+    /// The symbols that the image offers: every dynamic symbol that is not local, undefined or the
+    /// version node.
     pub fn exports(&self) -> Result<Vec<&Symbol<'a>>, String> {
         let offered = |symbol: &&Symbol<'_>| {
             symbol.binding != STB_LOCAL && symbol.section != SHN_UNDEF && !symbol.is_version_node()
@@ -182,10 +197,12 @@ impl<'a> Image<'a> {
 
     /// Whether the file has kept its `.symtab`.
     pub fn has_symtab(&self) -> bool {
-        self.sections().is_ok_and(|all| all.iter().any(|section| section.header.sh_type == SHT_SYMTAB))
+        self.sections()
+            .is_ok_and(|all| all.iter().any(|section| section.header.sh_type == SHT_SYMTAB))
     }
 
-    /// `len` bytes at `offset`, which is also an address: the rule `load-at-zero` demands that the two are the same.
+    /// `len` bytes at `offset`, which is also an address: the rule `load-at-zero` demands that the
+    /// two are the same.
     pub fn slice(&self, offset: u64, len: u64) -> Option<&'a [u8]> {
         let start = usize::try_from(offset).ok()?;
         let end = start.checked_add(usize::try_from(len).ok()?)?;
@@ -194,7 +211,8 @@ impl<'a> Image<'a> {
 
     /// `len` bytes at an address.
     pub fn at(&self, address: u64, len: u64) -> Result<&'a [u8], String> {
-        self.slice(address, len).ok_or_else(|| format!("{len} bytes at {address:#x} reach beyond the file"))
+        self.slice(address, len)
+            .ok_or_else(|| format!("{len} bytes at {address:#x} reach beyond the file"))
     }
 
     /// A little-endian 16-bit word.
@@ -222,14 +240,16 @@ impl<'a> Image<'a> {
 }
 
 fn read_segments(bytes: &[u8], header: &Header, ctx: Ctx) -> Table<ProgramHeader> {
-    let offset = usize::try_from(header.e_phoff).map_err(|_| "e_phoff is beyond the file".to_owned())?;
+    let offset =
+        usize::try_from(header.e_phoff).map_err(|_| "e_phoff is beyond the file".to_owned())?;
     let table = ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), ctx)
         .map_err(|error| format!("the program headers cannot be read: {error}"))?;
     not_empty("program headers", table)
 }
 
 fn read_sections<'a>(bytes: &'a [u8], header: &Header, ctx: Ctx) -> Table<Section<'a>> {
-    let offset = usize::try_from(header.e_shoff).map_err(|_| "e_shoff is beyond the file".to_owned())?;
+    let offset =
+        usize::try_from(header.e_shoff).map_err(|_| "e_shoff is beyond the file".to_owned())?;
     if usize::from(header.e_shnum) > SECTION_LIMIT {
         return Err(format!(
             "there are {} section headers; an image has fewer than {SECTION_LIMIT}",
@@ -242,8 +262,10 @@ fn read_sections<'a>(bytes: &'a [u8], header: &Header, ctx: Ctx) -> Table<Sectio
         .get(usize::from(header.e_shstrndx))
         .and_then(|names| file_range(bytes, names))
         .unwrap_or_default();
-    let named =
-        |header: SectionHeader| Section { name: string_in(names, header.sh_name).unwrap_or(""), header };
+    let named = |header: SectionHeader| Section {
+        name: string_in(names, header.sh_name).unwrap_or(""),
+        header,
+    };
     not_empty("section headers", table.into_iter().map(named).collect())
 }
 
@@ -267,8 +289,10 @@ fn read_symtab<'a>(bytes: &'a [u8], sections: &Table<Section<'a>>, ctx: Ctx) -> 
     let found = sections.iter().find(|section| section.header.sh_type == SHT_SYMTAB);
     let table = &found.ok_or("the file has no section of type SHT_SYMTAB")?.header;
     let beyond = || "the symbol table SHT_SYMTAB reaches beyond the file".to_owned();
-    let count = file_range(bytes, table).ok_or_else(beyond)?.len() / goblin::elf::Sym::size(ctx.container);
-    let strings = sections.get(table.sh_link as usize).and_then(|strings| file_range(bytes, &strings.header));
+    let count =
+        file_range(bytes, table).ok_or_else(beyond)?.len() / goblin::elf::Sym::size(ctx.container);
+    let strings =
+        sections.get(table.sh_link as usize).and_then(|strings| file_range(bytes, &strings.header));
     let strings = strings.ok_or("the symbol table SHT_SYMTAB links to no string table")?;
     let offset = usize::try_from(table.sh_offset).map_err(|_| beyond())?;
     read_symbols(bytes, offset, count, strings, ctx)

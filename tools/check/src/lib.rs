@@ -1,20 +1,21 @@
 //! Refuses vDSO images that a loader would choke on.
 //!
-//! Many programs read a vDSO, each in its own way and none of them through a library: libcs, language runtimes,
-//! checkpointers, the kernel itself. The kernel's own gates look at little of what those readers need, so this checker
-//! holds the union of their demands. It takes the bytes of an image, and where they exist those of the unstripped image
-//! and the ABI lock, and answers every rule of [`rules()`]: held, refused, or not judged and why.
+//! Many programs read a vDSO, each in its own way and none of them through a library: libcs,
+//! language runtimes, checkpointers, the kernel itself. The kernel's own gates look at little of
+//! what those readers need, so this checker holds the union of their demands. It takes the bytes of
+//! an image, and where they exist those of the unstripped image and the ABI lock, and answers every
+//! rule of [`rules()`]: held, refused, or not judged and why.
 //!
-//! An image that some program could not read is *refused*. A file in which there is nothing to check is *unreadable*.
-//! A rule whose table is missing refuses: see [`image::Image`].
+//! An image that some program could not read is *refused*. A file in which there is nothing to
+//! check is *unreadable*. A rule whose table is missing refuses: see [`image::Image`].
 //!
 //! # Invariants
 //!
-//! 1. No input makes the checker panic: every offset of the file is an allegation until it has been compared with the
-//!    file's length, and arithmetic on file contents is checked or wraps.
+//! 1. No input makes the checker panic: every offset of the file is an allegation until it has been
+//!    compared with the file's length, and arithmetic on file contents is checked or wraps.
 //! 2. A report holds one finding for every rule, in the order of [`rules()`].
-//! 3. What the image must hold (numbers, names, offsets) is read from `liblinux-abi`; this crate writes down only what
-//!    the formats and their readers demand.
+//! 3. What the image must hold (numbers, names, offsets) is read from `liblinux-abi`; this crate
+//!    writes down only what the formats and their readers demand.
 
 pub mod arch;
 pub mod cli;
@@ -48,10 +49,15 @@ pub struct Readme;
 
 /// Judges `image` by every rule.
 ///
-/// `debug` is the same image before it was stripped; without it, rules about local symbols, the kernel's exception table
-/// and the agreement of the two are not judged. Code is: its functions are found through dynamic symbols, call-frame
-/// information and the jumps in the slots. Without `lock`, the rule about the ABI lock is not judged.
-pub fn check(image: &[u8], debug: Option<&[u8]>, lock: Option<&Lock>) -> Result<Report, Unreadable> {
+/// `debug` is the same image before it was stripped; without it, rules about local symbols, the
+/// kernel's exception table and the agreement of the two are not judged. Code is: its functions are
+/// found through dynamic symbols, call-frame information and the jumps in the slots. Without
+/// `lock`, the rule about the ABI lock is not judged.
+pub fn check(
+    image: &[u8],
+    debug: Option<&[u8]>,
+    lock: Option<&Lock>,
+) -> Result<Report, Unreadable> {
     let image = Image::read(image)?;
     let debug = debug.map(Image::read).transpose()?;
     Ok(Report::of(&Subject::new(image, debug, lock)))

@@ -1,21 +1,22 @@
-//! The ABI lock, `linker/x86_64/vdso.abi`: every export with its version, offset and size, checked in and compared at each
-//! build.
+//! The ABI lock, `linker/x86_64/vdso.abi`: every export with its version, offset and size, checked
+//! in and compared at each build.
 //!
-//! Programs resolve names anew in every process, but a checkpointer writes offsets of one image into a process that runs
-//! under another, and a person reviews what a change does to the interface. So offsets are part of the ABI, and the
-//! lock is where a change of it shows in review.
+//! Programs resolve names anew in every process, but a checkpointer writes offsets of one image
+//! into a process that runs under another, and a person reviews what a change does to the
+//! interface. So offsets are part of the ABI, and the lock is where a change of it shows in review.
 //!
-//! The lock also lists the bodies of hand-written entries, which programs do not call by address. A thread that was blocked
-//! in a body when it was dumped continues in it under the next image. The version of a body is `-`. Each system call of a
-//! body has a line of its own, `BODY.call1` and so on: where the call returns to, and how many bytes of stack are in use
-//! then. The reviewer of a change of the body judges what those bytes hold.
+//! The lock also lists the bodies of hand-written entries, which programs do not call by address. A
+//! thread that was blocked in a body when it was dumped continues in it under the next image. The
+//! version of a body is `-`. Each system call of a body has a line of its own, `BODY.call1` and so
+//! on: where the call returns to, and how many bytes of stack are in use then. The reviewer of a
+//! change of the body judges what those bytes hold.
 //!
 //! # Invariants
 //!
 //! 1. Entries are sorted by offset, then name; names are unique.
 //! 2. What [`fmt::Display`] prints, [`Lock::parse`] reads back as the same lock.
-//! 3. [`bless`] never lets an entry vanish or move, or a call return to another stack. It does not judge additions and
-//!    sizes; review does.
+//! 3. [`bless`] never lets an entry vanish or move, or a call return to another stack. It does not
+//!    judge additions and sizes; review does.
 
 use crate::function::decode;
 use crate::image::Image;
@@ -114,7 +115,9 @@ impl Lock {
         }
         let entries: Vec<Entry> = lines
             .filter(|(line, _)| !line.trim().is_empty())
-            .map(|(line, number)| parse_entry(line).map_err(|what| format!("line {number}: {what}")))
+            .map(|(line, number)| {
+                parse_entry(line).map_err(|what| format!("line {number}: {what}"))
+            })
             .collect::<Result<_, _>>()?;
         let mut seen = BTreeMap::new();
         for entry in &entries {
@@ -143,7 +146,9 @@ impl Lock {
                 Some(entry) if (entry.offset, &entry.version) != (old.offset, &old.version) => {
                     difference.moved.push((old.clone(), entry));
                 }
-                Some(entry) if entry.size != old.size => difference.resized.push((old.clone(), entry)),
+                Some(entry) if entry.size != old.size => {
+                    difference.resized.push((old.clone(), entry))
+                }
                 Some(_) => {}
             }
         }
@@ -155,7 +160,8 @@ impl Lock {
 /// Where the system calls of a body return to.
 fn calls(debug: &Image<'_>, body: &Symbol<'_>) -> Result<Vec<Entry>, String> {
     let instructions = decode(debug.at(body.value, body.size)?, body.value);
-    let calls = instructions.iter().filter(|instruction| instruction.mnemonic() == Mnemonic::Syscall);
+    let calls =
+        instructions.iter().filter(|instruction| instruction.mnemonic() == Mnemonic::Syscall);
     let entry = |(number, offset): (usize, u64)| {
         let stack = frames::stack_at(debug, offset)?;
         let name = format!("{}.call{number}", body.name);
@@ -168,11 +174,16 @@ fn calls(debug: &Image<'_>, body: &Symbol<'_>) -> Result<Vec<Entry>, String> {
 fn parse_entry(line: &str) -> Result<Entry, String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [name, version, offset, size] = words[..] else {
-        return Err(format!("expected name, version, offset and size, found {} words", words.len()));
+        return Err(format!(
+            "expected name, version, offset and size, found {} words",
+            words.len()
+        ));
     };
-    let hexadecimal = offset.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let hexadecimal =
+        offset.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
     Ok(Entry {
-        offset: hexadecimal.ok_or_else(|| format!("{offset:?} is not a hexadecimal offset like 0x2000"))?,
+        offset: hexadecimal
+            .ok_or_else(|| format!("{offset:?} is not a hexadecimal offset like 0x2000"))?,
         name: name.to_owned(),
         version: version.to_owned(),
         size: size.parse().map_err(|_| format!("{size:?} is not a size in bytes"))?,
@@ -214,11 +225,9 @@ impl fmt::Display for Difference {
                 old.name, old.version, old.offset, new.version, new.offset
             )
         }));
-        lines.extend(
-            self.resized
-                .iter()
-                .map(|(old, new)| format!("resized: {} from {} to {} bytes", old.name, old.size, new.size)),
-        );
+        lines.extend(self.resized.iter().map(|(old, new)| {
+            format!("resized: {} from {} to {} bytes", old.name, old.size, new.size)
+        }));
         lines.extend(self.added.iter().map(|entry| format!("added: {entry}")));
         out.write_str(&lines.join("\n"))
     }
@@ -232,7 +241,11 @@ pub fn bless(old: &Lock, new: &Lock) -> Result<Difference, String> {
     if !difference.breaks() {
         return Ok(difference);
     }
-    let broken = Difference { removed: difference.removed, moved: difference.moved, ..Difference::default() };
+    let broken = Difference {
+        removed: difference.removed,
+        moved: difference.moved,
+        ..Difference::default()
+    };
     Err(format!(
         "the new image breaks the ABI lock:\n{broken}\n\
          because checkpoints and running programs hold these offsets\n\
@@ -256,11 +269,15 @@ mod tests {
 
     #[test]
     fn prints_what_it_reads() {
-        let lock = lock(&[("write", 0x2010, 16), ("alias", 0x2000, 16), ("__vdso_read", 0x2000, 16)]);
+        let lock =
+            lock(&[("write", 0x2010, 16), ("alias", 0x2000, 16), ("__vdso_read", 0x2000, 16)]);
         let text = lock.to_string();
         assert!(text.starts_with(HEADING));
         assert_eq!(text.lines().count(), 4);
-        assert!(text.find("__vdso_read") < text.find("alias") && text.find("alias") < text.find("write"));
+        assert!(
+            text.find("__vdso_read") < text.find("alias")
+                && text.find("alias") < text.find("write")
+        );
         assert_eq!(Lock::parse(&text), Ok(lock));
     }
 
@@ -298,7 +315,8 @@ mod tests {
         deeper.entries[1].version = "stack16".into();
         let error = bless(&old, &deeper).expect_err("b has another stack");
         assert!(error.contains("to stack16"), "{error}");
-        let error = bless(&old, &lock(&[("a", 0x2000, 16), ("b", 0x2020, 16)])).expect_err("b has moved");
+        let error =
+            bless(&old, &lock(&[("a", 0x2000, 16), ("b", 0x2020, 16)])).expect_err("b has moved");
         assert!(error.contains("moved: b from LINUX_2.6 0x2010 to LINUX_2.6 0x2020"), "{error}");
     }
 }

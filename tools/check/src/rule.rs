@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. A rule's `check` returns `Ok` only after it has seen what it judges: an absent table is a refusal, or, where the
-//!    image may lack it, a [`Fault::NotJudged`](crate::verdict::Fault::NotJudged) that the report shows.
+//! 1. A rule's `check` returns `Ok` only after it has seen what it judges: an absent table is a
+//!    refusal, or, where the image may lack it, a
+//!    [`Fault::NotJudged`](crate::verdict::Fault::NotJudged) that the report shows.
 
 use crate::demand::Demand;
 use crate::subject::Subject;

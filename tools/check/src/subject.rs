@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! 1. If the subject lacks what a rule asks for, the answer is a [`Fault`], never empty.
-//! 2. Addresses and bytes of code come from the stripped image, names from the unstripped one; the rule `same-code`
-//!    holds the two together.
+//! 2. Addresses and bytes of code come from the stripped image, names from the unstripped one; the
+//!    rule `same-code` holds the two together.
 
 use crate::flow::{self, Flow, Surroundings};
 use crate::function::{self, Function};
@@ -60,11 +60,13 @@ impl<'a> Subject<'a> {
 
     /// The ABI lock.
     pub fn lock(&self) -> Result<&'a Lock, Fault> {
-        self.lock
-            .ok_or_else(|| Fault::NotJudged("no ABI lock was given (--lock linker/x86_64/vdso.abi)".into()))
+        self.lock.ok_or_else(|| {
+            Fault::NotJudged("no ABI lock was given (--lock linker/x86_64/vdso.abi)".into())
+        })
     }
 
-    /// All symbols, local ones too: those of the unstripped image, or of the image itself if it has kept them.
+    /// All symbols, local ones too: those of the unstripped image, or of the image itself if it has
+    /// kept them.
     pub fn symbols(&self) -> Result<&[Symbol<'a>], Fault> {
         match &self.debug {
             Some(debug) => Ok(debug.symtab()?),
@@ -81,7 +83,8 @@ impl<'a> Subject<'a> {
             .map_err(Clone::clone)
     }
 
-    /// All paths through each function, by the function's place in [`Subject::functions`]; replacements have none.
+    /// All paths through each function, by the function's place in [`Subject::functions`];
+    /// replacements have none.
     pub(crate) fn flows(&self) -> Result<&[(usize, Flow)], Fault> {
         self.flows.get_or_init(|| self.follow_all()).as_deref().map_err(Clone::clone)
     }
@@ -92,7 +95,9 @@ impl<'a> Subject<'a> {
         let fixups = exceptions::own(&self.image).ok().flatten().unwrap_or_default();
         let alternatives = alternatives::read(&self.image).unwrap_or_default();
         let code = |range: &Range<u64>| {
-            let found = functions.iter().find(|function| function.is_replacement && function.range == *range);
+            let found = functions
+                .iter()
+                .find(|function| function.is_replacement && function.range == *range);
             found.map_or(&[] as &[Instruction], |function| &function.instructions)
         };
         let is_entry = |function: &&Function<'_>| {
@@ -111,7 +116,8 @@ impl<'a> Subject<'a> {
                 .map(|entry| (entry.original.start, (entry.original.end, code(&entry.replacement))))
                 .collect(),
         };
-        let followed = functions.iter().enumerate().filter(|(_, function)| !function.is_replacement);
+        let followed =
+            functions.iter().enumerate().filter(|(_, function)| !function.is_replacement);
         Ok(followed.map(|(index, function)| (index, flow::follow(function, &around))).collect())
     }
 }

@@ -1,4 +1,5 @@
-//! Symbols, and the dynamic ones as loaders find them: `DT_SYMTAB`, `DT_STRTAB`, and the count in `DT_HASH`.
+//! Symbols, and the dynamic ones as loaders find them: `DT_SYMTAB`, `DT_STRTAB`, and the count in
+//! `DT_HASH`.
 //!
 //! # Invariants
 //!
@@ -70,12 +71,14 @@ pub(crate) fn dynamic_symbols<'a>(bytes: &'a [u8], tags: &[Dyn], ctx: Ctx) -> Ta
     let count = count.iter().rev().fold(0, |word: usize, byte| word << 8 | usize::from(*byte));
     let room = bytes.len().saturating_sub(symbols) / SYMBOL_SIZE;
     if count > room {
-        return Err(format!("DT_HASH counts {count} symbols; behind DT_SYMTAB the file has room for {room}"));
+        return Err(format!(
+            "DT_HASH counts {count} symbols; behind DT_SYMTAB the file has room for {room}"
+        ));
     }
-    let strings = strings
-        .checked_add(len)
-        .and_then(|end| bytes.get(strings..end))
-        .ok_or_else(|| format!("DT_STRTAB is {strings:#x} and DT_STRSZ {len:#x}, beyond the file"))?;
+    let strings =
+        strings.checked_add(len).and_then(|end| bytes.get(strings..end)).ok_or_else(|| {
+            format!("DT_STRTAB is {strings:#x} and DT_STRSZ {len:#x}, beyond the file")
+        })?;
     read_symbols(bytes, symbols, count, strings, ctx)
 }
 

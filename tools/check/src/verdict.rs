@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A refusal names what is wrong and where: the first few faults of a kind, and the number of the others.
+//! 1. A refusal names what is wrong and where: the first few faults of a kind, and the number of
+//!    the others.
 
 /// Why a rule did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]

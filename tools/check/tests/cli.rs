@@ -48,7 +48,10 @@ fn verbose_lists_what_holds() {
 fn without_the_unstripped_image_rules_are_visibly_not_judged() {
     let (status, out, _) = run_on(&Specimen::good().image.bytes);
     assert_eq!(status, 0, "{out}");
-    assert!(out.contains("not judged: same-code: the unstripped image (FILE.dbg) is missing"), "{out}");
+    assert!(
+        out.contains("not judged: same-code: the unstripped image (FILE.dbg) is missing"),
+        "{out}"
+    );
     assert!(!out.contains("not judged: syscall-sites"), "code is judged without symbols: {out}");
 }
 
@@ -61,7 +64,10 @@ fn strict_refuses_what_was_not_judged() {
     let strict = Path::new("--strict");
     let (status, out, _) = run(&[&alone, strict]);
     assert_eq!(status, 1, "{out}");
-    assert!(out.contains("not judged: abi-lock") && out.contains("refused: --strict wants"), "{out}");
+    assert!(
+        out.contains("not judged: abi-lock") && out.contains("refused: --strict wants"),
+        "{out}"
+    );
     let (status, out, _) = run(&[&specimen::path(), strict, Path::new("--lock"), &lock]);
     assert_eq!(status, 0, "{out}");
 }
@@ -111,7 +117,8 @@ fn run_in_little_memory(image: &[u8], debug: Option<&[u8]>) -> (Option<i32>, Str
     let path = directory.path().join("vdso64.so");
     std::fs::write(&path, image).expect("write the image");
     if let Some(debug) = debug {
-        std::fs::write(directory.path().join("vdso64.so.dbg"), debug).expect("write the unstripped image");
+        std::fs::write(directory.path().join("vdso64.so.dbg"), debug)
+            .expect("write the unstripped image");
     }
     let output = Command::new("bash")
         .args(["-c", "ulimit -v 500000; exec \"$0\" \"$1\"", env!("CARGO_BIN_EXE_liblinux-check")])
@@ -198,7 +205,9 @@ fn refusal_says_what_why_and_what_to_do() {
     broken.image.put32(broken.image.segment(2) + specimen::segment::FLAGS, 6);
     let (status, out, _) = run_on(&broken.image.bytes);
     assert_eq!(status, 1, "{out}");
-    for part in ["refused: read-only-dynamic: the PT_DYNAMIC is writable", "because glibc", "to do: give"] {
+    for part in
+        ["refused: read-only-dynamic: the PT_DYNAMIC is writable", "because glibc", "to do: give"]
+    {
         assert!(out.contains(part), "{part:?} is missing in {out}");
     }
 }

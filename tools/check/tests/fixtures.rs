@@ -442,11 +442,13 @@ fn load(specimen: &mut Specimen, body: &str, old: u16, new: u16) {
     let (start, size) = specimen.debug.range(body);
     let [low, high] = old.to_le_bytes();
     let code = &specimen.debug.bytes[start..start + size];
-    let load = code.windows(3).position(|bytes| bytes == [0xb8, low, high]).expect("mov eax, NUMBER");
+    let load =
+        code.windows(3).position(|bytes| bytes == [0xb8, low, high]).expect("mov eax, NUMBER");
     specimen.put(start + load + 1, &new.to_le_bytes());
 }
 
-/// Points a field of the first exception-table entry into the 5-byte instruction that vfork's body begins with.
+/// Points a field of the first exception-table entry into the 5-byte instruction that vfork's body
+/// begins with.
 fn into_instruction(specimen: &mut Specimen, field: usize) {
     let table = specimen.debug.contents("__ex_table");
     let inside = specimen.debug.range("__vdso_vfork.body").0 + 1;

@@ -31,13 +31,16 @@ const EDGES: [u64; 8] = [0, 1, 7, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 63, u64
 /// Where the tables are that everything else is found through.
 fn tables(specimen: &Specimen) -> Vec<std::ops::Range<usize>> {
     let view = specimen.image.view();
-    let sections = view.sections().expect("sections").iter().filter(|section| section.name != ".text");
+    let sections =
+        view.sections().expect("sections").iter().filter(|section| section.name != ".text");
     let ranges = sections.map(|section| {
-        section.header.sh_offset as usize..(section.header.sh_offset + section.header.sh_size) as usize
+        section.header.sh_offset as usize
+            ..(section.header.sh_offset + section.header.sh_size) as usize
     });
     let headers = [
         0..288,
-        view.header.e_shoff as usize..view.header.e_shoff as usize + 64 * usize::from(view.header.e_shnum),
+        view.header.e_shoff as usize
+            ..view.header.e_shoff as usize + 64 * usize::from(view.header.e_shnum),
     ];
     headers.into_iter().chain(ranges.filter(|range| range.len() > 8)).collect()
 }

@@ -1,7 +1,7 @@
 //! Broken images that editing cannot express: small assembly, linked as real linkers link it.
 //!
-//! These are the images that pass the kernel's own gates and still break processes. Each is linked twice, sound and
-//! broken, and the rule has to tell the two apart.
+//! These are the images that pass the kernel's own gates and still break processes. Each is linked
+//! twice, sound and broken, and the rule has to tell the two apart.
 
 use liblinux_check::check;
 use std::path::Path;
@@ -65,8 +65,9 @@ impl Default for Link<'_> {
 
 impl Link<'_> {
     fn image(&self, directory: &Path) -> Vec<u8> {
-        let write =
-            |name: &str, text: &str| std::fs::write(directory.join(name), text).expect("write a source");
+        let write = |name: &str, text: &str| {
+            std::fs::write(directory.join(name), text).expect("write a source")
+        };
         write("one.s", &format!("{ASSEMBLY}{}\n", self.assembly));
         write("script", &self.script);
         write("versions", VERSIONS);
@@ -135,8 +136,14 @@ fn no_version_definitions() {
 #[test]
 fn one_hash_table_only() {
     let options = |style| [style, "-Wl,--version-script=versions"];
-    tells_apart("sysv-hash", &Link { options: &options("-Wl,--hash-style=gnu"), ..Link::default() });
-    tells_apart("gnu-hash", &Link { options: &options("-Wl,--hash-style=sysv"), ..Link::default() });
+    tells_apart(
+        "sysv-hash",
+        &Link { options: &options("-Wl,--hash-style=gnu"), ..Link::default() },
+    );
+    tells_apart(
+        "gnu-hash",
+        &Link { options: &options("-Wl,--hash-style=sysv"), ..Link::default() },
+    );
 }
 
 #[test]
@@ -151,7 +158,11 @@ fn relocations() {
 fn packed_relocations() {
     let link = || Link {
         assembly: ".section .data\n.balign 8\none: .quad one, one, one",
-        options: &["-Wl,--hash-style=both", "-Wl,--version-script=versions", "-Wl,-z,pack-relative-relocs"],
+        options: &[
+            "-Wl,--hash-style=both",
+            "-Wl,--version-script=versions",
+            "-Wl,-z,pack-relative-relocs",
+        ],
         ..Link::default()
     };
     tells_apart("no-relocation-tags", &link());
@@ -160,7 +171,8 @@ fn packed_relocations() {
 
 #[test]
 fn dependencies_and_undefined_symbols() {
-    let script = SCRIPT.replace(" .got .got.plt)", ")").replace("EXTRA", "").replace(":text TLS", ":text");
+    let script =
+        SCRIPT.replace(" .got .got.plt)", ")").replace("EXTRA", "").replace(":text TLS", ":text");
     let assembly = ".globl elsewhere\nmov rax, [rip + elsewhere@gotpcrel]";
     tells_apart("no-undefined", &Link { assembly, script, ..Link::default() });
     let run_path = ["-Wl,--hash-style=both", "-Wl,--version-script=versions", "-Wl,-rpath,/tmp"];
@@ -169,7 +181,8 @@ fn dependencies_and_undefined_symbols() {
 
 #[test]
 fn initialisers() {
-    let options = ["-Wl,--hash-style=both", "-Wl,--version-script=versions", "-Wl,-init=__vdso_one"];
+    let options =
+        ["-Wl,--hash-style=both", "-Wl,--version-script=versions", "-Wl,-init=__vdso_one"];
     tells_apart("no-initialisers", &Link { options: &options, ..Link::default() });
 }
 

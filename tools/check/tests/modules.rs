@@ -8,7 +8,9 @@ use std::path::Path;
 fn modules() -> BTreeMap<String, BTreeSet<String>> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut modules = BTreeMap::new();
-    for entry in fs::read_dir(&source).expect("the sources").map(|entry| entry.expect("an entry").path()) {
+    for entry in
+        fs::read_dir(&source).expect("the sources").map(|entry| entry.expect("an entry").path())
+    {
         let name = entry.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
         if !["lib", "main"].contains(&name.as_str()) {
             let mut text = String::new();
@@ -17,7 +19,9 @@ fn modules() -> BTreeMap<String, BTreeSet<String>> {
         }
     }
     let known: BTreeSet<String> = modules.keys().cloned().collect();
-    modules.iter_mut().for_each(|(name, used)| used.retain(|other| other != name && known.contains(other)));
+    modules
+        .iter_mut()
+        .for_each(|(name, used)| used.retain(|other| other != name && known.contains(other)));
     modules
 }
 
@@ -37,16 +41,23 @@ fn named(text: &str) -> BTreeSet<String> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let names = code.flat_map(|line| line.split("crate::").skip(1));
     names
-        .map(|rest| rest.split(|end: char| end != '_' && !end.is_alphanumeric()).next().unwrap_or("").into())
+        .map(|rest| {
+            rest.split(|end: char| end != '_' && !end.is_alphanumeric()).next().unwrap_or("").into()
+        })
         .collect()
 }
 
 #[test]
 fn no_module_is_reached_from_what_it_uses() {
     let mut left = modules();
-    assert!(left.len() > 10 && left["report"].contains("rules"), "the modules are not found: {left:?}");
+    assert!(
+        left.len() > 10 && left["report"].contains("rules"),
+        "the modules are not found: {left:?}"
+    );
     // Those that use none of the others are taken away until none is.
-    while let Some(name) = left.iter().find(|(_, used)| used.is_empty()).map(|(name, _)| name.clone()) {
+    while let Some(name) =
+        left.iter().find(|(_, used)| used.is_empty()).map(|(name, _)| name.clone())
+    {
         left.remove(&name);
         left.values_mut().for_each(|used| used.retain(|other| *other != name));
     }

@@ -1,4 +1,5 @@
-//! The score, kept: of what loaders read, no mutant survives without a reason; of code, most do not.
+//! The score, kept: of what loaders read, no mutant survives without a reason; of code, most do
+//! not.
 //!
 //! `cargo run --release -p liblinux-check --example mutants` prints the scores of all classes.
 
@@ -28,7 +29,8 @@ fn no_mutant_of_what_loaders_read_is_accepted_without_a_reason() {
             }
             match mutation::reason(&good.image, &mutant) {
                 Some(_) => explained += 1,
-                None => survivors.push(format!("{}: {:02x?} at {:#x}", class.name, mutant.bytes, mutant.at)),
+                None => survivors
+                    .push(format!("{}: {:02x?} at {:#x}", class.name, mutant.bytes, mutant.at)),
             }
         }
     }
@@ -45,7 +47,8 @@ fn a_fault_in_the_image_alone_never_passes_beside_its_twin() {
         for number in 0..NUMBER / 5 {
             let mutant = mutation::mutant(&good.image, class, number);
             if !mutation::is_refused(&good, &mutant, Setting::Beside) {
-                survivors.push(format!("{}: {:02x?} at {:#x}", class.name, mutant.bytes, mutant.at));
+                survivors
+                    .push(format!("{}: {:02x?} at {:#x}", class.name, mutant.bytes, mutant.at));
             }
         }
     }
@@ -64,7 +67,11 @@ fn code_is_judged_without_anything_to_compare_it_with() {
         let class = classes.iter().find(|class| class.name == *name).expect(name);
         let refused = (0..2 * NUMBER)
             .filter(|number| {
-                mutation::is_refused(&good, &mutation::mutant(&good.image, class, *number), Setting::Alone)
+                mutation::is_refused(
+                    &good,
+                    &mutation::mutant(&good.image, class, *number),
+                    Setting::Alone,
+                )
             })
             .count();
         let percent = 100 * refused / (2 * NUMBER);

@@ -1,4 +1,5 @@
-//! `tools/check/DEMANDS.md`: what an image has to satisfy, where that comes from, and the rules that judge it.
+//! `tools/check/DEMANDS.md`: what an image has to satisfy, where that comes from, and the rules
+//! that judge it.
 
 use crate::HEADER;
 use anyhow::Result;

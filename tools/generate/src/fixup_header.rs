@@ -1,4 +1,5 @@
-//! `vdso/client/include/liblinux/fixup.h`: areas and tables of exception fixups for C, generated from `vdso/abi`.
+//! `vdso/client/include/liblinux/fixup.h`: areas and tables of exception fixups for C, generated
+//! from `vdso/abi`.
 
 use crate::HEADER;
 use anyhow::{Context as _, Result, bail};
@@ -61,9 +62,15 @@ fn declarator(name: &str, kind: &str) -> Result<String> {
         "u64" | "usize" => "uint64_t".to_owned(),
         "u32" => "uint32_t".to_owned(),
         "i32" => "int32_t".to_owned(),
-        _ => match STRUCTURES.iter().chain(signal::STRUCTURES).find(|structure| structure.rust == kind) {
+        _ => match STRUCTURES
+            .iter()
+            .chain(signal::STRUCTURES)
+            .find(|structure| structure.rust == kind)
+        {
             Some(structure) => format!("struct {}", structure.name),
-            None => bail!("{name}: {kind} has no name in C; add it to tools/generate/src/fixup_header.rs"),
+            None => bail!(
+                "{name}: {kind} has no name in C; add it to tools/generate/src/fixup_header.rs"
+            ),
         },
     };
     Ok(format!("{c} {name}"))

@@ -29,8 +29,15 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
     for call in calls() {
         let made: Vec<_> = call.successors().iter().map(|name| format!("`{name}`")).collect();
         let flags = CHANGES_FLAGS.contains(&call.name).then_some("changes the status flags");
-        let notes: Vec<_> = flags.into_iter().chain(find_note(call.name).map(|note| note.text)).collect();
-        let row = format!("| {} | `{}` | {} | {}", call.number, call.name, made.join(", "), notes.join("; "));
+        let notes: Vec<_> =
+            flags.into_iter().chain(find_note(call.name).map(|note| note.text)).collect();
+        let row = format!(
+            "| {} | `{}` | {} | {}",
+            call.number,
+            call.name,
+            made.join(", "),
+            notes.join("; ")
+        );
         writeln!(text, "{} |", row.trim_end())?;
     }
     text.push_str("\n| number | has to be kept | because |\n|---|---|---|\n");

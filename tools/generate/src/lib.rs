@@ -1,12 +1,14 @@
-//! The checked-in files that derive from the tables of `liblinux-abi`: one list, one freshness rule, one header line.
+//! The checked-in files that derive from the tables of `liblinux-abi`: one list, one freshness
+//! rule, one header line.
 //!
-//! A generated file is in the repository so that people can read it and a change of it shows in a review. Its first
-//! line says which command makes it, and [`require_fresh`] fails when the file and the table differ.
-//! An edit by hand does not last.
+//! A generated file is in the repository so that people can read it and a change of it shows in a
+//! review. Its first line says which command makes it, and [`require_fresh`] fails when the file
+//! and the table differ. An edit by hand does not last.
 //!
 //! # Invariants
 //!
-//! 1. Each checked-in file of `OUTPUTS` is what its row makes of the tables; every build of the image demands that.
+//! 1. Each checked-in file of `OUTPUTS` is what its row makes of the tables; every build of the
+//!    image demands that.
 
 mod client;
 mod demands;

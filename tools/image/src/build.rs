@@ -1,10 +1,11 @@
-//! Builds the image: Rust to one object, the linker script to an ELF file, and a stripped copy for mapping.
+//! Builds the image: Rust to one object, the linker script to an ELF file, and a stripped copy for
+//! mapping.
 //!
 //! # Invariants
 //!
 //! 1. A file at its final path is whole, and keeps its time if nothing has changed ([`product`]).
-//! 2. The bytes depend on the sources and the tools alone, not on the workspace's folder, the user or the time: paths are
-//!    remapped, and no date goes in.
+//! 2. The bytes depend on the sources and the tools alone, not on the workspace's folder, the user
+//!    or the time: paths are remapped, and no date goes in.
 //! 3. Equal bytes have equal build-ids, wherever their sources stand: see `identity`.
 //! 4. The link takes the image's own object and nothing else; an undefined symbol is an error.
 
@@ -44,8 +45,9 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.image())
 }
 
-/// Builds an updated image, as a checkpoint meets it: other code behind the same offsets. It comes from the same sources,
-/// with less optimization. Returns the path of the one with symbols, beside which is the stripped one.
+/// Builds an updated image, as a checkpoint meets it: other code behind the same offsets. It comes
+/// from the same sources, with less optimization. Returns the path of the one with symbols, beside
+/// which is the stripped one.
 pub fn build_updated_image(workspace: &Workspace) -> Result<PathBuf> {
     let library = compile(workspace, "updated-image", &["--config=profile.image.opt-level=2"])?;
     let linked = workspace.updated_image();
@@ -58,8 +60,10 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
     liblinux_generate::require_fresh(workspace)?;
     let folder = linked.parent().context("the image has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let scratch = tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
-    let (new, new_stripped) = (scratch.path().join("vdso64.so.dbg"), scratch.path().join("vdso64.so"));
+    let scratch =
+        tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
+    let (new, new_stripped) =
+        (scratch.path().join("vdso64.so.dbg"), scratch.path().join("vdso64.so"));
     link(workspace, library, &new)?;
     exception::sort(&new)?;
     strip(&new, &new_stripped)?;
@@ -68,7 +72,8 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
     product::install(&new_stripped, stripped)
 }
 
-/// Compiles the image's crate into `target/FOLDER` and returns its library, an archive of one object.
+/// Compiles the image's crate into `target/FOLDER` and returns its library, an archive of one
+/// object.
 fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf> {
     let target = workspace.root().join("target").join(folder);
     let remap = format!("--remap-path-prefix={}=/liblinux", workspace.root().display());
@@ -83,7 +88,14 @@ fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf
 
 fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     let mut ld = Command::new("ld");
-    ld.args(["-m", "elf_x86_64", "-shared", "-Bsymbolic", "--no-undefined", "--orphan-handling=error"]);
+    ld.args([
+        "-m",
+        "elf_x86_64",
+        "-shared",
+        "-Bsymbolic",
+        "--no-undefined",
+        "--orphan-handling=error",
+    ]);
     ld.args(["-soname", SONAME, "--hash-style=both", "--eh-frame-hdr"]);
     // Room for the id, which is known when the bytes are.
     ld.arg(format!("--build-id=0x{}", "00".repeat(identity::SIZE)));
@@ -121,8 +133,10 @@ fn strip(linked: &Path, stripped: &Path) -> Result<()> {
     objcopy.args(["-S", "--remove-section", "__ex_table", "--remove-section", ".legacy_syscalls"]);
     objcopy.arg(linked).arg(stripped);
     run(&mut objcopy).context("the image cannot be stripped")?;
-    let mut bytes = fs::read(stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
-    // The program headers are those of the linked image, which the kernel's exception table makes longer.
+    let mut bytes =
+        fs::read(stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
+    // The program headers are those of the linked image, which the kernel's exception table makes
+    // longer.
     let linked = fs::read(linked).with_context(|| format!("cannot read {}", linked.display()))?;
     let elf = object::File::parse(linked.as_slice()).context("the linked image is not readable")?;
     let loaded = elf.segments().map(|segment| segment.address() + segment.size()).max();
@@ -145,17 +159,22 @@ pub fn require_reproducible(workspace: &Workspace) -> Result<()> {
         .tempdir()
         .context("cannot create a folder for the second build")?;
     let mut copied = 0;
-    for file in listed.split('\0').filter(|file| !file.is_empty() && workspace.root().join(file).is_file()) {
+    for file in
+        listed.split('\0').filter(|file| !file.is_empty() && workspace.root().join(file).is_file())
+    {
         let copy = elsewhere.path().join(file);
         let folder = copy.parent().context("a file has a folder")?;
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        fs::copy(workspace.root().join(file), &copy).with_context(|| format!("cannot copy {file}"))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::copy(workspace.root().join(file), &copy)
+            .with_context(|| format!("cannot copy {file}"))?;
         copied += 1;
     }
     ensure!(copied > 0, "git lists no file of the workspace, so nothing was compared");
     let other = Workspace::at(elsewhere.path());
     build(&other)?;
-    for (here, there) in [(workspace.image(), other.image()), (workspace.debug_image(), other.debug_image())]
+    for (here, there) in
+        [(workspace.image(), other.image()), (workspace.debug_image(), other.debug_image())]
     {
         let (here_bytes, there_bytes) = (fs::read(&here)?, fs::read(&there)?);
         ensure!(

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Only `bless` and `check` get an image in another way, so every build is compared with the lock.
+//! 1. Only `bless` and `check` get an image in another way, so every build is compared with the
+//!    lock.
 
 use crate::{build, lock};
 use anyhow::{Context as _, Result, anyhow, ensure};

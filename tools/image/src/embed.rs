@@ -1,14 +1,16 @@
 //! Puts an image where a kernel build takes it in.
 //!
-//! The kernel's make decides by modification time whether the image is new, and a build that sees a half-written
-//! file fails in ways that do not name the cause. So the copy is skipped when the bytes are equal, and otherwise
-//! appears all at once under its name. One fact of the kernel goes into it on the way: the tick (`layout::TICK`).
-//! This module does not judge the image: `liblinux-check` does that before, and the kernel's own `vdso2c` after.
+//! The kernel's make decides by modification time whether the image is new, and a build that sees a
+//! half-written file fails in ways that do not name the cause. So the copy is skipped when the
+//! bytes are equal, and otherwise appears all at once under its name. One fact of the kernel goes
+//! into it on the way: the tick (`layout::TICK`). This module does not judge the image:
+//! `liblinux-check` does that before, and the kernel's own `vdso2c` after.
 //!
 //! # Invariants
 //!
 //! 1. After `Ok`, the file at `place` has exactly the bytes of `image`, but for the tick.
-//! 2. A file with the right bytes is not touched: its modification time stays, and make rebuilds nothing.
+//! 2. A file with the right bytes is not touched: its modification time stays, and make rebuilds
+//!    nothing.
 //! 3. `place` never holds part of an image, whenever this process is killed.
 
 use anyhow::{Context as _, Result, ensure};
@@ -30,18 +32,19 @@ pub enum Embedded {
 /// Writes the tick of a kernel with this `CONFIG_HZ` into an image.
 pub fn set_tick(image: &mut [u8], hz: u32) -> Result<()> {
     ensure!(hz > 0, "a kernel has no CONFIG_HZ of 0");
-    let tick = image
-        .get_mut(TICK..)
-        .and_then(|rest| rest.first_chunk_mut())
-        .with_context(|| format!("the image ends before its tick at {TICK:#x}; run `cargo xtask image`"))?;
+    let tick =
+        image.get_mut(TICK..).and_then(|rest| rest.first_chunk_mut()).with_context(|| {
+            format!("the image ends before its tick at {TICK:#x}; run `cargo xtask image`")
+        })?;
     *tick = tick_nsec(hz).to_le_bytes();
     Ok(())
 }
 
-/// Makes the file at `place` equal to `image` for a kernel with this `CONFIG_HZ`, creating its folder if need be.
+/// Makes the file at `place` equal to `image` for a kernel with this `CONFIG_HZ`, creating its
+/// folder if need be.
 ///
-/// An image that is empty or not an ELF file is refused, so that a cut-short build of the image is named here and not
-/// by a kernel tool minutes later.
+/// An image that is empty or not an ELF file is refused, so that a cut-short build of the image is
+/// named here and not by a kernel tool minutes later.
 pub fn embed(image: &Path, place: &Path, hz: u32) -> Result<Embedded> {
     let mut bytes = fs::read(image).with_context(|| {
         format!("cannot read the image {}; `cargo xtask image` makes it", image.display())
@@ -107,7 +110,9 @@ mod tests {
         fs::write(&image, b"").unwrap();
         assert!(embed(&image, &place, 250).unwrap_err().to_string().contains("not an ELF file"));
         fs::write(&image, b"\x7fELF").unwrap();
-        assert!(embed(&image, &place, 250).unwrap_err().to_string().contains("ends before its tick"));
+        assert!(
+            embed(&image, &place, 250).unwrap_err().to_string().contains("ends before its tick")
+        );
         assert!(!place.exists());
     }
 }

@@ -1,12 +1,13 @@
 //! The exception tables of a linked image, sorted by instruction.
 //!
-//! The kernel finds its entries in any order, and a reader can check a sorted table. The mapped table is searched by
-//! halves, so it has to be sorted. The linker leaves both as the compiler emitted functions.
+//! The kernel finds its entries in any order, and a reader can check a sorted table. The mapped
+//! table is searched by halves, so it has to be sorted. The linker leaves both as the compiler
+//! emitted functions.
 //!
 //! # Invariants
 //!
-//! 1. An offset is relative to the table's start in `__ex_table`, and to its own field in `.fixups`: an entry of the
-//!    latter changes when it is moved.
+//! 1. An offset is relative to the table's start in `__ex_table`, and to its own field in
+//!    `.fixups`: an entry of the latter changes when it is moved.
 
 use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectSection as _};
@@ -22,7 +23,8 @@ const OWN_ENTRY: usize = size_of::<liblinux_abi::image::fixup::Entry>();
 
 /// Sorts both tables of the image in a file.
 pub(crate) fn sort(linked: &Path) -> Result<()> {
-    let mut bytes = fs::read(linked).with_context(|| format!("cannot read {}", linked.display()))?;
+    let mut bytes =
+        fs::read(linked).with_context(|| format!("cannot read {}", linked.display()))?;
     let elf = object::File::parse(bytes.as_slice()).context("the linked image is not readable")?;
     let [kernel, own] = [section(&elf, "__ex_table")?, section(&elf, ".fixups")?];
     let table = bytes.get_mut(kernel).context("__ex_table is not in the file")?;
@@ -70,6 +72,9 @@ mod tests {
         };
         let mut table = [entry(0, -100, -50), entry(16, -300, -40), entry(32, -200, -60)].concat();
         sort_own(&mut table);
-        assert_eq!(table, [entry(0, -300, -40), entry(16, -200, -60), entry(32, -100, -50)].concat());
+        assert_eq!(
+            table,
+            [entry(0, -300, -40), entry(16, -200, -60), entry(32, -100, -50)].concat()
+        );
     }
 }

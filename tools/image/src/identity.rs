@@ -1,11 +1,13 @@
 //! The build-id of an image: a hash of what is mapped, and of nothing else.
 //!
-//! The linker's own (`--build-id=sha1`) also covers debugging information, so it changes with a comment or a file's
-//! name. This one says whether two images behave alike: the same bytes have the same id, wherever they were built.
+//! The linker's own (`--build-id=sha1`) also covers debugging information, so it changes with a
+//! comment or a file's name. This one says whether two images behave alike: the same bytes have the
+//! same id, wherever they were built.
 //!
 //! # Invariants
 //!
-//! 1. Both files of an image have the same id, and the id is the hash of the mapped file with zeros in the id's place.
+//! 1. Both files of an image have the same id, and the id is the hash of the mapped file with zeros
+//!    in the id's place.
 
 use anyhow::{Context as _, Result, ensure};
 use object::{Object as _, ObjectSection as _};

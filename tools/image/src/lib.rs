@@ -1,8 +1,8 @@
 //! From Rust to an image that a kernel may map: compile, link, sort, strip, judge, and hand over.
 //!
-//! [`build`] makes both files of the image, [`checked`] lets the checker judge them against the ABI lock, [`lock`] reads
-//! and renews that lock, [`embed`] hands an image to a kernel build, and [`stub`] makes the library that programs link
-//! with in the image's place.
+//! [`build`] makes both files of the image, [`checked`] lets the checker judge them against the ABI
+//! lock, [`lock`] reads and renews that lock, [`embed`] hands an image to a kernel build, and
+//! [`stub`] makes the library that programs link with in the image's place.
 //!
 //! # Invariants
 //!

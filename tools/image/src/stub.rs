@@ -1,13 +1,15 @@
 //! `target/client`: what programs link with, and the pkg-config file that says so.
 //!
-//! glibc binds a program that needs `linux-vdso.so.1` to the vDSO of the kernel it runs on. So a library of that name is
-//! needed to link against, and never to run: it has the image's symbols in the image's version node, and no code. The
-//! historic names (`clock_gettime` and so on) are left out: a program that links this first would otherwise find the
-//! image's functions under its libc's names, and they set no `errno`.
+//! glibc binds a program that needs `linux-vdso.so.1` to the vDSO of the kernel it runs on. So a
+//! library of that name is needed to link against, and never to run: it has the image's symbols in
+//! the image's version node, and no code. The historic names (`clock_gettime` and so on) are left
+//! out: a program that links this first would otherwise find the image's functions under its libc's
+//! names, and they set no `errno`.
 //!
 //! # Invariants
 //!
-//! 1. The stub exports what the table says the image exports, but for the weak names; a test compares them.
+//! 1. The stub exports what the table says the image exports, but for the weak names; a test
+//!    compares them.
 
 use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::{Binding, SONAME, VERSION, exports};
@@ -35,7 +37,8 @@ Libs: -L${libdir} -llinux
 pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.link_library();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let scratch = tempfile::tempdir_in(&folder).context("cannot create a scratch folder for the stub")?;
+    let scratch =
+        tempfile::tempdir_in(&folder).context("cannot create a scratch folder for the stub")?;
     let library = scratch.path().join("liblinux.so");
     link(scratch.path(), &library)?;
     product::install(&library, &folder.join("liblinux.so"))?;
@@ -51,7 +54,10 @@ fn link(scratch: &Path, library: &Path) -> Result<()> {
     for export in exports().filter(|export| export.binding == Binding::Global) {
         let name = export.name;
         // The addresses are not used: the dynamic loader binds to the kernel's image.
-        writeln!(source, ".globl {name}\n.type {name}, @function\n{name}: .skip 16\n.size {name}, 16")?;
+        writeln!(
+            source,
+            ".globl {name}\n.type {name}, @function\n{name}: .skip 16\n.size {name}, 16"
+        )?;
         write!(versions, " {name};")?;
     }
     source.push_str(".section .note.GNU-stack, \"\", @progbits\n");
@@ -61,7 +67,10 @@ fn link(scratch: &Path, library: &Path) -> Result<()> {
     fs::write(&script, versions).context("cannot write the stub's version script")?;
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-nostdlib", "-Wl,--hash-style=both"]).arg(format!("-Wl,-soname,{SONAME}"));
-    cc.arg(format!("-Wl,--version-script={}", script.display())).arg("-o").arg(library).arg(assembly);
+    cc.arg(format!("-Wl,--version-script={}", script.display()))
+        .arg("-o")
+        .arg(library)
+        .arg(assembly);
     run(&mut cc).context("the link stub cannot be built")
 }
 
@@ -72,8 +81,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
         } else {
-            let bytes =
-                fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            let bytes = fs::read(entry.path())
+                .with_context(|| format!("cannot read {}", entry.path().display()))?;
             product::write(&target, bytes)?;
         }
     }
@@ -102,11 +111,16 @@ mod tests {
         let names = exports.entries().iter().map(|entry| entry.name.as_str());
         let locked: BTreeSet<&str> = names.filter(|name| name.starts_with("__vdso_")).collect();
         assert_eq!(ours, locked);
-        let versions = output(Command::new("readelf").arg("-VdW").arg(folder.join("liblinux.so"))).unwrap();
-        assert!(versions.contains("Name: LINUX_2.6") && versions.contains("[linux-vdso.so.1]"), "{versions}");
+        let versions =
+            output(Command::new("readelf").arg("-VdW").arg(folder.join("liblinux.so"))).unwrap();
+        assert!(
+            versions.contains("Name: LINUX_2.6") && versions.contains("[linux-vdso.so.1]"),
+            "{versions}"
+        );
     }
 
-    /// The program's calls are bound to the image that this kernel has, its `clock_gettime` to the libc.
+    /// The program's calls are bound to the image that this kernel has, its `clock_gettime` to the
+    /// libc.
     #[test]
     fn a_program_links_by_pkg_config_and_starts() {
         let workspace = Workspace::current();
@@ -129,9 +143,9 @@ mod tests {
         )
         .unwrap();
         let bound = |symbol: &str| {
-            let to = said
-                .lines()
-                .find(|line| line.contains("linked [0] to") && line.contains(&format!("`{symbol}'")));
+            let to = said.lines().find(|line| {
+                line.contains("linked [0] to") && line.contains(&format!("`{symbol}'"))
+            });
             to.unwrap_or_else(|| panic!("{symbol} is not bound:\n{said}")).to_owned()
         };
         assert!(bound("__vdso_clock_gettime").contains("to linux-vdso.so.1"));

@@ -46,7 +46,8 @@ const fn process(name: &'static str, work: fn()) -> Measure {
     Measure { name, times: 1, rows: 25, work }
 }
 
-/// Calls: a standard function is the running kernel's own behind one jump, a system call is the program's.
+/// Calls: a standard function is the running kernel's own behind one jump, a system call is the
+/// program's.
 const CALLS: &[Measure] = &[
     call("clock_gettime, TSC clock", || clock(libc::CLOCK_MONOTONIC)),
     call("clock_gettime, coarse clock", || clock(libc::CLOCK_MONOTONIC_COARSE)),
@@ -171,8 +172,12 @@ fn main() {
         };
         let ratio = side(|(without, with)| with / without);
         let added = side(|(without, with)| with - without);
-        let cells =
-            [time(side(|pair| pair.0)), time(side(|pair| pair.1)), format!("{ratio:.3}"), time(added)];
+        let cells = [
+            time(side(|pair| pair.0)),
+            time(side(|pair| pair.1)),
+            format!("{ratio:.3}"),
+            time(added),
+        ];
         table.add_row([name.to_owned()].into_iter().chain(cells));
     };
     for (index, measure) in CALLS.iter().chain(EVENTS).enumerate() {

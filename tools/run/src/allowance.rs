@@ -19,7 +19,8 @@ use std::time::Duration;
 
 /// The limits at which the kernel kills a process, or the process cannot continue: `RLIMIT_CPU`,
 /// `RLIMIT_RTTIME`, `RLIMIT_AS`, `RLIMIT_DATA`.
-const DEADLY: [c_uint; 4] = [libc::RLIMIT_CPU, libc::RLIMIT_RTTIME, libc::RLIMIT_AS, libc::RLIMIT_DATA];
+const DEADLY: [c_uint; 4] =
+    [libc::RLIMIT_CPU, libc::RLIMIT_RTTIME, libc::RLIMIT_AS, libc::RLIMIT_DATA];
 
 /// CPU time for the end of the service: many times as much as letting go of a thousand processes
 /// takes.

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Runs a program with the liblinux image in place of the kernel's vDSO.
 ///
-/// The programs that it starts get the image too. The standard functions (clock_gettime and so on) are answered by the
-/// running kernel's own vDSO.
+/// The programs that it starts get the image too. The standard functions (clock_gettime and so on)
+/// are answered by the running kernel's own vDSO.
 #[derive(Debug, Parser)]
 #[command(
     name = NAME,
@@ -44,7 +44,8 @@ struct Arguments {
     command: Vec<OsString>,
 }
 
-/// Does what the command line asks for. Returns only if the program could not be run: the exit status.
+/// Does what the command line asks for. Returns only if the program could not be run: the exit
+/// status.
 pub fn run() -> u8 {
     ground::run::<Program>()
 }
@@ -85,7 +86,8 @@ fn start(arguments: &Arguments) -> Result<(String, u8)> {
         None => Image::embedded()?,
     };
     let words = arguments.command.iter().cloned().map(OsString::into_vec).map(CString::new);
-    let words = words.collect::<Result<Vec<_>, _>>().context("an argument has a zero byte in it")?;
+    let words =
+        words.collect::<Result<Vec<_>, _>>().context("an argument has a zero byte in it")?;
     let is_following = !arguments.no_follow;
     let launch = Launch { words, image, is_following, is_verbose: arguments.verbose };
     Ok(explain(Path::new(&arguments.command[0]), launch.run()?))

@@ -109,12 +109,24 @@ impl Image {
         let exports = elf.exports().map_err(error)?;
         let mut redirections = Vec::new();
         let calls = standard().map(|call| (call.symbol, call.name, Some(slot(call.number))));
-        for (symbol, alias, fallback) in calls.chain([(SGX_ENTER_ENCLAVE, SGX_ENTER_ENCLAVE, None)]) {
-            for export in exports.iter().filter(|export| export.name == symbol || export.name == alias) {
+        for (symbol, alias, fallback) in calls.chain([(SGX_ENTER_ENCLAVE, SGX_ENTER_ENCLAVE, None)])
+        {
+            for export in
+                exports.iter().filter(|export| export.name == symbol || export.name == alias)
+            {
                 let offset = usize::try_from(export.value)?;
-                ensure!(offset + JUMP_SIZE <= bytes.len(), "{} reaches beyond the file", export.name);
+                ensure!(
+                    offset + JUMP_SIZE <= bytes.len(),
+                    "{} reaches beyond the file",
+                    export.name
+                );
                 let fallback = fallback.filter(|_| symbol != GETRANDOM);
-                redirections.push(Redirection { name: export.name.to_owned(), symbol, offset, fallback });
+                redirections.push(Redirection {
+                    name: export.name.to_owned(),
+                    symbol,
+                    offset,
+                    fallback,
+                });
             }
         }
         let build_id = build_id(&elf).context("it has no build-id")?;
@@ -137,7 +149,8 @@ impl Image {
     pub(crate) fn copy_for(&self, base: u64, kernel: Option<(u64, &Running)>) -> Copy {
         let extended = kernel.map(|(home, kernel)| {
             let extension = kernel.extension(&self.bytes)?;
-            let bytes = extension.place(base, home).ok_or("its data is more than 2 GiB from the image")?;
+            let bytes =
+                extension.place(base, home).ok_or("its data is more than 2 GiB from the image")?;
             Ok((bytes, extension.kernel()))
         });
         let (extended, obstacle) = match extended.transpose() {
@@ -148,7 +161,8 @@ impl Image {
             extended.map_or_else(|| (self.bytes.clone(), None), |(bytes, at)| (bytes, Some(at)));
         let mut copy = Copy { bytes, redirected: Vec::new(), obstacle };
         for &Redirection { ref name, symbol, offset, fallback } in &self.redirections {
-            let function = kernel.and_then(|(home, kernel)| Some((home, kernel.functions().offset(symbol)?)));
+            let function =
+                kernel.and_then(|(home, kernel)| Some((home, kernel.functions().offset(symbol)?)));
             let is_redirected = match (function, behind) {
                 (Some((home, function)), _) if symbol == SGX_ENTER_ENCLAVE => {
                     copy.bytes[offset..offset + JUMP_SIZE].copy_from_slice(&jump(home + function));
@@ -184,8 +198,8 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
     let error = |what: String| anyhow!(what);
     let note = elf.contents(elf.section(".note").map_err(error)?).map_err(error)?;
     let (header, rest) = note.split_first_chunk::<12>().context("its note is cut short")?;
-    let [_, size, _] =
-        [0, 4, 8].map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let [_, size, _] = [0, 4, 8]
+        .map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     let value = rest.strip_prefix(OWNER).and_then(|value| value.get(..size as usize));
     let value = value.context("its note is not a build-id")?;
     Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -236,9 +250,14 @@ mod tests {
         assert_names_stay(&image, &copy);
         let mut led = 0;
         for Redirection { symbol, offset, .. } in &image.redirections {
-            if let Some(function) = kernel.functions().offset(symbol).filter(|_| *symbol != SGX_ENTER_ENCLAVE)
+            if let Some(function) =
+                kernel.functions().offset(symbol).filter(|_| *symbol != SGX_ENTER_ENCLAVE)
             {
-                assert_eq!(target(&copy, *offset), Some(image.bytes.len() as u64 + function), "{symbol}");
+                assert_eq!(
+                    target(&copy, *offset),
+                    Some(image.bytes.len() as u64 + function),
+                    "{symbol}"
+                );
                 led += 1;
             }
         }
@@ -258,7 +277,11 @@ mod tests {
             for Redirection { symbol, offset, .. } in &image.redirections {
                 let stub = standard().find(|call| call.symbol == *symbol);
                 let stub = stub.filter(|call| call.symbol != GETRANDOM);
-                assert_eq!(target(&copy, *offset), stub.map(|call| slot(call.number) as u64), "{symbol}");
+                assert_eq!(
+                    target(&copy, *offset),
+                    stub.map(|call| slot(call.number) as u64),
+                    "{symbol}"
+                );
             }
         }
     }
@@ -269,10 +292,16 @@ mod tests {
         let (home, functions) = functions::own();
         let text = Elf::read(functions.bytes()).unwrap().text().unwrap();
         let start = usize::try_from(text.start).unwrap();
-        for (code, why) in [(&[0x06][..], "no instruction"), (&[0xe9, 0, 0, 0, 0x70], "a branch out of it")] {
+        for (code, why) in
+            [(&[0x06][..], "no instruction"), (&[0xe9, 0, 0, 0, 0x70], "a branch out of it")]
+        {
             let broken = Running::new(functions.patched(start, code));
             let copy = image().copy_for(home, Some((home, &broken)));
-            assert!(copy.obstacle.as_ref().is_some_and(|said| said.contains(why)), "{:?}", copy.obstacle);
+            assert!(
+                copy.obstacle.as_ref().is_some_and(|said| said.contains(why)),
+                "{:?}",
+                copy.obstacle
+            );
         }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn close_all_but(kept: &OwnedFd) {
     let kept = kept.as_raw_fd().cast_unsigned();
     let close = |first: c_uint, last: c_uint| {
         if first <= last {
-            // SAFETY: called in a process that has just been forked and uses none of its parent's files.
+            // SAFETY: called in a process that has just been forked and uses none of its parent's
+            // files.
             unsafe { libc::close_range(first, last, 0) };
         }
     };
@@ -51,7 +52,8 @@ pub(crate) fn close_all_but(kept: &OwnedFd) {
     close(kept + 1, c_uint::MAX);
 }
 
-/// Moves a descriptor out of the way of the standard streams, one of which the user may have closed.
+/// Moves a descriptor out of the way of the standard streams, one of which the user may have
+/// closed.
 pub(crate) fn above_streams(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
     duplicate(descriptor.as_raw_fd())
 }

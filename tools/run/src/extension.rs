@@ -26,8 +26,8 @@ use anyhow::{Context as _, Result, anyhow};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_check::image::Image as Elf;
 use object::elf::{
-    FileHeader64, PT_GNU_EH_FRAME, PT_LOAD, ProgramHeader64, SHF_ALLOC, SHF_EXECINSTR, SHT_PROGBITS,
-    SectionHeader64,
+    FileHeader64, PT_GNU_EH_FRAME, PT_LOAD, ProgramHeader64, SHF_ALLOC, SHF_EXECINSTR,
+    SHT_PROGBITS, SectionHeader64,
 };
 use object::pod::{bytes_of_slice, from_bytes_mut, slice_from_bytes_mut};
 use object::{LittleEndian as LE, U16, U32, U64};
@@ -108,13 +108,15 @@ impl Table {
     fn of(elf: &Elf<'_>, bytes: &mut [u8]) -> Result<Self> {
         let broken = |()| anyhow!("the section headers cannot be read");
         let error = |what: String| anyhow!(what);
-        let (start, count) = (usize::try_from(elf.header.e_shoff)?, usize::from(elf.header.e_shnum));
+        let (start, count) =
+            (usize::try_from(elf.header.e_shoff)?, usize::from(elf.header.e_shnum));
         let table = bytes.get_mut(start..).context("the section headers are beyond the file")?;
         let (found, _) = slice_from_bytes_mut::<Section>(table, count).map_err(broken)?;
         let sections = found.to_vec();
         bytes[start..start + count * size_of::<Section>()].fill(0);
         let names = usize::from(elf.header.e_shstrndx);
-        let named = elf.sections().map_err(error)?.get(names).context("the sections have no names")?;
+        let named =
+            elf.sections().map_err(error)?.get(names).context("the sections have no names")?;
         let text = elf.contents(named).map_err(error)?.to_vec();
         Ok(Self { sections, names, text })
     }
@@ -167,10 +169,18 @@ impl Table {
     }
 }
 
-/// Has the program headers say that the object ends at `end`, and where its call-frame information is.
-fn lead_loaders(bytes: &mut [u8], elf: &Elf<'_>, end: usize, frames: usize, size: usize) -> Result<()> {
+/// Has the program headers say that the object ends at `end`, and where its call-frame information
+/// is.
+fn lead_loaders(
+    bytes: &mut [u8],
+    elf: &Elf<'_>,
+    end: usize,
+    frames: usize,
+    size: usize,
+) -> Result<()> {
     let broken = |()| anyhow!("the program headers cannot be read");
-    let table = bytes.get_mut(usize::try_from(elf.header.e_phoff)?..).context("no program headers")?;
+    let table =
+        bytes.get_mut(usize::try_from(elf.header.e_phoff)?..).context("no program headers")?;
     let count = usize::from(elf.header.e_phnum);
     for segment in slice_from_bytes_mut::<Segment>(table, count).map_err(broken)?.0 {
         let (start, size) = match segment.p_type.get(LE) {

@@ -8,7 +8,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A [`Folder`] is held open, and the kernel ties it to one process: the proof holds for every file of it.
+//! 1. A [`Folder`] is held open, and the kernel ties it to one process: the proof holds for every
+//!    file of it.
 //! 2. Until it is proven, nothing is done with it but to read its memory.
 //! 3. Files are bytes: a program's name may be anything.
 
@@ -45,7 +46,8 @@ impl Folder {
             .read(true)
             .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
             .open(format!("/proc/{pid}"))?;
-        let memory = File::from(openat(&folder, "mem", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?);
+        let memory =
+            File::from(openat(&folder, "mem", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?);
         let place = arch::stack_pointer(&tracee::registers(pid)?) - SCRATCH;
         let before = peek(pid, place)?;
         let sign = RandomState::new().hash_one(place).to_ne_bytes();
@@ -128,7 +130,8 @@ impl Fields {
 /// The value of the line of that name.
 pub(crate) fn line<'a>(status: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let lines = status.split(|byte| *byte == b'\n');
-    let mut values = lines.filter_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b":"));
+    let mut values =
+        lines.filter_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b":"));
     values.next().map(<[u8]>::trim_ascii)
 }
 

@@ -1,4 +1,5 @@
-//! Call-frame information (`.eh_frame`) of two objects as one: an unwinder looks into one section of a mapped object.
+//! Call-frame information (`.eh_frame`) of two objects as one: an unwinder looks into one section
+//! of a mapped object.
 //!
 //! A description of a function says where the function begins, relative to itself. So a description
 //! can move with that word written anew. Everything else of a record is relative to the record, the
@@ -6,7 +7,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Records that say anything else by an address (personalities, tables of a language) are refused.
+//! 1. Records that say anything else by an address (personalities, tables of a language) are
+//!    refused.
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use gimli::constants::{DW_EH_PE_pcrel, DW_EH_PE_sdata4};
@@ -23,8 +25,8 @@ const END: [u8; 4] = [0; 4];
 /// Alignment of the section.
 const ALIGNMENT: usize = 8;
 
-/// `.eh_frame_hdr` begins with its version and three encodings: the section by a distance of 4 bytes, the count of
-/// functions in 4 bytes, the table by distances of 4 bytes from the header.
+/// `.eh_frame_hdr` begins with its version and three encodings: the section by a distance of 4
+/// bytes, the count of functions in 4 bytes, the table by distances of 4 bytes from the header.
 const HEADER: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
 
 /// The records of one object.
@@ -59,14 +61,22 @@ impl Frames {
                 CieOrFde::Cie(cie) => (cie.offset(), cie.entry_len(), cie.encoding()),
                 CieOrFde::Fde(partial) => {
                     let fde = partial.parse(EhFrame::cie_from_offset)?;
-                    let is_near = fde.cie().fde_address_encoding() == Some(DW_EH_PE_pcrel | DW_EH_PE_sdata4);
+                    let is_near =
+                        fde.cie().fde_address_encoding() == Some(DW_EH_PE_pcrel | DW_EH_PE_sdata4);
                     let is_plain = fde.personality().is_none() && fde.lsda().is_none();
-                    ensure!(is_near && is_plain, "a description at {:#x} cannot move", fde.offset());
+                    ensure!(
+                        is_near && is_plain,
+                        "a description at {:#x} cannot move",
+                        fde.offset()
+                    );
                     functions.push((fde.offset(), fde.initial_address()));
                     (fde.offset(), fde.entry_len(), fde.cie().encoding())
                 }
             };
-            ensure!(encoding.format == Format::Dwarf32, "a record at {offset:#x} has a length of 64 bits");
+            ensure!(
+                encoding.format == Format::Dwarf32,
+                "a record at {offset:#x} has a length of 64 bits"
+            );
             end = offset + size_of::<u32>() + len;
         }
         ensure!(!functions.is_empty(), "there is no call-frame information");
@@ -75,7 +85,8 @@ impl Frames {
     }
 }
 
-/// The sections for one object that has all of these in it, each at its address; the header will be at `place`.
+/// The sections for one object that has all of these in it, each at its address; the header will be
+/// at `place`.
 pub(crate) fn join(parts: &[(&Frames, u64)], place: u64) -> Result<Sections> {
     let count: usize = parts.iter().map(|(frames, _)| frames.functions.len()).sum();
     let header_size = (HEADER.len() + 8 + 8 * count).next_multiple_of(ALIGNMENT);
@@ -98,7 +109,9 @@ pub(crate) fn join(parts: &[(&Frames, u64)], place: u64) -> Result<Sections> {
     let mut header = HEADER.to_vec();
     header.extend(distance(place + HEADER.len() as u64, records_at)?.to_le_bytes());
     header.extend(u32::try_from(count)?.to_le_bytes());
-    header.extend(table.iter().flat_map(|(start, record)| [*start, *record]).flat_map(i32::to_le_bytes));
+    header.extend(
+        table.iter().flat_map(|(start, record)| [*start, *record]).flat_map(i32::to_le_bytes),
+    );
     header.resize(header_size, 0);
     Ok(Sections { header, records })
 }

@@ -85,7 +85,8 @@ impl Code {
         for Reference { place, next, target } in &self.0 {
             let distance = home.wrapping_add(*target).wrapping_sub(address.wrapping_add(*next));
             let distance = i32::try_from(distance.cast_signed()).ok()?;
-            copy.get_mut(*place..place + size_of::<i32>())?.copy_from_slice(&distance.to_le_bytes());
+            copy.get_mut(*place..place + size_of::<i32>())?
+                .copy_from_slice(&distance.to_le_bytes());
         }
         Some(())
     }
@@ -108,7 +109,8 @@ pub(crate) fn own() -> (u64, Functions) {
     use std::os::unix::fs::FileExt as _;
     let process = procfs::process::Process::myself().expect("this process");
     let auxv = process.auxv().expect("its auxiliary vector");
-    let address = *auxv.get(&liblinux_abi::kernel::auxv::AT_SYSINFO_EHDR).expect("this kernel has a vDSO");
+    let address =
+        *auxv.get(&liblinux_abi::kernel::auxv::AT_SYSINFO_EHDR).expect("this kernel has a vDSO");
     let memory = std::fs::File::open("/proc/self/mem").expect("our memory");
     let read = |size: usize| {
         let mut bytes = vec![0; size];

@@ -60,8 +60,10 @@ extern "C" fn enter<W: Work>() {
 }
 
 fn map() -> Option<*mut c_void> {
-    let (access, kind) =
-        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK);
+    let (access, kind) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
+    );
     // SAFETY: new memory, at a place that the kernel chooses.
     let stack = unsafe { libc::mmap(null_mut(), SIZE, access, kind, -1, 0) };
     if stack == libc::MAP_FAILED {

@@ -14,7 +14,8 @@
 //! 1. Signals are blocked meanwhile, so that none is lost and none runs a handler;
 //!    [`Injection::finish`] restores the mask. `SIGSTOP` cannot be blocked: it is sent again at the
 //!    end.
-//! 2. After [`Injection::finish`] the registers are those that the kernel gave the new program, but for the stack pointer.
+//! 2. After [`Injection::finish`] the registers are those that the kernel gave the new program, but
+//!    for the stack pointer.
 
 use crate::arch::{self, Registers, SYSTEM_CALL};
 use crate::change::Change;
@@ -44,7 +45,8 @@ pub(crate) struct Injection<'a> {
 }
 
 impl<'a> Injection<'a> {
-    /// Leads a process that is stopped inside `execve` to its end. `system_call` is where it has such an instruction.
+    /// Leads a process that is stopped inside `execve` to its end. `system_call` is where it has
+    /// such an instruction.
     pub(crate) fn begin(pid: Pid, memory: &'a Memory, system_call: Option<u64>) -> Result<Self> {
         let registers = tracee::registers(pid)?;
         let signal_mask = tracee::signal_mask(pid)?;
@@ -88,7 +90,10 @@ impl<'a> Injection<'a> {
         let number = syscall::find(name).with_context(|| format!("no system call {name}"))?.number;
         let mut all = [0; 6];
         all[..N].copy_from_slice(&arguments);
-        tracee::set_registers(self.pid, arch::prepare_call(&self.registers, self.site, number, all))?;
+        tracee::set_registers(
+            self.pid,
+            arch::prepare_call(&self.registers, self.site, number, all),
+        )?;
         self.go()
     }
 
@@ -106,7 +111,8 @@ impl<'a> Injection<'a> {
         }
     }
 
-    /// Puts everything back, with another stack pointer. The process is stopped before its first instruction.
+    /// Puts everything back, with another stack pointer. The process is stopped before its first
+    /// instruction.
     pub(crate) fn finish(self, stack_pointer: u64) -> Result<()> {
         if let Some(bytes) = &self.overwritten {
             self.memory.write(self.site, bytes).context("the program's first bytes")?;

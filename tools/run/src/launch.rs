@@ -24,7 +24,8 @@
 //!
 //! # Invariants
 //!
-//! 1. No program runs unless the tracer has attached; if the tracer dies, the kernel kills what it traced.
+//! 1. No program runs unless the tracer has attached; if the tracer dies, the kernel kills what it
+//!    traced.
 //! 2. The program inherits nothing of the runner: no descriptor, no child that `wait` sees, no
 //!    pending signal, no changed signal handling, no changed limit.
 //! 3. There is one thread until the program runs, so a forked child may call any function.
@@ -152,7 +153,8 @@ fn is_reaper() -> bool {
 /// Makes a child that sends this process no signal when it ends; returns none in the child.
 fn fork() -> nix::Result<Option<Pid>> {
     // SAFETY: no flags: the child has copies of everything. There is one thread (invariant 3).
-    let pid = unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
     let pid = Errno::result(pid)?;
     Ok((pid != 0).then(|| Pid::from_raw(pid as i32)))
 }

@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Every access reaches the process that `ptrace` knows by this number: a [`Folder`] was proven, a word needs no proof.
+//! 1. Every access reaches the process that `ptrace` knows by this number: a [`Folder`] was proven,
+//!    a word needs no proof.
 //! 2. A [`Memory`] belongs to one program: after an `execve` a new one is opened.
 
 use crate::arch;

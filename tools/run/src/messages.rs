@@ -57,7 +57,8 @@ impl Messages {
     /// Messages go to standard error, which is closed here; details only if `is_verbose`. The first
     /// program will be `first`.
     pub(crate) fn new(is_verbose: bool, first: Pid) -> Self {
-        let error = descriptor::take(STDERR_FILENO).map_or(Error::Gone, |error| Error::Held(error.into()));
+        let error =
+            descriptor::take(STDERR_FILENO).map_or(Error::Gone, |error| Error::Held(error.into()));
         Self { is_verbose, first, error }
     }
 
@@ -68,7 +69,8 @@ impl Messages {
         let _ = match &self.error {
             Error::Held(error) => (&*error).write_all(line.as_bytes()).is_ok(),
             Error::Lent(identity) => {
-                let mut errors = [self.first, pid].into_iter().flat_map(|lender| lent(lender, *identity));
+                let mut errors =
+                    [self.first, pid].into_iter().flat_map(|lender| lent(lender, *identity));
                 errors.any(|mut error| error.write_all(line.as_bytes()).is_ok())
             }
             Error::Gone => false,

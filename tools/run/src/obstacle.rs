@@ -44,6 +44,7 @@ fn tracer() -> Option<String> {
 fn yama() -> Option<String> {
     let level = fs::read_to_string(YAMA).ok()?;
     let level = level.trim_end();
-    matches!(level, "2" | "3")
-        .then(|| format!("the security module Yama forbids it: {YAMA} is {level}, and must be 0 or 1"))
+    matches!(level, "2" | "3").then(|| {
+        format!("the security module Yama forbids it: {YAMA} is {level}, and must be 0 or 1")
+    })
 }

@@ -19,7 +19,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::ptr::null_mut;
 
-/// `S_ISUID` and `S_ISGID` with the group's right to execute, without which the bit means something else.
+/// `S_ISUID` and `S_ISGID` with the group's right to execute, without which the bit means something
+/// else.
 const SET_UID: u32 = 0o4000;
 const SET_GID: u32 = 0o2010;
 
@@ -32,7 +33,8 @@ pub(crate) fn withheld(folder: &Folder) -> Option<&'static str> {
     if !sets_uid && !sets_gid && !has_capabilities(path) {
         return None;
     }
-    let status = |name: &str| folder.status(name).ok()?.and_then(|value| String::from_utf8(value).ok());
+    let status =
+        |name: &str| folder.status(name).ok()?.and_then(|value| String::from_utf8(value).ok());
     // The real, the effective, the saved and the file system's.
     let effective = |name: &str| status(name)?.split_whitespace().nth(1)?.parse::<u32>().ok();
     if status("NoNewPrivs").is_some_and(|flag| flag != "0") {
@@ -52,6 +54,7 @@ pub(crate) fn withheld(folder: &Folder) -> Option<&'static str> {
 /// Whether the file has capabilities (`capabilities(7)`).
 fn has_capabilities(path: PathBuf) -> bool {
     let Ok(path) = CString::new(path.into_os_string().into_vec()) else { return false };
-    // SAFETY: both strings end with a zero; no buffer is given, and so only the attribute's size is returned.
+    // SAFETY: both strings end with a zero; no buffer is given, and so only the attribute's size is
+    // returned.
     unsafe { libc::getxattr(path.as_ptr(), c"security.capability".as_ptr(), null_mut(), 0) > 0 }
 }

@@ -30,8 +30,9 @@ impl Running {
         if bytes == known.functions.bytes() {
             return Ok(known);
         }
-        let functions = Functions::parse(bytes)
-            .map_err(|error| anyhow!("the kernel's vDSO at {address:#x} cannot be understood: {error}"))?;
+        let functions = Functions::parse(bytes).map_err(|error| {
+            anyhow!("the kernel's vDSO at {address:#x} cannot be understood: {error}")
+        })?;
         Ok(Self::new(functions))
     }
 

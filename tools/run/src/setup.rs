@@ -1,4 +1,5 @@
-//! Giving the image to one process, which has just become another program and has not executed an instruction of it.
+//! Giving the image to one process, which has just become another program and has not executed an
+//! instruction of it.
 //!
 //! The tracer has the process make two mappings beside the kernel's vDSO, whose data the copy has
 //! to reach. The first has pages of zeros, in place of the kernel's data. The second lies in the
@@ -16,10 +17,10 @@
 //!
 //! # Invariants
 //!
-//! 1. A process is left alone as it was ([`Outcome::LeftAlone`]), has the image wholly ([`Outcome::Given`]), or is made
-//!    to exit with [`FAILURE`] ([`Outcome::Ended`]).
-//! 2. Under a `seccomp` filter the process is made to map memory and nothing else: every program's loader does that,
-//!    and a filter may kill for other calls.
+//! 1. A process is left alone as it was ([`Outcome::LeftAlone`]), has the image wholly
+//!    ([`Outcome::Given`]), or is made to exit with [`FAILURE`] ([`Outcome::Ended`]).
+//! 2. Under a `seccomp` filter the process is made to map memory and nothing else: every program's
+//!    loader does that, and a filter may kill for other calls.
 
 use crate::arch;
 use crate::copy::{Copy, Image};
@@ -47,7 +48,8 @@ const KERNEL_DATA_MAX: u64 = 1 << 16;
 /// How near to the kernel's vDSO the image has to be: well within what an instruction reaches.
 const NEAR: u64 = 1 << 30;
 
-/// The most of a stack that is searched for the auxiliary vector: more than the kernel lets arguments take.
+/// The most of a stack that is searched for the auxiliary vector: more than the kernel lets
+/// arguments take.
 const STACK_MAX: usize = 64 << 20;
 
 /// The result for a process.
@@ -133,7 +135,8 @@ fn read_stack(memory: &Memory, stack_pointer: u64) -> Result<Stack> {
 
 fn install(pid: Pid, memory: &Memory, plan: &Plan, image: &Image, kernel: &Running) -> Outcome {
     let kernel = plan.kernel.map(|address| (address, kernel));
-    let site = kernel.and_then(|(address, kernel)| Some(address + kernel.functions().system_call()?));
+    let site =
+        kernel.and_then(|(address, kernel)| Some(address + kernel.functions().system_call()?));
     let mut injection = match Injection::begin(pid, memory, site) {
         Ok(injection) => injection,
         Err(error) => return killed(pid, error),
@@ -175,7 +178,8 @@ fn map(
     let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let base = find_room(injection, plan, image, kernel)?;
     let copy = image.copy_for(base, kernel);
-    let file = if plan.has_filter { None } else { create_file(injection, memory, plan, &copy.bytes)? };
+    let file =
+        if plan.has_filter { None } else { create_file(injection, memory, plan, &copy.bytes)? };
     let (flags, descriptor) = match file {
         Some(file) => (libc::MAP_PRIVATE, file),
         None => (anonymous, u64::MAX),
@@ -200,7 +204,8 @@ fn map(
         .write(stack_pointer + edit.offset, &edit.bytes)
         .context("its auxiliary vector cannot be written")?;
     if !plan.has_filter {
-        // Refused by kernels without checkpointing; then debuggers see the kernel's vDSO, and nothing else is missing.
+        // Refused by kernels without checkpointing; then debuggers see the kernel's vDSO, and
+        // nothing else is missing.
         let _ = tell_kernel(injection, memory, stack_pointer, &edit);
     }
     let Copy { redirected, obstacle, .. } = copy;
@@ -209,8 +214,9 @@ fn map(
 
 /// Maps pages of zeros for the image and the data below it; where the image begins.
 ///
-/// The kernel's vDSO is somewhere above the stack, or among other mappings. In the first case there is room above it or
-/// below it; in the second the kernel's own choice is near enough. A place that is taken costs one more call.
+/// The kernel's vDSO is somewhere above the stack, or among other mappings. In the first case there
+/// is room above it or below it; in the second the kernel's own choice is near enough. A place that
+/// is taken costs one more call.
 fn find_room(
     injection: &mut Injection<'_>,
     plan: &Plan,
@@ -264,7 +270,8 @@ fn create_file(
     Ok(Some(file))
 }
 
-/// Has the kernel take the auxiliary vector that is on the stack now for the process's (`PR_SET_MM_MAP`).
+/// Has the kernel take the auxiliary vector that is on the stack now for the process's
+/// (`PR_SET_MM_MAP`).
 fn tell_kernel(
     injection: &mut Injection<'_>,
     memory: &Memory,
@@ -272,11 +279,13 @@ fn tell_kernel(
     edit: &Edit,
 ) -> Result<()> {
     let stat = memory.folder().map(Folder::stat).context("there is no /proc")??;
-    // Start and end of code, data, heap (twice its start), stack (its start), arguments and environment.
+    // Start and end of code, data, heap (twice its start), stack (its start), arguments and
+    // environment.
     let parts = [26, 27, 45, 46, 47, 47, 28, 48, 49, 50, 51];
     let parts = parts.map(|field| stat.address(field)).into_iter().collect::<Result<Vec<_>>>()?;
     let (auxv, auxv_size) = edit.auxv;
-    // `struct prctl_mm_map`: all as it is, but for the vector. No program file, a descriptor, is given.
+    // `struct prctl_mm_map`: all as it is, but for the vector. No program file, a descriptor, is
+    // given.
     let vector = [stack_pointer + auxv, auxv_size | u64::from(u32::MAX) << 32];
     let bytes: Vec<u8> = parts.iter().chain(&vector).flat_map(|word| word.to_ne_bytes()).collect();
     with_scratch(memory, stack_pointer, &bytes, |map| {

@@ -1,5 +1,5 @@
-//! The stack of a program that has not executed an instruction yet: its arguments, its environment, and the auxiliary
-//! vector, in which `AT_SYSINFO_EHDR` says where the vDSO is.
+//! The stack of a program that has not executed an instruction yet: its arguments, its environment,
+//! and the auxiliary vector, in which `AT_SYSINFO_EHDR` says where the vDSO is.
 //!
 //! ```text
 //! stack pointer ->  argc, argv[0] ... argv[argc-1], 0
@@ -15,7 +15,8 @@
 //!
 //! 1. The bytes read are an allegation: a stack that does not have this form is [`Malformed`] and
 //!    never a panic.
-//! 2. The stack pointer stays aligned to 16 bytes, as the psABI wants it at a program's start: an entry has 16.
+//! 2. The stack pointer stays aligned to 16 bytes, as the psABI wants it at a program's start: an
+//!    entry has 16.
 
 use liblinux_abi::kernel::auxv::{AT_NULL, AT_SYSINFO_EHDR};
 
@@ -58,9 +59,11 @@ pub(crate) struct Edit {
 impl Stack {
     /// Reads a stack from its first bytes; `None` if they are too few.
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
-        let words: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
+        let words: Vec<u64> =
+            bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
         let Some(&count) = words.first() else { return Ok(None) };
-        let behind = usize::try_from(count).ok().and_then(|count| count.checked_add(1)).ok_or(Malformed)?;
+        let behind =
+            usize::try_from(count).ok().and_then(|count| count.checked_add(1)).ok_or(Malformed)?;
         match words.get(behind) {
             None => return Ok(None),
             Some(0) => {}
@@ -70,7 +73,9 @@ impl Stack {
         let Some(len) = environment.iter().position(|word| *word == 0) else { return Ok(None) };
         let auxv = behind + 1 + len + 1;
         let pairs = words[auxv..].as_chunks::<2>().0;
-        let Some(null) = pairs.iter().position(|[kind, _]| *kind == AT_NULL) else { return Ok(None) };
+        let Some(null) = pairs.iter().position(|[kind, _]| *kind == AT_NULL) else {
+            return Ok(None);
+        };
         Ok(Some(Self { end: auxv + 2 * (null + 1), words, auxv }))
     }
 
@@ -94,7 +99,8 @@ impl Stack {
 
     /// The edit after which the vDSO is at `address`.
     pub(crate) fn point_at(&self, address: u64) -> Edit {
-        let bytes = |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
+        let bytes =
+            |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
         let place = |index: usize| (index * WORD) as u64;
         let auxv_size = place(self.end - self.auxv);
         match self.pairs().iter().position(|[kind, _]| *kind == AT_SYSINFO_EHDR) {
@@ -164,7 +170,10 @@ mod tests {
         assert_eq!((read.vdso(), read.is_native()), (None, false));
         let edit = read.point_at(0x2000);
         assert_eq!((edit.lower, edit.auxv), (16, (48, 64)));
-        assert_eq!(edited(&before, &edit), stack(&[AT_SYSINFO_EHDR, 0x2000, AT_PAGESZ, 4096, AT_PHENT, 32]));
+        assert_eq!(
+            edited(&before, &edit),
+            stack(&[AT_SYSINFO_EHDR, 0x2000, AT_PAGESZ, 4096, AT_PHENT, 32])
+        );
     }
 
     #[test]

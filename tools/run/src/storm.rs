@@ -55,7 +55,8 @@ impl Storm {
         if !self.signals.is_multiple_of(SAMPLE) {
             return false;
         }
-        let registers = tracee::registers(pid).ok().filter(|registers| !arch::is_in_call(registers));
+        let registers =
+            tracee::registers(pid).ok().filter(|registers| !arch::is_in_call(registers));
         let place = registers.map(|registers| arch::place(&registers));
         if place.is_none() || place != self.place {
             *self = Self { pid, place, used: used(pid).unwrap_or_default(), ..Self::new() };

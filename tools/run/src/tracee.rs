@@ -1,7 +1,7 @@
 //! A traced process: the requests of `ptrace(2)`, and waiting for it.
 //!
-//! Signals are numbers here because those without a name pass through as well; the wrappers of the nix crate know only
-//! named ones.
+//! Signals are numbers here because those without a name pass through as well; the wrappers of the
+//! nix crate know only named ones.
 //!
 //! The tracer lets go of a process that begins to exit. If it traced the process to its end, the
 //! tracer would have to reap it first. The parent would see from a pidfd that its child has ended,
@@ -28,10 +28,13 @@ pub(crate) const WORD: usize = size_of::<c_long>();
 /// Bytes of the kernel's signal set.
 const SIGNAL_SET_SIZE: usize = 8;
 
-/// Begins to trace a process, and everything that it will start. If this process ends, all of them are killed.
+/// Begins to trace a process, and everything that it will start. If this process ends, all of them
+/// are killed.
 pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
-    let follow = Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACECLONE;
-    let report = Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXIT;
+    let follow =
+        Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACECLONE;
+    let report =
+        Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXIT;
     ptrace::seize(pid, follow | report | Options::PTRACE_O_EXITKILL)
 }
 
@@ -40,7 +43,8 @@ pub(crate) fn seize(pid: Pid) -> nix::Result<()> {
 pub(crate) fn wait(pid: Option<Pid>) -> nix::Result<(Pid, Change)> {
     let mut status = 0;
     // SAFETY: the kernel writes an int to `status`.
-    let result = unsafe { libc::waitpid(pid.map_or(-1, Pid::as_raw), &raw mut status, libc::__WALL) };
+    let result =
+        unsafe { libc::waitpid(pid.map_or(-1, Pid::as_raw), &raw mut status, libc::__WALL) };
     match Errno::result(result) {
         Err(Errno::EINTR) => wait(pid),
         result => result.map(|pid| {

@@ -46,7 +46,12 @@ pub(crate) struct Tracer {
 
 impl Tracer {
     /// A tracer of the process that this one has seized.
-    pub(crate) fn new(image: Image, is_following: bool, messages: Messages, allowance: Allowance) -> Self {
+    pub(crate) fn new(
+        image: Image,
+        is_following: bool,
+        messages: Messages,
+        allowance: Allowance,
+    ) -> Self {
         let (kernel, storm, known) = (Running::default(), Storm::new(), HashSet::new());
         Self { image, is_following, messages, kernel, allowance, storm, known, is_ending: false }
     }
@@ -123,10 +128,12 @@ impl Tracer {
                 self.messages.detail(pid, || format!("{pid} {program}: {}", self.tell(&given)))
             }
             Outcome::LeftAlone(why) => {
-                self.messages.say(pid, &format!("{pid} {program}: runs with the kernel's vDSO: {why}"));
+                self.messages
+                    .say(pid, &format!("{pid} {program}: runs with the kernel's vDSO: {why}"));
             }
             Outcome::Ended(error) => {
-                self.messages.say(pid, &format!("{pid} {program}: ends before it began: {error:#}"));
+                self.messages
+                    .say(pid, &format!("{pid} {program}: ends before it began: {error:#}"));
                 return self.answer(pid, 0);
             }
             Outcome::Gone => {
@@ -147,16 +154,22 @@ impl Tracer {
     fn tell(&self, given: &Given) -> String {
         let Given { base, kernel, redirected, obstacle, size } = given;
         let (size, data) = (size >> 10, DATA_SIZE >> 10);
-        let image =
-            format!("image {} at {base:#x}, {size} KiB, below it {data} KiB of zeros", self.image.build_id());
+        let image = format!(
+            "image {} at {base:#x}, {size} KiB, below it {data} KiB of zeros",
+            self.image.build_id()
+        );
         match kernel {
             Some(kernel) => {
                 let names = redirected.iter().map(|symbol| symbol.trim_start_matches("__vdso_"));
                 let names = names.collect::<Vec<_>>().join(" ");
                 let obstacle = obstacle.as_ref().map_or_else(String::new, |why| format!("; {why}"));
-                format!("{image}; by the code of the kernel's vDSO at {kernel:#x}: {names}{obstacle}")
+                format!(
+                    "{image}; by the code of the kernel's vDSO at {kernel:#x}: {names}{obstacle}"
+                )
             }
-            None => format!("{image}; this kernel has no vDSO, standard functions make system calls"),
+            None => {
+                format!("{image}; this kernel has no vDSO, standard functions make system calls")
+            }
         }
     }
 }

@@ -24,7 +24,11 @@ fn build(compiler: &str, name: &str, arguments: &[&str]) -> PathBuf {
     command.arg("-I").arg(client.join("include")).current_dir(client.join("tests/guard"));
     command.arg("-o").arg(&product).args(arguments).arg(format!("-Wl,-rpath,{}", folder.display()));
     let output = command.output().unwrap_or_else(|error| panic!("{compiler}: {error}"));
-    assert!(output.status.success(), "{compiler} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{compiler} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     product
 }
 
@@ -46,7 +50,8 @@ fn run(program: &Path, arguments: &[&str]) -> Output {
         .expect("the runner runs")
 }
 
-/// Ten exits while threads fault; a destructor of 50 ms comes after those of the DSO that has the fixups.
+/// Ten exits while threads fault; a destructor of 50 ms comes after those of the DSO that has the
+/// fixups.
 fn exits(program: &Path, arguments: &[&str]) {
     for round in 1..=10 {
         let Output { status, stderr, .. } = run(program, arguments);
@@ -83,13 +88,20 @@ fn threads_fault_until_a_program_of_musl_has_exited() {
 fn reload(library: &Path, times: u32) -> String {
     let program = build("gcc", "reload", &["reload.c"]);
     let output = run(&program, &[library.to_str().expect("a name"), &times.to_string()]);
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("text")
 }
 
 #[test]
 fn unloading_a_library_ends_its_registration() {
-    for (name, option) in [("unloaded.so", "-DDYNAMIC"), ("static-tls.so", "-DSTATIC_THREAD_STORAGE")] {
+    for (name, option) in
+        [("unloaded.so", "-DDYNAMIC"), ("static-tls.so", "-DSTATIC_THREAD_STORAGE")]
+    {
         let library = build("gcc", name, &["-shared", "-fPIC", option, "prober.c"]);
         assert_eq!(reload(&library, 300), "1 0\n", "{name}");
     }

@@ -1,5 +1,5 @@
-//! Fixups in C and C++ by every compiler and linker, in the modes that people use: they compile without a warning, link, and
-//! land.
+//! Fixups in C and C++ by every compiler and linker, in the modes that people use: they compile
+//! without a warning, link, and land.
 
 use liblinux_workspace::Workspace;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ fn client() -> PathBuf {
     Workspace::current().client()
 }
 
-/// The oldest and the strictest dialect of a compiler's language, and the option that says which language it is.
+/// The oldest and the strictest dialect of a compiler's language, and the option that says which
+/// language it is.
 fn dialects(compiler: &str) -> (&'static str, &'static str) {
     if compiler.ends_with("++") { ("-std=c++98", "-xc++") } else { ("-std=c99", "-xc") }
 }
@@ -104,7 +105,8 @@ fn all_modes(name: &str) {
     }
     for (compiler, linker) in OPTIMISED.into_iter().filter(|(compiler, _)| *compiler == name) {
         let folder = folder(&[name, "optimised", linker]);
-        let objects = ["first.c", "second.c"].map(|source| compile(compiler, "-O2 -flto", source, &folder));
+        let objects =
+            ["first.c", "second.c"].map(|source| compile(compiler, "-O2 -flto", source, &folder));
         link_and_run(compiler, "-O2 -flto", &objects, &[linker], &folder);
     }
 }
@@ -148,7 +150,10 @@ fn fixups_of_rust_land() {
         run.arg("--image").arg(image()).arg("--").arg(folder.join("debug/examples/divide"));
         let output = run.output().expect("the runner runs");
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("42 / 0 cannot be divided"), "{linker}: {output:?}");
+        assert!(
+            output.status.success() && said.contains("42 / 0 cannot be divided"),
+            "{linker}: {output:?}"
+        );
     }
 }
 

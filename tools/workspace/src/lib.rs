@@ -1,7 +1,9 @@
-//! The workspace as its tools see it: where files are, which kernels there are, and how to run a program.
+//! The workspace as its tools see it: where files are, which kernels there are, and how to run a
+//! program.
 //!
-//! Every path of the repository and of `target/` that more than one crate knows is a method of [`Workspace`], and every
-//! kernel line is a row of [`line::LINES`]. Tools and tests ask here, so a file moves in one place.
+//! Every path of the repository and of `target/` that more than one crate knows is a method of
+//! [`Workspace`], and every kernel line is a row of [`line::LINES`]. Tools and tests ask here, so a
+//! file moves in one place.
 //!
 //! # Invariants
 //!

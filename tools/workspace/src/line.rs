@@ -1,6 +1,7 @@
 //! Kernel lines: the versions of Linux that there is a series, a configuration and a source for.
 //!
-//! A line is data. Its series stands in `kernel-patch/VERSION`, its configuration in `qemu/config/VERSION`.
+//! A line is data. Its series stands in `kernel-patch/VERSION`, its configuration in
+//! `qemu/config/VERSION`.
 //!
 //! # Invariants
 //!
@@ -57,6 +58,9 @@ mod tests {
     #[test]
     fn an_unknown_kernel_lists_the_valid_ones() {
         let error = find("2.6").unwrap_err().to_string();
-        assert!(error.contains("`2.6` is not a kernel") && error.contains(DEFAULT.version), "{error}");
+        assert!(
+            error.contains("`2.6` is not a kernel") && error.contains(DEFAULT.version),
+            "{error}"
+        );
     }
 }

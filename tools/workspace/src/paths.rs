@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing is written outside `target/`, but for the generated files that are checked in (by `bless` alone) and the
-//!    cache that `liblinux-boot` keeps.
+//! 1. Nothing is written outside `target/`, but for the generated files that are checked in (by
+//!    `bless` alone) and the cache that `liblinux-boot` keeps.
 
 use crate::Line;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,8 @@ impl Workspace {
         self.root.join("target/vdso/x86_64-updated/vdso64.so.dbg")
     }
 
-    /// Links to the kernel's source tree (`source`) and to where it was built (`build`), for tests and benches.
+    /// Links to the kernel's source tree (`source`) and to where it was built (`build`), for tests
+    /// and benches.
     pub fn kernel(&self) -> PathBuf {
         self.root.join("target/kernel")
     }

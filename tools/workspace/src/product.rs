@@ -25,7 +25,8 @@ pub fn install(new: &Path, place: &Path) -> Result<()> {
     if holds(place, &bytes) {
         return Ok(());
     }
-    fs::rename(new, place).with_context(|| format!("cannot move {} to {}", new.display(), place.display()))
+    fs::rename(new, place)
+        .with_context(|| format!("cannot move {} to {}", new.display(), place.display()))
 }
 
 /// Makes `place` a file with these bytes, unless it is one.

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: the image's speed against the kernel's C image, and what the runner costs.
 //!
-//! Benches of `liblinux-tests` and `liblinux-run` measure, because they are compiled with optimizations, which this program
-//! is not. This module builds the image for them.
+//! Benches of `liblinux-tests` and `liblinux-run` measure, because they are compiled with
+//! optimizations, which this program is not. This module builds the image for them.
 //!
 //! # Invariants
 //!
@@ -21,7 +21,14 @@ const PICTURE: &str = "target/bench/ratios.svg";
 pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
     checked::image(workspace)?;
     let mut bench = cargo(workspace);
-    bench.args(["bench", "--quiet", "--locked", "--package=liblinux-tests", "--bench=ratios", "--"]);
+    bench.args([
+        "bench",
+        "--quiet",
+        "--locked",
+        "--package=liblinux-tests",
+        "--bench=ratios",
+        "--",
+    ]);
     bench.arg("--svg").arg(workspace.root().join(PICTURE));
     if let Some(json) = json {
         // Cargo runs the bench in another folder.

@@ -11,14 +11,19 @@ use std::os::unix::fs::symlink;
 use std::process::ExitCode;
 
 /// Boots cases, the default ones if none is named.
-pub(crate) fn cases(workspace: &Workspace, line: &'static Line, names: &[String]) -> Result<Summary> {
+pub(crate) fn cases(
+    workspace: &Workspace,
+    line: &'static Line,
+    names: &[String],
+) -> Result<Summary> {
     let options = options(workspace, line, names)?;
     let summary = liblinux_boot::boot(&options)?;
     link(workspace, &liblinux_boot::kernel(&options)?)?;
     Ok(summary)
 }
 
-/// Runs a program of the user's in a guest; the exit status. Nothing but its output is written to standard output.
+/// Runs a program of the user's in a guest; the exit status. Nothing but its output is written to
+/// standard output.
 pub(crate) fn program(workspace: &Workspace, line: &'static Line, request: Request) -> ExitCode {
     match session(workspace, line, request) {
         Ok(status) => status.into(),
@@ -32,8 +37,12 @@ pub(crate) fn program(workspace: &Workspace, line: &'static Line, request: Reque
 fn session(workspace: &Workspace, line: &'static Line, request: Request) -> Result<u8> {
     let session = Session::prepare(request)?;
     let (image, _) = checked::judged(workspace)?;
-    let machine =
-        Machine { root: workspace.root().to_owned(), image, image_debug: workspace.debug_image(), line };
+    let machine = Machine {
+        root: workspace.root().to_owned(),
+        image,
+        image_debug: workspace.debug_image(),
+        line,
+    };
     session.run(&machine)
 }
 
@@ -54,7 +63,8 @@ fn link(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
         if link.is_symlink() {
             fs::remove_file(&link).with_context(|| format!("cannot remove {}", link.display()))?;
         }
-        symlink(target, &link).with_context(|| format!("cannot lay the link {}", link.display()))?;
+        symlink(target, &link)
+            .with_context(|| format!("cannot lay the link {}", link.display()))?;
     }
     Ok(())
 }

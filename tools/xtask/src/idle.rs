@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Every file of a folder with what tells whether it was written: inode and time.
 fn times(folder: &Path, found: &mut BTreeMap<PathBuf, (u64, i64, i64)>) {
-    let data = fs::symlink_metadata(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let data = fs::symlink_metadata(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     if data.is_dir() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             // Scratch folders are those of other tests.
@@ -39,10 +40,14 @@ fn a_command_that_has_nothing_to_do_writes_nothing() {
     let runner = make();
     let look = || {
         let mut found = BTreeMap::new();
-        for place in ["target/vdso", "target/client", "linker", "vdso/client/include", "kernel-patch"] {
+        for place in
+            ["target/vdso", "target/client", "linker", "vdso/client/include", "kernel-patch"]
+        {
             times(&root.join(place), &mut found);
         }
-        for place in [&workspace.client().join("src/calls.rs"), &root.join("vdso/abi/legacy.md"), &runner] {
+        for place in
+            [&workspace.client().join("src/calls.rs"), &root.join("vdso/abi/legacy.md"), &runner]
+        {
             times(place, &mut found);
         }
         found
@@ -51,7 +56,8 @@ fn a_command_that_has_nothing_to_do_writes_nothing() {
     assert!(before.contains_key(&workspace.image()) && before.contains_key(&workspace.lock()));
     make();
     let after = look();
-    let written: Vec<_> = after.iter().filter(|(path, time)| before.get(*path) != Some(time)).collect();
+    let written: Vec<_> =
+        after.iter().filter(|(path, time)| before.get(*path) != Some(time)).collect();
     assert!(written.is_empty(), "written again with nothing changed: {written:?}");
     assert_eq!(before.len(), after.len(), "files are gone");
 }

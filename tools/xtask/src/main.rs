@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Exit status 0 means done; 1 that the work failed or an image was refused; 2 that the command line or a file could
-//!    not be understood. `run` and `boot --run` end as their program does, or as `env` would.
+//! 1. Exit status 0 means done; 1 that the work failed or an image was refused; 2 that the command
+//!    line or a file could not be understood. `run` and `boot --run` end as their program does, or
+//!    as `env` would.
 
 mod bench;
 mod boot;
@@ -35,8 +36,8 @@ struct Arguments {
 /// A program of the user in the guest.
 #[derive(Debug, clap::Args)]
 struct Own {
-    /// Run this program in the guest, with its libraries and the files among ARGS, and end as it does; all words
-    /// behind --run are its own
+    /// Run this program in the guest, with its libraries and the files among ARGS, and end as it
+    /// does; all words behind --run are its own
     #[arg(long, value_names = ["PROGRAM", "ARGS"], num_args = 1.., allow_hyphen_values = true,
         conflicts_with_all = ["cases", "list"])]
     run: Vec<OsString>,
@@ -53,7 +54,13 @@ struct Own {
     #[arg(long, value_name = "MIB", requires = "run")]
     memory: Option<u32>,
     /// Words for the kernel's command line, such as `legacy_syscalls=off` or `vdso64_image=c`
-    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true, requires = "run")]
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "",
+        allow_hyphen_values = true,
+        requires = "run"
+    )]
     append: String,
 }
 
@@ -72,7 +79,8 @@ impl Own {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Build and check the image, build the patched kernel (cached), boot it in QEMU, and show what programs saw
+    /// Build and check the image, build the patched kernel (cached), boot it in QEMU, and show what
+    /// programs saw
     Boot {
         /// Boot this case instead of the default ones; may be given several times
         #[arg(long = "case", value_name = "NAME")]
@@ -124,7 +132,8 @@ enum Task {
     },
     /// Build target/client: the headers, the library to link with and its pkg-config file
     Client,
-    /// Accept an intended change of the table: write linker/x86_64/vdso.abi and all files that are generated from the table
+    /// Accept an intended change of the table: write linker/x86_64/vdso.abi and all files that are
+    /// generated from the table
     Bless,
 }
 
@@ -168,7 +177,12 @@ fn perform(task: Task) -> Result<ExitCode> {
 }
 
 /// Checks a file, or this workspace's image against the lock.
-fn check(workspace: &Workspace, file: Option<PathBuf>, verbose: bool, strict: bool) -> Result<ExitCode> {
+fn check(
+    workspace: &Workspace,
+    file: Option<PathBuf>,
+    verbose: bool,
+    strict: bool,
+) -> Result<ExitCode> {
     let own = file.is_none();
     let file = match file {
         Some(file) => file,

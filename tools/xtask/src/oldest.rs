@@ -1,11 +1,13 @@
-//! The oldest Rust that the kernel takes, for compiling what would be built in the kernel's tree: `abi`, `fixup` and `image`.
+//! The oldest Rust that the kernel takes, for compiling what would be built in the kernel's tree:
+//! `abi`, `fixup` and `image`.
 //!
-//! Debian 12's main archive has that compiler, under a name that leaves the system's own alone. It is unpacked apart, in
-//! the user's cache, and nothing is installed.
+//! Debian 12's main archive has that compiler, under a name that leaves the system's own alone. It
+//! is unpacked apart, in the user's cache, and nothing is installed.
 //!
 //! # Invariants
 //!
-//! 1. The compiler is in the cache whole or not at all: it is unpacked beside its place and renamed.
+//! 1. The compiler is in the cache whole or not at all: it is unpacked beside its place and
+//!    renamed.
 //! 2. A machine that cannot have the packages is told from one where the code does not compile.
 
 use crate::tally::Tally;
@@ -55,7 +57,13 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Tally> {
     };
     println!("{}", output(Command::new(&compiler).arg("--version"))?.trim_end());
     let mut check = cargo(workspace);
-    check.args(["check", "--locked", "--package=liblinux-image", "--profile=image", "--ignore-rust-version"]);
+    check.args([
+        "check",
+        "--locked",
+        "--package=liblinux-image",
+        "--profile=image",
+        "--ignore-rust-version",
+    ]);
     check.arg("--target-dir").arg(workspace.root().join(format!("target/rust-{VERSION}")));
     check.env("RUSTC", compiler).env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", FLAGS);
     check.env_remove("RUSTC_WRAPPER").env_remove("RUSTC_WORKSPACE_WRAPPER");
@@ -72,7 +80,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Tally> {
 fn compiler() -> Result<Result<PathBuf, String>> {
     let cache = Cache::open()?;
     let folder = cache.root().join(format!("rust-{VERSION}"));
-    let _lock = cache::lock(&cache.root().join(format!("rust-{VERSION}.lock")), "the old compiler")?;
+    let _lock =
+        cache::lock(&cache.root().join(format!("rust-{VERSION}.lock")), "the old compiler")?;
     let compiler = folder.join(COMPILER);
     if compiler.is_file() {
         return Ok(Ok(compiler));
@@ -136,7 +145,8 @@ fn unpack(new: &Path, folder: &Path) -> Result<()> {
     fs::write(&script, SCRIPT).with_context(|| format!("cannot write {}", script.display()))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
         .with_context(|| format!("cannot make {} a program", script.display()))?;
-    output(Command::new(&script).arg("--version")).context("the compiler that was unpacked does not run")?;
+    output(Command::new(&script).arg("--version"))
+        .context("the compiler that was unpacked does not run")?;
     // A folder without the script is what an older program left.
     cache::remove_tree(folder)?;
     fs::rename(&root, folder).with_context(|| format!("cannot make {}", folder.display()))

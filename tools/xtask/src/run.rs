@@ -1,8 +1,9 @@
-//! `cargo xtask run`: a program on the running kernel, with the image in place of the kernel's vDSO.
+//! `cargo xtask run`: a program on the running kernel, with the image in place of the kernel's
+//! vDSO.
 //!
-//! Builds the image, and `liblinux-run` with that image inside: one file, which can be copied to where programs are. Then
-//! this process becomes the runner, and the runner becomes the program, so exit status, signals and terminal are those of
-//! the program.
+//! Builds the image, and `liblinux-run` with that image inside: one file, which can be copied to
+//! where programs are. Then this process becomes the runner, and the runner becomes the program, so
+//! exit status, signals and terminal are those of the program.
 //!
 //! # Invariants
 //!

@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn skips_are_said_only_if_there_are_any() {
         assert_eq!(Tally { passed: 2, failed: 1, skipped: 0 }.to_string(), "2 passed, 1 failed");
-        assert_eq!(Tally { passed: 2, failed: 0, skipped: 3 }.to_string(), "2 passed, 0 failed, 3 skipped");
+        assert_eq!(
+            Tally { passed: 2, failed: 0, skipped: 3 }.to_string(),
+            "2 passed, 0 failed, 3 skipped"
+        );
     }
 
     #[test]

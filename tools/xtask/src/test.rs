@@ -1,14 +1,17 @@
 //! `cargo xtask test`: everything that can fail, counted.
 //!
-//! The steps run in the order in which they need each other's products: the style of the sources, the image and its
-//! checker, the boots (which unpack and build the kernel), and the crates' own tests, which read the kernel's tree.
+//! The steps run in the order in which they need each other's products: the style of the sources,
+//! the image and its checker, the boots (which unpack and build the kernel), and the crates' own
+//! tests, which read the kernel's tree.
 //!
 //! # Invariants
 //!
-//! 1. The last line begins with `N passed, N failed`, and the exit status says whether the second N is zero.
-//! 2. Every step runs with the declared programs alone, so that one that is not declared fails here and not only on a
-//!    fresh machine.
-//! 3. What is not run is said: steps that were not asked for, long cases, and tests that cannot run here.
+//! 1. The last line begins with `N passed, N failed`, and the exit status says whether the second N
+//!    is zero.
+//! 2. Every step runs with the declared programs alone, so that one that is not declared fails here
+//!    and not only on a fresh machine.
+//! 3. What is not run is said: steps that were not asked for, long cases, and tests that cannot run
+//!    here.
 
 use crate::boot;
 use crate::oldest;
@@ -71,8 +74,10 @@ fn with_declared_programs(workspace: &Workspace) -> Result<()> {
         return Ok(());
     };
     println!("running with PATH={}: the declared programs alone", folder.display());
-    let error =
-        Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).env("PATH", folder).exec();
+    let error = Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .env("PATH", folder)
+        .exec();
     Err(error).context("cannot start this program again")
 }
 
@@ -98,7 +103,10 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Step>> {
         let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
         bail!("`{unknown}` is not a step; the steps are {}", known.join(", "));
     }
-    Ok(STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)).collect())
+    Ok(STEPS
+        .iter()
+        .filter(|step| names.is_empty() || names.iter().any(|name| name == step.name))
+        .collect())
 }
 
 fn format(workspace: &Workspace) -> Result<Tally> {
@@ -153,7 +161,8 @@ fn boots(workspace: &Workspace) -> Result<Tally> {
 fn crates(workspace: &Workspace) -> Result<Tally> {
     boot::kernel(workspace, line::DEFAULT)?;
     let mut test = cargo(workspace);
-    // Cargo names each program as it is compiled and run; the programs themselves print a mark for each test.
+    // Cargo names each program as it is compiled and run; the programs themselves print a mark for
+    // each test.
     test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--", "--quiet"]);
     test.stdout(Stdio::piped());
     let mut child = test.spawn().context("cannot run cargo")?;
@@ -202,7 +211,8 @@ mod tests {
 
     #[test]
     fn counts_are_read_from_the_test_runners_last_line() {
-        let line = "FAILED. 12 passed; 3 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        let line =
+            "FAILED. 12 passed; 3 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         assert_eq!(results(line), Tally { passed: 12, failed: 3, skipped: 2 });
     }
 
@@ -213,6 +223,9 @@ mod tests {
         let found: Vec<&str> = chosen(&names).unwrap().iter().map(|step| step.name).collect();
         assert_eq!(found, ["format", "image"]);
         let error = chosen(&["nonesuch".to_owned()]).err().unwrap().to_string();
-        assert!(error.contains("`nonesuch` is not a step") && error.contains("oldest-rust"), "{error}");
+        assert!(
+            error.contains("`nonesuch` is not a step") && error.contains("oldest-rust"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask boot --run`: programs of the user's in a guest, and what is said of those that cannot run.
+//! `cargo xtask boot --run`: programs of the user's in a guest, and what is said of those that
+//! cannot run.
 //!
 //! The guests boot the kernel that `cargo xtask boot` built.
 
@@ -52,7 +53,8 @@ fn executable(path: &Path, text: &[u8]) {
 
 fn gcc(folder: &Path, source: &str, arguments: &[&str]) {
     fs::write(folder.join("source.c"), source).unwrap();
-    let output = Command::new("gcc").current_dir(folder).arg("source.c").args(arguments).output().unwrap();
+    let output =
+        Command::new("gcc").current_dir(folder).arg("source.c").args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -141,7 +143,10 @@ fn what_cannot_run_is_refused_before_anything_is_built() {
         let output = run(&root, &[], &words(&[name]));
         let (found, errors) = status(&output);
         assert!(found == Some(code) && errors.contains(because), "{name}: {found:?} {errors}");
-        assert!(output.stdout.is_empty() && started.elapsed().as_secs() < 10, "{name} came to a build");
+        assert!(
+            output.stdout.is_empty() && started.elapsed().as_secs() < 10,
+            "{name} came to a build"
+        );
     }
     let output = run(&root, &["--take", "absent"], &words(&["true"]));
     assert!(status(&output).0 == Some(125) && status(&output).1.contains("absent to take along"));

@@ -1,11 +1,12 @@
 /*
- * copytree FROM TO: copies a tree of files, folders and symbolic links, by the entries of the vDSO alone.
+ * copytree FROM TO: copies a tree of files, folders and symbolic links, by the entries of the vDSO
+ * alone.
  *
  *   musl-gcc -static -O2 -Ivdso/client/include vdso/client/examples/copytree.c -o copytree
  *
- * A static program, which no loader binds to the vDSO: it looks each entry up. Once it has them it pins the origin of
- * its system calls. From then to its exit one syscall of the libc would kill it, so it uses none of the libc's functions
- * that make any, not even to return from main().
+ * A static program, which no loader binds to the vDSO: it looks each entry up. Once it has them it
+ * pins the origin of its system calls. From then to its exit one syscall of the libc would kill it,
+ * so it uses none of the libc's functions that make any, not even to return from main().
  */
 #define _GNU_SOURCE
 #include <elf.h>

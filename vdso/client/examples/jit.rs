@@ -82,11 +82,11 @@ impl fmt::Display for Trap {
 fn encode(word: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     let operation: &[u8] = match word {
         "x" => &[0x41, 0x51],                                     // push r9
-        "+" => &[0x59, 0x58, 0x48, 0x01, 0xc8, 0x50],             // pop rcx; pop rax; add rax, rcx; push rax
-        "-" => &[0x59, 0x58, 0x48, 0x29, 0xc8, 0x50],             // ... sub rax, rcx ...
-        "*" => &[0x59, 0x58, 0x48, 0x0f, 0xaf, 0xc1, 0x50],       // ... imul rax, rcx ...
+        "+" => &[0x59, 0x58, 0x48, 0x01, 0xc8, 0x50], // pop rcx; pop rax; add rax, rcx; push rax
+        "-" => &[0x59, 0x58, 0x48, 0x29, 0xc8, 0x50], // ... sub rax, rcx ...
+        "*" => &[0x59, 0x58, 0x48, 0x0f, 0xaf, 0xc1, 0x50], // ... imul rax, rcx ...
         "/" => &[0x59, 0x58, 0x48, 0x99, 0x48, 0xf7, 0xf9, 0x50], // ... cqo; idiv rcx ...
-        "@" => &[0x58, 0x48, 0x8b, 0x00, 0x50],                   // pop rax; mov rax, [rax]; push rax
+        "@" => &[0x58, 0x48, 0x8b, 0x00, 0x50],       // pop rax; mov rax, [rax]; push rax
         number => {
             let value: i64 = number.parse().map_err(|error| format!("`{number}`: {error}"))?;
             // mov rax, value; push rax
@@ -104,7 +104,11 @@ struct Function<'a> {
 }
 
 /// Compiles an expression to a granule of the arena.
-fn compile<'a>(arena: &'a Arena<'a>, granule: usize, text: &str) -> Result<Function<'a>, Box<dyn Error>> {
+fn compile<'a>(
+    arena: &'a Arena<'a>,
+    granule: usize,
+    text: &str,
+) -> Result<Function<'a>, Box<dyn Error>> {
     let (mut code, mut words) = (vec![], vec![]);
     let (start, at) = (arena.address() + granule * GRANULE, granule * GRANULE);
     let mut depth = 0;
@@ -180,8 +184,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(other) => return Err(format!("usage: jit [--forget], not `{other}`").into()),
     }
     let here = 42_i64;
-    let expressions =
-        [("x 6 *", 7), ("100 x /", 0), ("x -1 /", i64::MIN), ("x @ 1 +", &raw const here as i64), ("x @", 8)];
+    let expressions = [
+        ("x 6 *", 7),
+        ("100 x /", 0),
+        ("x -1 /", i64::MIN),
+        ("x @ 1 +", &raw const here as i64),
+        ("x @", 8),
+    ];
     for (granule, (text, x)) in expressions.into_iter().enumerate() {
         match compile(&arena, granule, text)?.call(x) {
             Ok(value) => println!("{text}: {value}"),

@@ -1,8 +1,9 @@
 //! A linear memory as WebAssembly has it: 4 GiB are reserved, accesses are not checked, and a trap
 //! is an error.
 //!
-//! An index has 32 bits, so no access leaves the reserved range: an engine compiles `i32.load` to one instruction. Its whole
-//! code is one entry of the table: a trap anywhere in it leads to its exit, and says which instruction it was.
+//! An index has 32 bits, so no access leaves the reserved range: an engine compiles `i32.load` to
+//! one instruction. Its whole code is one entry of the table: a trap anywhere in it leads to its
+//! exit, and says which instruction it was.
 
 #![expect(unsafe_code, reason = "compiled code, and the memory that it works in")]
 
@@ -50,8 +51,8 @@ struct Outcome {
     address: u64,
 }
 
-/// A compiled module, `average(index, count)`: the average of so many words. With a count of `u32::MAX` it is
-/// `unreachable`.
+/// A compiled module, `average(index, count)`: the average of so many words. With a count of
+/// `u32::MAX` it is `unreachable`.
 #[unsafe(naked)]
 unsafe extern "C" fn average(memory: *mut u8, index: u32, count: u32, outcome: *mut Outcome) {
     naked_asm!(
@@ -96,7 +97,8 @@ impl<'a> Memory<'a> {
     fn new(vdso: &'a Vdso) -> Result<Self, liblinux::Errno> {
         let size = RESERVED as u64;
         // SAFETY: a new mapping.
-        let base = unsafe { vdso.mmap(0, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0) }?;
+        let base =
+            unsafe { vdso.mmap(0, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0) }?;
         Ok(Self { vdso, base, pages: 0 })
     }
 

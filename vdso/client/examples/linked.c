@@ -3,8 +3,9 @@
  *
  *   cc vdso/client/examples/linked.c $(pkg-config --cflags --libs liblinux) -o linked
  *
- * The dynamic loader of glibc binds its calls to the image of the kernel that it runs on. Those that not every image has
- * are declared weak: such a program starts on any kernel, and sees which calls it has.
+ * The dynamic loader of glibc binds its calls to the image of the kernel that it runs on. Those
+ * that not every image has are declared weak: such a program starts on any kernel, and sees which
+ * calls it has.
  */
 #include <stdio.h>
 #include <time.h>
@@ -20,7 +21,9 @@ int main(void)
 {
 	struct timespec time;
 
-	/* Every image has this one. It is the image's function; clock_gettime() stays the libc's. */
+	/*
+	 * Every image has this one. It is the image's function; clock_gettime() stays the libc's.
+	 */
 	if (__vdso_clock_gettime(CLOCK_MONOTONIC, (struct __kernel_timespec *)&time))
 		return 1;
 	if (clock_gettime(-1, &time) != -1)

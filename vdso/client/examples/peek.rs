@@ -1,6 +1,7 @@
 //! `peek [ADDRESS LENGTH]`: shows memory as a debugger does, whatever is there.
 //!
-//! Without arguments it shows the edges of three pages of its own, of which the middle one cannot be read.
+//! Without arguments it shows the edges of three pages of its own, of which the middle one cannot
+//! be read.
 
 #![expect(unsafe_code, reason = "maps pages")]
 
@@ -36,8 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.as_slice() {
         [] => {
             // SAFETY: a new mapping.
-            let pages =
-                unsafe { vdso.mmap(0, 3 * PAGE as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
+            let pages = unsafe {
+                vdso.mmap(0, 3 * PAGE as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+            }?;
             for place in (pages..pages + 3 * PAGE).step_by(8) {
                 // SAFETY: a page of this program.
                 unsafe { probe::write(place as *mut u64, 0x0102_0304_0506_0708_u64) }?;

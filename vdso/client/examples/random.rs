@@ -32,17 +32,19 @@ fn key(vdso: &Vdso, state: Option<&State<'_>>) -> Result<Key, Errno> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let vdso = Vdso::find()?.or_syscall();
     let states = Random::of(&vdso).and_then(|random| random.map(&vdso, THREADS)).ok();
-    let keys =
-        std::thread::scope(|scope| {
-            let mut threads = Vec::new();
-            for _ in 0..THREADS {
-                let (vdso, state) = (&vdso, states.as_ref().and_then(|states| states.take()));
-                threads.push(scope.spawn(move || {
-                    (0..KEYS).map(|_| key(vdso, state.as_ref())).collect::<Result<Vec<_>, _>>()
-                }));
-            }
-            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Result<Vec<_>, _>>()
-        })?;
+    let keys = std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for _ in 0..THREADS {
+            let (vdso, state) = (&vdso, states.as_ref().and_then(|states| states.take()));
+            threads.push(scope.spawn(move || {
+                (0..KEYS).map(|_| key(vdso, state.as_ref())).collect::<Result<Vec<_>, _>>()
+            }));
+        }
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
     let different: BTreeSet<Key> = keys.into_iter().flatten().collect();
     println!("{} keys, {} of them different", THREADS * KEYS, different.len());
     Ok(())

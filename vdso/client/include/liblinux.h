@@ -144,15 +144,15 @@ union bpf_attr;
 long __vdso_read(unsigned int fd, void *buf, __SIZE_TYPE__ count);
 
 /*
- * write(2), number 1. Errors: EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPERM
- * EPIPE.
+ * write(2), number 1. Errors: EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC
+ * EPERM EPIPE.
  */
 long __vdso_write(unsigned int fd, const void *buf, __SIZE_TYPE__ count);
 
 /*
- * open(2), number 2, superseded, and made by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG
- * EOVERFLOW EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
- * EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
+ * open(2), number 2, superseded, and made by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST
+ * EFAULT EFBIG EOVERFLOW EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT
+ * ENOMEM ENOSPC ENOTDIR EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
  */
 long __vdso_open(const char *filename, int flags, unsigned short mode);
 
@@ -166,7 +166,8 @@ long __vdso_close(unsigned int fd);
 long __vdso_stat(const char *filename, struct stat *statbuf);
 
 /*
- * fstat(2), number 5. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW.
+ * fstat(2), number 5. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
+ * EOVERFLOW.
  */
 long __vdso_fstat(unsigned int fd, struct stat *statbuf);
 
@@ -183,7 +184,8 @@ long __vdso_poll(struct pollfd *ufds, unsigned int nfds, int timeout_msecs);
 long __vdso_lseek(unsigned int fd, long offset, unsigned int whence);
 
 /*
- * mmap(2), number 9. Errors: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY.
+ * mmap(2), number 9. Errors: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM
+ * ETXTBSY.
  */
 long __vdso_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags,
 	unsigned long fd, unsigned long off);
@@ -192,8 +194,8 @@ long __vdso_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsi
 long __vdso_mprotect(unsigned long start, __SIZE_TYPE__ len, unsigned long prot);
 
 /*
- * munmap(2), number 11. Errors: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM
- * ETXTBSY.
+ * munmap(2), number 11. Errors: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW
+ * EPERM ETXTBSY.
  */
 long __vdso_munmap(unsigned long addr, __SIZE_TYPE__ len);
 
@@ -201,8 +203,8 @@ long __vdso_munmap(unsigned long addr, __SIZE_TYPE__ len);
 long __vdso_brk(unsigned long brk);
 
 /* rt_sigaction(2), number 13. Errors: EFAULT EINVAL. */
-long __vdso_rt_sigaction(int sig, const struct liblinux_sigaction *act, struct liblinux_sigaction *oact,
-	__SIZE_TYPE__ sigsetsize);
+long __vdso_rt_sigaction(int sig, const struct liblinux_sigaction *act,
+	struct liblinux_sigaction *oact, __SIZE_TYPE__ sigsetsize);
 
 /* rt_sigprocmask(2), number 14. Errors: EFAULT EINVAL. */
 long __vdso_rt_sigprocmask(int how, const void *nset /* sigset_t */, void *oset /* sigset_t */,
@@ -230,8 +232,8 @@ long __vdso_readv(unsigned long fd, const struct iovec *vec, unsigned long vlen)
 long __vdso_writev(unsigned long fd, const struct iovec *vec, unsigned long vlen);
 
 /*
- * access(2), number 21, superseded, and made by faccessat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS ETXTBSY.
+ * access(2), number 21, superseded, and made by faccessat. Errors: EACCES EBADF EFAULT EINVAL EIO
+ * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS ETXTBSY.
  */
 long __vdso_access(const char *filename, int mode);
 
@@ -246,8 +248,8 @@ long __vdso_select(int n, void *inp /* fd_set */, void *outp /* fd_set */, void 
 long __vdso_sched_yield(void);
 
 /* mremap(2), number 25. Errors: EAGAIN EFAULT EINVAL ENOMEM. */
-long __vdso_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len, unsigned long flags,
-	unsigned long new_addr);
+long __vdso_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len,
+	unsigned long flags, unsigned long new_addr);
 
 /* msync(2), number 26. Errors: EBUSY EINVAL ENOMEM. */
 long __vdso_msync(unsigned long start, __SIZE_TYPE__ len, int flags);
@@ -255,7 +257,10 @@ long __vdso_msync(unsigned long start, __SIZE_TYPE__ len, int flags);
 /* mincore(2), number 27. Errors: EAGAIN EFAULT EINVAL ENOMEM. */
 long __vdso_mincore(unsigned long start, __SIZE_TYPE__ len, unsigned char *vec);
 
-/* madvise(2), number 28. Errors: EACCES EAGAIN EBADF EBUSY EFAULT EINVAL EIO ENOMEM EPERM EHWPOISON. */
+/*
+ * madvise(2), number 28. Errors: EACCES EAGAIN EBADF EBUSY EFAULT EINVAL EIO ENOMEM EPERM
+ * EHWPOISON.
+ */
 long __vdso_madvise(unsigned long start, __SIZE_TYPE__ len_in, int behavior);
 
 /* shmget(2), number 29. Errors: EACCES EEXIST EINVAL ENFILE ENOENT ENOMEM ENOSPC EPERM. */
@@ -270,7 +275,10 @@ long __vdso_shmctl(int shmid, int cmd, struct shmid_ds *buf);
 /* dup(2), number 32. Errors: EBADF EBUSY EINTR EINVAL EMFILE. */
 long __vdso_dup(unsigned int fildes);
 
-/* dup2(2), number 33, superseded, and made by dup3 and fcntl. Errors: EBADF EBUSY EINTR EINVAL EMFILE. */
+/*
+ * dup2(2), number 33, superseded, and made by dup3 and fcntl. Errors: EBADF EBUSY EINTR EINVAL
+ * EMFILE.
+ */
 long __vdso_dup2(unsigned int oldfd, unsigned int newfd);
 
 /* pause(2), number 34, superseded, and made by ppoll. Errors: EINTR. */
@@ -296,7 +304,9 @@ long __vdso_getpid(void);
 /* sendfile(2), number 40. Errors: EAGAIN EBADF EFAULT EINVAL EIO ENOMEM EOVERFLOW ESPIPE. */
 long __vdso_sendfile(int out_fd, int in_fd, void *offset, __SIZE_TYPE__ count);
 
-/* socket(2), number 41. Errors: EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS EPROTONOSUPPORT. */
+/*
+ * socket(2), number 41. Errors: EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS EPROTONOSUPPORT.
+ */
 long __vdso_socket(int family, int type, int protocol);
 
 /*
@@ -306,37 +316,43 @@ long __vdso_socket(int family, int type, int protocol);
 long __vdso_connect(int fd, const struct sockaddr *uservaddr, int addrlen);
 
 /*
- * accept(2), number 43. Errors: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS ENOTSOCK
- * EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT ETIMEDOUT.
+ * accept(2), number 43. Errors: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS
+ * ENOTSOCK EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT ETIMEDOUT.
  */
 long __vdso_accept(int fd, struct sockaddr *upeer_sockaddr, unsigned int *upeer_addrlen);
 
 /*
- * sendto(2), number 44. Errors: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL
- * EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
+ * sendto(2), number 44. Errors: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR
+ * EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
  */
 long __vdso_sendto(int fd, const void *buff, __SIZE_TYPE__ len, unsigned int flags,
 	const struct sockaddr *addr, int addr_len);
 
-/* recvfrom(2), number 45. Errors: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK. */
-long __vdso_recvfrom(int fd, void *ubuf, __SIZE_TYPE__ size, unsigned int flags, struct sockaddr *addr,
-	unsigned int *addr_len);
+/*
+ * recvfrom(2), number 45. Errors: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN
+ * ENOTSOCK.
+ */
+long __vdso_recvfrom(int fd, void *ubuf, __SIZE_TYPE__ size, unsigned int flags,
+	struct sockaddr *addr, unsigned int *addr_len);
 
 /*
- * sendmsg(2), number 46. Errors: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL
- * EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
+ * sendmsg(2), number 46. Errors: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR
+ * EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
  */
 long __vdso_sendmsg(int fd, const void *msg /* struct user_msghdr */, unsigned int flags);
 
-/* recvmsg(2), number 47. Errors: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK. */
+/*
+ * recvmsg(2), number 47. Errors: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN
+ * ENOTSOCK.
+ */
 long __vdso_recvmsg(int fd, void *msg /* struct user_msghdr */, unsigned int flags);
 
 /* shutdown(2), number 48. Errors: EBADF EINVAL ENOTCONN ENOTSOCK. */
 long __vdso_shutdown(int fd, int how);
 
 /*
- * bind(2), number 49. Errors: EACCES EADDRINUSE EBADF EINVAL ENOTSOCK EADDRNOTAVAIL EFAULT ELOOP ENAMETOOLONG
- * ENOENT ENOMEM ENOTDIR EROFS.
+ * bind(2), number 49. Errors: EACCES EADDRINUSE EBADF EINVAL ENOTSOCK EADDRNOTAVAIL EFAULT ELOOP
+ * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EROFS.
  */
 long __vdso_bind(int fd, const struct sockaddr *umyaddr, int addrlen);
 
@@ -349,7 +365,9 @@ long __vdso_getsockname(int fd, struct sockaddr *usockaddr, unsigned int *usocka
 /* getpeername(2), number 52. Errors: EBADF EFAULT EINVAL ENOBUFS ENOTCONN ENOTSOCK. */
 long __vdso_getpeername(int fd, struct sockaddr *usockaddr, unsigned int *usockaddr_len);
 
-/* socketpair(2), number 53. Errors: EAFNOSUPPORT EFAULT EMFILE ENFILE EOPNOTSUPP EPROTONOSUPPORT. */
+/*
+ * socketpair(2), number 53. Errors: EAFNOSUPPORT EFAULT EMFILE ENFILE EOPNOTSUPP EPROTONOSUPPORT.
+ */
 long __vdso_socketpair(int family, int type, int protocol, int *usockvec);
 
 /* setsockopt(2), number 54. Errors: EBADF EFAULT EINVAL ENOPROTOOPT ENOTSOCK. */
@@ -359,33 +377,34 @@ long __vdso_setsockopt(int fd, int level, int optname, const void *optval, int o
 long __vdso_getsockopt(int fd, int level, int optname, void *optval, unsigned int *optlen);
 
 /*
- * clone(2), number 56, with code of its own, as a plain stub would not do: a child on a new stack finds no
- * return address there, one on the shared stack destroys the parent's. Errors: EACCES EAGAIN EBUSY EEXIST
- * EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM. The child comes back at the call, with every register as in
- * the parent but those that the entry changes. With a new stack there is nothing on it, so the call is made
- * from assembly (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call is as vfork.
+ * clone(2), number 56, with code of its own, as a plain stub would not do: a child on a new stack
+ * finds no return address there, one on the shared stack destroys the parent's. Errors: EACCES
+ * EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM. The child comes back at the
+ * call, with every register as in the parent but those that the entry changes. With a new stack
+ * there is nothing on it, so the call is made from assembly (liblinux/thread.h, liblinux::thread).
+ * With CLONE_VM and no new stack the call is as vfork.
  */
-long __vdso_clone(unsigned long clone_flags, unsigned long newsp, int *parent_tidptr, int *child_tidptr,
-	unsigned long tls);
+long __vdso_clone(unsigned long clone_flags, unsigned long newsp, int *parent_tidptr,
+	int *child_tidptr, unsigned long tls);
 
 /* fork(2), number 57, superseded, and made by clone. Errors: EAGAIN ENOMEM ENOSYS. */
 long __vdso_fork(void);
 
 /*
- * vfork(2), number 58, with code of its own, as a plain stub would not do: the child would overwrite our
- * return address on the stack that it shares with the parent.
+ * vfork(2), number 58, with code of its own, as a plain stub would not do: the child would
+ * overwrite our return address on the stack that it shares with the parent.
  */
 long __vdso_vfork(void) __attribute__((__returns_twice__));
 
 /*
- * execve(2), number 59. Errors: E2BIG EACCES EAGAIN EFAULT EINVAL EIO EISDIR ELIBBAD ELOOP ENOEXEC EMFILE
- * ENAMETOOLONG ENFILE ENOENT ENOMEM ENOTDIR EPERM ETXTBSY.
+ * execve(2), number 59. Errors: E2BIG EACCES EAGAIN EFAULT EINVAL EIO EISDIR ELIBBAD ELOOP ENOEXEC
+ * EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM ENOTDIR EPERM ETXTBSY.
  */
 long __vdso_execve(const char *filename, const char *const *argv, const char *const *envp);
 
 /*
- * exit(2), number 60, with code of its own, as a plain stub would not do: never returns, and the stack may be
- * gone by then.
+ * exit(2), number 60, with code of its own, as a plain stub would not do: never returns, and the
+ * stack may be gone by then.
  */
 long __vdso_exit(int error_code) __attribute__((__noreturn__));
 
@@ -401,7 +420,9 @@ long __vdso_uname(void *name /* struct new_utsname */);
 /* semget(2), number 64. Errors: EACCES EEXIST EINVAL ENOENT ENOMEM ENOSPC. */
 long __vdso_semget(int key, int nsems, int semflg);
 
-/* semop(2), number 65. Errors: E2BIG EACCES EAGAIN EFAULT EFBIG EIDRM EINTR EINVAL ENOMEM ERANGE. */
+/*
+ * semop(2), number 65. Errors: E2BIG EACCES EAGAIN EFAULT EFBIG EIDRM EINTR EINVAL ENOMEM ERANGE.
+ */
 long __vdso_semop(int semid, struct sembuf *tsops, unsigned nsops);
 
 /* semctl(2), number 66. Errors: EACCES EFAULT EIDRM EINVAL EPERM ERANGE. */
@@ -413,18 +434,22 @@ long __vdso_shmdt(const void *shmaddr);
 /* msgget(2), number 68. Errors: EACCES EEXIST ENOENT ENOMEM ENOSPC. */
 long __vdso_msgget(int key, int msgflg);
 
-/* msgsnd(2), number 69. Errors: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG ENOSYS. */
+/*
+ * msgsnd(2), number 69. Errors: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG ENOSYS.
+ */
 long __vdso_msgsnd(int msqid, const void *msgp, __SIZE_TYPE__ msgsz, int msgflg);
 
-/* msgrcv(2), number 70. Errors: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG ENOSYS. */
+/*
+ * msgrcv(2), number 70. Errors: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG ENOSYS.
+ */
 long __vdso_msgrcv(int msqid, void *msgp, __SIZE_TYPE__ msgsz, long msgtyp, int msgflg);
 
 /* msgctl(2), number 71. Errors: EACCES EFAULT EIDRM EINVAL EPERM. */
 long __vdso_msgctl(int msqid, int cmd, struct msqid_ds *buf);
 
 /*
- * fcntl(2), number 72. Errors: EACCES EAGAIN EBADF EBUSY EDEADLK EFAULT EINTR EINVAL EMFILE ENOLCK ENOTDIR
- * EPERM.
+ * fcntl(2), number 72. Errors: EACCES EAGAIN EBADF EBUSY EDEADLK EFAULT EINTR EINVAL EMFILE ENOLCK
+ * ENOTDIR EPERM.
  */
 long __vdso_fcntl(unsigned int fd, unsigned int cmd, unsigned long arg);
 
@@ -438,18 +463,21 @@ long __vdso_fsync(unsigned int fd);
 long __vdso_fdatasync(unsigned int fd);
 
 /*
- * truncate(2), number 76. Errors: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT
- * ENOTDIR EPERM EROFS ETXTBSY EBADF.
+ * truncate(2), number 76. Errors: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG
+ * ENOENT ENOTDIR EPERM EROFS ETXTBSY EBADF.
  */
 long __vdso_truncate(const char *path, long length);
 
 /*
- * ftruncate(2), number 77. Errors: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT
- * ENOTDIR EPERM EROFS ETXTBSY EBADF.
+ * ftruncate(2), number 77. Errors: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG
+ * ENOENT ENOTDIR EPERM EROFS ETXTBSY EBADF.
  */
 long __vdso_ftruncate(unsigned int fd, long length);
 
-/* getdents(2), number 78, superseded, and made by getdents64. Errors: EBADF EFAULT EINVAL ENOENT ENOTDIR. */
+/*
+ * getdents(2), number 78, superseded, and made by getdents64. Errors: EBADF EFAULT EINVAL ENOENT
+ * ENOTDIR.
+ */
 long __vdso_getdents(unsigned int fd, struct linux_dirent *dirent, unsigned int count);
 
 /* getcwd(2), number 79. Errors: EACCES EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM ERANGE. */
@@ -458,18 +486,21 @@ long __vdso_getcwd(char *buf, unsigned long size);
 /* chdir(2), number 80. Errors: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EBADF. */
 long __vdso_chdir(const char *filename);
 
-/* fchdir(2), number 81. Errors: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EBADF. */
+/*
+ * fchdir(2), number 81. Errors: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EBADF.
+ */
 long __vdso_fchdir(unsigned int fd);
 
 /*
- * rename(2), number 82, superseded, and made by renameat2. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR
- * ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+ * rename(2), number 82, superseded, and made by renameat2. Errors: EACCES EBUSY EDQUOT EFAULT
+ * EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV
+ * EBADF EEXIST.
  */
 long __vdso_rename(const char *oldname, const char *newname);
 
 /*
- * mkdir(2), number 83, superseded, and made by mkdirat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL
- * ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+ * mkdir(2), number 83, superseded, and made by mkdirat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT
+ * EINVAL ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_mkdir(const char *pathname, unsigned short mode);
 
@@ -480,63 +511,63 @@ long __vdso_mkdir(const char *pathname, unsigned short mode);
 long __vdso_rmdir(const char *pathname);
 
 /*
- * creat(2), number 85, superseded, and made by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG
- * EOVERFLOW EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
- * EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
+ * creat(2), number 85, superseded, and made by openat. Errors: EACCES EBADF EBUSY EDQUOT EEXIST
+ * EFAULT EFBIG EOVERFLOW EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT
+ * ENOMEM ENOSPC ENOTDIR EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
  */
 long __vdso_creat(const char *pathname, unsigned short mode);
 
 /*
- * link(2), number 86, superseded, and made by linkat. Errors: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK
- * ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
+ * link(2), number 86, superseded, and made by linkat. Errors: EACCES EDQUOT EEXIST EFAULT EIO ELOOP
+ * EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
  */
 long __vdso_link(const char *oldname, const char *newname);
 
 /*
- * unlink(2), number 87, superseded, and made by unlinkat. Errors: EACCES EBUSY EFAULT EIO EISDIR ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS EBADF EINVAL.
+ * unlink(2), number 87, superseded, and made by unlinkat. Errors: EACCES EBUSY EFAULT EIO EISDIR
+ * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS EBADF EINVAL.
  */
 long __vdso_unlink(const char *pathname);
 
 /*
- * symlink(2), number 88, superseded, and made by symlinkat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EIO
- * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+ * symlink(2), number 88, superseded, and made by symlinkat. Errors: EACCES EBADF EDQUOT EEXIST
+ * EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_symlink(const char *oldname, const char *newname);
 
 /*
- * readlink(2), number 89, superseded, and made by readlinkat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
+ * readlink(2), number 89, superseded, and made by readlinkat. Errors: EACCES EBADF EFAULT EINVAL
+ * EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
  */
 long __vdso_readlink(const char *path, char *buf, int bufsiz);
 
 /*
- * chmod(2), number 90, superseded, and made by fchmodat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOPNOTSUPP EPERM EROFS.
+ * chmod(2), number 90, superseded, and made by fchmodat. Errors: EACCES EBADF EFAULT EINVAL EIO
+ * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOPNOTSUPP EPERM EROFS.
  */
 long __vdso_chmod(const char *filename, unsigned short mode);
 
 /*
- * fchmod(2), number 91. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
- * EOPNOTSUPP EPERM EROFS.
+ * fchmod(2), number 91. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOTDIR EOPNOTSUPP EPERM EROFS.
  */
 long __vdso_fchmod(unsigned int fd, unsigned short mode);
 
 /*
- * chown(2), number 92, superseded, and made by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
+ * chown(2), number 92, superseded, and made by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO
+ * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
  */
 long __vdso_chown(const char *filename, unsigned int user, unsigned int group);
 
 /*
- * fchown(2), number 93. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM
- * EROFS.
+ * fchown(2), number 93. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOTDIR EPERM EROFS.
  */
 long __vdso_fchown(unsigned int fd, unsigned int user, unsigned int group);
 
 /*
- * lchown(2), number 94, superseded, and made by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP
- * ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
+ * lchown(2), number 94, superseded, and made by fchownat. Errors: EACCES EBADF EFAULT EINVAL EIO
+ * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS.
  */
 long __vdso_lchown(const char *filename, unsigned int user, unsigned int group);
 
@@ -656,8 +687,8 @@ long __vdso_sigaltstack(const void *uss /* stack_t */, void *uoss /* stack_t */)
 long __vdso_utime(const char *filename, const struct utimbuf *times);
 
 /*
- * mknod(2), number 133, superseded, and made by mknodat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL
- * ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+ * mknod(2), number 133, superseded, and made by mknodat. Errors: EACCES EBADF EDQUOT EEXIST EFAULT
+ * EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_mknod(const char *filename, unsigned short mode, unsigned dev);
 
@@ -668,14 +699,14 @@ long __vdso_personality(unsigned int personality);
 long __vdso_ustat(unsigned dev, struct ustat *ubuf);
 
 /*
- * statfs(2), number 137. Errors: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSYS
- * ENOTDIR EOVERFLOW.
+ * statfs(2), number 137. Errors: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOSYS ENOTDIR EOVERFLOW.
  */
 long __vdso_statfs(const char *pathname, struct statfs *buf);
 
 /*
- * fstatfs(2), number 138. Errors: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSYS
- * ENOTDIR EOVERFLOW.
+ * fstatfs(2), number 138. Errors: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOSYS ENOTDIR EOVERFLOW.
  */
 long __vdso_fstatfs(unsigned int fd, struct statfs *buf);
 
@@ -730,8 +761,12 @@ long __vdso_modify_ldt(int func, void *ptr, unsigned long bytecount);
 /* pivot_root(2), number 155. Errors: EBUSY EINVAL ENOTDIR EPERM. */
 long __vdso_pivot_root(const char *new_root, const char *put_old);
 
-/* prctl(2), number 157. Errors: EACCES EBADF EBUSY EFAULT EINVAL ENODEV ENXIO EOPNOTSUPP EPERM ERANGE. */
-long __vdso_prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4, unsigned long arg5);
+/*
+ * prctl(2), number 157. Errors: EACCES EBADF EBUSY EFAULT EINVAL ENODEV ENXIO EOPNOTSUPP EPERM
+ * ERANGE.
+ */
+long __vdso_prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+	unsigned long arg5);
 
 /* arch_prctl(2), number 158. Errors: EFAULT EINVAL ENODEV EPERM. */
 long __vdso_arch_prctl(int option, unsigned long arg2);
@@ -742,24 +777,27 @@ long __vdso_adjtimex(void *txc_p /* struct __kernel_timex */);
 /* setrlimit(2), number 160. Errors: EFAULT EINVAL EPERM ESRCH. */
 long __vdso_setrlimit(unsigned int resource, const struct rlimit *rlim);
 
-/* chroot(2), number 161. Errors: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM. */
+/*
+ * chroot(2), number 161. Errors: EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM.
+ */
 long __vdso_chroot(const char *filename);
 
 /* sync(2), number 162. Errors: EBADF EIO ENOSPC. */
 long __vdso_sync(void);
 
 /*
- * acct(2), number 163. Errors: EACCES EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENFILE ENOENT ENOMEM ENOSYS
- * ENOTDIR EPERM EROFS EUSERS.
+ * acct(2), number 163. Errors: EACCES EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENFILE ENOENT ENOMEM
+ * ENOSYS ENOTDIR EPERM EROFS EUSERS.
  */
 long __vdso_acct(const char *name);
 
 /* settimeofday(2), number 164. Errors: EFAULT EINVAL EPERM. */
-long __vdso_settimeofday(const void *tv /* struct __kernel_old_timeval */, const struct timezone *tz);
+long __vdso_settimeofday(const void *tv /* struct __kernel_old_timeval */,
+	const struct timezone *tz);
 
 /*
- * mount(2), number 165. Errors: EACCES EROFS EBUSY EFAULT EINVAL ELOOP EMFILE ENAMETOOLONG ENODEV ENOENT
- * ENOMEM ENOTBLK ENOTDIR ENXIO EPERM.
+ * mount(2), number 165. Errors: EACCES EROFS EBUSY EFAULT EINVAL ELOOP EMFILE ENAMETOOLONG ENODEV
+ * ENOENT ENOMEM ENOTBLK ENOTDIR ENXIO EPERM.
  */
 long __vdso_mount(const char *dev_name, const char *dir_name, const char *type, unsigned long flags,
 	const void *data);
@@ -789,15 +827,18 @@ long __vdso_iopl(unsigned int level);
 long __vdso_ioperm(unsigned long from, unsigned long num, int turn_on);
 
 /*
- * init_module(2), number 175. Errors: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL ENOEXEC EBADF
- * EFBIG ETXTBSY.
+ * init_module(2), number 175. Errors: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL
+ * ENOEXEC EBADF EFBIG ETXTBSY.
  */
 long __vdso_init_module(const void *umod, unsigned long len, const char *uargs);
 
 /* delete_module(2), number 176. Errors: EBUSY EFAULT ENOENT EPERM EAGAIN. */
 long __vdso_delete_module(const char *name_user, unsigned int flags);
 
-/* quotactl(2), number 179. Errors: EACCES EBUSY EFAULT EINVAL ENOENT ENOSYS ENOTBLK EPERM ERANGE ESRCH. */
+/*
+ * quotactl(2), number 179. Errors: EACCES EBUSY EFAULT EINVAL ENOENT ENOSYS ENOTBLK EPERM ERANGE
+ * ESRCH.
+ */
 long __vdso_quotactl(unsigned int cmd, const char *special, unsigned int id, void *addr);
 
 /* gettid(2), number 186. */
@@ -851,8 +892,8 @@ long __vdso_tkill(int pid, int sig);
 long __vdso_time(long *t);
 
 /*
- * futex(2), number 202. Errors: EACCES EAGAIN EDEADLK EFAULT EINTR EINVAL ENFILE ENOMEM ENOSYS EPERM ESRCH
- * ETIMEDOUT.
+ * futex(2), number 202. Errors: EACCES EAGAIN EDEADLK EFAULT EINTR EINVAL ENFILE ENOMEM ENOSYS
+ * EPERM ESRCH ETIMEDOUT.
  */
 long __vdso_futex(unsigned int *uaddr, int op, unsigned int val,
 	const void *utime /* struct __kernel_timespec */, unsigned int *uaddr2, unsigned int val3);
@@ -879,12 +920,15 @@ long __vdso_io_submit(unsigned long ctx_id, long nr, struct iocb **iocbpp);
 /* io_cancel(2), number 210. Errors: EAGAIN EFAULT EINVAL ENOSYS. */
 long __vdso_io_cancel(unsigned long ctx_id, struct iocb *iocb, struct io_event *result);
 
-/* epoll_create(2), number 213, superseded, and made by epoll_create1. Errors: EINVAL EMFILE ENFILE ENOMEM. */
+/*
+ * epoll_create(2), number 213, superseded, and made by epoll_create1. Errors: EINVAL EMFILE ENFILE
+ * ENOMEM.
+ */
 long __vdso_epoll_create(int size);
 
 /* remap_file_pages(2), number 216. Errors: EINVAL. */
-long __vdso_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot, unsigned long pgoff,
-	unsigned long flags);
+long __vdso_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot,
+	unsigned long pgoff, unsigned long flags);
 
 /* getdents64(2), number 217. Errors: EBADF EFAULT EINVAL ENOENT ENOTDIR. */
 long __vdso_getdents64(unsigned int fd, void *dirent, unsigned int count);
@@ -895,7 +939,10 @@ long __vdso_set_tid_address(int *tidptr);
 /* restart_syscall(2), number 219. */
 long __vdso_restart_syscall(void);
 
-/* semtimedop(2), number 220. Errors: E2BIG EACCES EAGAIN EFAULT EFBIG EIDRM EINTR EINVAL ENOMEM ERANGE. */
+/*
+ * semtimedop(2), number 220. Errors: E2BIG EACCES EAGAIN EFAULT EFBIG EIDRM EINTR EINVAL ENOMEM
+ * ERANGE.
+ */
 long __vdso_semtimedop(int semid, struct sembuf *tsops, unsigned int nsops,
 	const void *timeout /* struct __kernel_timespec */);
 
@@ -906,7 +953,8 @@ long __vdso_fadvise64(int fd, long long offset, __SIZE_TYPE__ len, int advice);
 long __vdso_timer_create(int which_clock, struct sigevent *timer_event_spec, int *created_timer_id);
 
 /* timer_settime(2), number 223. Errors: EFAULT EINVAL. */
-long __vdso_timer_settime(int timer_id, int flags, const void *new_setting /* struct __kernel_itimerspec */,
+long __vdso_timer_settime(int timer_id, int flags,
+	const void *new_setting /* struct __kernel_itimerspec */,
 	void *old_setting /* struct __kernel_itimerspec */);
 
 /* timer_gettime(2), number 224. Errors: EFAULT EINVAL. */
@@ -921,23 +969,32 @@ long __vdso_timer_delete(int timer_id);
 /* clock_settime(2), number 227. Errors: EACCES EFAULT EINVAL ENODEV EOPNOTSUPP EPERM. */
 long __vdso_clock_settime(int which_clock, const void *tp /* struct __kernel_timespec */);
 
-/* clock_gettime(2), number 228, a standard function. Errors: EACCES EFAULT EINVAL ENODEV EOPNOTSUPP EPERM. */
+/*
+ * clock_gettime(2), number 228, a standard function. Errors: EACCES EFAULT EINVAL ENODEV EOPNOTSUPP
+ * EPERM.
+ */
 int __vdso_clock_gettime(int clock, void *ts /* struct __kernel_timespec */);
 
-/* clock_getres(2), number 229, a standard function. Errors: EACCES EFAULT EINVAL ENODEV EOPNOTSUPP EPERM. */
+/*
+ * clock_getres(2), number 229, a standard function. Errors: EACCES EFAULT EINVAL ENODEV EOPNOTSUPP
+ * EPERM.
+ */
 int __vdso_clock_getres(int clock, void *res /* struct __kernel_timespec */);
 
 /* clock_nanosleep(2), number 230. Errors: EFAULT EINTR EINVAL EOPNOTSUPP. */
-long __vdso_clock_nanosleep(int which_clock, int flags, const void *rqtp /* struct __kernel_timespec */,
-	void *rmtp /* struct __kernel_timespec */);
+long __vdso_clock_nanosleep(int which_clock, int flags,
+	const void *rqtp /* struct __kernel_timespec */, void *rmtp /* struct __kernel_timespec */);
 
 /*
- * exit_group(2), number 231, with code of its own, as a plain stub would not do: never returns, and the stack
- * may be gone by then.
+ * exit_group(2), number 231, with code of its own, as a plain stub would not do: never returns, and
+ * the stack may be gone by then.
  */
 long __vdso_exit_group(int error_code) __attribute__((__noreturn__));
 
-/* epoll_wait(2), number 232, superseded, and made by epoll_pwait. Errors: EBADF EFAULT EINTR EINVAL. */
+/*
+ * epoll_wait(2), number 232, superseded, and made by epoll_pwait. Errors: EBADF EFAULT EINTR
+ * EINVAL.
+ */
 long __vdso_epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);
 
 /* epoll_ctl(2), number 233. Errors: EBADF EEXIST EINVAL ELOOP ENOENT ENOMEM ENOSPC EPERM. */
@@ -950,29 +1007,32 @@ long __vdso_tgkill(int tgid, int pid, int sig);
 long __vdso_utimes(const char *filename, const void *utimes /* struct __kernel_old_timeval */);
 
 /* mbind(2), number 237. Errors: EFAULT EINVAL EIO ENOMEM EPERM. */
-long __vdso_mbind(unsigned long start, unsigned long len, unsigned long mode, const unsigned long *nmask,
-	unsigned long maxnode, unsigned int flags);
+long __vdso_mbind(unsigned long start, unsigned long len, unsigned long mode,
+	const unsigned long *nmask, unsigned long maxnode, unsigned int flags);
 
 /* set_mempolicy(2), number 238. Errors: EFAULT EINVAL ENOMEM. */
 long __vdso_set_mempolicy(int mode, const unsigned long *nmask, unsigned long maxnode);
 
 /* get_mempolicy(2), number 239. Errors: EFAULT EINVAL. */
-long __vdso_get_mempolicy(int *policy, unsigned long *nmask, unsigned long maxnode, unsigned long addr,
-	unsigned long flags);
+long __vdso_get_mempolicy(int *policy, unsigned long *nmask, unsigned long maxnode,
+	unsigned long addr, unsigned long flags);
 
-/* mq_open(2), number 240. Errors: EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM ENOSPC. */
+/*
+ * mq_open(2), number 240. Errors: EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM
+ * ENOSPC.
+ */
 long __vdso_mq_open(const char *u_name, int oflag, unsigned short mode, struct mq_attr *u_attr);
 
 /* mq_unlink(2), number 241. Errors: EACCES ENAMETOOLONG ENOENT. */
 long __vdso_mq_unlink(const char *u_name);
 
 /* mq_timedsend(2), number 242. Errors: EAGAIN EBADF EINTR EINVAL EMSGSIZE ETIMEDOUT. */
-long __vdso_mq_timedsend(int mqdes, const char *u_msg_ptr, __SIZE_TYPE__ msg_len, unsigned int msg_prio,
-	const void *u_abs_timeout /* struct __kernel_timespec */);
+long __vdso_mq_timedsend(int mqdes, const char *u_msg_ptr, __SIZE_TYPE__ msg_len,
+	unsigned int msg_prio, const void *u_abs_timeout /* struct __kernel_timespec */);
 
 /* mq_timedreceive(2), number 243. Errors: EAGAIN EBADF EINTR EINVAL EMSGSIZE ETIMEDOUT. */
-long __vdso_mq_timedreceive(int mqdes, char *u_msg_ptr, __SIZE_TYPE__ msg_len, unsigned int *u_msg_prio,
-	const void *u_abs_timeout /* struct __kernel_timespec */);
+long __vdso_mq_timedreceive(int mqdes, char *u_msg_ptr, __SIZE_TYPE__ msg_len,
+	unsigned int *u_msg_prio, const void *u_abs_timeout /* struct __kernel_timespec */);
 
 /* mq_notify(2), number 244. Errors: EBADF EBUSY EINVAL ENOMEM. */
 long __vdso_mq_notify(int mqdes, const struct sigevent *u_notification);
@@ -981,26 +1041,31 @@ long __vdso_mq_notify(int mqdes, const struct sigevent *u_notification);
 long __vdso_mq_getsetattr(int mqdes, const struct mq_attr *u_mqstat, struct mq_attr *u_omqstat);
 
 /* kexec_load(2), number 246. Errors: EADDRNOTAVAIL EBADF EBUSY EINVAL ENOEXEC ENOMEM EPERM. */
-long __vdso_kexec_load(unsigned long entry, unsigned long nr_segments, struct kexec_segment *segments,
-	unsigned long flags);
+long __vdso_kexec_load(unsigned long entry, unsigned long nr_segments,
+	struct kexec_segment *segments, unsigned long flags);
 
 /* waitid(2), number 247. Errors: EAGAIN ECHILD EINTR EINVAL ESRCH. */
-long __vdso_waitid(int which, int upid, void *infop /* struct siginfo */, int options, struct rusage *ru);
-
-/* add_key(2), number 248. Errors: EACCES EDQUOT EFAULT EINVAL EKEYEXPIRED EKEYREVOKED ENOKEY ENOMEM EPERM. */
-long __vdso_add_key(const char *_type, const char *_description, const void *_payload, __SIZE_TYPE__ plen,
-	int ringid);
+long __vdso_waitid(int which, int upid, void *infop /* struct siginfo */, int options,
+	struct rusage *ru);
 
 /*
- * request_key(2), number 249. Errors: EACCES EDQUOT EFAULT EINTR EINVAL EKEYEXPIRED EKEYREJECTED EKEYREVOKED
- * ENOKEY ENOMEM EPERM.
+ * add_key(2), number 248. Errors: EACCES EDQUOT EFAULT EINVAL EKEYEXPIRED EKEYREVOKED ENOKEY ENOMEM
+ * EPERM.
+ */
+long __vdso_add_key(const char *_type, const char *_description, const void *_payload,
+	__SIZE_TYPE__ plen, int ringid);
+
+/*
+ * request_key(2), number 249. Errors: EACCES EDQUOT EFAULT EINTR EINVAL EKEYEXPIRED EKEYREJECTED
+ * EKEYREVOKED ENOKEY ENOMEM EPERM.
  */
 long __vdso_request_key(const char *_type, const char *_description, const char *_callout_info,
 	int destringid);
 
 /*
- * keyctl(2), number 250. Errors: EACCES EAGAIN EDEADLK EDQUOT EEXIST EFAULT EINVAL EKEYEXPIRED EKEYREJECTED
- * EKEYREVOKED ELOOP EMSGSIZE ENFILE ENOENT ENOKEY ENOMEM ENOTDIR EOPNOTSUPP EPERM ETIMEDOUT.
+ * keyctl(2), number 250. Errors: EACCES EAGAIN EDEADLK EDQUOT EEXIST EFAULT EINVAL EKEYEXPIRED
+ * EKEYREJECTED EKEYREVOKED ELOOP EMSGSIZE ENFILE ENOENT ENOKEY ENOMEM ENOTDIR EOPNOTSUPP EPERM
+ * ETIMEDOUT.
  */
 long __vdso_keyctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
 	unsigned long arg5);
@@ -1011,12 +1076,15 @@ long __vdso_ioprio_set(int which, int who, int ioprio);
 /* ioprio_get(2), number 252. Errors: EINVAL EPERM ESRCH. */
 long __vdso_ioprio_get(int which, int who);
 
-/* inotify_init(2), number 253, superseded, and made by inotify_init1. Errors: EINVAL EMFILE ENFILE ENOMEM. */
+/*
+ * inotify_init(2), number 253, superseded, and made by inotify_init1. Errors: EINVAL EMFILE ENFILE
+ * ENOMEM.
+ */
 long __vdso_inotify_init(void);
 
 /*
- * inotify_add_watch(2), number 254. Errors: EACCES EBADF EEXIST EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM
- * ENOSPC ENOTDIR.
+ * inotify_add_watch(2), number 254. Errors: EACCES EBADF EEXIST EFAULT EINVAL ENAMETOOLONG ENOENT
+ * ENOMEM ENOSPC ENOTDIR.
  */
 long __vdso_inotify_add_watch(int fd, const char *pathname, unsigned int mask);
 
@@ -1028,76 +1096,81 @@ long __vdso_migrate_pages(int pid, unsigned long maxnode, const unsigned long *o
 	const unsigned long *new_nodes);
 
 /*
- * openat(2), number 257. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR EINVAL EISDIR
- * ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR EOPNOTSUPP EPERM EROFS ETXTBSY
- * EAGAIN.
+ * openat(2), number 257. Errors: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR
+ * EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
+ * EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
  */
 long __vdso_openat(int dfd, const char *filename, int flags, unsigned short mode);
 
 /*
- * mkdirat(2), number 258. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK ENAMETOOLONG ENOENT
- * ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+ * mkdirat(2), number 258. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK
+ * ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_mkdirat(int dfd, const char *pathname, unsigned short mode);
 
 /*
- * mknodat(2), number 259. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
- * ENOSPC ENOTDIR EPERM EROFS.
+ * mknodat(2), number 259. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP ENAMETOOLONG
+ * ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_mknodat(int dfd, const char *filename, unsigned short mode, unsigned int dev);
 
 /*
- * fchownat(2), number 260. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
- * EPERM EROFS.
+ * fchownat(2), number 260. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOTDIR EPERM EROFS.
  */
-long __vdso_fchownat(int dfd, const char *filename, unsigned int user, unsigned int group, int flag);
+long __vdso_fchownat(int dfd, const char *filename, unsigned int user, unsigned int group,
+	int flag);
 
 /* futimesat(2), number 261, superseded, and made by utimensat. Errors: EBADF ENOTDIR. */
-long __vdso_futimesat(int dfd, const char *filename, const void *utimes /* struct __kernel_old_timeval */);
+long __vdso_futimesat(int dfd, const char *filename,
+	const void *utimes /* struct __kernel_old_timeval */);
 
 /*
- * stat(2), number 262. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW.
+ * stat(2), number 262. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
+ * EOVERFLOW.
  */
 long __vdso_newfstatat(int dfd, const char *filename, struct stat *statbuf, int flag);
 
 /*
- * unlinkat(2), number 263. Errors: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
- * EPERM EROFS EBADF EINVAL.
+ * unlinkat(2), number 263. Errors: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOTDIR EPERM EROFS EBADF EINVAL.
  */
 long __vdso_unlinkat(int dfd, const char *pathname, int flag);
 
 /*
- * renameat(2), number 264, superseded, and made by renameat2. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL
- * EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+ * renameat(2), number 264, superseded, and made by renameat2. Errors: EACCES EBUSY EDQUOT EFAULT
+ * EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV
+ * EBADF EEXIST.
  */
 long __vdso_renameat(int olddfd, const char *oldname, int newdfd, const char *newname);
 
 /*
- * linkat(2), number 265. Errors: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM
- * ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
+ * linkat(2), number 265. Errors: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT
+ * ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
  */
 long __vdso_linkat(int olddfd, const char *oldname, int newdfd, const char *newname, int flags);
 
 /*
- * symlinkat(2), number 266. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
- * ENOSPC ENOTDIR EPERM EROFS.
+ * symlinkat(2), number 266. Errors: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT
+ * ENOMEM ENOSPC ENOTDIR EPERM EROFS.
  */
 long __vdso_symlinkat(const char *oldname, int newdfd, const char *newname);
 
 /*
- * readlinkat(2), number 267. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
+ * readlinkat(2), number 267. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT
+ * ENOMEM ENOTDIR.
  */
 long __vdso_readlinkat(int dfd, const char *pathname, char *buf, int bufsiz);
 
 /*
- * fchmodat(2), number 268. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
- * EOPNOTSUPP EPERM EROFS.
+ * fchmodat(2), number 268. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOTDIR EOPNOTSUPP EPERM EROFS.
  */
 long __vdso_fchmodat(int dfd, const char *filename, unsigned short mode);
 
 /*
- * faccessat(2), number 269. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
- * EPERM EROFS ETXTBSY.
+ * faccessat(2), number 269. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOTDIR EPERM EROFS ETXTBSY.
  */
 long __vdso_faccessat(int dfd, const char *filename, int mode);
 
@@ -1119,7 +1192,8 @@ long __vdso_set_robust_list(struct robust_list_head *head, __SIZE_TYPE__ len);
 long __vdso_get_robust_list(int pid, struct robust_list_head **head_ptr, __SIZE_TYPE__ *len_ptr);
 
 /* splice(2), number 275. Errors: EAGAIN EBADF EINVAL ENOMEM ESPIPE. */
-long __vdso_splice(int fd_in, void *off_in, int fd_out, void *off_out, __SIZE_TYPE__ len, unsigned int flags);
+long __vdso_splice(int fd_in, void *off_in, int fd_out, void *off_out, __SIZE_TYPE__ len,
+	unsigned int flags);
 
 /* tee(2), number 276. Errors: EAGAIN EINVAL ENOMEM. */
 long __vdso_tee(int fdin, int fdout, __SIZE_TYPE__ len, unsigned int flags);
@@ -1131,53 +1205,67 @@ long __vdso_sync_file_range(int fd, long long offset, long long nbytes, unsigned
 long __vdso_vmsplice(int fd, const struct iovec *uiov, unsigned long nr_segs, unsigned int flags);
 
 /* move_pages(2), number 279. Errors: E2BIG EACCES EFAULT EINVAL ENODEV EPERM ESRCH. */
-long __vdso_move_pages(int pid, unsigned long nr_pages, const void **pages, const int *nodes, int *status,
-	int flags);
+long __vdso_move_pages(int pid, unsigned long nr_pages, const void **pages, const int *nodes,
+	int *status, int flags);
 
 /*
- * utimensat(2), number 280. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM EROFS
- * ESRCH.
+ * utimensat(2), number 280. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOTDIR
+ * EPERM EROFS ESRCH.
  */
-long __vdso_utimensat(int dfd, const char *filename, const void *utimes /* struct __kernel_timespec */,
-	int flags);
+long __vdso_utimensat(int dfd, const char *filename,
+	const void *utimes /* struct __kernel_timespec */, int flags);
 
 /* epoll_pwait(2), number 281. Errors: EBADF EFAULT EINTR EINVAL. */
 long __vdso_epoll_pwait(int epfd, struct epoll_event *events, int maxevents, int timeout,
 	const void *sigmask /* sigset_t */, __SIZE_TYPE__ sigsetsize);
 
 /*
- * signalfd(2), number 282, superseded, and made by signalfd4. Errors: EBADF EINVAL EMFILE ENFILE ENODEV
- * ENOMEM.
+ * signalfd(2), number 282, superseded, and made by signalfd4. Errors: EBADF EINVAL EMFILE ENFILE
+ * ENODEV ENOMEM.
  */
 long __vdso_signalfd(int ufd, const void *user_mask /* sigset_t */, __SIZE_TYPE__ sizemask);
 
-/* timerfd_create(2), number 283. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT ECANCELED. */
+/*
+ * timerfd_create(2), number 283. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT
+ * ECANCELED.
+ */
 long __vdso_timerfd_create(int clockid, int flags);
 
-/* eventfd(2), number 284, superseded, and made by eventfd2. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM. */
+/*
+ * eventfd(2), number 284, superseded, and made by eventfd2. Errors: EINVAL EMFILE ENFILE ENODEV
+ * ENOMEM.
+ */
 long __vdso_eventfd(unsigned int count);
 
 /*
- * fallocate(2), number 285. Errors: EBADF EFBIG EINTR EINVAL EIO ENODEV ENOSPC ENOSYS EOPNOTSUPP EPERM ESPIPE
- * ETXTBSY.
+ * fallocate(2), number 285. Errors: EBADF EFBIG EINTR EINVAL EIO ENODEV ENOSPC ENOSYS EOPNOTSUPP
+ * EPERM ESPIPE ETXTBSY.
  */
 long __vdso_fallocate(int fd, int mode, long long offset, long long len);
 
-/* timerfd_settime(2), number 286. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT ECANCELED. */
+/*
+ * timerfd_settime(2), number 286. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT
+ * ECANCELED.
+ */
 long __vdso_timerfd_settime(int ufd, int flags, const void *utmr /* struct __kernel_itimerspec */,
 	void *otmr /* struct __kernel_itimerspec */);
 
-/* timerfd_gettime(2), number 287. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT ECANCELED. */
+/*
+ * timerfd_gettime(2), number 287. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM EBADF EFAULT
+ * ECANCELED.
+ */
 long __vdso_timerfd_gettime(int ufd, void *otmr /* struct __kernel_itimerspec */);
 
 /*
- * accept4(2), number 288. Errors: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS
- * ENOTSOCK EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT ETIMEDOUT.
+ * accept4(2), number 288. Errors: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE
+ * ENOBUFS ENOTSOCK EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT ETIMEDOUT.
  */
-long __vdso_accept4(int fd, struct sockaddr *upeer_sockaddr, unsigned int *upeer_addrlen, int flags);
+long __vdso_accept4(int fd, struct sockaddr *upeer_sockaddr, unsigned int *upeer_addrlen,
+	int flags);
 
 /* signalfd4(2), number 289. Errors: EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM. */
-long __vdso_signalfd4(int ufd, const void *user_mask /* sigset_t */, __SIZE_TYPE__ sizemask, int flags);
+long __vdso_signalfd4(int ufd, const void *user_mask /* sigset_t */, __SIZE_TYPE__ sizemask,
+	int flags);
 
 /* eventfd2(2), number 290. Errors: EINVAL EMFILE ENFILE ENODEV ENOMEM. */
 long __vdso_eventfd2(unsigned int count, int flags);
@@ -1195,19 +1283,19 @@ long __vdso_pipe2(int *fildes, int flags);
 long __vdso_inotify_init1(int flags);
 
 /* preadv(2), number 295. Errors: EINVAL EOPNOTSUPP. */
-long __vdso_preadv(unsigned long fd, const struct iovec *vec, unsigned long vlen, unsigned long pos_l,
-	unsigned long pos_h);
+long __vdso_preadv(unsigned long fd, const struct iovec *vec, unsigned long vlen,
+	unsigned long pos_l, unsigned long pos_h);
 
 /* pwritev(2), number 296. Errors: EINVAL EOPNOTSUPP. */
-long __vdso_pwritev(unsigned long fd, const struct iovec *vec, unsigned long vlen, unsigned long pos_l,
-	unsigned long pos_h);
+long __vdso_pwritev(unsigned long fd, const struct iovec *vec, unsigned long vlen,
+	unsigned long pos_l, unsigned long pos_h);
 
 /* rt_sigqueueinfo(2), number 297. Errors: EAGAIN EINVAL EPERM ESRCH. */
 long __vdso_rt_tgsigqueueinfo(int tgid, int pid, int sig, const void *uinfo /* siginfo_t */);
 
 /*
- * perf_event_open(2), number 298. Errors: E2BIG EACCES EBADF EBUSY EFAULT EINTR EINVAL EMFILE ENODEV ENOENT
- * ENOSPC ENOSYS EOPNOTSUPP EOVERFLOW EPERM ESRCH.
+ * perf_event_open(2), number 298. Errors: E2BIG EACCES EBADF EBUSY EFAULT EINTR EINVAL EMFILE
+ * ENODEV ENOENT ENOSPC ENOSYS EOPNOTSUPP EOVERFLOW EPERM ESRCH.
  */
 long __vdso_perf_event_open(struct perf_event_attr *attr_uptr, int pid, int cpu, int group_fd,
 	unsigned long flags);
@@ -1220,8 +1308,8 @@ long __vdso_recvmmsg(int fd, struct mmsghdr *mmsg, unsigned int vlen, unsigned i
 long __vdso_fanotify_init(unsigned int flags, unsigned int event_f_flags);
 
 /*
- * fanotify_mark(2), number 301. Errors: EBADF EEXIST EINVAL EISDIR ENODEV ENOENT ENOMEM ENOSPC ENOSYS ENOTDIR
- * EOPNOTSUPP EPERM EXDEV.
+ * fanotify_mark(2), number 301. Errors: EBADF EEXIST EINVAL EISDIR ENODEV ENOENT ENOMEM ENOSPC
+ * ENOSYS ENOTDIR EOPNOTSUPP EPERM EXDEV.
  */
 long __vdso_fanotify_mark(int fanotify_fd, unsigned int flags, unsigned long long mask, int dfd,
 	const char *pathname);
@@ -1231,14 +1319,15 @@ long __vdso_prlimit64(int pid, unsigned int resource, const void *new_rlim /* st
 	void *old_rlim /* struct rlimit64 */);
 
 /*
- * name_to_handle_at(2), number 303. Errors: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF ELOOP
- * EPERM ESTALE.
+ * name_to_handle_at(2), number 303. Errors: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF
+ * ELOOP EPERM ESTALE.
  */
-long __vdso_name_to_handle_at(int dfd, const char *name, struct file_handle *handle, void *mnt_id, int flag);
+long __vdso_name_to_handle_at(int dfd, const char *name, struct file_handle *handle, void *mnt_id,
+	int flag);
 
 /*
- * open_by_handle_at(2), number 304. Errors: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF ELOOP
- * EPERM ESTALE.
+ * open_by_handle_at(2), number 304. Errors: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF
+ * ELOOP EPERM ESTALE.
  */
 long __vdso_open_by_handle_at(int mountdirfd, struct file_handle *handle, int flags);
 
@@ -1269,8 +1358,8 @@ long __vdso_process_vm_writev(int pid, const struct iovec *lvec, unsigned long l
 long __vdso_kcmp(int pid1, int pid2, int type, unsigned long idx1, unsigned long idx2);
 
 /*
- * finit_module(2), number 313. Errors: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL ENOEXEC EBADF
- * EFBIG ETXTBSY.
+ * finit_module(2), number 313. Errors: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL
+ * ENOEXEC EBADF EFBIG ETXTBSY.
  */
 long __vdso_finit_module(int fd, const char *uargs, int flags);
 
@@ -1278,13 +1367,15 @@ long __vdso_finit_module(int fd, const char *uargs, int flags);
 long __vdso_sched_setattr(int pid, const struct sched_attr *uattr, unsigned int flags);
 
 /* sched_getattr(2), number 315. Errors: EINVAL ESRCH E2BIG EBUSY EPERM. */
-long __vdso_sched_getattr(int pid, struct sched_attr *uattr, unsigned int usize, unsigned int flags);
+long __vdso_sched_getattr(int pid, struct sched_attr *uattr, unsigned int usize,
+	unsigned int flags);
 
 /*
- * renameat2(2), number 316. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT
- * ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+ * renameat2(2), number 316. Errors: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK
+ * ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
  */
-long __vdso_renameat2(int olddfd, const char *oldname, int newdfd, const char *newname, unsigned int flags);
+long __vdso_renameat2(int olddfd, const char *oldname, int newdfd, const char *newname,
+	unsigned int flags);
 
 /* seccomp(2), number 317. Errors: EACCES EBUSY EFAULT EINVAL ENOMEM EOPNOTSUPP ESRCH. */
 long __vdso_seccomp(unsigned int op, unsigned int flags, void *uargs);
@@ -1297,8 +1388,8 @@ long __vdso_getrandom(void *buffer, __SIZE_TYPE__ len, unsigned int flags, void 
 long __vdso_memfd_create(const char *uname, unsigned int flags);
 
 /* kexec_file_load(2), number 320. Errors: EADDRNOTAVAIL EBADF EBUSY EINVAL ENOEXEC ENOMEM EPERM. */
-long __vdso_kexec_file_load(int kernel_fd, int initrd_fd, unsigned long cmdline_len, const char *cmdline_ptr,
-	unsigned long flags);
+long __vdso_kexec_file_load(int kernel_fd, int initrd_fd, unsigned long cmdline_len,
+	const char *cmdline_ptr, unsigned long flags);
 
 /* bpf(2), number 321. Errors: E2BIG EACCES EBADF EFAULT EINVAL ENOENT ENOMEM EPERM. */
 long __vdso_bpf(int cmd, union bpf_attr *uattr, unsigned int size);
@@ -1317,19 +1408,19 @@ long __vdso_membarrier(int cmd, unsigned int flags, int cpu_id);
 long __vdso_mlock2(unsigned long start, __SIZE_TYPE__ len, int flags);
 
 /*
- * copy_file_range(2), number 326. Errors: EBADF EFBIG EINVAL EIO EISDIR ENOMEM ENOSPC EOPNOTSUPP EOVERFLOW
- * EPERM ETXTBSY EXDEV.
+ * copy_file_range(2), number 326. Errors: EBADF EFBIG EINVAL EIO EISDIR ENOMEM ENOSPC EOPNOTSUPP
+ * EOVERFLOW EPERM ETXTBSY EXDEV.
  */
 long __vdso_copy_file_range(int fd_in, void *off_in, int fd_out, void *off_out, __SIZE_TYPE__ len,
 	unsigned int flags);
 
 /* preadv2(2), number 327. Errors: EINVAL EOPNOTSUPP. */
-long __vdso_preadv2(unsigned long fd, const struct iovec *vec, unsigned long vlen, unsigned long pos_l,
-	unsigned long pos_h, int flags);
+long __vdso_preadv2(unsigned long fd, const struct iovec *vec, unsigned long vlen,
+	unsigned long pos_l, unsigned long pos_h, int flags);
 
 /* pwritev2(2), number 328. Errors: EINVAL EOPNOTSUPP. */
-long __vdso_pwritev2(unsigned long fd, const struct iovec *vec, unsigned long vlen, unsigned long pos_l,
-	unsigned long pos_h, int flags);
+long __vdso_pwritev2(unsigned long fd, const struct iovec *vec, unsigned long vlen,
+	unsigned long pos_l, unsigned long pos_h, int flags);
 
 /* pkey_mprotect(2), number 329. Errors: EACCES EINVAL ENOMEM EFAULT. */
 long __vdso_pkey_mprotect(unsigned long start, __SIZE_TYPE__ len, unsigned long prot, int pkey);
@@ -1340,8 +1431,12 @@ long __vdso_pkey_alloc(unsigned long flags, unsigned long init_val);
 /* pkey_free(2), number 331. Errors: EINVAL ENOSPC. */
 long __vdso_pkey_free(int pkey);
 
-/* statx(2), number 332. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR. */
-long __vdso_statx(int dfd, const char *filename, unsigned flags, unsigned int mask, struct statx *buffer);
+/*
+ * statx(2), number 332. Errors: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
+ * ENOTDIR.
+ */
+long __vdso_statx(int dfd, const char *filename, unsigned flags, unsigned int mask,
+	struct statx *buffer);
 
 /* no page in the manual, number 333. */
 long __vdso_io_pgetevents(unsigned long ctx_id, long min_nr, long nr, struct io_event *events,
@@ -1351,7 +1446,8 @@ long __vdso_io_pgetevents(unsigned long ctx_id, long min_nr, long nr, struct io_
 long __vdso_rseq(struct rseq *rseq, unsigned int rseq_len, int flags, unsigned int sig);
 
 /* pidfd_send_signal(2), number 424. Errors: EBADF EINVAL EPERM ESRCH. */
-long __vdso_pidfd_send_signal(int pidfd, int sig, const void *info /* siginfo_t */, unsigned int flags);
+long __vdso_pidfd_send_signal(int pidfd, int sig, const void *info /* siginfo_t */,
+	unsigned int flags);
 
 /* no page in the manual, number 425. */
 long __vdso_io_uring_setup(unsigned int entries, struct io_uring_params *params);
@@ -1361,7 +1457,8 @@ long __vdso_io_uring_enter(unsigned int fd, unsigned int to_submit, unsigned int
 	unsigned int flags, const void *argp, __SIZE_TYPE__ argsz);
 
 /* no page in the manual, number 427. */
-long __vdso_io_uring_register(unsigned int fd, unsigned int opcode, void *arg, unsigned int nr_args);
+long __vdso_io_uring_register(unsigned int fd, unsigned int opcode, void *arg,
+	unsigned int nr_args);
 
 /* no page in the manual, number 428. */
 long __vdso_open_tree(int dfd, const char *filename, unsigned flags);
@@ -1386,11 +1483,12 @@ long __vdso_fspick(int dfd, const char *path, unsigned int flags);
 long __vdso_pidfd_open(int pid, unsigned int flags);
 
 /*
- * clone3(2), number 435, with code of its own, as a plain stub would not do: a child on a new stack finds no
- * return address there, one on the shared stack destroys the parent's. Errors: EACCES EAGAIN EBUSY EEXIST
- * EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM. The child comes back at the call, with every register as in
- * the parent but those that the entry changes. With a new stack there is nothing on it, so the call is made
- * from assembly (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call is as vfork.
+ * clone3(2), number 435, with code of its own, as a plain stub would not do: a child on a new stack
+ * finds no return address there, one on the shared stack destroys the parent's. Errors: EACCES
+ * EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM. The child comes back at the
+ * call, with every register as in the parent but those that the entry changes. With a new stack
+ * there is nothing on it, so the call is made from assembly (liblinux/thread.h, liblinux::thread).
+ * With CLONE_VM and no new stack the call is as vfork.
  */
 long __vdso_clone3(struct clone_args *uargs, __SIZE_TYPE__ size);
 
@@ -1404,8 +1502,8 @@ long __vdso_openat2(int dfd, const char *filename, const struct open_how *how, _
 long __vdso_pidfd_getfd(int pidfd, int fd, unsigned int flags);
 
 /*
- * faccessat2(2), number 439. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
- * EPERM EROFS ETXTBSY.
+ * faccessat2(2), number 439. Errors: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT
+ * ENOMEM ENOTDIR EPERM EROFS ETXTBSY.
  */
 long __vdso_faccessat2(int dfd, const char *filename, int mode, int flags);
 
@@ -1419,8 +1517,8 @@ long __vdso_epoll_pwait2(int epfd, struct epoll_event *events, int maxevents,
 	__SIZE_TYPE__ sigsetsize);
 
 /* mount_setattr(2), number 442. Errors: EBADF EBUSY EINVAL ENOENT ENOMEM ENOSPC EPERM. */
-long __vdso_mount_setattr(int dfd, const char *path, unsigned int flags, const struct mount_attr *uattr,
-	__SIZE_TYPE__ usize);
+long __vdso_mount_setattr(int dfd, const char *path, unsigned int flags,
+	const struct mount_attr *uattr, __SIZE_TYPE__ usize);
 
 /* no page in the manual, number 443. */
 long __vdso_quotactl_fd(unsigned int fd, unsigned int cmd, unsigned int id, void *addr);
@@ -1430,7 +1528,8 @@ long __vdso_landlock_create_ruleset(const struct landlock_ruleset_attr *attr, __
 	unsigned int flags);
 
 /* landlock_add_rule(2), number 445. Errors: EOPNOTSUPP EINVAL ENOMSG EBADF EBADFD EPERM EFAULT. */
-long __vdso_landlock_add_rule(int ruleset_fd, int rule_type, const void *rule_attr, unsigned int flags);
+long __vdso_landlock_add_rule(int ruleset_fd, int rule_type, const void *rule_attr,
+	unsigned int flags);
 
 /* landlock_restrict_self(2), number 446. Errors: EOPNOTSUPP EINVAL EBADF EBADFD EPERM E2BIG. */
 long __vdso_landlock_restrict_self(int ruleset_fd, unsigned int flags);
@@ -1467,21 +1566,24 @@ long __vdso_futex_wait(void *uaddr, unsigned long val, unsigned long mask, unsig
 	void *timeout /* struct __kernel_timespec */, int clockid);
 
 /* no page in the manual, number 456. */
-long __vdso_futex_requeue(struct futex_waitv *waiters, unsigned int flags, int nr_wake, int nr_requeue);
+long __vdso_futex_requeue(struct futex_waitv *waiters, unsigned int flags, int nr_wake,
+	int nr_requeue);
 
 /* no page in the manual, number 457. */
 long __vdso_statmount(const struct mnt_id_req *req, struct statmount *buf, __SIZE_TYPE__ bufsize,
 	unsigned int flags);
 
 /* no page in the manual, number 458. */
-long __vdso_listmount(const struct mnt_id_req *req, unsigned long long *mnt_ids, __SIZE_TYPE__ nr_mnt_ids,
-	unsigned int flags);
+long __vdso_listmount(const struct mnt_id_req *req, unsigned long long *mnt_ids,
+	__SIZE_TYPE__ nr_mnt_ids, unsigned int flags);
 
 /* no page in the manual, number 459. */
-long __vdso_lsm_get_self_attr(unsigned int attr, struct lsm_ctx *ctx, unsigned int *size, unsigned int flags);
+long __vdso_lsm_get_self_attr(unsigned int attr, struct lsm_ctx *ctx, unsigned int *size,
+	unsigned int flags);
 
 /* no page in the manual, number 460. */
-long __vdso_lsm_set_self_attr(unsigned int attr, struct lsm_ctx *ctx, unsigned int size, unsigned int flags);
+long __vdso_lsm_set_self_attr(unsigned int attr, struct lsm_ctx *ctx, unsigned int size,
+	unsigned int flags);
 
 /* no page in the manual, number 461. */
 long __vdso_lsm_list_modules(unsigned long long *ids, unsigned int *size, unsigned int flags);

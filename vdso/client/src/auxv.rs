@@ -4,8 +4,9 @@
 //!
 //! 1. The initial stack, which a program with an entry point of its own sees ([`on_stack`]).
 //! 2. Its libc ([`in_libc`], with the feature `libc`).
-//! 3. `/proc/self/auxv` ([`in_proc`]), for those that have neither. It is what the kernel gave to `execve`; a tool that puts
-//!    another image in place by changing the stack (a debugger, a runner) is not seen there.
+//! 3. `/proc/self/auxv` ([`in_proc`]), for those that have neither. It is what the kernel gave to
+//!    `execve`; a tool that puts another image in place by changing the stack (a debugger, a
+//!    runner) is not seen there.
 
 #![expect(unsafe_code, reason = "reads the initial stack, and a file by bare system calls")]
 
@@ -21,12 +22,13 @@ const AT_NULL: usize = auxv::AT_NULL as usize;
 /// Entries that are read at most; the kernel fills about twenty.
 const ENTRIES: usize = 64;
 
-/// The image's address in the vector above the environment of the initial stack; 0 if it is not there.
+/// The image's address in the vector above the environment of the initial stack; 0 if it is not
+/// there.
 ///
 /// # Safety
 ///
-/// `stack` must be what `rsp` was at the program's entry point: the argument count, the arguments, the environment and
-/// the vector stand there as the kernel (or a dynamic loader) left them.
+/// `stack` must be what `rsp` was at the program's entry point: the argument count, the arguments,
+/// the environment and the vector stand there as the kernel (or a dynamic loader) left them.
 pub unsafe fn on_stack(stack: *const usize) -> usize {
     // SAFETY: the argument count is the first word.
     let arguments = unsafe { stack.read() };
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn finds_the_entry_behind_arguments_and_environment() {
-        let stack = [2, 0x100, 0x200, 0, 0x300, 0x400, 0x500, 0, 6, 4096, AT_SYSINFO_EHDR, 0x7000, 0, 0];
+        let stack =
+            [2, 0x100, 0x200, 0, 0x300, 0x400, 0x500, 0, 6, 4096, AT_SYSINFO_EHDR, 0x7000, 0, 0];
         // SAFETY: laid out as an initial stack.
         assert_eq!(unsafe { on_stack(stack.as_ptr()) }, 0x7000);
         let none = [0, 0, 0, 6, 4096, AT_NULL, 0, AT_SYSINFO_EHDR, 0x7000];
@@ -106,7 +109,8 @@ mod tests {
     #[test]
     fn proc_says_what_the_map_says() {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let line = maps.lines().find(|line| line.ends_with("[vdso]")).expect("this process has a vDSO");
+        let line =
+            maps.lines().find(|line| line.ends_with("[vdso]")).expect("this process has a vDSO");
         let start = line.split('-').next().unwrap();
         assert_eq!(in_proc(), Ok(usize::from_str_radix(start, 16).unwrap()));
     }

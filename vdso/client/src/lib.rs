@@ -13,16 +13,19 @@
 //! # }
 //! ```
 //!
-//! No allocation, no thread-local storage, and no state: a [`Vdso`] is a value that the caller keeps, with the address of
-//! every entry in it. A libc is only asked where the image is; a program that has none turns the feature `libc` off, which
-//! is on by default. The feature `std` converts [`Errno`] into `std::io::Error`. The crate works on images of any age. A call that the image has no entry for (an older image, or
-//! the kernel's own, which has the standard functions alone) fails with [`Errno::NO_ENTRY`], or goes by the bare
-//! `syscall` instruction where the caller asked for that ([`Vdso::or_syscall`]).
+//! No allocation, no thread-local storage, and no state: a [`Vdso`] is a value that the caller
+//! keeps, with the address of every entry in it. A libc is only asked where the image is; a program
+//! that has none turns the feature `libc` off, which is on by default. The feature `std` converts
+//! [`Errno`] into `std::io::Error`. The crate works on images of any age. A call that the image has
+//! no entry for (an older image, or the kernel's own, which has the standard functions alone) fails
+//! with [`Errno::NO_ENTRY`], or goes by the bare `syscall` instruction where the caller asked for
+//! that ([`Vdso::or_syscall`]).
 //!
 //! # Invariants
 //!
-//! 1. Nothing here executes `syscall` but `arch`, and that only to find the image and under [`Vdso::or_syscall`]. So
-//!    under [`Vdso::pin_origin`] everything that this crate does still works.
+//! 1. Nothing here executes `syscall` but `arch`, and that only to find the image and under
+//!    [`Vdso::or_syscall`]. So under [`Vdso::pin_origin`] everything that this crate does still
+//!    works.
 //! 2. Reading an image ends, in an image or in an error, for any bytes at its address.
 
 #![cfg_attr(not(test), no_std)]

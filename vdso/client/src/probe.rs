@@ -65,7 +65,10 @@ impl fmt::Display for Fault {
         let Self { trap, error_code, address, ip, .. } = self;
         match trap {
             14 => {
-                write!(f, "page fault at {address:#x} (error code {error_code:#x}, instruction at {ip:#x})")
+                write!(
+                    f,
+                    "page fault at {address:#x} (error code {error_code:#x}, instruction at {ip:#x})"
+                )
             }
             _ => write!(f, "exception {trap} (error code {error_code:#x}, instruction at {ip:#x})"),
         }

@@ -64,7 +64,12 @@ impl Vdso {
     ///
     /// `buffer` is valid for writes of `len` bytes.
     #[inline]
-    pub unsafe fn getrandom(&self, buffer: *mut c_void, len: usize, flags: c_uint) -> Result<usize, Errno> {
+    pub unsafe fn getrandom(
+        &self,
+        buffer: *mut c_void,
+        len: usize,
+        flags: c_uint,
+    ) -> Result<usize, Errno> {
         // SAFETY: the caller's contract. No state has size 0, so none is looked at.
         unsafe { self.getrandom_with_state(buffer, len, flags, ptr::null_mut(), 0) }
     }
@@ -102,7 +107,8 @@ impl Vdso {
 
 fn function(vdso: &Vdso) -> Option<Function> {
     // SAFETY: the image exports a function of this type there (`Vdso`, invariant 1).
-    vdso.entry(Call::getrandom).map(|entry| unsafe { core::mem::transmute::<usize, Function>(entry) })
+    vdso.entry(Call::getrandom)
+        .map(|entry| unsafe { core::mem::transmute::<usize, Function>(entry) })
 }
 
 /// An image's generator.
@@ -119,8 +125,9 @@ impl Random {
         let mut parameters =
             Parameters { size_of_opaque_state: 0, mmap_prot: 0, mmap_flags: 0, reserved: [0; 13] };
         // SAFETY: the probe, which writes the parameters and nothing else.
-        let answer =
-            unsafe { function(ptr::null_mut(), 0, 0, (&raw mut parameters).cast::<c_void>(), PROBE) };
+        let answer = unsafe {
+            function(ptr::null_mut(), 0, 0, (&raw mut parameters).cast::<c_void>(), PROBE)
+        };
         let size = parameters.size_of_opaque_state as usize;
         if answer != 0 || size == 0 || size > PAGE_SIZE {
             return Err(Errno::NO_ENTRY);
@@ -138,7 +145,8 @@ impl Random {
     pub fn map<'image>(&self, vdso: &'image Vdso, count: usize) -> Result<States<'image>, Errno> {
         let pages = count.div_ceil(self.states_in_a_page());
         let size = pages.checked_mul(PAGE_SIZE).filter(|size| *size != 0).ok_or(Errno::EINVAL)?;
-        let (protection, flags) = (self.parameters.mmap_prot.into(), self.parameters.mmap_flags.into());
+        let (protection, flags) =
+            (self.parameters.mmap_prot.into(), self.parameters.mmap_flags.into());
         // SAFETY: a new mapping, at a place that the kernel chooses.
         let address = unsafe { vdso.mmap(0, size as u64, protection, flags, -1, 0) }?;
         let taken = AtomicUsize::new(0);

@@ -58,8 +58,20 @@ pub struct Thread {
 
 impl Thread {
     /// A thread that was not started yet. The end of its stack is a multiple of 16.
-    pub const fn new(stack: *mut u8, stack_size: usize, function: Function, argument: *mut c_void) -> Self {
-        Self { stack, stack_size, tls: ptr::null_mut(), function, argument, number: AtomicI32::new(0) }
+    pub const fn new(
+        stack: *mut u8,
+        stack_size: usize,
+        function: Function,
+        argument: *mut c_void,
+    ) -> Self {
+        Self {
+            stack,
+            stack_size,
+            tls: ptr::null_mut(),
+            function,
+            argument,
+            number: AtomicI32::new(0),
+        }
     }
 
     /// Gives it a base of `fs`, the anchor of thread-local storage. Without it has that of the
@@ -117,8 +129,9 @@ impl Thread {
             }
             let (place, none) = (self.number.as_ptr().cast::<u32>(), ptr::null());
             // SAFETY: waits for a change of the number, which the kernel reads.
-            let waited =
-                unsafe { vdso.futex(place, FUTEX_WAIT, number.cast_unsigned(), none, ptr::null_mut(), 0) };
+            let waited = unsafe {
+                vdso.futex(place, FUTEX_WAIT, number.cast_unsigned(), none, ptr::null_mut(), 0)
+            };
             // All else is a reason to look again: it was woken, interrupted, or late.
             if waited == Err(Errno::NO_ENTRY) {
                 return Err(Errno::NO_ENTRY);
@@ -144,7 +157,8 @@ unsafe fn clone3_with(
 ) -> Result<c_int, Errno> {
     debug_assert!(arguments.stack != 0 && arguments.flags & u64::from(CLONE_VM) != 0);
     // SAFETY: the caller's contract.
-    let returned =
-        unsafe { arch::clone3(clone3, exit, arguments, size_of::<CloneArgs>(), function, argument) };
+    let returned = unsafe {
+        arch::clone3(clone3, exit, arguments, size_of::<CloneArgs>(), function, argument)
+    };
     Errno::result(returned).map(|number| number as c_int)
 }

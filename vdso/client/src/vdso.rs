@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. `entries[call]` is the address of the function that the image exports under the call's symbol and our version, or 0
-//!    if it exports none.
+//! 1. `entries[call]` is the address of the function that the image exports under the call's symbol
+//!    and our version, or 0 if it exports none.
 //! 2. The image is mapped for as long as a [`Vdso`] of it is used: the contract of [`Vdso::at`],
 //!    and a kernel's promise.
 
@@ -29,8 +29,8 @@ pub struct Vdso {
 impl Vdso {
     /// The image of this process: by its libc, or without the feature `libc` by `/proc/self/auxv`.
     ///
-    /// A program with an entry point of its own uses [`Vdso::from_stack`]: a file does not tell of an image that a tool has
-    /// put in place.
+    /// A program with an entry point of its own uses [`Vdso::from_stack`]: a file does not tell of
+    /// an image that a tool has put in place.
     pub fn find() -> Result<Self, Unfit> {
         #[cfg(feature = "libc")]
         let address = auxv::in_libc();
@@ -79,13 +79,14 @@ impl Vdso {
         Ok(Self { base: address, size, entries, bare: false })
     }
 
-    /// No image at all: every call fails with [`Errno::NO_ENTRY`], or with [`Vdso::or_syscall`] goes by the bare
-    /// instruction.
+    /// No image at all: every call fails with [`Errno::NO_ENTRY`], or with [`Vdso::or_syscall`]
+    /// goes by the bare instruction.
     pub const fn none() -> Self {
         Self { base: 0, size: 0, entries: [0; Call::COUNT], bare: false }
     }
 
-    /// Lets calls without an entry go by the bare `syscall` instruction, of this program's own text.
+    /// Lets calls without an entry go by the bare `syscall` instruction, of this program's own
+    /// text.
     #[must_use]
     pub const fn or_syscall(mut self) -> Self {
         self.bare = true;
@@ -120,8 +121,9 @@ impl Vdso {
             return None;
         }
         // SAFETY: as in `at`, which has found the image to be of this size.
-        let image =
-            unsafe { slice::from_raw_parts(core::ptr::with_exposed_provenance(self.base), self.size) };
+        let image = unsafe {
+            slice::from_raw_parts(core::ptr::with_exposed_provenance(self.base), self.size)
+        };
         address_at(self.base, Tables::read(image).ok()?.find(name.as_bytes())?)
     }
 
@@ -136,7 +138,11 @@ impl Vdso {
     ///
     /// As for the call.
     #[cold]
-    pub(crate) unsafe fn without_entry(&self, call: Call, arguments: &[usize]) -> Result<usize, Errno> {
+    pub(crate) unsafe fn without_entry(
+        &self,
+        call: Call,
+        arguments: &[usize],
+    ) -> Result<usize, Errno> {
         if !self.bare {
             return Err(Errno::NO_ENTRY);
         }

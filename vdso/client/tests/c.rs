@@ -1,4 +1,5 @@
-//! The C header: in every dialect, with every libc's headers, and its resolver against an independent reader.
+//! The C header: in every dialect, with every libc's headers, and its resolver against an
+//! independent reader.
 
 use liblinux_tests::image::Image;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
@@ -19,9 +20,18 @@ fn compile(compiler: &str, flags: &[&str], program: &str) -> Result<(), String> 
         .arg("-");
     command.stdin(Stdio::piped()).stderr(Stdio::piped());
     let mut compiler = command.spawn().unwrap_or_else(|error| panic!("{compiler}: {error}"));
-    compiler.stdin.take().expect("a pipe").write_all(program.as_bytes()).expect("the compiler reads");
+    compiler
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(program.as_bytes())
+        .expect("the compiler reads");
     let output = compiler.wait_with_output().expect("the compiler ends");
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -37,8 +47,7 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
         #include <linux/openat2.h>\n#include <linux/perf_event.h>\n#include <linux/stat.h>\n#include <linux/time_types.h>\n";
     const OURS: &str = "#include \"liblinux.h\"\n";
     const GUARD: &str = "#define LIBLINUX_FIXUPS\n#include \"liblinux/guard.h\"\n";
-    const USE: &str =
-        "long use(const void *image);\nlong use(const void *image) { return LIBLINUX(image, close)(1u); }\n";
+    const USE: &str = "long use(const void *image);\nlong use(const void *image) { return LIBLINUX(image, close)(1u); }\n";
     let dialects: [(&str, &[&str]); 5] = [
         ("gcc", &["-x", "c", "-std=c99", "-pedantic"]),
         ("gcc", &["-x", "c", "-std=gnu17", "-D_GNU_SOURCE"]),
@@ -61,8 +70,9 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
             programs.push([OURS, KERNEL].concat());
         }
         for program in programs {
-            compile(compiler, flags, &[&program, USE].concat())
-                .unwrap_or_else(|complaints| panic!("{compiler} {flags:?}:\n{program}\n{complaints}"));
+            compile(compiler, flags, &[&program, USE].concat()).unwrap_or_else(|complaints| {
+                panic!("{compiler} {flags:?}:\n{program}\n{complaints}")
+            });
         }
     }
     // The fixups alone, in dialects that the table of calls is not for.
@@ -72,12 +82,14 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
         ("clang", &["-x", "c", "-std=c99", "-pedantic"]),
     ] {
         for program in [GUARD.to_owned(), ["#define LIBLINUX_NO_LIBC\n", GUARD].concat()] {
-            compile(compiler, flags, &program)
-                .unwrap_or_else(|complaints| panic!("{compiler} {flags:?}:\n{program}\n{complaints}"));
+            compile(compiler, flags, &program).unwrap_or_else(|complaints| {
+                panic!("{compiler} {flags:?}:\n{program}\n{complaints}")
+            });
         }
     }
     // A call that is not as its prototype says is refused.
-    let wrong = [OURS, "long f(const void *image) { return LIBLINUX(image, close)(\"x\", 2); }\n"].concat();
+    let wrong =
+        [OURS, "long f(const void *image) { return LIBLINUX(image, close)(\"x\", 2); }\n"].concat();
     assert!(compile("gcc", &["-x", "c"], &wrong).is_err());
 }
 
@@ -85,7 +97,15 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
 static RESOLVE: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("resolve");
     let mut gcc = Command::new("gcc");
-    gcc.args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-fno-sanitize-recover"]);
+    gcc.args([
+        "-O1",
+        "-g",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fsanitize=undefined",
+        "-fno-sanitize-recover",
+    ]);
     gcc.arg("-I").arg(folder("include")).arg(folder("tests/resolve.c")).arg("-o").arg(&program);
     assert!(gcc.status().expect("gcc runs").success());
     program
@@ -109,7 +129,8 @@ fn the_resolver_finds_what_an_independent_reader_finds() {
     let image = Image::read();
     let elf = object::File::parse(image.as_slice()).unwrap();
     let (mut names, mut offsets) = (String::new(), String::new());
-    for symbol in elf.dynamic_symbols().filter(|symbol| symbol.is_definition() && symbol.size() > 0) {
+    for symbol in elf.dynamic_symbols().filter(|symbol| symbol.is_definition() && symbol.size() > 0)
+    {
         writeln!(names, "{}", symbol.name().unwrap()).unwrap();
         writeln!(offsets, "{}", symbol.address()).unwrap();
     }
@@ -124,7 +145,8 @@ fn the_resolver_finds_what_an_independent_reader_finds() {
 fn the_resolver_follows_a_symbol_to_where_a_function_can_be() {
     let image = Image::read();
     let elf = object::File::parse(image.as_slice()).unwrap();
-    let symbol = elf.dynamic_symbols().find(|symbol| symbol.name() == Ok("__vdso_clock_gettime")).unwrap();
+    let symbol =
+        elf.dynamic_symbols().find(|symbol| symbol.name() == Ok("__vdso_clock_gettime")).unwrap();
     let (start, _) = elf.section_by_name(".dynsym").unwrap().file_range().unwrap();
     let place = start + 24 * symbol.index().0 as u64 + 8;
     let to = |address: &str| {
@@ -144,7 +166,8 @@ fn the_resolver_says_what_is_wrong() {
     let image = Image::read();
     let unfit = |image: &[u8]| resolve(image, &["unfit".to_owned()], "");
     assert_eq!(unfit(&image), "fit\n");
-    for (at, byte, what) in [(0, 0, "does not begin"), (18, 3, "x86-64"), (33, 0xff, "first page")] {
+    for (at, byte, what) in [(0, 0, "does not begin"), (18, 3, "x86-64"), (33, 0xff, "first page")]
+    {
         let mut broken = image.clone();
         broken[at] = byte;
         assert!(unfit(&broken).contains(what), "{}", unfit(&broken));
@@ -156,7 +179,8 @@ fn the_resolver_says_what_is_wrong() {
 fn the_resolver_survives_every_changed_byte() {
     let image = Image::read();
     let elf = object::File::parse(image.as_slice()).unwrap();
-    let sections = [".dynamic", ".hash", ".gnu.hash", ".gnu.version", ".gnu.version_d", ".dynsym", ".dynstr"];
+    let sections =
+        [".dynamic", ".hash", ".gnu.hash", ".gnu.version", ".gnu.version_d", ".dynsym", ".dynstr"];
     let mut arguments = ["damage", "0", "1024"].map(str::to_owned).to_vec();
     for name in sections {
         let (start, size) = elf.section_by_name(name).unwrap().file_range().unwrap();

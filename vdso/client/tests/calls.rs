@@ -64,7 +64,8 @@ fn calls_by_our_image() {
     assert_eq!(unsafe { vdso.getpid() }, Ok(std::process::id().cast_signed()));
     // The slot of a legacy call, and one with six parameters.
     let page = liblinux_abi::image::layout::PAGE_SIZE;
-    // SAFETY: a new private mapping at a place that the kernel chooses (PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS).
+    // SAFETY: a new private mapping at a place that the kernel chooses (PROT_READ, MAP_PRIVATE |
+    // MAP_ANONYMOUS).
     let mapping = unsafe { vdso.mmap(0, page as u64, 1, 0x22, -1, 0) }.unwrap();
     assert!(mapping.is_multiple_of(page));
     // SAFETY: no code uses the mapping.

@@ -1,6 +1,6 @@
 /*
- * Shared by the client's tests in C: the image of a file, with a handler in place of the kernel, and tests that are
- * processes of their own.
+ * Shared by the client's tests in C: the image of a file, with a handler in place of the kernel,
+ * and tests that are processes of their own.
  */
 #ifndef CHILD_H
 #define CHILD_H

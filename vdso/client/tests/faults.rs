@@ -24,7 +24,11 @@ fn one_passes(source: &str, tests: u32, name: &str, compiler: &str, flags: &[&st
     let output = Command::new(&program).arg(Image::path()).output().expect("the program runs");
     let said = String::from_utf8_lossy(&output.stdout);
     let expected = format!("{tests} tests, 0 failed\n");
-    assert!(output.status.success() && said == expected, "{source}, {name}: {}: {said}", output.status);
+    assert!(
+        output.status.success() && said == expected,
+        "{source}, {name}: {}: {said}",
+        output.status
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A pinned thread's system calls come from the image, or not at all. Each test pins a child of its own.
+//! A pinned thread's system calls come from the image, or not at all. Each test pins a child of its
+//! own.
 
 #![expect(unsafe_code, reason = "forks, and makes system calls")]
 
@@ -92,9 +93,16 @@ fn signal_handlers_return_by_the_image() {
     const SA_RESTORER: u64 = 0x0400_0000;
     let status = pinned(|vdso| {
         let Some(restorer) = vdso.entry(Call::rt_sigreturn) else { return 1 };
-        let action = Action { handler: handler as *const () as usize, flags: SA_RESTORER, restorer, mask: 0 };
+        let action = Action {
+            handler: handler as *const () as usize,
+            flags: SA_RESTORER,
+            restorer,
+            mask: 0,
+        };
         // SAFETY: the handler is a function of this signature, and a signal set has 8 bytes.
-        let set = unsafe { vdso.rt_sigaction(SIGUSR1, (&raw const action).cast(), std::ptr::null_mut(), 8) };
+        let set = unsafe {
+            vdso.rt_sigaction(SIGUSR1, (&raw const action).cast(), std::ptr::null_mut(), 8)
+        };
         // SAFETY: changes nothing.
         let pid = unsafe { vdso.getpid() };
         let (Ok(_), Ok(pid)) = (set, pid) else { return 2 };

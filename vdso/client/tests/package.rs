@@ -34,20 +34,31 @@ fn the_client_and_what_it_needs_can_be_published() {
             ],
         ),
     ] {
-        let archive = target.join("package").join(format!("{package}-{}.crate", env!("CARGO_PKG_VERSION")));
+        let archive =
+            target.join("package").join(format!("{package}-{}.crate", env!("CARGO_PKG_VERSION")));
         let listing = Command::new("tar").arg("tzf").arg(&archive).output().expect("tar runs");
         let listing = String::from_utf8(listing.stdout).expect("UTF-8");
-        let files: BTreeSet<_> = listing.lines().filter_map(|line| Some(line.split_once('/')?.1)).collect();
+        let files: BTreeSet<_> =
+            listing.lines().filter_map(|line| Some(line.split_once('/')?.1)).collect();
         for file in needed {
             assert!(files.contains(file), "{package} lacks {file}: {files:?}");
         }
         assert!(!files.iter().any(|file| file.starts_with("tests/")), "{files:?}");
-        let manifest =
-            Command::new("tar").arg("xzOf").arg(&archive).arg("--wildcards").arg("*/Cargo.toml").output();
+        let manifest = Command::new("tar")
+            .arg("xzOf")
+            .arg(&archive)
+            .arg("--wildcards")
+            .arg("*/Cargo.toml")
+            .output();
         let manifest = String::from_utf8(manifest.expect("tar runs").stdout).expect("UTF-8");
-        for field in
-            ["description", "license", "readme", "keywords", "categories", "[package.metadata.docs.rs]"]
-        {
+        for field in [
+            "description",
+            "license",
+            "readme",
+            "keywords",
+            "categories",
+            "[package.metadata.docs.rs]",
+        ] {
             assert!(manifest.contains(field), "{package}: no {field}:\n{manifest}");
         }
     }

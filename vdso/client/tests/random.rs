@@ -39,7 +39,11 @@ fn with_states(count: usize, test: impl Fn(&str, &Vdso, &liblinux::random::State
         match random.map(&vdso, count) {
             Ok(states) => test(name, &vdso, &states),
             Err(why) => {
-                assert_eq!(why, Errno::EINVAL, "{name}: only a kernel before 6.11 refuses the memory");
+                assert_eq!(
+                    why,
+                    Errno::EINVAL,
+                    "{name}: only a kernel before 6.11 refuses the memory"
+                );
                 println!("{name}: this kernel has no memory for states");
             }
         }
@@ -79,7 +83,8 @@ fn every_length_is_filled() {
             let mut bytes = vec![MaybeUninit::new(0); len + 16];
             assert_eq!(state.getrandom(&mut bytes[..len], 0), Ok(len), "{name}");
             // SAFETY: all were initialized.
-            let rest: Vec<u8> = bytes[len..].iter().map(|byte| unsafe { byte.assume_init() }).collect();
+            let rest: Vec<u8> =
+                bytes[len..].iter().map(|byte| unsafe { byte.assume_init() }).collect();
             assert_eq!(rest, [0; 16], "{name}: wrote beyond {len} bytes");
             let mut all = vec![0; len];
             state.fill(&mut all).expect("random bytes");
@@ -176,7 +181,8 @@ fn a_handler_may_use_the_state_that_it_interrupts() {
             scope.spawn(|| {
                 while !done.load(Ordering::SeqCst) {
                     // SAFETY: the thread has a handler for the signal.
-                    unsafe { vdso.tgkill(process, thread, Signal::SIGUSR1 as i32) }.expect("a thread");
+                    unsafe { vdso.tgkill(process, thread, Signal::SIGUSR1 as i32) }
+                        .expect("a thread");
                     std::thread::sleep(std::time::Duration::from_micros(20));
                 }
             });
@@ -220,8 +226,9 @@ fn a_state_in_use_can_be_reset() {
         state.reset();
         number(&state);
         // SAFETY: as above.
-        let generation =
-            unsafe { place.wrapping_add(offset_of!(Layout, generation)).cast::<u64>().read_volatile() };
+        let generation = unsafe {
+            place.wrapping_add(offset_of!(Layout, generation)).cast::<u64>().read_volatile()
+        };
         assert_eq!(generation, GENERATION, "the state is in use again");
     });
 }

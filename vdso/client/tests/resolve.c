@@ -1,6 +1,6 @@
 /*
- * The C resolver, on the image in a file. Prints what it finds; damage must not make it read outside of the image, behind
- * which lies a page that cannot be read.
+ * The C resolver, on the image in a file. Prints what it finds; damage must not make it read
+ * outside of the image, behind which lies a page that cannot be read.
  *
  * resolve FILE find            reads names from standard input; prints the offset of each, or -1
  * resolve FILE unfit           prints what is wrong with the image

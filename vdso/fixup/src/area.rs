@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use core::mem::{offset_of, size_of};
 use liblinux_abi::image::fixup::{
-    ALIGN, Area as Header, Cell, FINGERPRINT, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC, MAX_CAPACITY,
-    MOVE, SIZES, START, TABLE, USER_END, area_size, cell,
+    ALIGN, Area as Header, Cell, FINGERPRINT, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
+    MAX_CAPACITY, MOVE, SIZES, START, TABLE, USER_END, area_size, cell,
 };
 
 /// An area of which the header was read.
@@ -91,7 +91,8 @@ impl<'m, M: Memory> Area<'m, M> {
     pub fn open(memory: &'m M, address: u64) -> Result<Self, Error> {
         check_place(address)?;
         let magic = memory.load(address.wrapping_add(offset_of!(Header, magic) as u64))?;
-        let capacity = memory.load_half(address.wrapping_add(offset_of!(Header, capacity) as u64))?;
+        let capacity =
+            memory.load_half(address.wrapping_add(offset_of!(Header, capacity) as u64))?;
         let capacity = u64::from(capacity);
         if magic != MAGIC || capacity == 0 || capacity > MAX_CAPACITY {
             return Err(Error::INVALID);
@@ -107,7 +108,8 @@ impl<'m, M: Memory> Area<'m, M> {
 
     /// The committed generation. A reader's loads of a buffer come after this load.
     ///
-    /// Pairs with the exchange that commits a generation: the cells of its buffer were written before.
+    /// Pairs with the exchange that commits a generation: the cells of its buffer were written
+    /// before.
     #[inline(always)]
     pub fn current(&self) -> Result<u64, Fault> {
         self.memory.load(self.current_address())
@@ -132,14 +134,16 @@ impl<'m, M: Memory> Area<'m, M> {
     /// Address of the number of DSOs of a generation.
     #[inline(always)]
     pub fn count_address(&self, generation: u64) -> u64 {
-        let offset = offset_of!(Header, counts) as u64 + (generation & 1) * size_of::<Cell>() as u64;
+        let offset =
+            offset_of!(Header, counts) as u64 + (generation & 1) * size_of::<Cell>() as u64;
         self.address.wrapping_add(offset)
     }
 
     /// Address of a cell of the operation.
     #[inline(always)]
     pub fn operation_address(&self, column: usize) -> u64 {
-        self.address.wrapping_add((offset_of!(Header, operation) + column * size_of::<Cell>()) as u64)
+        self.address
+            .wrapping_add((offset_of!(Header, operation) + column * size_of::<Cell>()) as u64)
     }
 
     /// Address of a cell of a generation's buffer.
@@ -172,14 +176,16 @@ impl<'m, M: Memory> Area<'m, M> {
 
     /// How many of a generation's first `count` texts start at `address` or below.
     ///
-    /// The search branches on what it finds. Choosing without a branch was tried: it saves mispredicted branches where
-    /// the cells are in the nearest cache and addresses come at random, and takes twice as long everywhere else, because
-    /// each probe then waits for the one before, while a predicted branch lets many be under way.
+    /// The search branches on what it finds. Choosing without a branch was tried: it saves
+    /// mispredicted branches where the cells are in the nearest cache and addresses come at random,
+    /// and takes twice as long everywhere else, because each probe then waits for the one before,
+    /// while a predicted branch lets many be under way.
     #[inline(always)]
     pub fn rank(&self, generation: u64, count: u64, address: u64) -> Result<u64, Fault> {
         const SIZE: u64 = size_of::<Cell>() as u64;
         let column = self.cell_address(generation, START, 0);
-        // The address of the next cell that may be above, not its number: less lies between two probes.
+        // The address of the next cell that may be above, not its number: less lies between two
+        // probes.
         let (mut next, mut left) = (column, count);
         while left > 0 {
             let above = next.wrapping_add((left - left / 2) * SIZE);
@@ -197,7 +203,8 @@ impl<'m, M: Memory> Area<'m, M> {
     pub fn cell(&self, address: u64) -> Result<Option<Stamped>, Fault> {
         let generation = self.memory.load(stamp(address))?;
         let value = self.memory.load(address)?;
-        // Every change of a cell changes its generation, so between two equal ones the value is its own.
+        // Every change of a cell changes its generation, so between two equal ones the value is its
+        // own.
         let again = self.memory.load(stamp(address))?;
         Ok((generation == again).then_some(Stamped { value, generation }))
     }
@@ -211,7 +218,8 @@ impl<'m, M: Memory> Area<'m, M> {
             return Ok(None);
         }
         let value = self.memory.load(operation)?;
-        // A value of a later generation than `pending` would be a move as well, and one that was decided.
+        // A value of a later generation than `pending` would be a move as well, and one that was
+        // decided.
         Ok((value >> KIND_SHIFT == MOVE).then_some(value & !(MOVE << KIND_SHIFT)))
     }
 }
@@ -222,7 +230,8 @@ pub const fn stamp(cell: u64) -> u64 {
     cell.wrapping_add(offset_of!(Cell, generation) as u64)
 }
 
-/// Whether an area can be at this address: `FAULT` where a process has no memory, `INVALID` where it is not aligned.
+/// Whether an area can be at this address: `FAULT` where a process has no memory, `INVALID` where
+/// it is not aligned.
 #[inline(always)]
 pub fn check_place(address: u64) -> Result<(), Error> {
     if address == 0 || address >= USER_END {

@@ -2,10 +2,12 @@
 
 use crate::memory::Fault;
 use core::num::NonZero;
-use liblinux_abi::kernel::errno::{EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOSYS, ERANGE};
+use liblinux_abi::kernel::errno::{
+    EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOSYS, ERANGE,
+};
 
-/// An error number. Not an enumeration, so that returning one needs no table; not zero, so that a result without a value
-/// is one word.
+/// An error number. Not an enumeration, so that returning one needs no table; not zero, so that a
+/// result without a value is one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error(NonZero<isize>);
 

@@ -1,13 +1,14 @@
-//! Making the next generation: an operation that was proposed is carried out by every writer that comes across it.
+//! Making the next generation: an operation that was proposed is carried out by every writer that
+//! comes across it.
 //!
 //! # Invariants
 //!
 //! 1. The content of generation `g + 1` is a function of the operation's cells of generation `g +
 //!    1` and of the buffer of `g`. None of them changes before `g + 1` is committed, so every
 //!    writer that builds it writes the same values.
-//! 2. A cell of the new buffer is exchanged from what was seen before its source was read. Had the source changed by
-//!    then, `g + 1` would have been committed, and so the cell have its generation: either it was seen, or the exchange
-//!    fails.
+//! 2. A cell of the new buffer is exchanged from what was seen before its source was read. Had the
+//!    source changed by then, `g + 1` would have been committed, and so the cell have its
+//!    generation: either it was seen, or the exchange fails.
 //! 3. A generation is committed only when each of its cells has been seen to be of it.
 
 use crate::area::{Area, Row, stamp};
@@ -51,7 +52,8 @@ struct Plan {
     count: u64,
     /// The first row that differs.
     at: u64,
-    /// Where the rows from `at` on come from, relative to their place; `at` itself is new if that is -1.
+    /// Where the rows from `at` on come from, relative to their place; `at` itself is new if that
+    /// is -1.
     shift: i64,
     /// The new row.
     row: Row,
@@ -69,8 +71,9 @@ impl Operation {
     }
 }
 
-/// Proposes an operation for the generation after `generation`, which the caller looked at to decide on it, and carries
-/// it out. `seen` is what the operation's first cell was before the caller looked.
+/// Proposes an operation for the generation after `generation`, which the caller looked at to
+/// decide on it, and carries it out. `seen` is what the operation's first cell was before the
+/// caller looked.
 #[inline]
 pub fn perform<M: Memory>(
     area: &Area<'_, M>,
@@ -103,9 +106,15 @@ pub fn perform<M: Memory>(
     Ok(Outcome::Done)
 }
 
-/// Gives a cell of the operation a value for generation `next`; false if it has one, or the generation is over.
+/// Gives a cell of the operation a value for generation `next`; false if it has one, or the
+/// generation is over.
 #[inline(always)]
-fn fill<M: Memory>(area: &Area<'_, M>, next: u64, column: usize, value: u64) -> Result<bool, Error> {
+fn fill<M: Memory>(
+    area: &Area<'_, M>,
+    next: u64,
+    column: usize,
+    value: u64,
+) -> Result<bool, Error> {
     let address = area.operation_address(column);
     let Some(seen) = area.cell(address)? else { return Ok(false) };
     if seen.generation >= next {
@@ -114,8 +123,8 @@ fn fill<M: Memory>(area: &Area<'_, M>, next: u64, column: usize, value: u64) -> 
     Ok(area.memory.exchange_cell(address, seen, Stamped { value, generation: next })?)
 }
 
-/// Carries out the operation that is pending at `generation`, however far others have come with it. Afterwards the
-/// generation is over, unless the area is sealed.
+/// Carries out the operation that is pending at `generation`, however far others have come with it.
+/// Afterwards the generation is over, unless the area is sealed.
 #[inline]
 pub fn complete<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<(), Error> {
     let next = generation.wrapping_add(1);
@@ -204,8 +213,8 @@ fn plan<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<Option<Plan>, 
     Ok(Some(Plan { count: count - 1, at: rank - 1, shift: 1, row }))
 }
 
-/// The value of a cell of the operation. If there is none after a while, its proposer is taken for dead, and the value
-/// is [`ABORT`]. None if the generation is over.
+/// The value of a cell of the operation. If there is none after a while, its proposer is taken for
+/// dead, and the value is [`ABORT`]. None if the generation is over.
 #[inline(always)]
 fn decided<M: Memory>(area: &Area<'_, M>, next: u64, column: usize) -> Result<Option<u64>, Error> {
     let address = area.operation_address(column);

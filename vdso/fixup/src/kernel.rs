@@ -19,6 +19,7 @@ pub trait Kernel {
     /// replaced. Returns the kernel's answer, `-errno` or 0.
     fn mark(&self, start: u64, len: u64) -> isize;
 
-    /// Whether all pages of a text are marked; none if the kernel could not be asked, or knows nothing of marks.
+    /// Whether all pages of a text are marked; none if the kernel could not be asked, or knows
+    /// nothing of marks.
     fn marked(&self, start: u64, len: u64) -> Option<bool>;
 }

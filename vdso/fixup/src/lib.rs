@@ -1,4 +1,5 @@
-//! The registry of exception fixups: reading it, changing it, and applying it to a signal's context.
+//! The registry of exception fixups: reading it, changing it, and applying it to a signal's
+//! context.
 //!
 //! `liblinux_abi::image::fixup` says what an area looks like; here are the operations on one.
 //! Memory is reached through the trait [`Memory`] alone, because all of it is an allegation: the

@@ -6,8 +6,8 @@
 //!
 //! # Invariants
 //!
-//! 1. At most [`SEALS`] areas are visited, in each at most [`TRIES`] times, and a visit is one search: of 17 rows, and of
-//!    32 entries.
+//! 1. At most [`SEALS`] areas are visited, in each at most [`TRIES`] times, and a visit is one
+//!    search: of 17 rows, and of 32 entries.
 //! 2. An answer belongs to one generation: `current` was the same before the first row was read and
 //!    after the last.
 
@@ -68,7 +68,9 @@ fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
             0 => None,
             rank => Some(area.row(generation, rank - 1)?),
         },
-        Err(error) => return if area.current()? == generation { Err(error) } else { Ok(Visit::Overtaken) },
+        Err(error) => {
+            return if area.current()? == generation { Err(error) } else { Ok(Visit::Overtaken) };
+        }
     };
     // Pairs with the exchange that commits a generation: a writer changes these rows only after
     // `generation + 1` was committed, so the values that were read before this load belong to

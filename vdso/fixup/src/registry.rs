@@ -4,12 +4,14 @@
 //!
 //! 1. An answer holds for one generation: all that it depends on was read while that was the
 //!    current one.
-//! 2. A writer that comes to a sealed area first has the kernel follow, then does itself: a registration that succeeded
-//!    is one that the kernel sees, unless a filter refuses. Then the kernel stays with the old area.
-//! 3. The kernel's marks are of pages, registrations of bytes. A row whose page was unmapped or replaced has no mark, and
-//!    the mark for a new text of that page would bring it back. So rows that share a page with a new text and have no
-//!    mark are removed before it is marked. Rows are read first and marks are asked for then: a row is added after its
-//!    text was marked, so one that was read and has no mark has lost it.
+//! 2. A writer that comes to a sealed area first has the kernel follow, then does itself: a
+//!    registration that succeeded is one that the kernel sees, unless a filter refuses. Then the
+//!    kernel stays with the old area.
+//! 3. The kernel's marks are of pages, registrations of bytes. A row whose page was unmapped or
+//!    replaced has no mark, and the mark for a new text of that page would bring it back. So rows
+//!    that share a page with a new text and have no mark are removed before it is marked. Rows are
+//!    read first and marks are asked for then: a row is added after its text was marked, so one
+//!    that was read and has no mark has lost it.
 
 use crate::area::{Area, Row, check_place, stamp};
 use crate::error::Error;
@@ -19,8 +21,8 @@ use crate::memory::{Fault, Memory, Stamped, fingerprint};
 use crate::table;
 use core::mem::offset_of;
 use liblinux_abi::image::fixup::{
-    ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
-    MAX_CAPACITY, MOVE, SEALS, START, USER_END, area_size, sizes,
+    ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE,
+    KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SEALS, START, USER_END, area_size, sizes,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 
@@ -77,7 +79,8 @@ pub fn register<M: Memory + Kernel>(memory: &M, area: u64, dso: Dso) -> Result<(
             mark(memory, &row)?;
             is_marked = true;
         }
-        if perform(area, generation, settled.seen, &operation)? == Outcome::Done && stale.is_none() {
+        if perform(area, generation, settled.seen, &operation)? == Outcome::Done && stale.is_none()
+        {
             return Ok(());
         }
     }
@@ -90,7 +93,8 @@ pub fn unregister<M: Memory + Kernel>(memory: &M, area: u64, text_start: u64) ->
     loop {
         let settled = settle(memory, &mut place)?;
         let (area, generation) = (&settled.area, settled.generation);
-        let is_there = area.count(generation).and_then(|count| has(area, generation, count, text_start));
+        let is_there =
+            area.count(generation).and_then(|count| has(area, generation, count, text_start));
         if area.current()? != generation {
             continue;
         }
@@ -126,7 +130,8 @@ pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Re
             return Err(Error::INVALID);
         }
         erase(&target)?;
-        let copied = source.count(generation).and_then(|count| copy(source, generation, count, &target));
+        let copied =
+            source.count(generation).and_then(|count| copy(source, generation, count, &target));
         if source.current()? != generation {
             continue;
         }
@@ -148,8 +153,8 @@ fn check_range(address: u64, size: u64, needed: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Goes to the area in which the registry is by now, and helps there until no operation is pending. `place` becomes the
-/// area's address.
+/// Goes to the area in which the registry is by now, and helps there until no operation is pending.
+/// `place` becomes the area's address.
 #[inline]
 pub(crate) fn settle<'m, M: Memory + Kernel>(
     memory: &'m M,
@@ -158,7 +163,8 @@ pub(crate) fn settle<'m, M: Memory + Kernel>(
     let mut seals = SEALS;
     let Area { mut address, mut capacity, .. } = Area::open(memory, *place)?;
     loop {
-        // From its parts, here and below, because the compiler would copy the whole by vector registers.
+        // From its parts, here and below, because the compiler would copy the whole by vector
+        // registers.
         let area = Area { memory, address, capacity };
         let generation = area.writable_generation()?;
         let Some(seen) = area.cell(area.operation_address(START))? else { continue };
@@ -207,7 +213,11 @@ fn judge<M: Memory>(memory: &M, dso: Dso) -> Result<Row, Error> {
     let fits = |start: u64, len: u64| start < USER_END && len > 0 && len <= USER_END - start;
     let is_aligned = table & (align_of::<Entry>() as u64 - 1) == 0;
     let sizes = sizes(text_len, count);
-    if !fits(text_start, text_len.into()) || !fits(table, table_len) || !is_aligned || sizes == ABORT {
+    if !fits(text_start, text_len.into())
+        || !fits(table, table_len)
+        || !is_aligned
+        || sizes == ABORT
+    {
         return Err(Error::INVALID);
     }
     let mut row = Row { text_start, table, sizes, fingerprint: 0 };
@@ -228,8 +238,8 @@ pub(crate) fn mark<M: Kernel>(memory: &M, text: &Row) -> Result<(), Error> {
     }
 }
 
-/// The start of a text that has to be removed before a new one is marked and added, because it is not what it was when it
-/// was registered; `EXISTS` if something is in the way that is.
+/// The start of a text that has to be removed before a new one is marked and added, because it is
+/// not what it was when it was registered; `EXISTS` if something is in the way that is.
 #[inline(always)]
 fn obstacle<M: Memory + Kernel>(
     area: &Area<'_, M>,
@@ -239,14 +249,18 @@ fn obstacle<M: Memory + Kernel>(
 ) -> Result<Option<u64>, Error> {
     let start = new.text_start;
     let last = start + (new.text_len() - 1);
-    // Texts are disjoint, so if any reaches into the new one, or is in front of it in its first page, then this does.
-    // Others that do are found when it is gone.
+    // Texts are disjoint, so if any reaches into the new one, or is in front of it in its first
+    // page, then this does. Others that do are found when it is gone.
     let before = nearest(area, generation, count, last)?;
     // The same for those behind it in its last page.
     let behind = nearest(area, generation, count, last | (PAGE - 1))?;
     let stale = match (before, behind) {
-        (Some(row), _) if row.end() > start => is_stale(area.memory, &row, new)?.then_some(row.text_start),
-        (_, Some(row)) if row.text_start > last && is_unmarked(area.memory, last) => Some(row.text_start),
+        (Some(row), _) if row.end() > start => {
+            is_stale(area.memory, &row, new)?.then_some(row.text_start)
+        }
+        (_, Some(row)) if row.text_start > last && is_unmarked(area.memory, last) => {
+            Some(row.text_start)
+        }
         (Some(row), _) if row.end() > start & !(PAGE - 1) && is_unmarked(area.memory, start) => {
             Some(row.text_start)
         }
@@ -297,7 +311,12 @@ fn is_unmarked<M: Kernel>(memory: &M, address: u64) -> bool {
 
 /// Whether a text that starts here is registered.
 #[inline(always)]
-fn has<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64, start: u64) -> Result<bool, Error> {
+fn has<M: Memory>(
+    area: &Area<'_, M>,
+    generation: u64,
+    count: u64,
+    start: u64,
+) -> Result<bool, Error> {
     if start >= USER_END {
         return Ok(false);
     }

@@ -8,10 +8,12 @@
 //! # Invariants
 //!
 //! 1. A state is hostile: it is read once, and judged before the kernel is asked for anything.
-//! 2. A kernel that knows nothing of fixups has nothing to save; restoring a state without an area succeeds there.
+//! 2. A kernel that knows nothing of fixups has nothing to save; restoring a state without an area
+//!    succeeds there.
 //! 3. If the kernel could not be asked, `save` fails instead of saving nothing. A filter that
 //!    answers as a kernel without an area does cannot be told from one.
-//! 4. Texts are marked before the area is attached, so that no registered fault becomes a signal in between.
+//! 4. Texts are marked before the area is attached, so that no registered fault becomes a signal in
+//!    between.
 
 use crate::area::Area;
 use crate::error::Error;
@@ -23,7 +25,8 @@ use liblinux_abi::image::fixup::TRIES;
 use liblinux_abi::image::state::{MAGIC, SIZE, State};
 use liblinux_abi::kernel::errno::ENOSYS;
 
-/// Writes the state to `len` bytes at `buffer`; how many it has. Nothing is written if `len` is 0, which asks.
+/// Writes the state to `len` bytes at `buffer`; how many it has. Nothing is written if `len` is 0,
+/// which asks.
 ///
 /// `SHORT` if there is not enough room, `FAULT` if the memory is not accessible; otherwise the
 /// error of a filter that refuses the call, unless it is `ABSENT` or `UNKNOWN`, the answers of a
@@ -85,7 +88,8 @@ pub fn restore<M: Memory + Kernel>(memory: &M, buffer: u64, len: u64) -> Result<
     if memory.attached() == Err(Error::UNKNOWN) { Err(Error::UNKNOWN) } else { Ok(()) }
 }
 
-/// Marks the texts of all DSOs in the area in which the registry is by now; `place` becomes its address.
+/// Marks the texts of all DSOs in the area in which the registry is by now; `place` becomes its
+/// address.
 #[inline]
 fn mark_all<M: Memory + Kernel>(memory: &M, place: &mut u64) -> Result<(), Error> {
     let mut tries = TRIES;
@@ -118,9 +122,14 @@ fn mark_all<M: Memory + Kernel>(memory: &M, place: &mut u64) -> Result<(), Error
 /// The start of a text that was replaced and has a page in common with one that was not: the mark
 /// of that page would be its mark, too.
 #[inline]
-fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<Option<u64>, Error> {
+fn stale_neighbour<M: Memory>(
+    area: &Area<'_, M>,
+    generation: u64,
+    count: u64,
+) -> Result<Option<u64>, Error> {
     let page = |address: u64| address & !(PAGE - 1);
-    // The last page of the last text that is what it was, and the last text behind that, which is not.
+    // The last page of the last text that is what it was, and the last text behind that, which is
+    // not.
     let (mut good, mut stale) = (None, None);
     for row in 0..count {
         let row = area.row(generation, row)?;
@@ -141,10 +150,14 @@ fn stale_neighbour<M: Memory>(area: &Area<'_, M>, generation: u64, count: u64) -
     Ok(None)
 }
 
-/// Marks the texts of a generation that are still what was registered. A row that was overwritten meanwhile has another
-/// fingerprint.
+/// Marks the texts of a generation that are still what was registered. A row that was overwritten
+/// meanwhile has another fingerprint.
 #[inline]
-fn mark_rows<M: Memory + Kernel>(area: &Area<'_, M>, generation: u64, count: u64) -> Result<(), Error> {
+fn mark_rows<M: Memory + Kernel>(
+    area: &Area<'_, M>,
+    generation: u64,
+    count: u64,
+) -> Result<(), Error> {
     for row in 0..count {
         let row = area.row(generation, row)?;
         if fingerprint::fingerprint(area.memory, &row) == Ok(row.fingerprint) {

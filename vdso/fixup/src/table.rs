@@ -87,8 +87,8 @@ pub fn search<M: Memory>(memory: &M, text: &Row, address: u64) -> Result<Option<
     Ok(fixup.applies(address, text).then_some(fixup))
 }
 
-/// Judges the table of a text that is to be registered: `INVALID` if an entry is empty, out of order, overlaps with
-/// another, or leaves the text.
+/// Judges the table of a text that is to be registered: `INVALID` if an entry is empty, out of
+/// order, overlaps with another, or leaves the text.
 #[inline]
 pub fn validate<M: Memory>(memory: &M, text: &Row) -> Result<(), Error> {
     let mut entry = text.table;
@@ -97,7 +97,8 @@ pub fn validate<M: Memory>(memory: &M, text: &Row) -> Result<(), Error> {
     for _ in 0..text.count() {
         let fixup = Fixup::read(memory, entry)?;
         let start = fixup.start.wrapping_sub(text.text_start);
-        let is_placed = start >= free && start < text.text_len() && fixup.len <= text.text_len() - start;
+        let is_placed =
+            start >= free && start < text.text_len() && fixup.len <= text.text_len() - start;
         if fixup.len == 0 || !is_placed || !fixup.is_sound(text) {
             return Err(Error::INVALID);
         }

@@ -2,14 +2,17 @@
 //!
 //! # Invariants
 //!
-//! 1. Whatever the memory holds, no call panics, takes more steps than a bound that was computed from the constants of
-//!    the format, or finds a landing outside the text that it says it belongs to.
+//! 1. Whatever the memory holds, no call panics, takes more steps than a bound that was computed
+//!    from the constants of the format, or finds a landing outside the text that it says it belongs
+//!    to.
 
 #[path = "arena/mod.rs"]
 mod arena;
 
 use arena::{Arena, BASE, Free, Hook, Thread};
-use liblinux_abi::image::fixup::{Dso, Hit, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SEALS, TRIES, area_size};
+use liblinux_abi::image::fixup::{
+    Dso, Hit, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SEALS, TRIES, area_size,
+};
 use liblinux_fixup::{Error, Fault, lookup, registry};
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -23,7 +26,8 @@ const MEMORY: u64 = 4 << 10;
 /// How many areas.
 const AREAS: usize = 1_200_000;
 
-/// The most accesses of a lookup: header, search, row, table, entry and fingerprint, for each try in each area.
+/// The most accesses of a lookup: header, search, row, table, entry and fingerprint, for each try
+/// in each area.
 const READER_STEPS: u64 = (SEALS as u64 + 1) * (2 + TRIES as u64 * (5 + 17 + 4 + 33 + 4 + 24));
 
 /// The most accesses of a writer in memory that no other thread changes: some rounds, each at most
@@ -132,7 +136,9 @@ fn a_million_areas_do_no_harm() {
             let outcome = match round / 8 % 3 {
                 0 => registry::register(&thread, area, dso),
                 1 => registry::unregister(&thread, area, dso.text_start),
-                _ => registry::grow(&thread, area, BASE + MEMORY / 2, area_size(8).expect("a size")),
+                _ => {
+                    registry::grow(&thread, area, BASE + MEMORY / 2, area_size(8).expect("a size"))
+                }
             };
             match outcome {
                 Ok(()) => changed += 1,
@@ -154,7 +160,8 @@ fn a_million_areas_do_no_harm() {
 }
 
 fn kind(error: Error) -> usize {
-    let all = [Error::FAULT, Error::INVALID, Error::EXISTS, Error::FULL, Error::ABSENT, Error::OVERTAKEN];
+    let all =
+        [Error::FAULT, Error::INVALID, Error::EXISTS, Error::FULL, Error::ABSENT, Error::OVERTAKEN];
     all.iter().position(|known| *known == error).expect("a known error")
 }
 

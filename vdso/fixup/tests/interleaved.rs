@@ -1,8 +1,9 @@
-//! Threads that change and read one registry, switched at every access by a scheduler: many schedules, each one that
-//! fails is printed so that it can be run again.
+//! Threads that change and read one registry, switched at every access by a scheduler: many
+//! schedules, each one that fails is printed so that it can be run again.
 //!
-//! Threads stop for good in the middle of what they do, and children are forked at any moment. Miri, which would try the
-//! processor's own reorderings as well, needs a nightly compiler; see `arena` for why order is not in question here.
+//! Threads stop for good in the middle of what they do, and children are forked at any moment.
+//! Miri, which would try the processor's own reorderings as well, needs a nightly compiler; see
+//! `arena` for why order is not in question here.
 
 #[path = "arena/mod.rs"]
 mod arena;
@@ -76,7 +77,12 @@ impl Scene {
     }
 
     /// Registers, finds and unregisters a DSO, `times` times over. Stops where the thread does.
-    fn cycle(&self, thread: &arena::Thread<Scheduled>, dso: &Dso, times: usize) -> Result<(), Error> {
+    fn cycle(
+        &self,
+        thread: &arena::Thread<Scheduled>,
+        dso: &Dso,
+        times: usize,
+    ) -> Result<(), Error> {
         for _ in 0..times {
             registry::register(thread, self.area, *dso)?;
             match lookup::lookup(thread, self.area, dso.text_start + 8) {
@@ -90,7 +96,8 @@ impl Scene {
         Ok(())
     }
 
-    /// The registry is whole, and besides the fixed DSO has all of some, none of others, and maybe some of the rest.
+    /// The registry is whole, and besides the fixed DSO has all of some, none of others, and maybe
+    /// some of the rest.
     fn has(&self, arena: &Arc<Arena>, present: &[Dso], absent: &[Dso], rest: &[Dso]) {
         let thread = arena.thread(Free);
         let finds = |dso: &Dso| arena.finds(&thread, self.area, dso);
@@ -191,7 +198,10 @@ fn the_registry_moves_under_readers_and_writers() {
                 scene.cycle(thread, &dso, 1).expect("nothing is in the way");
                 registry::register(thread, scene.area, dso).expect("there is room");
                 let seen = scene.arena.starts(scene.arena.attached(), &known);
-                assert!(seen.contains(&dso.text_start), "the kernel does not see what was registered");
+                assert!(
+                    seen.contains(&dso.text_start),
+                    "the kernel does not see what was registered"
+                );
             })
         }));
         threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
@@ -223,7 +233,10 @@ fn children_forked_at_any_moment_have_a_registry_that_works() {
             registry::register(&inside, scene.area, new).expect("the child can register");
             scene.has(&child, &[new], &[], &others);
         });
-        threads.into_iter().chain([forker]).for_each(|thread| thread.join().expect("no thread fails"));
+        threads
+            .into_iter()
+            .chain([forker])
+            .for_each(|thread| thread.join().expect("no thread fails"));
         scene.has(&scene.arena, &[], &dsos, &[]);
     });
 }

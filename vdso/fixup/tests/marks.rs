@@ -88,8 +88,9 @@ fn a_text_that_cannot_be_marked_is_not_registered() {
 }
 
 proptest! {
-    /// Whatever is registered, removed and mapped anew, no row has an unmarked page when a page has come to have a mark
-    /// again: each row whose page is marked was registered since that page was mapped.
+    /// Whatever is registered, removed and mapped anew, no row has an unmarked page when a page has
+    /// come to have a mark again: each row whose page is marked was registered since that page was
+    /// mapped.
     #[test]
     fn a_mark_is_of_texts_that_were_registered_since(
         steps in prop::collection::vec((0_usize..12, 0..4_u8), 1..80)

@@ -66,8 +66,9 @@ impl Oracle {
         if !is_valid {
             return Err(Error::INVALID);
         }
-        let overlaps =
-            |(other, (other_len, _)): (&u64, &(u64, bool))| *other < start + len && start < other + other_len;
+        let overlaps = |(other, (other_len, _)): (&u64, &(u64, bool))| {
+            *other < start + len && start < other + other_len
+        };
         // Stale ones go, from the last that is in the way, until one is found that is not stale.
         loop {
             let found = self.texts.iter().rev().find(|(other, found)| overlaps((other, found)));
@@ -87,7 +88,8 @@ impl Oracle {
     /// The landing, from the start of the DSO.
     fn lookup(&self, dso: &Dso, at: u64) -> Result<u64, Error> {
         let address = dso.text_start + at;
-        let text = self.texts.iter().find(|(start, (len, _))| (**start..**start + len).contains(&address));
+        let text =
+            self.texts.iter().find(|(start, (len, _))| (**start..**start + len).contains(&address));
         let landing = match at {
             8..12 => 40,
             16..24 => 48,
@@ -198,7 +200,11 @@ fn tables_that_are_not_well_formed_are_refused() {
     ];
     for (place, change, why) in changes {
         let word = arena.word(place).expect("memory").load(std::sync::atomic::Ordering::Relaxed);
-        let new = if why.starts_with("no length") { word & 0xffff_ffff } else { word.wrapping_add(change) };
+        let new = if why.starts_with("no length") {
+            word & 0xffff_ffff
+        } else {
+            word.wrapping_add(change)
+        };
         arena.set(place, new);
         assert_eq!(register(good), Err(Error::INVALID), "{why}");
         arena.set(place, word);
@@ -241,7 +247,11 @@ fn areas_are_made_of_what_is_enough() {
         (area + 8, size, CAPACITY),
         (area, 1 << 57, CAPACITY),
     ] {
-        assert_eq!(init(address, size, capacity), Err(Error::INVALID), "{size} bytes at {address:#x}");
+        assert_eq!(
+            init(address, size, capacity),
+            Err(Error::INVALID),
+            "{size} bytes at {address:#x}"
+        );
     }
     for address in [0, 64, 1 << 56, u64::MAX - 63] {
         assert_eq!(init(address, size, CAPACITY), Err(Error::FAULT), "{address:#x}");

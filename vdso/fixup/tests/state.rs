@@ -172,7 +172,8 @@ fn what_a_filter_refuses_is_not_saved_as_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
-    /// Whatever the bytes are, nothing is attached but an area, and nothing is marked but what is registered there.
+    /// Whatever the bytes are, nothing is attached but an area, and nothing is marked but what is
+    /// registered there.
     #[test]
     fn hostile_bytes_attach_no_rubbish(
         magic in prop_oneof![4 => Just(MAGIC), 1 => any::<u64>()],

@@ -1,6 +1,7 @@
 //! Writers that stop for good, are interrupted, or are forked away from, at every single step.
 //!
-//! One writer at a time is cut, so all cases there are can be tried. `interleaved.rs` has many at once.
+//! One writer at a time is cut, so all cases there are can be tried. `interleaved.rs` has many at
+//! once.
 
 #[path = "arena/mod.rs"]
 mod arena;
@@ -22,7 +23,8 @@ enum Action {
     RegisterAfterGrow,
 }
 
-const ACTIONS: [Action; 4] = [Action::Register, Action::Unregister, Action::Grow, Action::RegisterAfterGrow];
+const ACTIONS: [Action; 4] =
+    [Action::Register, Action::Unregister, Action::Grow, Action::RegisterAfterGrow];
 
 /// A process with an area of two DSOs, a third one, and memory to grow into.
 struct Scene {
@@ -56,9 +58,16 @@ impl Scene {
         self.act_into(action, thread, self.larger[0])
     }
 
-    fn act_into<H: Hook>(&self, action: Action, thread: &Thread<H>, larger: u64) -> Result<(), Error> {
+    fn act_into<H: Hook>(
+        &self,
+        action: Action,
+        thread: &Thread<H>,
+        larger: u64,
+    ) -> Result<(), Error> {
         match action {
-            Action::Register | Action::RegisterAfterGrow => registry::register(thread, self.area, self.new),
+            Action::Register | Action::RegisterAfterGrow => {
+                registry::register(thread, self.area, self.new)
+            }
             Action::Unregister => registry::unregister(thread, self.area, self.first.text_start),
             Action::Grow => {
                 let size = area_size(2 * CAPACITY).expect("a size");
@@ -84,7 +93,10 @@ impl Scene {
         let is_first = finds(&self.first);
         let is_new = finds(&self.new);
         assert!(is_first || matches!(action, Action::Unregister), "{place}: a DSO is lost");
-        assert!(!is_new || matches!(action, Action::Register | Action::RegisterAfterGrow), "{place}");
+        assert!(
+            !is_new || matches!(action, Action::Register | Action::RegisterAfterGrow),
+            "{place}"
+        );
 
         let other = arena.dso(4);
         let known = [self.first, self.second, self.new, other];
@@ -94,7 +106,10 @@ impl Scene {
         assert!(finds(&other) && finds(&self.second), "{place}: after another was registered");
         // The kernel has followed wherever the registry went.
         let seen = arena.starts(arena.attached(), &known);
-        assert!(seen.contains(&other.text_start), "{place}: the kernel does not see what was registered");
+        assert!(
+            seen.contains(&other.text_start),
+            "{place}: the kernel does not see what was registered"
+        );
         // A change that was helped is there now, one that was not is not.
         let expected = |is_there: bool| if is_there { Err(Error::EXISTS) } else { Ok(()) };
         let is_new = finds(&self.new);
@@ -207,7 +222,8 @@ fn a_handler_may_do_the_very_same() {
         let hook = Interrupt { left: Cell::new(step), handler: RefCell::new(Some(handler)) };
         let outer = scene.act(action, &scene.arena.thread(hook));
         // One of the two did it, or both did where that is not a contradiction.
-        let place = format!("{action:?} done by a handler at step {step}: {outer:?}, {:?}", inner.get());
+        let place =
+            format!("{action:?} done by a handler at step {step}: {outer:?}, {:?}", inner.get());
         let done = [Some(outer), inner.get()].into_iter().flatten().filter(Result::is_ok).count();
         match action {
             Action::Grow => assert!(done == 2 || inner.get().is_none(), "{place}"),

@@ -1,8 +1,8 @@
 //! `clock_gettime`, `gettimeofday`, `time` and `clock_getres`, read from the kernel's data pages.
 //!
-//! The kernel publishes, for each clock, the time at its last update and the counter's value then; a reader adds the
-//! counter's progress since. Reference: `lib/vdso/gettimeofday.c` and `arch/x86/include/asm/vdso/gettimeofday.h` of
-//! Linux 6.12.
+//! The kernel publishes, for each clock, the time at its last update and the counter's value then;
+//! a reader adds the counter's progress since. Reference: `lib/vdso/gettimeofday.c` and
+//! `arch/x86/include/asm/vdso/gettimeofday.h` of Linux 6.12.
 //!
 //! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the
 //! initial time namespace. If anything is in the way, it jumps to its slow path, which starts over
@@ -15,7 +15,10 @@
 //! 2. The kernel answers everything that cannot be answered here, with the same arguments.
 //! 3. The caller's memory is written only when the answer is known, and only by [`crate::arch`].
 
-#![expect(unsafe_code, reason = "exports C functions, reads the page that only a time namespace has")]
+#![expect(
+    unsafe_code,
+    reason = "exports C functions, reads the page that only a time namespace has"
+)]
 
 use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
@@ -28,7 +31,8 @@ use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
 /// `struct __kernel_timespec`, and `struct __kernel_old_timeval`: two 64-bit words.
 type Pair = [u64; 2];
 
-/// `struct timezone`: minutes west of Greenwich in the low half, the kind of daylight saving in the high one.
+/// `struct timezone`: minutes west of Greenwich in the low half, the kind of daylight saving in the
+/// high one.
 type Timezone = u64;
 
 /// Offset of the adjusted clocksource in a data page.

@@ -1,7 +1,7 @@
 //! Exception fixups: the entries round `liblinux-fixup`, which has the algorithms.
 //!
-//! Every pointer that a caller gives is an address to be accessed with care, so they are numbers here. Calls that only
-//! the kernel can answer are in [`crate::arch`], with the slots.
+//! Every pointer that a caller gives is an address to be accessed with care, so they are numbers
+//! here. Calls that only the kernel can answer are in [`crate::arch`], with the slots.
 //!
 //! # Invariants
 //!
@@ -62,8 +62,12 @@ pub extern "C" fn lookup(area: u64, ip: u64, hit: u64) -> isize {
 pub extern "C" fn dispatch(area: u64, siginfo: u64, context: u64) -> isize {
     let [text, text_end, table, table_end] = own_fixups();
     let count = (table_end - table) / size_of::<fixup::Entry>() as u64;
-    let own =
-        Row { text_start: text, table, sizes: sizes((text_end - text) as u32, count as u32), fingerprint: 0 };
+    let own = Row {
+        text_start: text,
+        table,
+        sizes: sizes((text_end - text) as u32, count as u32),
+        fingerprint: 0,
+    };
     let image = Image { code_segment: code_segment(), own };
     match context::dispatch(&User, &image, area, siginfo, context) {
         Ok(handled) => handled.into(),

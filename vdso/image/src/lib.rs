@@ -5,8 +5,8 @@
 //! panic machinery, is an undefined symbol, and the linker refuses it. So the build itself proves
 //! that the image cannot panic, allocate or call out.
 //!
-//! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is one noun of the
-//! vDSO: [`clock`] (with [`timekeeping`] behind it), [`fixup`], [`random`],
+//! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is
+//! one noun of the vDSO: [`clock`] (with [`timekeeping`] behind it), [`fixup`], [`random`],
 //! [`state`].
 //!
 //! # Invariants
@@ -14,8 +14,9 @@
 //! 1. No state: no `static` that is written, no thread-local storage, no allocation.
 //! 2. No relocation: no `static` that holds an address; data is reached relative to `rip`.
 //! 3. An entry returns what the kernel would: a value, or `-errno` in `[-4095, -1]`.
-//! 4. `syscall` is executed only in the slots, in the bodies of hand-written entries and private calls, and in
-//!    `__vdso_syscall`; functions that fall back on the kernel jump to their call's slot.
+//! 4. `syscall` is executed only in the slots, in the bodies of hand-written entries and private
+//!    calls, and in `__vdso_syscall`; functions that fall back on the kernel jump to their call's
+//!    slot.
 #![no_std]
 
 pub mod arch;

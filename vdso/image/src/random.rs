@@ -19,14 +19,19 @@
 //! 2. The state may become zero at any time: in a child of `fork`, or because the kernel needs the
 //!    memory. Its generation is then not one of the kernel's, so bytes are given to the caller only
 //!    if it still is the kernel's generation after the last of them was taken.
-//! 3. The new generation is stored before the kernel is asked for a key. A child made in between sees a zero, and asks
-//!    for itself; were it the other way round, parent and child could have one key.
+//! 3. The new generation is stored before the kernel is asked for a key. A child made in between
+//!    sees a zero, and asks for itself; were it the other way round, parent and child could have
+//!    one key.
 //! 4. Where this reads the state, an inaccessible one reads as not in use, as used up, and as of
 //!    generation zero: the access that follows is a store to it, which finds out.
 //! 5. A batch position beyond the batch is its end: a state is only the caller's word.
-//! 6. After a fault the generation is zero: the key that part of the caller's buffer was made from is not used again.
+//! 6. After a fault the generation is zero: the key that part of the caller's buffer was made from
+//!    is not used again.
 
-#![expect(unsafe_code, reason = "exports a C function, reads the page that only a time namespace has")]
+#![expect(
+    unsafe_code,
+    reason = "exports a C function, reads the page that only a time namespace has"
+)]
 
 use crate::arch::chacha;
 use crate::arch::user::{Fault, load_u8, load_u64, move_out, store_u8, store_u64, stored};
@@ -39,8 +44,8 @@ use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, RandomData};
 use liblinux_abi::kernel::errno::EFAULT;
 use liblinux_abi::kernel::random::{
-    BLOCK_SIZE, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, KEY_SIZE, MAX_RW_COUNT, PARAMETERS, PROBE,
-    Parameters, State,
+    BLOCK_SIZE, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, KEY_SIZE, MAX_RW_COUNT, PARAMETERS,
+    PROBE, Parameters, State,
 };
 
 /// The flags that this image knows.
@@ -88,7 +93,8 @@ impl UserState {
     /// Whether the key is of the kernel's current generation.
     #[inline(always)]
     fn is_current(self, random: &RandomData) -> bool {
-        load_u64::<{ offset_of!(State, generation) }>(self.0.cast(), 0) == random.generation.load(Relaxed)
+        load_u64::<{ offset_of!(State, generation) }>(self.0.cast(), 0)
+            == random.generation.load(Relaxed)
     }
 
     #[inline(always)]
@@ -108,8 +114,8 @@ impl UserState {
     }
 }
 
-/// `getrandom(2)` with the state arguments of the vDSO function: `struct vgetrandom_state` and its size, which `abi`
-/// has as [`State`].
+/// `getrandom(2)` with the state arguments of the vDSO function: `struct vgetrandom_state` and its
+/// size, which `abi` has as [`State`].
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.getrandom")]
 pub extern "C" fn __vdso_getrandom(
@@ -207,21 +213,24 @@ extern "C" fn generate_cold(
     }
 }
 
-/// The caller's memory is not accessible. If it is the buffer and not the state, leaves the state usable.
+/// The caller's memory is not accessible. If it is the buffer and not the state, leaves the state
+/// usable.
 #[cold]
 #[inline(never)]
 extern "C" fn give_up(state: *mut State) -> isize {
     let user = UserState(state);
     // Invariant 6. The key goes as well, as it could still tell the bytes that are already in the
     // buffer.
-    let erased =
-        (0..KEY_SIZE).step_by(8).try_for_each(|at| store_u64(user.field(offset_of!(State, key) + at), 0));
+    let erased = (0..KEY_SIZE)
+        .step_by(8)
+        .try_for_each(|at| store_u64(user.field(offset_of!(State, key) + at), 0));
     // If one of these fails, the state itself is not accessible, and no thread can use it.
     let _ = erased.and_then(|()| user.set_generation(0)).and_then(|()| user.set_in_use(false));
     -EFAULT
 }
 
-/// Fills the buffer, again if the kernel's generation changed meanwhile; false if there was no key, or no attempt left.
+/// Fills the buffer, again if the kernel's generation changed meanwhile; false if there was no key,
+/// or no attempt left.
 #[inline(always)]
 fn generate(buffer: *mut u8, len: usize, user: UserState, attempts: u32) -> Result<bool, Fault> {
     let random = random_data();
@@ -241,8 +250,9 @@ fn generate(buffer: *mut u8, len: usize, user: UserState, attempts: u32) -> Resu
 #[inline(always)]
 fn reseed(user: UserState, random: &RandomData) -> Result<bool, Fault> {
     user.set_generation(random.generation.load(Relaxed))?;
-    // Keeps the kernel from choosing before the generation was read. Pairs with the `smp_store_release` of the
-    // generation in `crng_reseed`: without it the key could be older than its generation says.
+    // Keeps the kernel from choosing before the generation was read. Pairs with the
+    // `smp_store_release` of the generation in `crng_reseed`: without it the key could be older
+    // than its generation says.
     fence(Acquire);
     if fallback::getrandom(user.field(offset_of!(State, key)), KEY_SIZE, 0) != KEY_SIZE as isize {
         user.set_generation(0)?;
@@ -281,7 +291,8 @@ fn take(buffer: *mut u8, user: UserState, pos: usize, len: usize) -> Result<(), 
 /// Stores the answer to the probe.
 fn store_parameters(target: *mut Parameters) -> Result<(), Fault> {
     let Parameters { size_of_opaque_state, mmap_prot, mmap_flags, reserved: _ } = PARAMETERS;
-    let words = [u64::from(mmap_prot) << 32 | u64::from(size_of_opaque_state), u64::from(mmap_flags), 0, 0];
+    let words =
+        [u64::from(mmap_prot) << 32 | u64::from(size_of_opaque_state), u64::from(mmap_flags), 0, 0];
     let target = target.cast::<u64>();
     store_u64(target, words[0])?;
     store_u64(target.wrapping_add(1), words[1])?;

@@ -1,15 +1,18 @@
 //! Reading a clock from the data that the kernel publishes.
 //!
-//! Each clock is read in two ways. The `try_` functions make one attempt without a loop or a call and give up on anything
-//! unusual, so that a caller needs no stack frame; the others deal with everything, from the start.
+//! Each clock is read in two ways. The `try_` functions make one attempt without a loop or a call
+//! and give up on anything unusual, so that a caller needs no stack frame; the others deal with
+//! everything, from the start.
 //!
 //! # Invariants
 //!
-//! 1. A reading is taken between two equal, even values of the sequence counter, so all of it belongs to one update.
-//! 2. Equal data and counter give the result of the kernel's C code, bit for bit: the same wrapping arithmetic, the same
-//!    answer for a counter that ran backwards, the same 96-bit product where 64 bits do not suffice.
-//! 3. Waiting for the kernel to finish an update is the only unbounded loop, as in the kernel: the writer holds a raw
-//!    spinlock with interrupts off.
+//! 1. A reading is taken between two equal, even values of the sequence counter, so all of it
+//!    belongs to one update.
+//! 2. Equal data and counter give the result of the kernel's C code, bit for bit: the same wrapping
+//!    arithmetic, the same answer for a counter that ran backwards, the same 96-bit product where
+//!    64 bits do not suffice.
+//! 3. Waiting for the kernel to finish an update is the only unbounded loop, as in the kernel: the
+//!    writer holds a raw spinlock with interrupts off.
 
 #![expect(unsafe_code, reason = "reads pages that are not always there")]
 
@@ -36,7 +39,8 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// Carries whole seconds over. There are few: the kernel updates its data several times a second.
+    /// Carries whole seconds over. There are few: the kernel updates its data several times a
+    /// second.
     #[inline(always)]
     pub fn carried(mut self) -> Self {
         while self.nsec >= NSEC_PER_SEC {
@@ -51,8 +55,8 @@ impl Instant {
 pub trait Source: Fn(&'static DataPage) -> &'static ClockData + Copy {}
 impl<F: Fn(&'static DataPage) -> &'static ClockData + Copy> Source for F {}
 
-/// The time now of the high-resolution clock `id`, if nothing is in the way: the counter is the TSC and near its last
-/// reading, the data is not shifted and was not written meanwhile.
+/// The time now of the high-resolution clock `id`, if nothing is in the way: the counter is the TSC
+/// and near its last reading, the data is not shifted and was not written meanwhile.
 #[inline(always)]
 pub fn try_high_resolution(data: &ClockData, id: usize) -> Option<Instant> {
     let base = data.base.get(id)?;
@@ -79,8 +83,8 @@ pub fn try_high_resolution(data: &ClockData, id: usize) -> Option<Instant> {
     Some(Instant { sec, nsec })
 }
 
-/// Tells the compiler that the branch with a call of this is rarely taken. (`core::hint::cold_path` is younger than the
-/// least compiler that a kernel build takes.)
+/// Tells the compiler that the branch with a call of this is rarely taken. (`core::hint::cold_path`
+/// is younger than the least compiler that a kernel build takes.)
 #[cold]
 #[inline]
 pub fn cold_path() {}
@@ -95,17 +99,23 @@ fn even(sequence: u32) -> u32 {
 pub fn high_resolution(source: impl Source, id: usize) -> Option<Instant> {
     let now = read(source, id, |data, base| {
         let elapsed = Elapsed::new(data, cycles(data.mode.load(Relaxed))?);
-        Some(Instant { sec: base.sec.load(Relaxed), nsec: elapsed.nanoseconds(base.nsec.load(Relaxed)) })
+        Some(Instant {
+            sec: base.sec.load(Relaxed),
+            nsec: elapsed.nanoseconds(base.nsec.load(Relaxed)),
+        })
     })?;
     Some(now.carried())
 }
 
 /// The time of the coarse clock `id` at the last update.
 pub fn coarse(source: impl Source, id: usize) -> Option<Instant> {
-    read(source, id, |_, base| Some(Instant { sec: base.sec.load(Relaxed), nsec: base.nsec.load(Relaxed) }))
+    read(source, id, |_, base| {
+        Some(Instant { sec: base.sec.load(Relaxed), nsec: base.nsec.load(Relaxed) })
+    })
 }
 
-/// Calls `take` until the data stood still meanwhile; none if the clock is unknown or `take` cannot read it.
+/// Calls `take` until the data stood still meanwhile; none if the clock is unknown or `take` cannot
+/// read it.
 fn read(
     source: impl Source,
     id: usize,
@@ -140,7 +150,8 @@ fn read(
 /// Whether the data is still that of `sequence`.
 #[inline(always)]
 fn is_unchanged(data: &ClockData, sequence: u32) -> bool {
-    // Keeps the loads above from being done after the one below. Pairs with the write barrier of `vdso_write_end`.
+    // Keeps the loads above from being done after the one below. Pairs with the write barrier of
+    // `vdso_write_end`.
     fence(Acquire);
     data.sequence.load(Relaxed) == sequence
 }
@@ -171,8 +182,8 @@ impl Elapsed {
         }
     }
 
-    /// Nanoseconds since the second of the update, whose own nanoseconds, still shifted, are `base`; none if that takes
-    /// more than 64 bits or the counter ran backwards.
+    /// Nanoseconds since the second of the update, whose own nanoseconds, still shifted, are
+    /// `base`; none if that takes more than 64 bits or the counter ran backwards.
     #[inline(always)]
     fn usual_nanoseconds(self, base: u64) -> Option<u64> {
         let nsec = self.cycles.wrapping_mul(u64::from(self.mult)).wrapping_add(base) >> self.shift;

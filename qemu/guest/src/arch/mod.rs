@@ -1,4 +1,5 @@
-//! What differs between architectures: how a system call is made, and how an entry of the image is called.
+//! What differs between architectures: how a system call is made, and how an entry of the image is
+//! called.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -1,7 +1,8 @@
-//! What audit sees of a private call: its records are in the kernel's log where no daemon takes them.
+//! What audit sees of a private call: its records are in the kernel's log where no daemon takes
+//! them.
 //!
-//! A seccomp filter has numbers that are in no table logged, and lets them pass. One call is made by the image, one with the
-//! same number from here.
+//! A seccomp filter has numbers that are in no table logged, and lets them pass. One call is made
+//! by the image, one with the same number from here.
 //!
 //! Prints KTAP.
 //!
@@ -52,7 +53,10 @@ fn run() -> Result<bool> {
         false => Err(format!("{what} returned {result}")),
     };
     list.test("the image's call passes", &expect("the entry", by_image, ENOENT).into())?;
-    list.test("the same number from here is unknown", &expect("the call", from_here, ENOSYS).into())?;
+    list.test(
+        "the same number from here is unknown",
+        &expect("the call", from_here, ENOSYS).into(),
+    )?;
     let records = records(query.number())?;
     list.test(
         "both are in the log",
@@ -73,7 +77,8 @@ fn records(number: u32) -> Result<usize> {
         match log.read(&mut message) {
             Ok(len) => {
                 let text = String::from_utf8_lossy(&message[..len]);
-                count += usize::from([RECORD, &pid, &number].iter().all(|part| text.contains(part)));
+                count +=
+                    usize::from([RECORD, &pid, &number].iter().all(|part| text.contains(part)));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 std::thread::sleep(Duration::from_millis(10))

@@ -1,20 +1,23 @@
 //! A process that a checkpoint finds blocked: each thread inside another system call.
 //!
-//! `blocked FOLDER fixups|entries|syscalls`: the calls are made by the image's entries, or by bare instructions for the
-//! control.
-//! When everything blocks it writes its process id to `FOLDER/ready`. When `FOLDER/go` appears the main thread ends each
-//! call, collects what it returned, and writes `FOLDER/report`: one line `name result` per thread.
+//! `blocked FOLDER fixups|entries|syscalls`: the calls are made by the image's entries, or by bare
+//! instructions for the control. When everything blocks it writes its process id to `FOLDER/ready`.
+//! When `FOLDER/go` appears the main thread ends each call, collects what it returned, and writes
+//! `FOLDER/report`: one line `name result` per thread.
 //!
-//! It also has a child that has ended and that it has not waited for. A line of the report has the child's exit status.
+//! It also has a child that has ended and that it has not waited for. A line of the report has the
+//! child's exit status.
 //!
-//! With `fixups` it has attached an area in which itself and code made at run time are registered, and no signal handler:
-//! two lines of the report have the results of faults, `load` of the program's own and `jit`. Without an area a fault ends it.
+//! With `fixups` it has attached an area in which itself and code made at run time are registered,
+//! and no signal handler: two lines of the report have the results of faults, `load` of the
+//! program's own and `jit`. Without an area a fault ends it.
 //!
 //! # Invariants
 //!
-//! 1. No file but the pipes is open while it waits: a checkpoint need not know the guest's terminals and ports.
-//! 2. A call that returns `-EINTR` is made again, as any program does: the kernel's interrupted calls with a relative
-//!    time-out cannot be restarted in a restored process.
+//! 1. No file but the pipes is open while it waits: a checkpoint need not know the guest's
+//!    terminals and ports.
+//! 2. A call that returns `-EINTR` is made again, as any program does: the kernel's interrupted
+//!    calls with a relative time-out cannot be restarted in a restored process.
 
 #![expect(unsafe_code, reason = "calls addresses of the image")]
 
@@ -91,14 +94,19 @@ extern "C" fn wake(_: i32) {}
 
 fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, name] = arguments.as_slice() else { bail!("usage: blocked FOLDER fixups|entries|syscalls") };
+    let [folder, name] = arguments.as_slice() else {
+        bail!("usage: blocked FOLDER fixups|entries|syscalls")
+    };
     let folder = PathBuf::from(folder);
     let way = match name.as_str() {
         "syscalls" => Way::Syscalls,
         "entries" | "fixups" => {
             let image = Image::of(&Process::myself()?)?.context("this process has no image")?;
             for name in ["read", "futex", "nanosleep", "poll", "epoll_wait", "wait4"] {
-                ensure!(image.offset(&format!("__vdso_{name}")).is_some(), "the image has no {name}");
+                ensure!(
+                    image.offset(&format!("__vdso_{name}")).is_some(),
+                    "the image has no {name}"
+                );
             }
             Way::Entries { image: Box::leak(Box::new(image)) }
         }
@@ -123,7 +131,8 @@ fn run() -> Result<()> {
     write_whole(&folder.join("report"), &report)
 }
 
-/// Whether the clock that the libc reads from the image is past where it was, and within a second of the kernel's.
+/// Whether the clock that the libc reads from the image is past where it was, and within a second
+/// of the kernel's.
 fn time_goes_on(started: SystemTime) -> bool {
     let Ok(elapsed) = started.elapsed() else { return false };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -142,7 +151,9 @@ impl Faults {
         let vdso = Box::leak(Box::new(Vdso::find()?));
         let function = Function::register(&jit::by_kernel(vdso)?)?;
         // For the rest of the process.
-        std::mem::forget(jit::by_kernel(vdso)?.register_own().context("cannot register the program")?);
+        std::mem::forget(
+            jit::by_kernel(vdso)?.register_own().context("cannot register the program")?,
+        );
         Ok(Self { function })
     }
 
@@ -210,7 +221,10 @@ impl Calls {
             "read",
             Box::new(move || {
                 let mut buffer = [0_u8; 8];
-                way.call("read", [reader, buffer.as_mut_ptr().expose_provenance() as u64, 8, 0, 0, 0])
+                way.call(
+                    "read",
+                    [reader, buffer.as_mut_ptr().expose_provenance() as u64, 8, 0, 0, 0],
+                )
             }),
         );
         start(
@@ -227,8 +241,10 @@ impl Calls {
                 let time = [LONG, 0];
                 // A signal ends it: what it returns then is its result.
                 loop {
-                    let result =
-                        way.once("nanosleep", [time.as_ptr().expose_provenance() as u64, 0, 0, 0, 0, 0]);
+                    let result = way.once(
+                        "nanosleep",
+                        [time.as_ptr().expose_provenance() as u64, 0, 0, 0, 0, 0],
+                    );
                     if WORD.load(SeqCst) != 0 {
                         return result;
                     }
@@ -278,7 +294,8 @@ impl Calls {
         for _ in 0..1000 {
             let tasks = Process::myself()?.tasks()?.collect::<Result<Vec<_>, _>>()?;
             let others = tasks.iter().filter(|task| task.tid != main);
-            let asleep = others.filter(|task| task.stat().is_ok_and(|stat| stat.state == 'S')).count();
+            let asleep =
+                others.filter(|task| task.stat().is_ok_and(|stat| stat.state == 'S')).count();
             if asleep == self.threads.len() {
                 return Ok(());
             }

@@ -40,8 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a file that is waited for is looked at.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What each call returns when it is ended (the sleeper is ended by a signal), how a child ended that was a zombie, and
-/// that time has gone on.
+/// What each call returns when it is ended (the sleeper is ended by a signal), how a child ended
+/// that was a zombie, and that time has gone on.
 const RESULTS: &[(&str, i64)] = &[
     ("read", 1),
     ("futex", 0),
@@ -54,7 +54,8 @@ const RESULTS: &[(&str, i64)] = &[
 ];
 
 /// The same for a program with fixups: the addresses of two faults.
-const FAULTS: &[(&str, i64)] = &[("load", jit::ADDRESS.cast_signed()), ("jit", jit::ADDRESS.cast_signed())];
+const FAULTS: &[(&str, i64)] =
+    &[("load", jit::ADDRESS.cast_signed()), ("jit", jit::ADDRESS.cast_signed())];
 
 /// Cycles that have a line together: the host waits a minute for one.
 const ROUND: usize = 10;
@@ -99,7 +100,8 @@ fn run(words: &[&str]) -> Result<bool> {
             list.plan(1 + ways.len())?;
             list.test("criu check", &said(criu::check()).into())?;
             for way in ways {
-                let dumped = checkpoint(&images(way)).and_then(|checkpoint| dump(&checkpoint, start(way)?));
+                let dumped =
+                    checkpoint(&images(way)).and_then(|checkpoint| dump(&checkpoint, start(way)?));
                 list.test(&format!("dump {way}"), &said(dumped).into())?;
             }
         }
@@ -148,7 +150,8 @@ fn start(way: &str) -> Result<Pid> {
         return Err(error).context("cannot remove the folder of an earlier program");
     }
     fs::create_dir_all(PLACE).context("cannot make a folder for the program")?;
-    fs::write("/proc/sys/kernel/ns_last_pid", FIRST_PID.to_string()).context("cannot choose a process id")?;
+    fs::write("/proc/sys/kernel/ns_last_pid", FIRST_PID.to_string())
+        .context("cannot choose a process id")?;
     let mut command = Command::new("/bin/busybox");
     command.args(["setsid", "/programs/blocked", PLACE, way]).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -165,7 +168,9 @@ fn await_file(name: &str) -> Result<String> {
         match fs::read_to_string(&path) {
             Ok(text) => return Ok(text),
             Err(_) if Instant::now() < deadline => thread::sleep(TICK),
-            Err(error) => return Err(error).with_context(|| format!("no {} appeared", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("no {} appeared", path.display()));
+            }
         }
     }
 }
@@ -199,8 +204,9 @@ fn nothing_left() -> Result<(), String> {
     let place = Path::new("/proc").join((FIRST_PID + 1).to_string());
     let deadline = Instant::now() + PATIENCE;
     loop {
-        while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status != WaitStatus::StillAlive) {
-        }
+        while waitpid(None, Some(WaitPidFlag::WNOHANG))
+            .is_ok_and(|status| status != WaitStatus::StillAlive)
+        {}
         if !place.exists() {
             return Ok(());
         }

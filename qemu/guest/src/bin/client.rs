@@ -1,12 +1,13 @@
-//! `client [FOLDER]`: runs the examples of `vdso/client` and judges what they did. They are in `FOLDER`, in a guest in
-//! `/programs`.
+//! `client [FOLDER]`: runs the examples of `vdso/client` and judges what they did. They are in
+//! `FOLDER`, in a guest in `/programs`.
 //!
-//! Prints KTAP, one line per example. It asks for the image of this process, so that it runs in a guest as it does under a
-//! runner on a developer's machine.
+//! Prints KTAP, one line per example. It asks for the image of this process, so that it runs in a
+//! guest as it does under a runner on a developer's machine.
 //!
 //! # Invariants
 //!
-//! 1. What an example did is looked at from outside: files are compared, ends are those that `wait` reports.
+//! 1. What an example did is looked at from outside: files are compared, ends are those that `wait`
+//!    reports.
 
 #![expect(unsafe_code, reason = "makes system calls by the image")]
 
@@ -35,7 +36,9 @@ const TESTS: [Test; 19] = [
     ("registry", |folder| says(folder, &["registry"], "0 14\n")),
     ("linked", |folder| says(folder, &["linked"], "getpid agrees, mseal is there\n")),
     ("random", |folder| says(folder, &["random"], "4000 keys, 4000 of them different\n")),
-    ("random-c", |folder| says(folder, &["random-c"], "two requests differ, parent and child differ\n")),
+    ("random-c", |folder| {
+        says(folder, &["random-c"], "two requests differ, parent and child differ\n")
+    }),
     ("threads", |folder| says(folder, &["threads"], "4 threads counted to 4000\n")),
     ("divide", |folder| says(folder, &["divide"], DIVIDE)),
     ("linear_memory", |folder| says(folder, &["linear_memory"], LINEAR_MEMORY)),
@@ -47,7 +50,11 @@ const TESTS: [Test; 19] = [
     ("no mapping is left", |_| limit::registers(&Vdso::find()?)),
     ("plugin", |folder| {
         let plugin = folder.join("plugin.so");
-        says(folder, &["plugin-host", plugin.to_str().context("the folder's name is not text")?], PLUGIN)
+        says(
+            folder,
+            &["plugin-host", plugin.to_str().context("the folder's name is not text")?],
+            PLUGIN,
+        )
     }),
     ("sharing", shares),
     ("copytree", |folder| copies(folder, "copytree")),
@@ -63,7 +70,8 @@ const DIVIDE: &str = "\
 -42 / 5 = -8
 ";
 
-/// A module that leaves its memory, divides by zero or is unreachable has trapped; with more memory it works.
+/// A module that leaves its memory, divides by zero or is unreachable has trapped; with more memory
+/// it works.
 const LINEAR_MEMORY: &str = "\
 all of the memory: 0
 one word more: trap: out of bounds at index 65536
@@ -98,7 +106,8 @@ load from 8: nothing is at 0x8
 42 / 0: exception 0
 ";
 
-/// What the plugin cannot do is an error in it; what its host does wrong is its host's, with the plugin and without.
+/// What the plugin cannot do is an error in it; what its host does wrong is its host's, with the
+/// plugin and without.
 const PLUGIN: &str = "\
 round 1: peek 42, peek nothing -1, 42 / 6 = 7, 42 / 0 = -1, own fault seen
 round 1: unloaded, own fault seen
@@ -148,7 +157,8 @@ fn calls() -> Result<()> {
 /// Runs an example with its arguments, which says what it always says.
 fn says(folder: &Path, command: &[&str], expected: &str) -> Result<()> {
     let (name, arguments) = command.split_first().context("no command")?;
-    let output = Command::new(folder.join(name)).args(arguments).output().context(name.to_string())?;
+    let output =
+        Command::new(folder.join(name)).args(arguments).output().context(name.to_string())?;
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(
@@ -161,9 +171,11 @@ fn says(folder: &Path, command: &[&str], expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Code in memory that was mapped on top of an arena is not covered, neither by the kernel nor by `dispatch`.
+/// Code in memory that was mapped on top of an arena is not covered, neither by the kernel nor by
+/// `dispatch`.
 fn forgets(folder: &Path, name: &str) -> Result<()> {
-    let output = Command::new(folder.join(name)).arg("--forget").output().context(name.to_owned())?;
+    let output =
+        Command::new(folder.join(name)).arg("--forget").output().context(name.to_owned())?;
     let end = output.status.signal();
     ensure!(end == Some(Signal::SIGSEGV as i32), "its fault landed: {}", output.status);
     Ok(())
@@ -197,7 +209,8 @@ fn copies(folder: &Path, name: &str) -> Result<()> {
     let scratch = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
     let (from, to) = (scratch.join("from"), scratch.join("to"));
     plant(&from)?;
-    let output = Command::new(folder.join(name)).args([&from, &to]).output().context(name.to_owned())?;
+    let output =
+        Command::new(folder.join(name)).args([&from, &to]).output().context(name.to_owned())?;
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "{}; it said: {said}{complained}", output.status);
@@ -234,8 +247,10 @@ fn plant(root: &Path) -> Result<()> {
 
 /// Compares two trees: kinds, modes, times of change, contents.
 fn compare(from: &Path, to: &Path) -> Result<()> {
-    let (ours, theirs) =
-        (from.symlink_metadata()?, to.symlink_metadata().with_context(|| format!("{}", to.display()))?);
+    let (ours, theirs) = (
+        from.symlink_metadata()?,
+        to.symlink_metadata().with_context(|| format!("{}", to.display()))?,
+    );
     let differ = || format!("{} and {} differ", from.display(), to.display());
     ensure!(ours.mode() == theirs.mode(), "{} in mode", differ());
     if ours.is_symlink() {
@@ -277,8 +292,10 @@ fn trip() -> ExitCode {
 
 /// An ordinary program is stopped at its first system call.
 fn trips() -> Result<()> {
-    let status =
-        Command::new("/proc/self/exe").arg(TRIP).status().context("cannot start this program again")?;
+    let status = Command::new("/proc/self/exe")
+        .arg(TRIP)
+        .status()
+        .context("cannot start this program again")?;
     match status.signal() {
         Some(signal) if signal == Signal::SIGSYS as i32 => Ok(()),
         _ => bail!("a pinned program made a system call by its libc, and: {status}"),

@@ -1,7 +1,9 @@
-//! An ordinary Rust program that reads clocks with the standard library, each between two bare system calls.
+//! An ordinary Rust program that reads clocks with the standard library, each between two bare
+//! system calls.
 //!
-//! `Instant` has no absolute value, so what is bracketed is the time between two of them: it is at least the time from
-//! after the first to before the second, and at most from before the first to after the second.
+//! `Instant` has no absolute value, so what is bracketed is the time between two of them: it is at
+//! least the time from after the first to before the second, and at most from before the first to
+//! after the second.
 
 use liblinux_guest::bare;
 use liblinux_guest::bracket::Bracket;

@@ -1,14 +1,16 @@
 //! Calls `__vdso_sgx_enter_enclave` without an enclave, and looks at what it reports.
 //!
-//! A processor without SGX raises #UD at `enclu`, one with it raises #GP or #PF for the enclave that does not exist. Both
-//! arrive through the image's exception table, as an exception inside an enclave would: this needs the kernel whose
-//! image it is.
+//! A processor without SGX raises #UD at `enclu`, one with it raises #GP or #PF for the enclave
+//! that does not exist. Both arrive through the image's exception table, as an exception inside an
+//! enclave would: this needs the kernel whose image it is.
 //!
-//! Prints KTAP: one line per promise of `arch/x86/include/uapi/asm/sgx.h`, and of the image where it promises more.
+//! Prints KTAP: one line per promise of `arch/x86/include/uapi/asm/sgx.h`, and of the image where
+//! it promises more.
 //!
 //! # Invariants
 //!
-//! 1. An exception that is not reported but delivered ends the program in the middle of its list, which is a failure.
+//! 1. An exception that is not reported but delivered ends the program in the middle of its list,
+//!    which is a failure.
 
 #![expect(unsafe_code, reason = "calls an address, with bad pointers")]
 
@@ -54,7 +56,15 @@ static CALLS: Mutex<Vec<([u64; 6], usize, u32)>> = Mutex::new(Vec::new());
 /// What the handler returns, last first.
 static RESULTS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
-extern "C" fn handler(rdi: u64, rsi: u64, rdx: u64, rsp: u64, r8: u64, r9: u64, run: *mut EnclaveRun) -> i32 {
+extern "C" fn handler(
+    rdi: u64,
+    rsi: u64,
+    rdx: u64,
+    rsp: u64,
+    r8: u64,
+    r9: u64,
+    run: *mut EnclaveRun,
+) -> i32 {
     // SAFETY: the run structure of one of the checks below, which is only used from here now.
     let function = unsafe { (*run).function };
     let (Ok(mut calls), Ok(mut results)) = (CALLS.lock(), RESULTS.lock()) else { return -1 };
@@ -75,8 +85,9 @@ fn main() -> ExitCode {
 
 fn run(out: &mut dyn Write) -> Result<bool> {
     let image = Image::of(&Process::myself()?)?.context("the kernel gave this process no image")?;
-    let offset =
-        image.offset(SGX_ENTER_ENCLAVE).with_context(|| format!("the image has no {SGX_ENTER_ENCLAVE}"))?;
+    let offset = image
+        .offset(SGX_ENTER_ENCLAVE)
+        .with_context(|| format!("the image has no {SGX_ENTER_ENCLAVE}"))?;
     let address = usize::try_from(image.address + offset)?;
     // SAFETY: the image's function of that name has this type.
     let enter = unsafe { std::mem::transmute::<usize, Enter>(address) };
@@ -126,7 +137,11 @@ fn is_expected(vector: u64) -> bool {
 fn other_functions(enter: Enter) -> Finding {
     for function in [0, 1, EEXIT, 5, 0x8000_0002, u32::MAX] {
         let mut run = with_handler();
-        equal(&format!("function {function}"), call(enter, function, &raw mut run), -EINVAL as i64)?;
+        equal(
+            &format!("function {function}"),
+            call(enter, function, &raw mut run),
+            -EINVAL as i64,
+        )?;
         equal("the recorded exception", run.exception_vector, 99)?;
         equal("a bad structure with it", call(enter, function, null_mut()), -EINVAL as i64)?;
     }
@@ -152,7 +167,11 @@ fn exceptions(enter: Enter) -> Finding {
             return Err(format!("exception {} from function {function}", run.exception_vector));
         }
         if !has_sgx() {
-            equal("error code and address", (run.exception_error_code, run.exception_addr), (0, 0))?;
+            equal(
+                "error code and address",
+                (run.exception_error_code, run.exception_addr),
+                (0, 0),
+            )?;
         }
     }
     Ok(())
@@ -172,7 +191,8 @@ fn handled(enter: Enter, results: &[i32]) -> std::result::Result<(i64, Vec<u32>)
         if !is_expected(*rdi) {
             return Err(format!("the handler was called with exception {rdi}"));
         }
-        // The function has two words on the stack, below this frame; the structure is in this frame.
+        // The function has two words on the stack, below this frame; the structure is in this
+        // frame.
         if !rsp.is_multiple_of(8) || rsp.abs_diff(run.addr() as u64) > 4096 {
             return Err(format!("the handler was called with stack pointer {rsp:#x}"));
         }
@@ -189,7 +209,11 @@ fn handler_results(enter: Enter) -> Finding {
 
 fn handler_enters_again(enter: Enter) -> Finding {
     equal("resumed", handled(enter, &[3, 0])?, (0, vec![EENTER, ERESUME]))?;
-    equal("several times", handled(enter, &[2, 3, 2, -7])?, (-7, vec![EENTER, EENTER, ERESUME, EENTER]))?;
+    equal(
+        "several times",
+        handled(enter, &[2, 3, 2, -7])?,
+        (-7, vec![EENTER, EENTER, ERESUME, EENTER]),
+    )?;
     for other in [1, 4, 5, i32::MAX] {
         equal("with another function", handled(enter, &[other])?, (-EINVAL as i64, vec![EENTER]))?;
     }
@@ -205,7 +229,8 @@ fn bad_structures(enter: Enter) -> Finding {
     let first = pages.cast::<u8>().as_ptr();
     let second = NonNull::new(first.wrapping_add(PAGE_SIZE)).ok_or("no second page")?;
     // SAFETY: no other code uses the page.
-    unsafe { mprotect(second.cast(), PAGE_SIZE, ProtFlags::PROT_NONE) }.map_err(|error| error.to_string())?;
+    unsafe { mprotect(second.cast(), PAGE_SIZE, ProtFlags::PROT_NONE) }
+        .map_err(|error| error.to_string())?;
     let nowhere = [0, PAGE_SIZE - 1, 1 << 63, 0x0000_8000_0000_0000, 0xffff_8880_0000_0000];
     let nowhere = nowhere.map(std::ptr::with_exposed_provenance_mut::<u8>);
     let across = [0, 1, 8, 40, 47, 48, 255].map(|left| first.wrapping_add(PAGE_SIZE - left));
@@ -214,8 +239,9 @@ fn bad_structures(enter: Enter) -> Finding {
     }) {
         equal(&format!("{run:?}"), call(enter, function, run), -EFAULT as i64)?;
     }
-    // What is readable but cannot record the exception. A page of zeros is a structure without a handler.
-    // SAFETY: no other code uses the page.
-    unsafe { mprotect(pages, PAGE_SIZE, ProtFlags::PROT_READ) }.map_err(|error| error.to_string())?;
+    // What is readable but cannot record the exception. A page of zeros is a structure without a
+    // handler. SAFETY: no other code uses the page.
+    unsafe { mprotect(pages, PAGE_SIZE, ProtFlags::PROT_READ) }
+        .map_err(|error| error.to_string())?;
     equal("a structure that is read-only", call(enter, EENTER, first.cast()), -EFAULT as i64)
 }

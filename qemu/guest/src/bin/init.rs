@@ -1,12 +1,13 @@
-//! Process 1 of the guest: runs the programs of `/case`, tells the host what it saw, powers off. A guest that was made for
-//! one program of the user's has `/session` instead.
+//! Process 1 of the guest: runs the programs of `/case`, tells the host what it saw, powers off. A
+//! guest that was made for one program of the user's has `/session` instead.
 //!
-//! As any other process it runs the programs of a case file that is its only argument, and prints the verdict: the way
-//! to try a case on one's own machine.
+//! As any other process it runs the programs of a case file that is its only argument, and prints
+//! the verdict: the way to try a case on one's own machine.
 //!
 //! # Invariants
 //!
-//! 1. As process 1 it never returns and never panics past [`guest`]: the guest powers off in any event.
+//! 1. As process 1 it never returns and never panics past [`guest`]: the guest powers off in any
+//!    event.
 
 use anyhow::Result;
 use liblinux_guest::{handover, machine, namespace, session, verdict};
@@ -36,12 +37,13 @@ fn main() -> ExitCode {
 
 /// Everything between the kernel's start of process 1 and the end of the guest.
 fn guest() {
-    let mut port =
-        match machine::mount_all().and_then(|()| machine::open_port(liblinux_protocol::port::VERDICT)) {
-            Ok(port) => port,
-            // No other reader is left to tell; the host notices the silence.
-            Err(error) => return eprintln!("init: {error:#}"),
-        };
+    let mut port = match machine::mount_all()
+        .and_then(|()| machine::open_port(liblinux_protocol::port::VERDICT))
+    {
+        Ok(port) => port,
+        // No other reader is left to tell; the host notices the silence.
+        Err(error) => return eprintln!("init: {error:#}"),
+    };
     let why = match catch_unwind(AssertUnwindSafe(|| tell(&mut port))) {
         Ok(Ok(())) => return,
         Ok(Err(error)) => format!("{error:#}"),
@@ -52,7 +54,8 @@ fn guest() {
     let _ = port.write_all(format!("Bail out! init: {}\n", why.replace('\n', " ")).as_bytes());
 }
 
-/// Runs the session, if there is one, or the case; a case that cannot be read becomes a verdict that says so.
+/// Runs the session, if there is one, or the case; a case that cannot be read becomes a verdict
+/// that says so.
 fn tell(port: &mut dyn Write) -> Result<()> {
     if let Some(session) = session::read()? {
         machine::await_clocks();

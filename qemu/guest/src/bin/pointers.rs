@@ -1,12 +1,15 @@
-//! `pointers`: gives every function of the image that writes to its caller's memory every kind of bad pointer.
+//! `pointers`: gives every function of the image that writes to its caller's memory every kind of
+//! bad pointer.
 //!
-//! The image answers `-EFAULT` where other vDSOs die of SIGSEGV; the kernel makes that come about, by the image's
-//! exception table. So the program's first proof is that it is alive at the end.
+//! The image answers `-EFAULT` where other vDSOs die of SIGSEGV; the kernel makes that come about,
+//! by the image's exception table. So the program's first proof is that it is alive at the end.
 //!
 //! # Invariants
 //!
-//! 1. Every pointer argument of every standard function is tried with every kind; a function that is missing fails.
-//! 2. Behind a pointer that reaches into a bad page from a good one, the good part is ours to be written.
+//! 1. Every pointer argument of every standard function is tried with every kind; a function that
+//!    is missing fails.
+//! 2. Behind a pointer that reaches into a bad page from a good one, the good part is ours to be
+//!    written.
 
 #![expect(unsafe_code, reason = "maps pages and calls addresses")]
 
@@ -64,14 +67,16 @@ fn run(out: &mut dyn Write) -> Result<bool> {
         .map(|argument| Ok((argument, bad_pointers(argument.size)?)))
         .collect::<Result<_>>()?;
     let is_tried = |argument: &Argument, bad: &Bad| bad.address != 0 || !argument.may_be_null;
-    let tests = trials.iter().flat_map(|(argument, all)| all.iter().filter(|bad| is_tried(argument, bad)));
+    let tests =
+        trials.iter().flat_map(|(argument, all)| all.iter().filter(|bad| is_tried(argument, bad)));
     list.plan(tests.count())?;
     for (argument, all) in &trials {
         let address = image.offset(argument.function).map(|offset| image.address + offset);
         for bad in all.iter().filter(|bad| is_tried(argument, bad)) {
-            let name = format!("{} {} argument {}", argument.function, first(argument), argument.place)
-                + " "
-                + bad.kind;
+            let name =
+                format!("{} {} argument {}", argument.function, first(argument), argument.place)
+                    + " "
+                    + bad.kind;
             let outcome = match address {
                 Some(address) => judge(call(usize::try_from(address)?, argument, bad)),
                 None => Outcome::Fail("the image does not export it".to_owned()),
@@ -147,7 +152,8 @@ fn arguments() -> Result<Vec<Argument>> {
     Ok(all)
 }
 
-/// Addresses at which `size` bytes cannot be written; a size of 0 leaves out those that only a size makes bad.
+/// Addresses at which `size` bytes cannot be written; a size of 0 leaves out those that only a size
+/// makes bad.
 fn bad_pointers(size: usize) -> Result<Vec<Bad>> {
     let gone = map(ProtFlags::PROT_NONE)?;
     // SAFETY: mapped just now; no other code uses it.
@@ -165,7 +171,10 @@ fn bad_pointers(size: usize) -> Result<Vec<Bad>> {
     ];
     if size > 1 {
         let pair = map_pair()?;
-        all.push(Bad { kind: "crossing into an unmapped page", address: pair + PAGE_SIZE - size / 2 });
+        all.push(Bad {
+            kind: "crossing into an unmapped page",
+            address: pair + PAGE_SIZE - size / 2,
+        });
         all.push(Bad {
             kind: "with its last byte in an unmapped page",
             address: pair + PAGE_SIZE + 1 - size,
@@ -186,7 +195,12 @@ fn map_pair() -> Result<usize> {
     let size = NonZeroUsize::new(2 * PAGE_SIZE).context("a page has a size")?;
     // SAFETY: a new mapping, at a place that the kernel chooses.
     let pages = unsafe {
-        mmap_anonymous(None, size, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE)
+        mmap_anonymous(
+            None,
+            size,
+            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+            MapFlags::MAP_PRIVATE,
+        )
     }?;
     // SAFETY: inside the mapping.
     let second = unsafe { pages.byte_add(PAGE_SIZE) };

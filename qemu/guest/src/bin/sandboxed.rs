@@ -1,11 +1,13 @@
-//! `sandboxed [FOLDER]`: the client's exception fixups where seccomp answers for the kernel. `plugin.so` is in `FOLDER`, in a
-//! guest in `/programs`.
+//! `sandboxed [FOLDER]`: the client's exception fixups where seccomp answers for the kernel.
+//! `plugin.so` is in `FOLDER`, in a guest in `/programs`.
 //!
-//! A filter cannot be taken off, so each test is a process of its own: `sandboxed --in FOLDER TEST ERRNO`.
+//! A filter cannot be taken off, so each test is a process of its own:
+//! `sandboxed --in FOLDER TEST ERRNO`.
 //!
 //! # Invariants
 //!
-//! 1. Whose hit it was is seen, not asked: with SIGSEGV blocked a hit is the kernel's, or the process ends.
+//! 1. Whose hit it was is seen, not asked: with SIGSEGV blocked a hit is the kernel's, or the
+//!    process ends.
 //! 2. A filter refuses private calls alone, so every failure is one of these.
 
 #![expect(unsafe_code, reason = "faults, forks, and makes system calls by the image")]
@@ -34,7 +36,8 @@ static VDSO: LazyLock<Vdso> = LazyLock::new(|| Vdso::find().expect("an image"));
 /// The word by which this program starts itself for one test.
 const IN: &str = "--in";
 
-/// What filters answer: a list of systemd's, one of Docker's, another, and two that could be a kernel's.
+/// What filters answer: a list of systemd's, one of Docker's, another, and two that could be a
+/// kernel's.
 const ANSWERS: [(&str, i32); 5] = [
     ("EPERM", libc::EPERM),
     ("ENOSYS", libc::ENOSYS),
@@ -43,7 +46,8 @@ const ANSWERS: [(&str, i32); 5] = [
     ("success", 0),
 ];
 
-/// A test: its name, whether each answer has a run of its own, what runs, and the signal that ends it.
+/// A test: its name, whether each answer has a run of its own, what runs, and the signal that ends
+/// it.
 type Test = (&'static str, bool, fn(Answer, &Path) -> Result<()>, Option<Signal>);
 
 const TESTS: [Test; 9] = [
@@ -51,7 +55,12 @@ const TESTS: [Test; 9] = [
     ("a filter after it", true, |answer, _| after(answer), None),
     ("a registry that grows behind a filter", false, |answer, _| grows(answer), None),
     ("a library behind a filter", false, |answer, folder| library(answer, folder, true), None),
-    ("a library that stands in first", false, |answer, folder| library(answer, folder, false), None),
+    (
+        "a library that stands in first",
+        false,
+        |answer, folder| library(answer, folder, false),
+        None,
+    ),
     ("a filter that refuses handlers", false, |answer, _| refuses_handlers(answer), None),
     ("a filter that kills spares what is registered", false, |_, _| spared(), None),
     ("and kills whoever registers", false, |_, _| killed(), Some(Signal::SIGSYS)),
@@ -80,8 +89,9 @@ fn main() -> ExitCode {
 fn all(folder: &Path) -> Result<bool> {
     let mut out = io::stdout().lock();
     let mut list = Ktap::begin(&mut out)?;
-    let runs =
-        TESTS.iter().flat_map(|test| ANSWERS.iter().take(if test.1 { 3 } else { 1 }).map(move |a| (test, a)));
+    let runs = TESTS
+        .iter()
+        .flat_map(|test| ANSWERS.iter().take(if test.1 { 3 } else { 1 }).map(move |a| (test, a)));
     list.plan(runs.clone().count())?;
     for ((test, each, _, end), (answer, number)) in runs {
         let name = if *each { format!("{test}: {answer}") } else { (*test).to_owned() };
@@ -116,7 +126,8 @@ fn query() -> Result<i64> {
 fn handler() -> Result<u64> {
     let mut action = [0_u64; 4];
     // SAFETY: asks for the disposition.
-    let asked = unsafe { VDSO.rt_sigaction(Signal::SIGSEGV as i32, null(), action.as_mut_ptr().cast(), 8) };
+    let asked =
+        unsafe { VDSO.rt_sigaction(Signal::SIGSEGV as i32, null(), action.as_mut_ptr().cast(), 8) };
     ensure!(asked == Ok(0), "rt_sigaction: {asked:?}");
     Ok(action[0])
 }
@@ -186,7 +197,8 @@ fn faults(function: Function) -> impl Fn() -> bool {
     move || function.call() == jit::ADDRESS
 }
 
-/// The filter is there before any registration: the client takes a handler, and nothing is the kernel's.
+/// The filter is there before any registration: the client takes a handler, and nothing is the
+/// kernel's.
 fn before(answer: Answer) -> Result<()> {
     let Answer::Errno(number) = answer else { bail!("a filter that answers") };
     ensure!(query()? == -i64::from(libc::ENOENT), "something is attached: {}", query()?);
@@ -203,8 +215,8 @@ fn before(answer: Answer) -> Result<()> {
     ensure_misses(own_fault)
 }
 
-/// Joined and registered while the kernel could be asked, then a filter: what is registered then stays the kernel's, and
-/// what comes later is a handler's.
+/// Joined and registered while the kernel could be asked, then a filter: what is registered then
+/// stays the kernel's, and what comes later is a handler's.
 fn after(answer: Answer) -> Result<()> {
     let fixups = jit::by_kernel(&VDSO)?;
     let registration = fixups.register_own()?;
@@ -238,7 +250,8 @@ fn after(answer: Answer) -> Result<()> {
     ensure_hits(true, own_fault)
 }
 
-/// The kernel stays behind in the old area when the registry moves, and continues to read the rows of it.
+/// The kernel stays behind in the old area when the registry moves, and continues to read the rows
+/// of it.
 fn grows(answer: Answer) -> Result<()> {
     let fixups = jit::by_kernel(&VDSO)?;
     let _registration = fixups.register_own()?;
@@ -254,8 +267,8 @@ fn grows(answer: Answer) -> Result<()> {
     ensure_misses(faults(functions[299]))
 }
 
-/// A library that is loaded behind the filter cannot ask where the area is. It finds a handler of this program's, or
-/// brings one, which this program uses from then on.
+/// A library that is loaded behind the filter cannot ask where the area is. It finds a handler of
+/// this program's, or brings one, which this program uses from then on.
 fn library(answer: Answer, folder: &Path, handler_first: bool) -> Result<()> {
     let fixups = jit::by_kernel(&VDSO)?;
     let registration = fixups.register_own()?;
@@ -283,7 +296,8 @@ fn refuses_handlers(answer: Answer) -> Result<()> {
     let fixups = jit::by_kernel(&VDSO)?;
     let _registration = fixups.register_own()?;
     filter::set(&VDSO, answer, Some(Call::rt_sigaction))?;
-    let error = Function::register(&fixups).err().context("registered, although the kernel refused")?;
+    let error =
+        Function::register(&fixups).err().context("registered, although the kernel refused")?;
     let error = error.downcast_ref::<Errno>().context("no error number")?;
     ensure!(error.number() == number, "{error}");
     let own = probe::read(std::ptr::without_provenance::<u8>(8)).err().context("no fault")?.ip;
@@ -318,7 +332,8 @@ fn strict() -> Result<()> {
     SigSet::all().thread_block()?;
     // SAFETY: asks for strict mode, which has no arguments.
     let set = unsafe { VDSO.seccomp(libc::SECCOMP_SET_MODE_STRICT, 0, null_mut()) };
-    let is_good = set == Ok(0) && own_fault() && function.call() == jit::ADDRESS && probes_work().is_ok();
+    let is_good =
+        set == Ok(0) && own_fault() && function.call() == jit::ADDRESS && probes_work().is_ok();
     // SAFETY: ends the thread, which is the only one.
     let _ = unsafe { VDSO.exit(if is_good { 0 } else { 3 }) };
     unreachable!("exit returned");

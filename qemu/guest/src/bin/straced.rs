@@ -1,7 +1,7 @@
 //! What strace shows of a private call.
 //!
-//! With an argument it is the program that strace follows: two threads make the call by the image, and one of them with
-//! the number from here.
+//! With an argument it is the program that strace follows: two threads make the call by the image,
+//! and one of them with the number from here.
 //!
 //! Prints KTAP.
 //!
@@ -35,7 +35,8 @@ fn main() -> ExitCode {
 fn call() -> Result<bool> {
     let query = Query::find()?;
     let here = query.by_image();
-    let there = thread::spawn(move || query.by_image()).join().ok().context("the thread panicked")?;
+    let there =
+        thread::spawn(move || query.by_image()).join().ok().context("the thread panicked")?;
     let expected = -(ENOENT as i64);
     Ok((here, there) == (expected, expected) && query.from_here() == -(ENOSYS as i64))
 }
@@ -44,10 +45,14 @@ fn run() -> Result<bool> {
     let name = format!("syscall_{:#x}", Query::find()?.number());
     let followed = strace(&["-f"])?;
     let counted = strace(&["-f", "-c"])?;
-    ensure!(followed.contains("execve") && counted.contains("execve"), "strace wrote\n{followed}\n{counted}");
+    ensure!(
+        followed.contains("execve") && counted.contains("execve"),
+        "strace wrote\n{followed}\n{counted}"
+    );
     // A line that another thread's call interrupted has the name again where it continues.
-    let with =
-        |result: &str| followed.lines().filter(|line| line.contains(&name) && line.ends_with(result)).count();
+    let with = |result: &str| {
+        followed.lines().filter(|line| line.contains(&name) && line.ends_with(result)).count()
+    };
 
     let mut out = io::stdout().lock();
     let mut list = Ktap::begin(&mut out)?;

@@ -1,11 +1,12 @@
-//! Compares every system-call entry of the image that this process has with the bare `syscall` instruction.
+//! Compares every system-call entry of the image that this process has with the bare `syscall`
+//! instruction.
 //!
 //! Prints KTAP: one line per call, and one for the whole.
 //!
 //! # Invariants
 //!
-//! 1. An image without any entry (the kernel's C image) is skipped; an image with some must have all. On a kernel that
-//!    gives programs such an image `legacy_syscalls=off` means nothing.
+//! 1. An image without any entry (the kernel's C image) is skipped; an image with some must have
+//!    all. On a kernel that gives programs such an image `legacy_syscalls=off` means nothing.
 
 #![expect(unsafe_code, reason = "the sweep calls addresses")]
 
@@ -48,7 +49,10 @@ fn run(out: &mut dyn Write) -> Result<bool> {
     let plain = || sweep::calls().filter(|call| call.kind != Kind::Standard);
     if plain().all(|call| image.offset(call.symbol).is_none()) {
         list.plan(2)?;
-        list.test("entries", &Outcome::Skip("the image exports no system-call entries".to_owned()))?;
+        list.test(
+            "entries",
+            &Outcome::Skip("the image exports no system-call entries".to_owned()),
+        )?;
         list.test("legacy calls are made", &legacy_is_made().into())?;
         return Ok(list.failures() == 0);
     }
@@ -60,17 +64,24 @@ fn run(out: &mut dyn Write) -> Result<bool> {
     } else {
         Scope::Host
     };
-    let command_line = std::fs::read_to_string("/proc/cmdline").context("cannot read /proc/cmdline")?;
+    let command_line =
+        std::fs::read_to_string("/proc/cmdline").context("cannot read /proc/cmdline")?;
     let is_off = command_line.split_whitespace().any(|word| word == LEGACY_OFF);
     let legacy = if is_off { Legacy::Refused } else { Legacy::Carried };
     list.plan(sweep::calls().count() + 1)?;
     let find = |symbol: &str| usize::try_from(image.address + image.offset(symbol)?).ok();
     let place = std::env::temp_dir();
-    // SAFETY: the addresses are those of functions that this process's own image exports, and it stays mapped.
+    // SAFETY: the addresses are those of functions that this process's own image exports, and it
+    // stays mapped.
     let count = unsafe {
-        sweep::sweep(scope, legacy, &place, &find, &mut |call, outcome| list.test(call.name, &outcome))?
+        sweep::sweep(scope, legacy, &place, &find, &mut |call, outcome| {
+            list.test(call.name, &outcome)
+        })?
     };
-    list.note(&format!("compared: {} of {}, skipped: {}", count.equal, count.comparable, count.skipped))?;
+    list.note(&format!(
+        "compared: {} of {}, skipped: {}",
+        count.equal, count.comparable, count.skipped
+    ))?;
     if legacy == Legacy::Refused {
         list.note(&format!("{NOT_CARRIED}: {}", count.refused))?;
     }

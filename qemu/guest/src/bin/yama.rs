@@ -1,19 +1,21 @@
 //! The runner under the security module Yama, at each level of `kernel.yama.ptrace_scope`.
 //!
-//! Some distributions start with level 1, at which a process is traced by its ancestors or by whom it has named itself
-//! (`PR_SET_PTRACER`). The runner's tracer is neither parent nor ancestor of the program, so it works there only because it is
-//! named; level 2 allows only privileged tracers, and level 3 none.
+//! Some distributions start with level 1, at which a process is traced by its ancestors or by whom
+//! it has named itself (`PR_SET_PTRACER`). The runner's tracer is neither parent nor ancestor of
+//! the program, so it works there only because it is named; level 2 allows only privileged tracers,
+//! and level 3 none.
 //!
-//! At each level a process tries to trace one that has not named it, which shows that the level is in force. Then the
-//! runner runs a shell and, through it, a program that shows its own memory map: by a user who may do nothing special, and
-//! by root.
+//! At each level a process tries to trace one that has not named it, which shows that the level is
+//! in force. Then the runner runs a shell and, through it, a program that shows its own memory map:
+//! by a user who may do nothing special, and by root.
 //!
 //! Prints KTAP.
 //!
 //! # Invariants
 //!
 //! 1. Level 3 comes last: no one may lower it.
-//! 2. The kernel of the guest maps its own image, so the runner's is told apart by the name of its mapping.
+//! 2. The kernel of the guest maps its own image, so the runner's is told apart by the name of its
+//!    mapping.
 
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_guest::ktap::Ktap;
@@ -40,9 +42,14 @@ const STATUS: i32 = 7;
 /// The status of a runner that has failed.
 const FAILURE: i32 = 125;
 
-/// Levels, and whether one process may trace another of the same user, whether a user's runner works, and whether root's.
-const LEVELS: [(u32, bool, bool, bool); 4] =
-    [(0, true, true, true), (1, false, true, true), (2, false, false, true), (3, false, false, false)];
+/// Levels, and whether one process may trace another of the same user, whether a user's runner
+/// works, and whether root's.
+const LEVELS: [(u32, bool, bool, bool); 4] = [
+    (0, true, true, true),
+    (1, false, true, true),
+    (2, false, false, true),
+    (3, false, false, false),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,11 +74,14 @@ fn run() -> Result<bool> {
     list.plan(3 * LEVELS.len())?;
     let said = |result: Result<()>| result.map_err(|error| format!("{error:#}")).into();
     for (level, traces, runs_for_user, runs_for_root) in LEVELS {
-        fs::write(LEVEL, level.to_string()).with_context(|| format!("cannot set {LEVEL} to {level}"))?;
-        let name = format!("level {level}: {} a stranger", if traces { "traces" } else { "cannot trace" });
+        fs::write(LEVEL, level.to_string())
+            .with_context(|| format!("cannot set {LEVEL} to {level}"))?;
+        let name =
+            format!("level {level}: {} a stranger", if traces { "traces" } else { "cannot trace" });
         list.test(&name, &said(stranger(traces)))?;
         for (user, uid, works) in [("a user", NOBODY, runs_for_user), ("root", 0, runs_for_root)] {
-            let name = format!("level {level}: {} for {user}", if works { "runs" } else { "refuses" });
+            let name =
+                format!("level {level}: {} for {user}", if works { "runs" } else { "refuses" });
             list.test(&name, &said(runner(uid, works.then_some(()).ok_or(level))))?;
         }
     }
@@ -89,8 +99,9 @@ fn command(program: &str, uid: u32) -> Command {
 fn stranger(expected: bool) -> Result<()> {
     let mut sleeper = command("/bin/busybox", NOBODY).args(["sleep", "100"]).spawn()?;
     let this = std::env::current_exe()?;
-    let tracer =
-        command(&this.display().to_string(), NOBODY).args(["trace", &sleeper.id().to_string()]).output();
+    let tracer = command(&this.display().to_string(), NOBODY)
+        .args(["trace", &sleeper.id().to_string()])
+        .output();
     sleeper.kill()?;
     sleeper.wait()?;
     let tracer = tracer?;
@@ -99,7 +110,11 @@ fn stranger(expected: bool) -> Result<()> {
         Some(1) => false,
         _ => bail!("{}: {}", tracer.status, String::from_utf8_lossy(&tracer.stderr)),
     };
-    ensure!(traced == expected, "it was {} the kernel", if traced { "let by" } else { "refused by" });
+    ensure!(
+        traced == expected,
+        "it was {} the kernel",
+        if traced { "let by" } else { "refused by" }
+    );
     Ok(())
 }
 
@@ -112,7 +127,8 @@ fn trace(pid: &str) -> Result<bool> {
     }
 }
 
-/// Whether the runner gives the image to a shell's child, or refuses to run the shell because of the level.
+/// Whether the runner gives the image to a shell's child, or refuses to run the shell because of
+/// the level.
 fn runner(uid: u32, expected: Result<(), u32>) -> Result<()> {
     let script = format!("/bin/busybox cat /proc/self/maps; exit {STATUS}");
     let output = command(RUNNER[0], uid)

@@ -1,7 +1,8 @@
 //! What calls are called with, and what these arguments refer to.
 //!
-//! Every call is tried with all ones in all six arguments (a bad pointer, a bad descriptor, bad flags at once) unless
-//! [`exceptions`] says that this is not harmless. The table adds arguments with which calls do something.
+//! Every call is tried with all ones in all six arguments (a bad pointer, a bad descriptor, bad
+//! flags at once) unless [`exceptions`] says that this is not harmless. The table adds arguments
+//! with which calls do something.
 //!
 //! # Invariants
 //!
@@ -41,7 +42,8 @@ const ONES: u64 = u64::MAX;
 /// Bytes of the buffer that calls are given.
 pub(super) const BUFFER: usize = 4096;
 
-/// What the buffer holds before each call: zeros, and at 2048 a length of 128 for calls that read one.
+/// What the buffer holds before each call: zeros, and at 2048 a length of 128 for calls that read
+/// one.
 pub(super) const BUFFER_BEFORE: [u8; BUFFER] = {
     let mut bytes = [0; BUFFER];
     bytes[2048] = 128;
@@ -54,8 +56,8 @@ pub(super) const VECTOR_SIZE: u64 = 16;
 /// Writable, for the kernel writes remaining times back.
 static ZEROS: [AtomicU64; 32] = [const { AtomicU64::new(0) }; 32];
 
-/// `struct pollfd { int fd; short events; short revents; }` with `POLLIN`. Kept in a page that the kernel may write to:
-/// it writes `revents` there, into the child's copy.
+/// `struct pollfd { int fd; short events; short revents; }` with `POLLIN`. Kept in a page that the
+/// kernel may write to: it writes `revents` there, into the child's copy.
 static READY: AtomicU64 = AtomicU64::new(PIPE_READER | 1 << 32);
 
 impl Set {
@@ -104,7 +106,10 @@ impl fmt::Display for Set {
 /// The sets of arguments to try `call` with.
 pub(super) fn sets(call: &str) -> Vec<Set> {
     let default = exceptions::takes_default(call).then(|| Set::new(&[Value(ONES); 6]));
-    let more = ARGUMENTS.iter().filter(|(name, _)| *name == call).map(|(_, arguments)| Set::new(arguments));
+    let more = ARGUMENTS
+        .iter()
+        .filter(|(name, _)| *name == call)
+        .map(|(_, arguments)| Set::new(arguments));
     default.into_iter().chain(more).collect()
 }
 

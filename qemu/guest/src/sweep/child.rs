@@ -1,10 +1,13 @@
-//! One child process that makes a call, in one way or in several, and leaves the answers in shared memory.
+//! One child process that makes a call, in one way or in several, and leaves the answers in shared
+//! memory.
 //!
 //! # Invariants
 //!
-//! 1. Between `fork` and its end the child only makes bare system calls and touches [`Memory`]: the parent may have other
-//!    threads, whose locks (the allocator's, say) stay taken forever in the child.
-//! 2. At the call every child has the same descriptors, whatever the parent had open: those of [`descriptors`].
+//! 1. Between `fork` and its end the child only makes bare system calls and touches [`Memory`]: the
+//!    parent may have other threads, whose locks (the allocator's, say) stay taken forever in the
+//!    child.
+//! 2. At the call every child has the same descriptors, whatever the parent had open: those of
+//!    [`descriptors`].
 //! 3. The parent reads [`Memory`] only when the child is gone, so it is not written to meanwhile.
 //! 4. A child lives [`PATIENCE`] at most.
 
@@ -38,7 +41,8 @@ const RLIMIT_CORE: u64 = 4;
 /// Status of a child that a call has made.
 const CHILD_STATUS: u64 = 7;
 
-/// Status of a child that could not have itself interrupted; higher than the numbers of other steps.
+/// Status of a child that could not have itself interrupted; higher than the numbers of other
+/// steps.
 const PREPARATION_FAILED: u64 = 99;
 
 /// Status of a child that does not know how newer calls do it.
@@ -86,7 +90,8 @@ pub(super) struct Answer {
     pub(super) traces: [i64; TRACES],
 }
 
-/// The numbers that new descriptors get: the lowest that are free, and the one that the sweep asks for.
+/// The numbers that new descriptors get: the lowest that are free, and the one that the sweep asks
+/// for.
 const DESCRIPTORS: [u64; 3] = [3, 4, 120];
 
 /// Two kinds of flags for each descriptor, and the two words of a limit.
@@ -121,14 +126,16 @@ impl Area {
     pub(super) fn new() -> io::Result<Self> {
         let size = NonZeroUsize::new(size_of::<Memory>()).ok_or(io::ErrorKind::InvalidInput)?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new mapping at a place that the kernel chooses touches no memory that is in use.
+        // SAFETY: a new mapping at a place that the kernel chooses touches no memory that is in
+        // use.
         let memory = unsafe { mmap_anonymous(None, size, protection, MapFlags::MAP_SHARED)? };
         Ok(Self { memory: memory.cast() })
     }
 
     /// Clears everything for the next child.
     fn clear(&self) {
-        // SAFETY: the mapping is this large and no child looks at it (invariant 3); zeros are a valid `Memory`.
+        // SAFETY: the mapping is this large and no child looks at it (invariant 3); zeros are a
+        // valid `Memory`.
         unsafe { self.memory.write_bytes(0, 1) };
     }
 
@@ -143,12 +150,14 @@ impl Area {
 
 impl Drop for Area {
     fn drop(&mut self) {
-        // SAFETY: nothing refers to the mapping any more. An error would leave it mapped, which does no harm.
+        // SAFETY: nothing refers to the mapping any more. An error would leave it mapped, which
+        // does no harm.
         let _ = unsafe { munmap(self.memory.cast(), size_of::<Memory>()) };
     }
 }
 
-/// Has a child make the call in each of `ways`, one after the other; the error says what happened to the child.
+/// Has a child make the call in each of `ways`, one after the other; the error says what happened
+/// to the child.
 ///
 /// # Safety
 ///
@@ -179,7 +188,9 @@ pub(super) unsafe fn run(
             }
         }
         WaitStatus::Exited(_, UNKNOWN_STATUS) => Err("is not known to the sweep".to_owned()),
-        WaitStatus::Exited(_, step) => Err(format!("was not made: step {step} of its preparation failed")),
+        WaitStatus::Exited(_, step) => {
+            Err(format!("was not made: step {step} of its preparation failed"))
+        }
         WaitStatus::Signaled(_, Signal::SIGKILL, _) => {
             Err(format!("blocks: it was killed after {} s", PATIENCE.as_secs()))
         }
@@ -212,7 +223,8 @@ fn wait(pid: Pid) -> io::Result<WaitStatus> {
 ///
 /// # Safety
 ///
-/// `memory` is an [`Area`]'s, the process has one thread, and the caller of [`run`] vouches for the calls.
+/// `memory` is an [`Area`]'s, the process has one thread, and the caller of [`run`] vouches for the
+/// calls.
 unsafe fn live(memory: *mut Memory, folder: &Folder, call: &Syscall, set: &Set, ways: &[Way]) -> ! {
     // SAFETY: as this function's contract.
     let failed_step = unsafe { descriptors::prepare(folder) };
@@ -223,7 +235,8 @@ unsafe fn live(memory: *mut Memory, folder: &Folder, call: &Syscall, set: &Set, 
     let buffer = unsafe { &raw mut (*memory).buffer };
     // SAFETY: likewise.
     let vector = unsafe { &raw mut (*memory).vector };
-    let resolved = set.resolve(buffer.expose_provenance() as u64, vector.expose_provenance() as u64);
+    let resolved =
+        set.resolve(buffer.expose_provenance() as u64, vector.expose_provenance() as u64);
     if exceptions::is_interrupted(call.name) && !interrupt_often() {
         end(PREPARATION_FAILED);
     }
@@ -257,7 +270,9 @@ unsafe fn live(memory: *mut Memory, folder: &Folder, call: &Syscall, set: &Set, 
         // SAFETY: the buffer is inside the mapping.
         let buffer_after = unsafe { buffer.read() };
         // SAFETY: the answer is inside the mapping, and the parent does not look yet.
-        unsafe { answer.write(Answer { done: 1, process, frame, buffer: buffer_after, traces: traces() }) };
+        unsafe {
+            answer.write(Answer { done: 1, process, frame, buffer: buffer_after, traces: traces() })
+        };
     }
     end(0)
 }
@@ -265,10 +280,12 @@ unsafe fn live(memory: *mut Memory, folder: &Folder, call: &Syscall, set: &Set, 
 /// The effects of the call that remain in this process.
 fn traces() -> [i64; TRACES] {
     let mut traces = [0; TRACES];
-    let flags = DESCRIPTORS.iter().flat_map(|descriptor| [[*descriptor, F_GETFD], [*descriptor, F_GETFL]]);
+    let flags =
+        DESCRIPTORS.iter().flat_map(|descriptor| [[*descriptor, F_GETFD], [*descriptor, F_GETFL]]);
     for (trace, [descriptor, what]) in traces.iter_mut().zip(flags) {
         // SAFETY: the call only returns a value.
-        *trace = unsafe { arch::syscall(const { number("fcntl") }, [descriptor, what, 0, 0, 0, 0]) };
+        *trace =
+            unsafe { arch::syscall(const { number("fcntl") }, [descriptor, what, 0, 0, 0, 0]) };
     }
     let mut limit = [0_u64; 2];
     let pointer = (&raw mut limit).expose_provenance() as u64;
@@ -307,7 +324,9 @@ unsafe fn meet_child(result: i64) -> i64 {
     let mut status = 0_i32;
     let pointer = (&raw mut status).expose_provenance() as u64;
     // SAFETY: the kernel writes to `status` alone.
-    unsafe { arch::syscall(const { number("wait4") }, [result.cast_unsigned(), pointer, 0, 0, 0, 0]) };
+    unsafe {
+        arch::syscall(const { number("wait4") }, [result.cast_unsigned(), pointer, 0, 0, 0, 0])
+    };
     i64::from(status)
 }
 

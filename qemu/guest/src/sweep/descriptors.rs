@@ -2,9 +2,13 @@
 //!
 //! # Invariants
 //!
-//! 1. [`prepare`] gives every child the same descriptors at the same numbers, and closes all others but the first three.
+//! 1. [`prepare`] gives every child the same descriptors at the same numbers, and closes all others
+//!    but the first three.
 
-#![expect(unsafe_code, reason = "descriptors are made by bare system calls, at numbers of our choice")]
+#![expect(
+    unsafe_code,
+    reason = "descriptors are made by bare system calls, at numbers of our choice"
+)]
 
 use super::folder::Folder;
 use crate::arch;
@@ -41,7 +45,8 @@ pub(super) unsafe fn prepare(folder: &Folder) -> Option<u64> {
     let pair_at = (&raw mut pair).expose_provenance() as u64;
     let path = |text: &CStr| text.as_ptr().expose_provenance() as u64;
     let content = path(c"in the pipe");
-    // Once all others are closed, a new descriptor is the lowest free number: 3, or 3 and 4 for a pair.
+    // Once all others are closed, a new descriptor is the lowest free number: 3, or 3 and 4 for a
+    // pair.
     let move_to = |from: u64, to: u64| {
         let close = [from, 0, 0, 0, 0, 0];
         [(const { number("dup3") }, [from, to, 0, 0, 0, 0]), (const { number("close") }, close)]
@@ -58,7 +63,10 @@ pub(super) unsafe fn prepare(folder: &Folder) -> Option<u64> {
         move_to(3, FOLDER),
         [(const { number("epoll_create1") }, [0; 6]), NOTHING],
         move_to(3, EPOLL),
-        [(const { number("timerfd_create") }, [u64::from(CLOCK_MONOTONIC), 0, 0, 0, 0, 0]), NOTHING],
+        [
+            (const { number("timerfd_create") }, [u64::from(CLOCK_MONOTONIC), 0, 0, 0, 0, 0]),
+            NOTHING,
+        ],
         move_to(3, TIMER),
         [(const { number("pipe2") }, [pair_at, 0, 0, 0, 0, 0]), NOTHING],
         move_to(3, PIPE_READER),
@@ -69,7 +77,8 @@ pub(super) unsafe fn prepare(folder: &Folder) -> Option<u64> {
         move_to(4, PEER),
     ];
     for (step, (call, arguments)) in (1..).zip(steps.iter().flatten()) {
-        // SAFETY: these calls change the child's descriptors and working folder alone, as the contract allows.
+        // SAFETY: these calls change the child's descriptors and working folder alone, as the
+        // contract allows.
         if unsafe { arch::syscall(*call, *arguments) } < 0 {
             return Some(step);
         }

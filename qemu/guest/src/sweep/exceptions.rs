@@ -34,14 +34,17 @@ pub(super) enum Exception {
     Interrupted,
 }
 
-use Exception::{Interrupted, MakesChild, NoBuffer, NoDefault, OneChild, OwnProcess, Skip, SkipOnHost};
+use Exception::{
+    Interrupted, MakesChild, NoBuffer, NoDefault, OneChild, OwnProcess, Skip, SkipOnHost,
+};
 
 /// Why a call is not compared; `None` if it is.
 pub(super) fn reason_to_skip(name: &str, scope: Scope) -> Option<&'static str> {
     EXCEPTIONS
         .iter()
         .find(|(call, exception, _)| {
-            *call == name && (*exception == Skip || (*exception == SkipOnHost && scope == Scope::Host))
+            *call == name
+                && (*exception == Skip || (*exception == SkipOnHost && scope == Scope::Host))
         })
         .map(|(_, _, reason)| *reason)
 }

@@ -1,11 +1,13 @@
 //! The files that calls are tried on.
 //!
-//! `file`, `link` (to it) and `still/` never change, so that what the kernel says about them can be compared. `gone` and
-//! `empty/` are there before each call and may be changed or removed by it; `fresh` is not there and may be made.
+//! `file`, `link` (to it) and `still/` never change, so that what the kernel says about them can be
+//! compared. `gone` and `empty/` are there before each call and may be changed or removed by it;
+//! `fresh` is not there and may be made.
 //!
 //! # Invariants
 //!
-//! 1. [`Folder::reset`] brings about the state above, whatever a call did to `gone`, `empty` and `fresh`.
+//! 1. [`Folder::reset`] brings about the state above, whatever a call did to `gone`, `empty` and
+//!    `fresh`.
 //! 2. No legacy call is made here: the kernel may refuse them.
 
 use nix::fcntl::{AT_FDCWD, readlinkat};
@@ -18,7 +20,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Times before this one, in seconds since the epoch, were set by a call; later ones are those of the sweep.
+/// Times before this one, in seconds since the epoch, were set by a call; later ones are those of
+/// the sweep.
 const SET_BEFORE: i64 = 1_000_000_000;
 
 /// What can be seen of a file, but for what differs from one moment to the next.
@@ -37,7 +40,13 @@ pub(super) struct State {
 impl State {
     fn of(path: &Path) -> io::Result<Self> {
         let data = fs::symlink_metadata(path)?;
-        let facts = [u64::from(data.mode()), data.uid().into(), data.gid().into(), data.nlink(), data.rdev()];
+        let facts = [
+            u64::from(data.mode()),
+            data.uid().into(),
+            data.gid().into(),
+            data.nlink(),
+            data.rdev(),
+        ];
         let times = [(data.atime(), data.atime_nsec()), (data.mtime(), data.mtime_nsec())];
         let content = if data.is_symlink() {
             readlinkat(AT_FDCWD, path)?.as_bytes().to_vec()

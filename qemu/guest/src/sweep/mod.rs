@@ -1,29 +1,36 @@
 //! Every system-call entry of the image beside the bare instruction.
 //!
-//! For each call and each set of arguments, one child process calls the image's entry and another one, forked from the
-//! same parent and set up the same way, makes the bare system call. The results must be equal, so must what the kernel
-//! wrote to the caller's buffer, and the entry must have preserved every register that it promises to.
+//! For each call and each set of arguments, one child process calls the image's entry and another
+//! one, forked from the same parent and set up the same way, makes the bare system call. The
+//! results must be equal, so must what the kernel wrote to the caller's buffer, and the entry must
+//! have preserved every register that it promises to.
 //!
-//! Two children rather than one because many calls change their own later result: `umask`, `setsid`, a read from a pipe,
-//! everything that hands out a file descriptor. A call that is refused changes nothing, so where that is
-//! likely one child makes both, and two are only needed if it was not: half the time of a guest without hardware help.
-//! The calls for which two children are not alike are in `exceptions`.
+//! Two children rather than one because many calls change their own later result: `umask`,
+//! `setsid`, a read from a pipe, everything that hands out a file descriptor. A call that is
+//! refused changes nothing, so where that is likely one child makes both, and two are only needed
+//! if it was not: half the time of a guest without hardware help. The calls for which two children
+//! are not alike are in `exceptions`.
 //!
-//! Most sets of arguments are refused by the kernel. That is not a weakness: the error that it reports, one of several, shows that
-//! number and arguments arrived, and nothing happens to the machine.
+//! Most sets of arguments are refused by the kernel. That is not a weakness: the error that it
+//! reports, one of several, shows that number and arguments arrived, and nothing happens to the
+//! machine.
 //!
-//! Where several children were needed, the files of the sweep's folder must be the same after each, too.
+//! Where several children were needed, the files of the sweep's folder must be the same after each,
+//! too.
 //!
-//! A legacy call is made in a third way, by `newer`. Where the kernel takes the legacy number, that one is the reference
-//! for both. Where it refuses it, it must do so with `-ENOSYS`, and the third way is the reference.
+//! A legacy call is made in a third way, by `newer`. Where the kernel takes the legacy number, that
+//! one is the reference for both. Where it refuses it, it must do so with `-ENOSYS`, and the third
+//! way is the reference.
 //!
 //! # Invariants
 //!
-//! 1. Every row of the system-call table that is exported gets exactly one result: equal, different, or a reason why it
-//!    is not compared.
-//! 2. A comparison that did not happen (a child died or hung) is a failure, and so is a legacy call that never succeeded.
-//! 3. No set of arguments changes anything outside the child but files in the sweep's own folder. On a developer's
-//!    machine ([`Scope::Host`]) calls that concern the machine as a whole are left out too.
+//! 1. Every row of the system-call table that is exported gets exactly one result: equal,
+//!    different, or a reason why it is not compared.
+//! 2. A comparison that did not happen (a child died or hung) is a failure, and so is a legacy call
+//!    that never succeeded.
+//! 3. No set of arguments changes anything outside the child but files in the sweep's own folder.
+//!    On a developer's machine ([`Scope::Host`]) calls that concern the machine as a whole are left
+//!    out too.
 
 #![expect(unsafe_code, reason = "the entries are addresses that the caller vouches for")]
 
@@ -92,7 +99,8 @@ pub fn calls() -> impl Iterator<Item = &'static Syscall> {
 ///
 /// # Safety
 ///
-/// `find` must return addresses of the entries of an image that is mapped for as long as this function runs.
+/// `find` must return addresses of the entries of an image that is mapped for as long as this
+/// function runs.
 pub unsafe fn sweep(
     scope: Scope,
     legacy: Legacy,
@@ -139,7 +147,8 @@ struct Sweep {
     folder: Folder,
 }
 
-/// What was seen of one way to make a call: the answer, and the files afterwards if nothing else changed them.
+/// What was seen of one way to make a call: the answer, and the files afterwards if nothing else
+/// changed them.
 struct Seen {
     way: Way,
     answer: Answer,
@@ -175,7 +184,8 @@ impl Sweep {
                 Err(reason) => Err(reason),
             };
             if verdict.is_ok() && self.is_refused(call) {
-                // SAFETY: the number is refused; where it is not, the comparison has shown that the call is harmless.
+                // SAFETY: the number is refused; where it is not, the comparison has shown that the
+                // call is harmless.
                 verdict = unsafe { self.require_refusal(call, set)? };
             }
             if let Err(reason) = verdict {
@@ -184,7 +194,9 @@ impl Sweep {
         }
         Ok(match (sets.is_empty(), succeeded) {
             (true, _) => Err("no arguments to compare it with".to_owned()),
-            (_, false) => Err("is refused with all arguments, so it was never seen to work".to_owned()),
+            (_, false) => {
+                Err("is refused with all arguments, so it was never seen to work".to_owned())
+            }
             (false, true) => Ok(()),
         })
     }
@@ -202,7 +214,8 @@ impl Sweep {
     ) -> io::Result<Result<Vec<Seen>, String>> {
         let in_one_child = exceptions::in_one_child(call.name);
         if in_one_child || set.is_default() {
-            // SAFETY: the caller vouches for the entry, the tables of this module for the arguments.
+            // SAFETY: the caller vouches for the entry, the tables of this module for the
+            // arguments.
             let together = unsafe { child::run(&self.area, &self.folder, call, set, ways)? };
             // A child that died tells less than several children do: see below which way it was.
             if let Ok(all) = together
@@ -236,14 +249,25 @@ impl Sweep {
     unsafe fn require_refusal(&self, call: &Syscall, set: &Set) -> io::Result<Result<(), String>> {
         self.folder.reset()?;
         // SAFETY: the tables of this module vouch for the arguments.
-        Ok(match unsafe { child::run(&self.area, &self.folder, call, set, &[Way::Bare(call.number)])? } {
-            Ok(answers) if answers.iter().all(|answer| answer.frame.result == -(ENOSYS as i64)) => Ok(()),
-            Ok(answers) => {
-                let results: Vec<_> = answers.iter().map(|answer| answer.frame.result).collect();
-                Err(format!("the bare call returned {results:?}, where the kernel should refuse it"))
-            }
-            Err(reason) => Err(format!("the bare call {reason}")),
-        })
+        Ok(
+            match unsafe {
+                child::run(&self.area, &self.folder, call, set, &[Way::Bare(call.number)])?
+            } {
+                Ok(answers)
+                    if answers.iter().all(|answer| answer.frame.result == -(ENOSYS as i64)) =>
+                {
+                    Ok(())
+                }
+                Ok(answers) => {
+                    let results: Vec<_> =
+                        answers.iter().map(|answer| answer.frame.result).collect();
+                    Err(format!(
+                        "the bare call returned {results:?}, where the kernel should refuse it"
+                    ))
+                }
+                Err(reason) => Err(format!("the bare call {reason}")),
+            },
+        )
     }
 }
 
@@ -267,11 +291,15 @@ fn equal(call: &Syscall, one: &Seen, reference: &Seen) -> Result<(), String> {
     };
     let (ours, theirs) = (&one.answer, &reference.answer);
     if result(ours) != result(theirs) {
-        return Err(format!("{way} returned {}, {other} {}", ours.frame.result, theirs.frame.result));
+        return Err(format!(
+            "{way} returned {}, {other} {}",
+            ours.frame.result, theirs.frame.result
+        ));
     }
     if let Way::Entry(_) = one.way {
         let may_change = |name: &String| name == STATUS_FLAGS && CHANGES_FLAGS.contains(&call.name);
-        let clobbered: Vec<String> = ours.frame.clobbered().filter(|name| !may_change(name)).collect();
+        let clobbered: Vec<String> =
+            ours.frame.clobbered().filter(|name| !may_change(name)).collect();
         if !clobbered.is_empty() {
             return Err(format!("{way} did not preserve {}", clobbered.join(", ")));
         }

@@ -1,12 +1,15 @@
-//! Legacy calls made by newer ones, in plain Rust: a second implementation, to judge the image's by.
+//! Legacy calls made by newer ones, in plain Rust: a second implementation, to judge the image's
+//! by.
 //!
-//! Where the kernel still takes the legacy numbers, this one is judged too, by the kernel. Where it does not
-//! (`legacy_syscalls=off`), this one is what the image's functions are compared with.
+//! Where the kernel still takes the legacy numbers, this one is judged too, by the kernel. Where it
+//! does not (`legacy_syscalls=off`), this one is what the image's functions are compared with.
 //!
 //! # Invariants
 //!
-//! 1. As everything in a child: no allocation, no lock, and system calls by the bare instruction alone.
-//! 2. The caller's memory is read and written by the kernel, through a pipe, so that a bad pointer is an error.
+//! 1. As everything in a child: no allocation, no lock, and system calls by the bare instruction
+//!    alone.
+//! 2. The caller's memory is read and written by the kernel, through a pipe, so that a bad pointer
+//!    is an error.
 
 use super::descriptors::HERE;
 use crate::arch;
@@ -103,7 +106,8 @@ unsafe fn getdents(descriptor: u64, buffer: u64, size: u64) -> i64 {
     while left > 0 {
         // SAFETY: the kernel has just written so many bytes there, and this process has one thread.
         let bytes = unsafe { std::slice::from_raw_parts_mut(entry, left) };
-        let size = usize::from(u16::from_ne_bytes([bytes[DIRENT_RECLEN], bytes[DIRENT_RECLEN + 1]]));
+        let size =
+            usize::from(u16::from_ne_bytes([bytes[DIRENT_RECLEN], bytes[DIRENT_RECLEN + 1]]));
         bytes[DIRENT_RECLEN + 2..size].rotate_left(1);
         left -= size;
         entry = entry.wrapping_add(size);

@@ -1,7 +1,8 @@
 use super::*;
 use std::collections::BTreeSet;
 
-/// A system call with the number in the first place, as the image's entries do it: this process's image has none.
+/// A system call with the number in the first place, as the image's entries do it: this process's
+/// image has none.
 mod stand_in {
     use std::arch::naked_asm;
 
@@ -68,13 +69,17 @@ fn a_wrong_number_differs() {
 
 #[test]
 fn a_lost_register_is_named() {
-    assert!(compare_with("getpid", stand_in::careless).unwrap_err().contains("did not preserve rdx"));
+    assert!(
+        compare_with("getpid", stand_in::careless).unwrap_err().contains("did not preserve rdx")
+    );
 }
 
 #[test]
 fn an_entry_that_hangs_or_dies_is_reported() {
     assert!(compare_with("getppid", stand_in::endless).unwrap_err().contains("the entry blocks"));
-    assert!(compare_with("getppid", stand_in::trap).unwrap_err().contains("the entry died of SIGILL"));
+    assert!(
+        compare_with("getppid", stand_in::trap).unwrap_err().contains("the entry died of SIGILL")
+    );
 }
 
 /// The tables themselves: with entries that are certainly right, every comparison must succeed.
@@ -94,7 +99,8 @@ fn right_entries_sweep_clean() {
         Ok(())
     };
     // SAFETY: the entry makes the call that `find` was last asked for.
-    let count = unsafe { sweep(Scope::Host, Legacy::Carried, place.path(), &find, &mut report) }.unwrap();
+    let count =
+        unsafe { sweep(Scope::Host, Legacy::Carried, place.path(), &find, &mut report) }.unwrap();
     assert_eq!(differences, [""; 0]);
     assert_eq!(count.comparable + count.skipped, calls().count());
     assert!(count.comparable > 300, "{count:?}");
@@ -106,7 +112,8 @@ fn missing_entries_and_no_entries_fail() {
     let place = tempfile::tempdir().unwrap();
     // SAFETY: no address is returned.
     let count =
-        unsafe { sweep(Scope::Host, Legacy::Carried, place.path(), &|_| None, &mut |_, _| Ok(())) }.unwrap();
+        unsafe { sweep(Scope::Host, Legacy::Carried, place.path(), &|_| None, &mut |_, _| Ok(())) }
+            .unwrap();
     assert_eq!(count.equal, 0);
     assert!(count.check().is_err());
     assert!(Count::default().check().is_err());

@@ -1,18 +1,22 @@
-//! The kernel's alternatives: an image's instructions replaced by better ones that this processor has.
+//! The kernel's alternatives: an image's instructions replaced by better ones that this processor
+//! has.
 //!
-//! The kernel patches its vDSO at boot (`apply_alternatives` in `arch/x86/kernel/alternative.c`). An unpatched
-//! image is code that no process ever runs: to measure or test it would say nothing. This does the same to the bytes of an
-//! image file, ours or the kernel's C image.
+//! The kernel patches its vDSO at boot (`apply_alternatives` in `arch/x86/kernel/alternative.c`).
+//! An unpatched image is code that no process ever runs: to measure or test it would say nothing.
+//! This does the same to the bytes of an image file, ours or the kernel's C image.
 //!
-//! Left out: relocation of the replacements, because a vDSO's hold no relative operand, and the merging of runs of `nop`
-//! longer than `LONGEST_NOP`, because an image has none.
+//! Left out: relocation of the replacements, because a vDSO's hold no relative operand, and the
+//! merging of runs of `nop` longer than `LONGEST_NOP`, because an image has none.
 //!
 //! # Invariants
 //!
-//! 1. An entry whose feature or flags are not known here is refused, never skipped: an image is never patched in part.
+//! 1. An entry whose feature or flags are not known here is refused, never skipped: an image is
+//!    never patched in part.
 //! 2. Entries apply in order, so that of two for one place the later one counts.
 
-use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
+use liblinux_abi::arch::x86_64::alternative::{
+    ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP,
+};
 use object::{Object as _, ObjectSection as _};
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::ops::Range;
@@ -20,7 +24,8 @@ use std::ops::Range;
 /// `X86_FEATURE_LFENCE_RDTSC` (`asm/cpufeatures.h`): `lfence` waits for all earlier instructions.
 const FEATURE_LFENCE_RDTSC: u32 = 20 * 32 + 2;
 
-/// `ALT_FLAG_NOT`, in the upper half of an entry's feature: the replacement is for processors without it.
+/// `ALT_FLAG_NOT`, in the upper half of an entry's feature: the replacement is for processors
+/// without it.
 const FLAG_NOT: u32 = 1 << 16;
 
 /// Bytes of the longest `nop` written here.
@@ -67,7 +72,8 @@ fn entry(file: &[u8], at: usize) -> Alternative {
         u32::from_le_bytes(*bytes)
     };
     // Addresses in an image are offsets in its file, and the two offsets count from themselves.
-    let place = |offset: usize| (at + offset).wrapping_add_signed(word(offset).cast_signed() as isize);
+    let place =
+        |offset: usize| (at + offset).wrapping_add_signed(word(offset).cast_signed() as isize);
     let (original, replacement, feature) = (place(0), place(4), word(8));
     let (room, len) = (usize::from(file[at + 12]), usize::from(file[at + 13]));
     assert!(len <= room, "the replacement at {replacement:#x} does not fit at {original:#x}");
@@ -79,7 +85,8 @@ fn entry(file: &[u8], at: usize) -> Alternative {
     Alternative { original, room, replacement, len, feature: feature & 0xffff, is_negated }
 }
 
-/// Applies the alternatives of an image file, as the kernel would on this processor. Returns how many were applied.
+/// Applies the alternatives of an image file, as the kernel would on this processor. Returns how
+/// many were applied.
 ///
 /// # Panics
 ///
@@ -103,8 +110,12 @@ fn table(file: &[u8]) -> Range<usize> {
     let section = elf.section_by_name(".altinstructions").expect("an image with alternatives");
     let (start, len) = section.file_range().expect("a table in the file");
     assert_eq!(start, section.address(), "the image's addresses are not offsets in its file");
-    let (start, len) = (usize::try_from(start).expect("a place"), usize::try_from(len).expect("a length"));
-    assert!(len > 0 && len.is_multiple_of(ENTRY_SIZE), "{len} bytes of alternatives are not whole entries");
+    let (start, len) =
+        (usize::try_from(start).expect("a place"), usize::try_from(len).expect("a length"));
+    assert!(
+        len > 0 && len.is_multiple_of(ENTRY_SIZE),
+        "{len} bytes of alternatives are not whole entries"
+    );
     start..start + len
 }
 

@@ -1,9 +1,10 @@
-//! The code of an image as its unstripped twin describes it: functions, their instructions, and landings of faults.
+//! The code of an image as its unstripped twin describes it: functions, their instructions, and
+//! landings of faults.
 //!
 //! # Invariants
 //!
-//! 1. Instructions are those of a linear decode of each function, padding left out. The bytes are those of the image
-//!    that is given, which the kernel's alternatives may have changed.
+//! 1. Instructions are those of a linear decode of each function, padding left out. The bytes are
+//!    those of the image that is given, which the kernel's alternatives may have changed.
 
 use crate::image::Image;
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
@@ -27,7 +28,9 @@ impl Code {
         let elf = object::File::parse(debug.as_slice()).expect("an ELF image");
         let mut code =
             Self { instructions: BTreeMap::new(), landings: landings(&elf), functions: Vec::new() };
-        for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0) {
+        for symbol in
+            elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+        {
             let (start, end) = (symbol.address(), symbol.address() + symbol.size());
             if code.functions.iter().any(|function| function.0 == start) {
                 continue; // An alias.
@@ -38,12 +41,17 @@ impl Code {
                 assert!(!instruction.is_invalid(), "no instruction at {:#x}", instruction.ip());
                 if instruction.mnemonic() != Mnemonic::Int3 {
                     let at = instruction.ip() as usize;
-                    code.instructions
-                        .insert(instruction.ip(), image.file()[at..at + instruction.len()].to_vec());
+                    code.instructions.insert(
+                        instruction.ip(),
+                        image.file()[at..at + instruction.len()].to_vec(),
+                    );
                 }
             }
         }
-        assert!(!code.instructions.is_empty() && !code.landings.is_empty(), "the image has no code");
+        assert!(
+            !code.instructions.is_empty() && !code.landings.is_empty(),
+            "the image has no code"
+        );
         code
     }
 
@@ -89,7 +97,11 @@ impl Code {
 /// Reads `__ex_table`: pairs of offsets from the table's start.
 fn landings(elf: &object::File<'_>) -> BTreeMap<u64, u64> {
     let table = elf.section_by_name("__ex_table").expect("an exception table");
-    let place = |word: [u8; 4]| table.address().wrapping_add_signed(i32::from_le_bytes(word).into());
+    let place =
+        |word: [u8; 4]| table.address().wrapping_add_signed(i32::from_le_bytes(word).into());
     let entries = table.data().expect("its bytes").as_chunks::<8>().0;
-    entries.iter().map(|&[a, b, c, d, e, f, g, h]| (place([a, b, c, d]), place([e, f, g, h]))).collect()
+    entries
+        .iter()
+        .map(|&[a, b, c, d, e, f, g, h]| (place([a, b, c, d]), place([e, f, g, h])))
+        .collect()
 }

@@ -1,13 +1,16 @@
 //! A counter that stands still, so that two images can be asked for the same moment.
 //!
-//! Images read the TSC at places that their alternatives name. There a test puts a call of a few instructions behind the
-//! image that load the counter from the first bytes of `vvar_page`, which no 64-bit image uses.
+//! Images read the TSC at places that their alternatives name. There a test puts a call of a few
+//! instructions behind the image that load the counter from the first bytes of `vvar_page`, which
+//! no 64-bit image uses.
 //!
 //! # Invariants
 //!
 //! 1. Every place that reads the TSC is replaced, or `fix` panics.
-//! 2. Only the reading is replaced: `lfence; rdtsc`, or `rdtsc` and a `nop`; what an alternative has behind it stays.
-//! 3. The call changes `rax`, `rdx` and the stack below `rsp`; an image must not keep anything below `rsp` there.
+//! 2. Only the reading is replaced: `lfence; rdtsc`, or `rdtsc` and a `nop`; what an alternative
+//!    has behind it stays.
+//! 3. The call changes `rax`, `rdx` and the stack below `rsp`; an image must not keep anything
+//!    below `rsp` there.
 
 use crate::arch::alternatives;
 use crate::image::Image;
@@ -27,7 +30,8 @@ pub fn fix(file: &mut Vec<u8>) {
     file.resize(file.len().next_multiple_of(PAGE_SIZE), 0);
     let thunk = file.len();
     let mut places = 0;
-    for place in alternatives::entries(file).iter().filter(|entry| entry.feature == FEATURE_RDTSCP) {
+    for place in alternatives::entries(file).iter().filter(|entry| entry.feature == FEATURE_RDTSCP)
+    {
         assert!(place.room >= CALL_SIZE, "no room for a call at {:#x}", place.original);
         let end = place.original + CALL_SIZE;
         let distance = i32::try_from(thunk - end).expect("an image is small");
@@ -36,7 +40,8 @@ pub fn fix(file: &mut Vec<u8>) {
         places += 1;
     }
     assert!(places > 0, "the image reads no TSC");
-    // mov eax, [rip + low]; mov edx, [rip + high]; ret. The counter is at the start of the lowest data page.
+    // mov eax, [rip + low]; mov edx, [rip + high]; ret. The counter is at the start of the lowest
+    // data page.
     for (opcode, field) in [([0x8b, 0x05], 0), ([0x8b, 0x15], 4)] {
         file.extend(opcode);
         let end = file.len() + 4;

@@ -1,12 +1,16 @@
-//! Faults of an image's code, resumed as the kernel resumes those of the vDSO that it mapped itself.
+//! Faults of an image's code, resumed as the kernel resumes those of the vDSO that it mapped
+//! itself.
 //!
-//! A test's image is one that this kernel knows nothing of. The handler here does what its `fixup_vdso_exception` would,
-//! so that functions that access their caller's memory can be given bad pointers on any kernel.
+//! A test's image is one that this kernel knows nothing of. The handler here does what its
+//! `fixup_vdso_exception` would, so that functions that access their caller's memory can be given
+//! bad pointers on any kernel.
 //!
 //! # Invariants
 //!
-//! 1. The handler reads what was there before it was installed and writes to the interrupted registers alone.
-//! 2. A fault without a landing ends the process by its signal, as it would have without the handler.
+//! 1. The handler reads what was there before it was installed and writes to the interrupted
+//!    registers alone.
+//! 2. A fault without a landing ends the process by its signal, as it would have without the
+//!    handler.
 
 #![expect(unsafe_code, reason = "handles signals")]
 
@@ -20,7 +24,8 @@ use std::sync::OnceLock;
 /// Addresses of instructions and of where a fault of each resumes.
 static LANDINGS: OnceLock<Vec<(i64, i64)>> = OnceLock::new();
 
-/// Resumes faults of this image from now on, in this process and in those that it forks. For one image of a process.
+/// Resumes faults of this image from now on, in this process and in those that it forks. For one
+/// image of a process.
 pub fn resume_faults(image: &Image) {
     let code = Code::of(image);
     let address = |offset: u64| (image.base() as u64 + offset).cast_signed();
@@ -28,7 +33,10 @@ pub fn resume_faults(image: &Image) {
         (address(offset), address(code.landing(offset).expect("an instruction that has a landing")))
     });
     let landings: Vec<_> = landings.collect();
-    assert!(LANDINGS.get_or_init(|| landings.clone()) == &landings, "another image's faults are resumed");
+    assert!(
+        LANDINGS.get_or_init(|| landings.clone()) == &landings,
+        "another image's faults are resumed"
+    );
     let action = SigAction::new(SigHandler::SigAction(land), SaFlags::empty(), SigSet::empty());
     for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
         // SAFETY: the handler keeps to invariant 1.

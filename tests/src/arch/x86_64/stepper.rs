@@ -1,22 +1,25 @@
 //! A child process that runs an image's code one instruction at a time, and is unwound at each.
 //!
-//! The child is a copy of the test's process that never runs code of its own again: for each call its registers are set
-//! as a caller would have set them, with marks in those that a function has to preserve and a return address where
-//! nothing is. Before each instruction the frames from there to the caller are unwound, and have to give that address,
-//! the caller's stack pointer and the marks.
+//! The child is a copy of the test's process that never runs code of its own again: for each call
+//! its registers are set as a caller would have set them, with marks in those that a function has
+//! to preserve and a return address where nothing is. Before each instruction the frames from there
+//! to the caller are unwound, and have to give that address, the caller's stack pointer and the
+//! marks.
 //!
-//! A [`Hook`] sees every stop and may do what the instruction would, which is how system calls are made that must not be
-//! made, and enclaves entered that do not exist. Faults resume where `__ex_table` says, as the kernel would have it.
+//! A [`Hook`] sees every stop and may do what the instruction would, which is how system calls are
+//! made that must not be made, and enclaves entered that do not exist. Faults resume where
+//! `__ex_table` says, as the kernel would have it.
 //!
-//! The processor could stop behind each instruction by itself (`PTRACE_SINGLESTEP`). In a virtual machine that takes four
-//! times as long: the kernel asks a debug register what happened, which the hypervisor answers. So during a call all of
-//! the text is breakpoints but for the one instruction that is executed.
+//! The processor could stop behind each instruction by itself (`PTRACE_SINGLESTEP`). In a virtual
+//! machine that takes four times as long: the kernel asks a debug register what happened, which the
+//! hypervisor answers. So during a call all of the text is breakpoints but for the one instruction
+//! that is executed.
 //!
 //! # Invariants
 //!
 //! 1. The child ends with its tracer, and in any case when the [`Stepper`] is dropped.
-//! 2. Every instruction of the image that the child stops at is unwound and counted, or the call is an error. So is a
-//!    place where a linear decode of the function finds no instruction.
+//! 2. Every instruction of the image that the child stops at is unwound and counted, or the call is
+//!    an error. So is a place where a linear decode of the function finds no instruction.
 //! 3. Between calls the text is as it was.
 
 #![expect(unsafe_code, reason = "forks")]
@@ -35,7 +38,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 /// `rbx`, `rbp`, `r12` to `r15` of the caller: no addresses, so that a use of one faults.
-pub const MARKS: [u64; 6] = [0x5a5a_00b3, 0x5a5a_00b6, 0x5a5a_0012, 0x5a5a_0013, 0x5a5a_0014, 0x5a5a_0015];
+pub const MARKS: [u64; 6] =
+    [0x5a5a_00b3, 0x5a5a_00b6, 0x5a5a_0012, 0x5a5a_0013, 0x5a5a_0014, 0x5a5a_0015];
 
 /// Where the caller continues: nothing is mapped there.
 pub const RETURN_ADDRESS: u64 = 0xca11;
@@ -129,7 +133,17 @@ impl<'a> Stepper<'a> {
         ptrace::setoptions(child, ptrace::Options::PTRACE_O_EXITKILL).expect("a traced child");
         let memory = File::options().read(true).write(true).open(format!("/proc/{child}/mem"));
         let memory = memory.expect("the child's memory");
-        Self { image, code, unwinder, child, memory, stack, seen: BTreeSet::new(), steps: 0, deepest: 0 }
+        Self {
+            image,
+            code,
+            unwinder,
+            child,
+            memory,
+            stack,
+            seen: BTreeSet::new(),
+            steps: 0,
+            deepest: 0,
+        }
     }
 
     /// Its memory.
@@ -224,10 +238,15 @@ impl<'a> Stepper<'a> {
             // An address relative to `rsp` or `rbp` that no address can be.
             Signal::SIGBUS => self.land(registers, 12, 0),
             Signal::SIGSEGV => {
-                let information = ptrace::getsiginfo(self.child).map_err(|error| error.to_string())?;
+                let information =
+                    ptrace::getsiginfo(self.child).map_err(|error| error.to_string())?;
                 // SAFETY: a signal of the processor has an address.
                 let address = unsafe { information.si_addr() }.addr() as u64;
-                self.land(registers, if information.si_code == SI_KERNEL { 13 } else { 14 }, address)
+                self.land(
+                    registers,
+                    if information.si_code == SI_KERNEL { 13 } else { 14 },
+                    address,
+                )
             }
             other => Err(format!("{:#x}: {other}", registers.rip)),
         }
@@ -248,7 +267,12 @@ impl<'a> Stepper<'a> {
     }
 
     /// What the kernel's `fixup_vdso_exception` does.
-    fn land(&self, registers: &mut user_regs_struct, vector: u64, address: u64) -> Result<(), String> {
+    fn land(
+        &self,
+        registers: &mut user_regs_struct,
+        vector: u64,
+        address: u64,
+    ) -> Result<(), String> {
         let offset = self.offset(registers.rip);
         let landing = self.code.landing(offset).ok_or_else(|| {
             format!("{offset:#x}: exception {vector} at {address:#x}, and the exception table has no landing")
@@ -266,7 +290,14 @@ impl<'a> Stepper<'a> {
         let mut registers = self.registers();
         [registers.rdi, registers.rsi, registers.rdx, registers.rcx, registers.r8, registers.r9] =
             call.arguments;
-        [registers.rbx, registers.rbp, registers.r12, registers.r13, registers.r14, registers.r15] = MARKS;
+        [
+            registers.rbx,
+            registers.rbp,
+            registers.r12,
+            registers.r13,
+            registers.r14,
+            registers.r15,
+        ] = MARKS;
         registers.rsp = top;
         registers.rip = call.entry as u64;
         registers.orig_rax = u64::MAX; // Not in a system call that could be restarted.
@@ -336,7 +367,9 @@ impl<'a> Stepper<'a> {
 
     fn word(&self, address: u64) -> Result<u64, String> {
         let mut word = [0; 8];
-        self.memory.read_exact_at(&mut word, address).map_err(|error| format!("{address:#x}: {error}"))?;
+        self.memory
+            .read_exact_at(&mut word, address)
+            .map_err(|error| format!("{address:#x}: {error}"))?;
         Ok(u64::from_ne_bytes(word))
     }
 }
@@ -364,7 +397,10 @@ fn is_caller(frame: &Frame, top: u64) -> Result<(), String> {
         ));
     }
     if frame.preserved() != MARKS {
-        return Err(format!("the caller's registers are found as {:x?}, not {MARKS:x?}", frame.preserved()));
+        return Err(format!(
+            "the caller's registers are found as {:x?}, not {MARKS:x?}",
+            frame.preserved()
+        ));
     }
     Ok(())
 }

@@ -1,19 +1,20 @@
 //! An unwinder: from one frame's registers to its caller's, by the `.eh_frame` of an image.
 //!
-//! It takes one step at a time and reads nothing but the section, the registers and the stack, as a debugger does.
+//! It takes one step at a time and reads nothing but the section, the registers and the stack, as a
+//! debugger does.
 //!
 //! # Invariants
 //!
-//! 1. The unwinder never guesses: an address without a row, a rule that cannot be evaluated and memory that cannot be read are
-//!    errors.
-//! 2. A return address below the stack pointer is an error, too, although it is still there: the child of a `vfork` may
-//!    have written over it. Other registers may be there, where no signal handler writes: compilers do not say that an
-//!    epilogue has taken them off the stack.
+//! 1. The unwinder never guesses: an address without a row, a rule that cannot be evaluated and
+//!    memory that cannot be read are errors.
+//! 2. A return address below the stack pointer is an error, too, although it is still there: the
+//!    child of a `vfork` may have written over it. Other registers may be there, where no signal
+//!    handler writes: compilers do not say that an epilogue has taken them off the stack.
 
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, EhFrame, Encoding, EndianSlice, EvaluationResult, Format, LittleEndian,
-    Location, Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection as _, UnwindTableRow,
-    Value,
+    BaseAddresses, CfaRule, CieOrFde, EhFrame, Encoding, EndianSlice, EvaluationResult, Format,
+    LittleEndian, Location, Register, RegisterRule, UnwindContext, UnwindExpression,
+    UnwindSection as _, UnwindTableRow, Value,
 };
 use nix::libc::user_regs_struct;
 use object::{Object as _, ObjectSection as _};
@@ -36,8 +37,8 @@ impl Frame {
     /// The innermost frame of a thread that has stopped.
     pub fn innermost(at: &user_regs_struct) -> Self {
         Self([
-            at.rax, at.rdx, at.rcx, at.rbx, at.rsi, at.rdi, at.rbp, at.rsp, at.r8, at.r9, at.r10, at.r11,
-            at.r12, at.r13, at.r14, at.r15, at.rip,
+            at.rax, at.rdx, at.rcx, at.rbx, at.rsi, at.rdi, at.rbp, at.rsp, at.r8, at.r9, at.r10,
+            at.r11, at.r12, at.r13, at.r14, at.r15, at.rip,
         ])
     }
 
@@ -85,7 +86,11 @@ impl<'a> Unwinder<'a> {
         let section = EhFrame::new(found.data().map_err(|error| error.to_string())?, LittleEndian);
         let bases = BaseAddresses::default().set_eh_frame(found.address());
         let rows = rows(&section, &bases).map_err(|error| error.to_string())?;
-        if rows.is_empty() { Err("the .eh_frame is empty".into()) } else { Ok(Self { section, rows }) }
+        if rows.is_empty() {
+            Err("the .eh_frame is empty".into())
+        } else {
+            Ok(Self { section, rows })
+        }
     }
 
     /// Whether the code at an offset of the image is a signal frame's.
@@ -116,13 +121,17 @@ impl<'a> Unwinder<'a> {
                 RegisterRule::ValExpression(ref expression) => {
                     self.evaluate(expression, Some(cfa), frame, memory)?
                 }
-                ref other => return Err(format!("{offset:#x}: {other:?} for register {}", register.0)),
+                ref other => {
+                    return Err(format!("{offset:#x}: {other:?} for register {}", register.0));
+                }
             };
         }
         match rules.register(Register(RETURN_ADDRESS as u16)) {
             None => Err(format!("{offset:#x}: no rule for the return address")),
             Some(RegisterRule::Offset(below)) if cfa.wrapping_add_signed(below) < frame.stack() => {
-                Err(format!("{offset:#x}: the return address is looked for below the stack pointer"))
+                Err(format!(
+                    "{offset:#x}: the return address is looked for below the stack pointer"
+                ))
             }
             Some(_) => Ok(caller),
         }

@@ -1,6 +1,8 @@
-//! Floors in the place of our functions: how far from the C image, and from a barer floor, the least code is.
+//! Floors in the place of our functions: how far from the C image, and from a barer floor, the
+//! least code is.
 //!
-//! A floor's row tells which part of a function's time is the processor's: no code that gives the answer is faster.
+//! A floor's row tells which part of a function's time is the processor's: no code that gives the
+//! answer is faster.
 //!
 //! # Invariants
 //!
@@ -17,18 +19,29 @@ impl Bench {
         let clock = self.field(|data| data.sequence.as_ptr().addr());
         let seconds = self.field(|data| data.base[REALTIME].sec.as_ptr().addr());
         let coarse = self.field(|data| data.base[MONOTONIC_COARSE].sec.as_ptr().addr());
-        let (gettime, timeofday, time) = ("__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time");
+        let (gettime, timeofday, time) =
+            ("__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time");
         let counter = || self.floor("rdtscp", Code::Counter, []);
         let nothing = || self.floor("return", Code::Nothing, []);
         let rows = [
-            (gettime, [REALTIME, theirs], self.floor("clock_gettime", Code::Time, [clock, ours]), counter()),
+            (
+                gettime,
+                [REALTIME, theirs],
+                self.floor("clock_gettime", Code::Time, [clock, ours]),
+                counter(),
+            ),
             (
                 gettime,
                 [MONOTONIC_COARSE, theirs],
                 self.floor("clock_gettime coarse", Code::Pair, [coarse, ours]),
                 nothing(),
             ),
-            (timeofday, [theirs, 0], self.floor("gettimeofday", Code::TimeOfDay, [clock, ours]), counter()),
+            (
+                timeofday,
+                [theirs, 0],
+                self.floor("gettimeofday", Code::TimeOfDay, [clock, ours]),
+                counter(),
+            ),
             (time, [theirs, 0], self.floor("time", Code::Word, [seconds, ours]), nothing()),
             (time, [0, 0], self.floor("time null", Code::Load, [seconds, ours]), nothing()),
         ];

@@ -3,10 +3,11 @@
 //! # Invariants
 //!
 //! 1. Both images get the same arguments, but for the memory they write.
-//! 2. A case is measured only after [`Bench::verify`]: both images return the same and store the same, and what should
-//!    come from the data page does.
-//! 3. Memory that is written lies in the upper half of a page of its own: a store whose low address bits equal those of
-//!    a load from the data page would delay that load, and chance would decide whether it does.
+//! 2. A case is measured only after [`Bench::verify`]: both images return the same and store the
+//!    same, and what should come from the data page does.
+//! 3. Memory that is written lies in the upper half of a page of its own: a store whose low address
+//!    bits equal those of a load from the data page would delay that load, and chance would decide
+//!    whether it does.
 
 #![expect(unsafe_code, reason = "calls functions of the images by address")]
 
@@ -28,7 +29,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 /// An id beyond all clocks.
 const INVALID: usize = 99;
 
-/// `MAKE_PROCESS_CPUCLOCK(0, CPUCLOCK_SCHED)`: the processor time of this process, a clock that has no fixed id.
+/// `MAKE_PROCESS_CPUCLOCK(0, CPUCLOCK_SCHED)`: the processor time of this process, a clock that has
+/// no fixed id.
 const DYNAMIC: usize = -6_i32 as u32 as usize;
 
 const CLOCKS: [(&str, usize); 9] = [
@@ -53,7 +55,8 @@ const RANDOM: [usize; 8] = [4, 8, 16, 32, 256, 1024, 4096, 65536];
 /// How far the clocks are shifted to see that they come from the page: about three years.
 const SHIFT_SECONDS: u64 = 100_000_000;
 
-/// By how much two readings of one clock may differ, in seconds, if one was taken soon after the other.
+/// By how much two readings of one clock may differ, in seconds, if one was taken soon after the
+/// other.
 const NEAR_SECONDS: u64 = 2;
 
 /// What a case is compared with.
@@ -93,7 +96,8 @@ pub struct Case {
     pub against: Reference,
     /// What `floor` is.
     pub floor_name: &'static str,
-    /// The highest good ratio of our time to the reference's; none if a floor is called in our place.
+    /// The highest good ratio of our time to the reference's; none if a floor is called in our
+    /// place.
     pub target: Option<f64>,
     /// The highest good ratio of our time to the floor's.
     pub floor_target: Option<f64>,
@@ -162,7 +166,11 @@ impl Bench {
         bench.add_plain();
         bench.add_least();
         let floor = bench.floors.address(Code::SystemCall);
-        bench.cases.extend(legacy::cases(&bench.images[0], bench.outputs.map(Output::words), floor));
+        bench.cases.extend(legacy::cases(
+            &bench.images[0],
+            bench.outputs.map(Output::words),
+            floor,
+        ));
         bench
     }
 
@@ -197,10 +205,9 @@ impl Bench {
                 is_time(ours[0])
                     && ours[0].abs_diff(reference[0]) < NEAR_SECONDS
                     && ours[2] == reference[2]
-                    && results
-                        .iter()
-                        .zip([ours, reference])
-                        .all(|(result, seen)| *result == 0 || result.cast_unsigned() as u64 == seen[0])
+                    && results.iter().zip([ours, reference]).all(|(result, seen)| {
+                        *result == 0 || result.cast_unsigned() as u64 == seen[0]
+                    })
             }
             Answer::Returned => results.iter().all(|result| is_time(result.cast_unsigned() as u64)),
             Answer::Kernel => results[0] == results[1] && !is_time(ours[0]),
@@ -227,7 +234,8 @@ impl Bench {
     ) {
         let call = |image: usize| {
             let function = self.images[image].require(kind.symbol);
-            // SAFETY: the callers below give each function what it takes: numbers, memory of the benchmark, null.
+            // SAFETY: the callers below give each function what it takes: numbers, memory of the
+            // benchmark, null.
             unsafe { Call::new(function, &arguments(image)) }
         };
         let (ours, reference) = (call(0), call(1));
@@ -272,7 +280,12 @@ impl Bench {
                 (0.92, Answer::Time, Floor { target: Some(1.12), ..floor })
             };
             let kind = Kind { symbol: "__vdso_clock_gettime", target, answer };
-            self.add(format!("clock_gettime {name}"), kind, |image| vec![id, outputs[image].words()], floor);
+            self.add(
+                format!("clock_gettime {name}"),
+                kind,
+                |image| vec![id, outputs[image].words()],
+                floor,
+            );
         }
     }
 
@@ -294,8 +307,14 @@ impl Bench {
         let resolution = self.field(|data| data.hrtimer_res.as_ptr().addr());
         let kind = Kind { symbol: "__vdso_clock_getres", target: 0.90, answer: Answer::Constant };
         for (name, id) in [("MONOTONIC", MONOTONIC), ("MONOTONIC_COARSE", MONOTONIC_COARSE)] {
-            let floor = self.floor("resolution", Code::Resolution, [resolution, outputs[0].words()]);
-            self.add(format!("clock_getres {name}"), kind, |image| vec![id, outputs[image].words()], floor);
+            let floor =
+                self.floor("resolution", Code::Resolution, [resolution, outputs[0].words()]);
+            self.add(
+                format!("clock_getres {name}"),
+                kind,
+                |image| vec![id, outputs[image].words()],
+                floor,
+            );
         }
     }
 
@@ -377,9 +396,11 @@ impl Floor {
     }
 }
 
-/// A state for an image's `getrandom`, as a C library makes one: its address and size. Both zero if the image wants none.
+/// A state for an image's `getrandom`, as a C library makes one: its address and size. Both zero if
+/// the image wants none.
 fn state(function: usize) -> (usize, usize) {
-    // `struct vgetrandom_opaque_params` of `include/uapi/linux/random.h`: size, protection, flags, reserved.
+    // `struct vgetrandom_opaque_params` of `include/uapi/linux/random.h`: size, protection, flags,
+    // reserved.
     let params = [const { AtomicU32::new(0) }; 16];
     // SAFETY: the probe call: it stores the parameters and nothing else.
     let probe = unsafe { Call::new(function, &[0, 0, 0, params.as_ptr().addr(), usize::MAX]) };
@@ -388,7 +409,8 @@ fn state(function: usize) -> (usize, usize) {
     let Some(len) = NonZeroUsize::new(size as usize).filter(|_| result == 0) else { return (0, 0) };
     let protection = ProtFlags::from_bits_retain(protection.cast_signed());
     // SAFETY: a new mapping, at a place that the kernel chooses.
-    let mapping =
-        unsafe { mmap_anonymous(None, len, protection, MapFlags::from_bits_retain(flags.cast_signed())) };
+    let mapping = unsafe {
+        mmap_anonymous(None, len, protection, MapFlags::from_bits_retain(flags.cast_signed()))
+    };
     (mapping.expect("memory for the state").as_ptr().addr(), len.get())
 }

@@ -1,8 +1,9 @@
-//! Exception fixups: every way through the registry, over areas that are good, that hold rubbish, or that change while
-//! they are worked on, as they do when other threads are at work.
+//! Exception fixups: every way through the registry, over areas that are good, that hold rubbish,
+//! or that change while they are worked on, as they do when other threads are at work.
 //!
-//! What is in the way of a writer is too much to list, so much of it comes by chance, in a sequence that is the same
-//! each time. What the calls return is judged elsewhere; here it is the way back that counts.
+//! What is in the way of a writer is too much to list, so much of it comes by chance, in a sequence
+//! that is the same each time. What the calls return is judged elsewhere; here it is the way back
+//! that counts.
 
 mod scene;
 mod state;
@@ -11,8 +12,8 @@ use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::export;
 use liblinux_abi::image::fixup::{
-    ABORT, FINGERPRINT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START, TABLE,
-    UNREGISTER, area_size, cell,
+    ABORT, FINGERPRINT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START,
+    TABLE, UNREGISTER, area_size, cell,
 };
 use liblinux_abi::image::layout::{PRIVATE, TEXT};
 use liblinux_tests::arch::stepper::{Next, Stop};
@@ -33,8 +34,8 @@ struct Answers {
     others: i64,
 }
 
-/// What the kernel answers, in turns; and filters in front of it, of which one says that all is well, and one that there is
-/// no area.
+/// What the kernel answers, in turns; and filters in front of it, of which one says that all is
+/// well, and one that there is no area.
 const ANSWERS: [Answers; 6] = [
     Answers { query: (REFUSED, false), others: REFUSED },
     Answers { query: (0, true), others: 0 },
@@ -53,12 +54,13 @@ const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// Other threads commit while a call has made fewer stops than this: a writer ends only if they do.
 const COMMITS_UNTIL: usize = 2000;
 
-/// Registries of every kind: the good ones with none to three DSOs, those in disorder, and last one that has more than
-/// there is room for.
+/// Registries of every kind: the good ones with none to three DSOs, those in disorder, and last one
+/// that has more than there is room for.
 fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
     private_calls(walk);
     let mut scenes: Vec<Scene> = (0..4).map(|registered| Scene::new(walk, registered)).collect();
-    for (kind, cells) in [(REGISTER, 1), (REGISTER, 2), (REGISTER, 3), (REGISTER, 4), (UNREGISTER, 1), (7, 1)]
+    for (kind, cells) in
+        [(REGISTER, 1), (REGISTER, 2), (REGISTER, 3), (REGISTER, 4), (UNREGISTER, 1), (7, 1)]
     {
         scenes.push(scenes[2].pending(kind, cells));
     }
@@ -114,7 +116,8 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
     outrun(walk, &scenes[2]);
     state::calls(walk, &scenes, &crowded);
     for commits_every in 8..60 {
-        let arguments = [crowded.address, crowded.dso(0).text_start + 6, crowded.address + OUT as u64];
+        let arguments =
+            [crowded.address, crowded.dso(0).text_start + 6, crowded.address + OUT as u64];
         let others = Others { commits_every, ..Others::none() };
         call(walk, &crowded, "__vdso_fixup_lookup", &arguments, &others, 1);
     }
@@ -130,13 +133,19 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
         }
         let others = Others {
             writes: (0..chance.of(&[0, 0, 1, 3]))
-                .map(|_| (chance.below(600) as usize, scene.place(&mut chance), scene.word(&mut chance)))
+                .map(|_| {
+                    (chance.below(600) as usize, scene.place(&mut chance), scene.word(&mut chance))
+                })
                 .collect(),
             first_exchange: (chance.below(3) == 0).then(|| chance.below(6)),
             lead: chance.below(4),
             fault_from: (chance.below(4) == 0).then(|| chance.below(400) as usize),
             fault_exchange: (chance.below(16) == 0).then(|| chance.below(30)),
-            commits_every: if chance.below(8) == 0 { 20 + chance.below(40) as usize } else { usize::MAX },
+            commits_every: if chance.below(8) == 0 {
+                20 + chance.below(40) as usize
+            } else {
+                usize::MAX
+            },
         };
         call(walk, &scene, name, &arguments, &others, round);
     }
@@ -165,14 +174,23 @@ fn undisturbed(walk: &mut Walk<'_>, scene: &Scene) {
         for (trap, offset) in [(14, 6), (6, 6), (6, 4)] {
             scene.set(CONTEXT + signal::TRAP_NUMBER, trap);
             scene.set(CONTEXT + signal::RIP, text + offset);
-            call(walk, &scene, "__vdso_fixup_dispatch", &[area, places[2], places[3]], &Others::none(), 1);
+            call(
+                walk,
+                &scene,
+                "__vdso_fixup_dispatch",
+                &[area, places[2], places[3]],
+                &Others::none(),
+                1,
+            );
         }
     }
 }
 
-/// A proposer continues just when it is taken for dead, with each of the cells that it had not written.
+/// A proposer continues just when it is taken for dead, with each of the cells that it had not
+/// written.
 fn overtaken(walk: &mut Walk<'_>, scene: &Scene) {
-    for (cells, lead) in [1, 2, 3].into_iter().flat_map(|cells| [0, 1, 2].map(|lead| (cells, lead))) {
+    for (cells, lead) in [1, 2, 3].into_iter().flat_map(|cells| [0, 1, 2].map(|lead| (cells, lead)))
+    {
         let mut scene = scene.pending(REGISTER, cells);
         scene.write_argument(3);
         let arguments = [scene.address, scene.address + ARGUMENT as u64];
@@ -186,7 +204,9 @@ fn outrun(walk: &mut Walk<'_>, scene: &Scene) {
     let mut scene = scene.clone();
     scene.write_argument(3);
     let (area, size) = (scene.address, area_size(CAPACITY + 1).expect("a size"));
-    for (first, lead) in [0, 1, 2, 3].into_iter().flat_map(|first| [0, 1, 2].map(|lead| (first, lead))) {
+    for (first, lead) in
+        [0, 1, 2, 3].into_iter().flat_map(|first| [0, 1, 2].map(|lead| (first, lead)))
+    {
         let others = Others { first_exchange: Some(first), lead, ..Others::none() };
         call(walk, &scene, "__vdso_fixup_register", &[area, area + ARGUMENT as u64], &others, 1);
         call(walk, &scene, "__vdso_fixup_unregister", &[area, scene.dso(1).text_start], &others, 1);
@@ -239,9 +259,16 @@ impl Others {
     }
 }
 
-/// Makes a call over the scene, beside other threads, and again until each instruction with a landing that it reaches
-/// has faulted once in some call.
-fn call(walk: &mut Walk<'_>, scene: &Scene, name: &str, arguments: &[u64], others: &Others, round: u64) {
+/// Makes a call over the scene, beside other threads, and again until each instruction with a
+/// landing that it reaches has faulted once in some call.
+fn call(
+    walk: &mut Walk<'_>,
+    scene: &Scene,
+    name: &str,
+    arguments: &[u64],
+    others: &Others,
+    round: u64,
+) {
     let prepared = walk.prepared(name, arguments);
     let mut faulted = std::mem::take(&mut walk.faulted);
     loop {
@@ -278,7 +305,10 @@ fn call(walk: &mut Walk<'_>, scene: &Scene, name: &str, arguments: &[u64], other
                 fault_from = None;
                 return Next::Raise(PAGE_FAULT);
             }
-            if stop.may_fault && !injected && faulted.insert((stop.offset, stop.instruction.to_vec())) {
+            if stop.may_fault
+                && !injected
+                && faulted.insert((stop.offset, stop.instruction.to_vec()))
+            {
                 injected = true;
                 return Next::Raise(PAGE_FAULT);
             }
@@ -288,7 +318,9 @@ fn call(walk: &mut Walk<'_>, scene: &Scene, name: &str, arguments: &[u64], other
                 // The kernel has the first area.
                 assert!(write(stop.registers.rdi, &[scene.address, 512]), "the caller's stack");
             }
-            answer(stop, &|registers| if asks(registers.rax) { answers.query.0 } else { answers.others })
+            answer(stop, &|registers| {
+                if asks(registers.rax) { answers.query.0 } else { answers.others }
+            })
         });
         if !injected {
             break;

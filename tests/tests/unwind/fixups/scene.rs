@@ -2,7 +2,9 @@
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk};
 use liblinux_abi::arch::x86_64::signal;
-use liblinux_abi::image::fixup::{ABORT, Dso, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size};
+use liblinux_abi::image::fixup::{
+    ABORT, Dso, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size,
+};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use std::os::unix::fs::FileExt as _;
 
@@ -79,12 +81,14 @@ impl Scene {
         scene
     }
 
-    /// Where an operation is pending, by a writer that stopped when so many of its cells were written.
+    /// Where an operation is pending, by a writer that stopped when so many of its cells were
+    /// written.
     pub(super) fn pending(&self, kind: u64, cells: usize) -> Self {
         let mut scene = self.clone();
         let dso = self.dso(2);
         let next = self.get(8) + 1;
-        let values = [dso.text_start | kind << KIND_SHIFT, dso.table, dso.text_len | dso.count << 32, 7];
+        let values =
+            [dso.text_start | kind << KIND_SHIFT, dso.table, dso.text_len | dso.count << 32, 7];
         for (cell, value) in values.into_iter().take(cells).enumerate() {
             scene.set(64 + 16 * cell, value);
             scene.set(72 + 16 * cell, next);
@@ -134,8 +138,9 @@ impl Scene {
         let dso = self.dso(index);
         for (entry, (start, len, flags)) in [(4, 1, PLAIN), (6, 2, 0)].into_iter().enumerate() {
             let at = dso.table + 16 * entry as u64;
-            let relative =
-                |field: u64, target: u64| (dso.text_start + target).wrapping_sub(field) & 0xffff_ffff;
+            let relative = |field: u64, target: u64| {
+                (dso.text_start + target).wrapping_sub(field) & 0xffff_ffff
+            };
             let offset = (at - self.address) as usize;
             self.set(offset, relative(at, start) | len << 32);
             self.set(offset + 8, relative(at + 8, 2) | u64::from(flags) << 32);
@@ -206,9 +211,10 @@ impl Scene {
                 let target = chance.of(&[larger, larger, area, area + 64, 0, 8]);
                 ("__vdso_fixup_grow", vec![area, target, chance.of(&[size, size, 0, u64::MAX])])
             }
-            10..13 => {
-                ("__vdso_fixup_lookup", vec![area, text + chance.of(&[4, 6, 9, 80]), area + OUT as u64])
-            }
+            10..13 => (
+                "__vdso_fixup_lookup",
+                vec![area, text + chance.of(&[4, 6, 9, 80]), area + OUT as u64],
+            ),
             13 => {
                 let at = chance.of(&[area, area, area + 8, 0]);
                 ("__vdso_fixup_init", vec![at, size, chance.of(&[CAPACITY, CAPACITY, 0, u64::MAX])])
@@ -219,7 +225,10 @@ impl Scene {
                 self.set(SIGINFO, chance.of(&[11, 11, 7]));
                 self.set(SIGINFO + signal::SI_CODE, chance.of(&[1, 1, 0, 5]));
                 let places = [SIGINFO, CONTEXT].map(|offset| area + offset as u64);
-                ("__vdso_fixup_dispatch", vec![chance.of(&[area, area, 0, 8]), places[0], places[1]])
+                (
+                    "__vdso_fixup_dispatch",
+                    vec![chance.of(&[area, area, 0, 8]), places[0], places[1]],
+                )
             }
         }
     }

@@ -1,12 +1,13 @@
-//! Saving and restoring what the kernel holds: states that are good and that are not, over areas of every kind.
+//! Saving and restoring what the kernel holds: states that are good and that are not, over areas of
+//! every kind.
 
 use super::scene::{OUT, Scene};
 use super::{Others, call};
 use crate::walk::Walk;
 use liblinux_abi::image::state::{MAGIC, SIZE};
 
-/// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for another reason; and in
-/// which a filter says that all is well, and that no area is attached.
+/// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for
+/// another reason; and in which a filter says that all is well, and that no area is attached.
 const KERNELS: [u64; 5] = [0, 1, 2, 4, 5];
 
 /// Restores a state that says this.
@@ -26,7 +27,8 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
             call(walk, &scenes[0], "__vdso_state_save", &[buffer, len], &Others::none(), round);
         }
         call(walk, &scenes[0], "__vdso_state_restore", &[buffer, 8], &Others::none(), round);
-        let sizes = [(area, 512), (0, 0), (area, 0), (0, 512), (area + 8, 512), (8, 512), (1 << 60, 512)];
+        let sizes =
+            [(area, 512), (0, 0), (area, 0), (0, 512), (area + 8, 512), (8, 512), (1 << 60, 512)];
         for (area, size) in sizes {
             restore(walk, &scenes[2], [MAGIC, SIZE, area, size], &Others::none(), round);
         }
@@ -55,7 +57,13 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
             restore(walk, &replaced, good, &Others { commits_every, ..Others::none() }, 1);
         }
         for fault_from in 0..200 {
-            restore(walk, &replaced, good, &Others { fault_from: Some(fault_from), ..Others::none() }, 1);
+            restore(
+                walk,
+                &replaced,
+                good,
+                &Others { fault_from: Some(fault_from), ..Others::none() },
+                1,
+            );
         }
     }
     // Without the magic, or with room for more than there can be.
@@ -65,6 +73,12 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
         restore(walk, &scene, good, &Others::none(), 1);
     }
     for fault_from in 0..120 {
-        restore(walk, &scenes[2], good, &Others { fault_from: Some(fault_from), ..Others::none() }, 1);
+        restore(
+            walk,
+            &scenes[2],
+            good,
+            &Others { fault_from: Some(fault_from), ..Others::none() },
+            1,
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! What differs between architectures: registers, instructions, the encodings of stubs, and the table of alternatives.
+//! What differs between architectures: registers, instructions, the encodings of stubs, and the
+//! table of alternatives.
 //!
-//! The rules, the view and the walk through code ask these modules and write no register, byte of code or feature number
-//! of an architecture themselves.
+//! The rules, the view and the walk through code ask these modules and write no register, byte of
+//! code or feature number of an architecture themselves.
 
 pub mod x86_64;
 

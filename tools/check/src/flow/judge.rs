@@ -33,7 +33,8 @@ impl Walk<'_, '_> {
     /// Looks for what is wrong at an instruction.
     fn judge(&mut self, index: usize) {
         let instruction = self.function.instructions[index];
-        let is_padding = matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop | Mnemonic::Ud2);
+        let is_padding =
+            matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop | Mnemonic::Ud2);
         let Some(state) = self.states[index].clone() else {
             if !is_padding {
                 self.fault(Kind::Ends, index, "is never executed");
@@ -46,25 +47,38 @@ impl Walk<'_, '_> {
         }
         let target = instruction.near_branch_target();
         let is_start = self.around.starts.contains(&target);
-        let leaves =
-            target != 0 && !self.function.range.contains(&target) || target == self.function.range.start;
+        let leaves = target != 0 && !self.function.range.contains(&target)
+            || target == self.function.range.start;
         match instruction.flow_control() {
             FlowControl::Return => {
                 if instruction.op_count() != 0 || instruction.mnemonic() != Mnemonic::Ret {
-                    self.fault(Kind::Stack, index, "takes more than the return address from the stack");
+                    self.fault(
+                        Kind::Stack,
+                        index,
+                        "takes more than the return address from the stack",
+                    );
                 }
                 self.leaves(index, &state, -8);
             }
             FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch if leaves => {
                 if !is_start && !self.around.kernel.contains(&target) {
-                    self.fault(Kind::Ends, index, "jumps to a place that is not the start of a function");
+                    self.fault(
+                        Kind::Ends,
+                        index,
+                        "jumps to a place that is not the start of a function",
+                    );
                 }
                 self.leaves(index, &state, -8);
             }
             FlowControl::IndirectBranch => {
-                let holds = general(instruction.op0_register()).map(|register| state.registers[register]);
+                let holds =
+                    general(instruction.op0_register()).map(|register| state.registers[register]);
                 if holds != Some(Value::Return) {
-                    self.fault(Kind::Ends, index, "jumps to an address that is not the return address");
+                    self.fault(
+                        Kind::Ends,
+                        index,
+                        "jumps to an address that is not the return address",
+                    );
                 }
                 self.leaves(index, &state, 0);
             }
@@ -86,9 +100,12 @@ impl Walk<'_, '_> {
                 "leaves the function with something other than the return address on its stack",
             );
         }
-        let is_legacy = self.function.body_owner().is_some_and(|call| !call.successors().is_empty());
+        let is_legacy =
+            self.function.body_owner().is_some_and(|call| !call.successors().is_empty());
         let kept = SAVED.into_iter().chain(ARGUMENTS.into_iter().filter(|_| is_legacy));
-        let lost = kept.into_iter().find(|register| state.registers[*register] != Value::Caller(*register));
+        let lost = kept
+            .into_iter()
+            .find(|register| state.registers[*register] != Value::Caller(*register));
         if let Some(register) = lost {
             let name = register::name(register);
             self.fault(Kind::Saved, index, &format!("leaves the function with {name} changed"));
@@ -104,7 +121,8 @@ impl Walk<'_, '_> {
         ) {
             return;
         }
-        let copies = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Xchg | Mnemonic::Pop);
+        let copies =
+            matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Xchg | Mnemonic::Pop);
         let info = self.factory.info(instruction);
         let mut unset = Vec::new();
         for used in info.used_registers().iter().filter(|used| is_read(used.access())) {
@@ -124,7 +142,11 @@ impl Walk<'_, '_> {
             unset.push("flags".into());
         }
         if let Some(what) = unset.first() {
-            self.fault(Kind::Unset, index, &format!("reads {what}, which has no value of this function's"));
+            self.fault(
+                Kind::Unset,
+                index,
+                &format!("reads {what}, which has no value of this function's"),
+            );
         }
     }
 }

@@ -37,7 +37,8 @@ pub(crate) struct Surroundings<'s> {
     pub(crate) kernel: Range<u64>,
     /// Those of them that keep all registers but a few, as a system call does.
     pub(crate) entries: BTreeSet<u64>,
-    /// What the kernel may put in place of instructions, by the first one's address: where they end, and the new ones.
+    /// What the kernel may put in place of instructions, by the first one's address: where they
+    /// end, and the new ones.
     pub(crate) replacements: HashMap<u64, (u64, &'s [Instruction])>,
 }
 
@@ -78,7 +79,11 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn reach(&mut self, address: u64, state: State, from: Option<usize>) {
         let Some(index) = self.function.index_of(address) else {
             if let Some(from) = from {
-                self.fault(Kind::Ends, from, "leads out of its function, or between two instructions");
+                self.fault(
+                    Kind::Ends,
+                    from,
+                    "leads out of its function, or between two instructions",
+                );
             }
             return;
         };
@@ -110,7 +115,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         let Some(before) = self.states[index].clone() else { return };
         if let Some(fixup) = self.around.fixups.get(&instruction.ip()) {
             let mut landed = before.clone();
-            // What the instruction should have written keeps its old value, and the code asks for the report first.
+            // What the instruction should have written keeps its old value, and the code asks for
+            // the report first.
             let info = self.factory.info(&instruction);
             let outputs = info.used_registers().iter().filter(|used| is_write(used.access()));
             outputs
@@ -128,7 +134,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         let mut after = before;
         self.apply(&instruction, &mut after);
         let target = instruction.near_branch_target();
-        let is_inside = self.function.range.contains(&target) && target != self.function.range.start;
+        let is_inside =
+            self.function.range.contains(&target) && target != self.function.range.start;
         match instruction.flow_control() {
             FlowControl::UnconditionalBranch if is_inside => self.reach(target, after, Some(index)),
             FlowControl::ConditionalBranch => {
@@ -140,7 +147,8 @@ impl<'w, 'a> Walk<'w, 'a> {
             FlowControl::Next | FlowControl::Call | FlowControl::IndirectCall => {
                 self.reach(instruction.next_ip(), after, Some(index));
             }
-            // `enclu` and other instructions that iced-x86 counts as exits of this kind continue behind themselves.
+            // `enclu` and other instructions that iced-x86 counts as exits of this kind continue
+            // behind themselves.
             FlowControl::Interrupt if instruction.mnemonic() != Mnemonic::Int3 => {
                 self.reach(instruction.next_ip(), after, Some(index));
             }

@@ -1,4 +1,5 @@
-//! The kernel's alternatives: instructions that it replaces in the image, before any process sees it.
+//! The kernel's alternatives: instructions that it replaces in the image, before any process sees
+//! it.
 //!
 //! The kernel applies them with no check but its own assertions, which panic at boot.
 //!
@@ -68,9 +69,11 @@ fn alternative_format(subject: &Subject<'_>) -> Verdict {
         );
         let Range { start, end } = entry.replacement;
         let new = decode(image.at(start, end.saturating_sub(start))?, start);
-        let needs =
-            |mnemonic| FEATURES.iter().find(|(_, needs)| *needs == Some(mnemonic)).map(|found| found.0);
-        let other = new.iter().find(|new| needs(new.mnemonic()).is_some_and(|needed| needed != feature));
+        let needs = |mnemonic| {
+            FEATURES.iter().find(|(_, needs)| *needs == Some(mnemonic)).map(|found| found.0)
+        };
+        let other =
+            new.iter().find(|new| needs(new.mnemonic()).is_some_and(|needed| needed != feature));
         if let Some(other) = other {
             return Err(Fault::Wrong(format!(
                 "the alternative for {place:#x} puts in {other} for feature {feature}"
@@ -87,7 +90,9 @@ fn alternative_originals(subject: &Subject<'_>) -> Verdict {
     let functions = subject.functions()?;
     let edges: BTreeSet<u64> = functions
         .iter()
-        .flat_map(|function| function.instructions.iter().map(Instruction::ip).chain([function.range.end]))
+        .flat_map(|function| {
+            function.instructions.iter().map(Instruction::ip).chain([function.range.end])
+        })
         .collect();
     for entry in &entries {
         let Range { start, end } = entry.original;
@@ -96,7 +101,8 @@ fn alternative_originals(subject: &Subject<'_>) -> Verdict {
             text.start <= start && end <= text.end,
             "the alternative for {start:#x} replaces code outside .text"
         );
-        let is_dead = |function: &Function<'_>| function.leads_elsewhere && function.range.contains(&start);
+        let is_dead =
+            |function: &Function<'_>| function.leads_elsewhere && function.range.contains(&start);
         if functions.iter().any(is_dead) {
             continue;
         }
@@ -105,7 +111,9 @@ fn alternative_originals(subject: &Subject<'_>) -> Verdict {
             "the alternative for {start:#x}..{end:#x} replaces parts of instructions"
         );
         let overlapping = entries.iter().find(|other| {
-            other.original.start != start && other.original.start < end && start < other.original.end
+            other.original.start != start
+                && other.original.start < end
+                && start < other.original.end
         });
         demand!(overlapping.is_none(), "the alternative for {start:#x} overlaps another one");
     }
@@ -120,7 +128,10 @@ fn alternative_replacements(subject: &Subject<'_>) -> Verdict {
     for entry in entries {
         let (place, Range { start, end }) = (entry.original.start, entry.replacement);
         let inside = start == end || (home.start <= start && start < end && end <= home.end);
-        demand!(inside, "the alternative for {place:#x} takes {start:#x}..{end:#x}, outside {REPLACEMENTS}");
+        demand!(
+            inside,
+            "the alternative for {place:#x} takes {start:#x}..{end:#x}, outside {REPLACEMENTS}"
+        );
         let (old, new) = (entry.original.end.wrapping_sub(place), end.wrapping_sub(start));
         demand!(new <= old, "the alternative for {place:#x} puts {new} bytes over {old}");
     }

@@ -1,4 +1,5 @@
-//! Where the image calls the kernel: at the declared places, with the declared numbers, and in no other way.
+//! Where the image calls the kernel: at the declared places, with the declared numbers, and in no
+//! other way.
 //!
 //! # Invariants
 //!
@@ -81,12 +82,19 @@ fn syscall_numbers(subject: &Subject<'_>) -> Verdict {
         for instruction in &function.instructions {
             if instruction.mnemonic() == Mnemonic::Syscall {
                 if !loaded {
-                    wrong.push(format!("{} before the number is loaded", function.place(instruction)));
+                    wrong.push(format!(
+                        "{} before the number is loaded",
+                        function.place(instruction)
+                    ));
                 }
             } else if writes_number(&mut factory, instruction) {
                 loaded = loads_number(instruction, call.number);
                 if !loaded {
-                    wrong.push(format!("{}, not a load of {}", function.place(instruction), call.number));
+                    wrong.push(format!(
+                        "{}, not a load of {}",
+                        function.place(instruction),
+                        call.number
+                    ));
                 }
             }
         }
@@ -94,11 +102,13 @@ fn syscall_numbers(subject: &Subject<'_>) -> Verdict {
     none_of("calls whose number is not that of their row", &wrong)
 }
 
-/// What is wrong with the calls that the body of a legacy call makes: each is one of its successors, whose number is
-/// loaded by the instruction right before, which nothing jumps over, and all of them are made.
+/// What is wrong with the calls that the body of a legacy call makes: each is one of its
+/// successors, whose number is loaded by the instruction right before, which nothing jumps over,
+/// and all of them are made.
 fn wrong_successors(function: &Function<'_>, call: &Syscall) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut missing: Vec<&Syscall> = call.successors().iter().filter_map(|name| find(name)).collect();
+    let mut missing: Vec<&Syscall> =
+        call.successors().iter().filter_map(|name| find(name)).collect();
     if function.slot_owner().is_some() {
         missing.clear(); // The slot only leads to the body.
     }
@@ -122,7 +132,9 @@ fn wrong_successors(function: &Function<'_>, call: &Syscall) -> Vec<String> {
             wrong.push(format!("{} leads to the syscall itself", function.place(branch)));
         }
     }
-    wrong.extend(missing.iter().map(|newer| format!("{} does not call {}", function.name(), newer.name)));
+    wrong.extend(
+        missing.iter().map(|newer| format!("{} does not call {}", function.name(), newer.name)),
+    );
     wrong
 }
 
@@ -141,10 +153,11 @@ fn no_hidden_calls(subject: &Subject<'_>) -> Verdict {
         let bytes = subject.image.at(start, end - start)?;
         for (pair, place) in bytes.windows(2).zip(start..) {
             let Some(gate) = GATES.iter().position(|gate| gate == pair) else { continue };
-            let after = function.instructions.partition_point(|instruction| instruction.ip() <= place);
+            let after =
+                function.instructions.partition_point(|instruction| instruction.ip() <= place);
             let Some(home) = function.instructions[..after].last() else { continue };
-            // Two instructions that give the bytes of `int 0x80` or `sysenter` together are common, and lead to no call
-            // of this architecture's.
+            // Two instructions that give the bytes of `int 0x80` or `sysenter` together are common,
+            // and lead to no call of this architecture's.
             let is_hidden = place + 2 <= home.next_ip() || GATES[gate] == SYSCALL_GATE;
             if is_hidden && home.mnemonic() != Mnemonic::Syscall {
                 wrong.push(function.place(home));

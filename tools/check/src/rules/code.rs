@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Every rule of code looks at every function of the unstripped image's symbol table, at every slot, and at every
-//!    replacement of an alternative; the rule `text-covered` refuses code that belongs to none of them.
+//! 1. Every rule of code looks at every function of the unstripped image's symbol table, at every
+//!    slot, and at every replacement of an alternative; the rule `text-covered` refuses code that
+//!    belongs to none of them.
 
 use crate::demand;
 use crate::function::{Function, decode};
@@ -37,17 +38,21 @@ pub(super) fn no_instruction(
 ) -> Verdict {
     let mut wrong = Vec::new();
     for function in subject.functions()? {
-        let found = function.instructions.iter().filter(|instruction| is_wrong(function, instruction));
+        let found =
+            function.instructions.iter().filter(|instruction| is_wrong(function, instruction));
         wrong.extend(found.map(|instruction| function.place(instruction)));
     }
     none_of(what, &wrong)
 }
 
 fn decodes(subject: &Subject<'_>) -> Verdict {
-    no_instruction(subject, "bytes that are not an instruction", |_, instruction| instruction.is_invalid())?;
+    no_instruction(subject, "bytes that are not an instruction", |_, instruction| {
+        instruction.is_invalid()
+    })?;
     let text = subject.image.text()?;
     let outside = |function: &&Function<'_>| {
-        !(function.is_replacement || text.start <= function.range.start && function.range.end <= text.end)
+        !(function.is_replacement
+            || text.start <= function.range.start && function.range.end <= text.end)
     };
     let outside: Vec<_> = subject.functions()?.iter().filter(outside).map(Function::name).collect();
     none_of("functions outside .text", &outside)
@@ -58,12 +63,14 @@ fn text_covered(subject: &Subject<'_>) -> Verdict {
     let text = image.text()?;
     let end = (text.end, text.end);
     let mut from = text.start;
-    let ranges = subject.functions()?.iter().map(|function| (function.range.start, function.range.end));
+    let ranges =
+        subject.functions()?.iter().map(|function| (function.range.start, function.range.end));
     let mut gaps = Vec::new();
     for (start, end) in ranges.chain([end]) {
         let start = start.clamp(from, text.end.max(from));
-        let is_code =
-            |instruction: &Instruction| !matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop);
+        let is_code = |instruction: &Instruction| {
+            !matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop)
+        };
         if decode(image.at(from, start - from)?, from).iter().any(is_code) {
             gaps.push(format!("{from:#x}..{start:#x}"));
         }

@@ -1,7 +1,8 @@
 //! Where the image's code may go, and what it may point to.
 //!
-//! Every branch has its target in the instruction, every reference is relative to the instruction: so the code is the
-//! same wherever it is mapped, and the set of places that it reaches can be read off it.
+//! Every branch has its target in the instruction, every reference is relative to the instruction:
+//! so the code is the same wherever it is mapped, and the set of places that it reaches can be read
+//! off it.
 //!
 //! # Invariants
 //!
@@ -12,7 +13,9 @@ use crate::demand;
 use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
-use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
+use iced_x86::{
+    FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+};
 use liblinux_abi::image::layout::DATA_SIZE;
 use std::collections::BTreeSet;
 
@@ -98,7 +101,8 @@ fn branch_targets(subject: &Subject<'_>) -> Verdict {
             )
     };
     let copy = subject.image.kernel_copy();
-    // A replacement's branch is relative to the place where the kernel puts it, so its target is not judged here.
+    // A replacement's branch is relative to the place where the kernel puts it, so its target is
+    // not judged here.
     no_instruction(
         subject,
         "branches to places where no instruction of a function begins",
@@ -115,7 +119,9 @@ fn no_image_writes(subject: &Subject<'_>) -> Verdict {
     let mut factory = InstructionInfoFactory::new();
     let mut wrong = Vec::new();
     for function in subject.functions()? {
-        for instruction in function.instructions.iter().filter(|found| found.is_ip_rel_memory_operand()) {
+        for instruction in
+            function.instructions.iter().filter(|found| found.is_ip_rel_memory_operand())
+        {
             let accesses = factory.info(instruction).used_memory().iter().map(|used| used.access());
             let writes = |access| {
                 !matches!(
@@ -136,7 +142,9 @@ fn data_references(subject: &Subject<'_>) -> Verdict {
     let lowest = (DATA_SIZE as u64).wrapping_neg();
     let mut wrong = Vec::new();
     for function in subject.functions()? {
-        for instruction in function.instructions.iter().filter(|found| found.is_ip_rel_memory_operand()) {
+        for instruction in
+            function.instructions.iter().filter(|found| found.is_ip_rel_memory_operand())
+        {
             let target = instruction.ip_rel_memory_address();
             if instruction.mnemonic() != Mnemonic::Nop && target >= len && target < lowest {
                 wrong.push(function.place(instruction));

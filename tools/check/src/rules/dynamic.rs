@@ -1,7 +1,8 @@
 //! The dynamic table: what a loader would do to the image if it loaded it.
 //!
-//! glibc treats the vDSO as an ordinary library that is mapped already: it runs initialisers, follows
-//! dependencies and applies relocations. The kernel does none of this, so the image must not need it.
+//! glibc treats the vDSO as an ordinary library that is mapped already: it runs initialisers,
+//! follows dependencies and applies relocations. The kernel does none of this, so the image must
+//! not need it.
 //!
 //! # Invariants
 //!
@@ -16,11 +17,12 @@ use crate::verdict::{Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable};
 use crate::view::versions::definitions;
 use goblin::elf::dynamic::{
-    DF_SYMBOLIC, DF_TEXTREL, DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_FLAGS, DT_GNU_HASH, DT_HASH,
-    DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_NEEDED, DT_PLTGOT, DT_PLTREL, DT_PLTRELSZ,
-    DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_REL, DT_RELA, DT_RELACOUNT, DT_RELAENT, DT_RELASZ, DT_RELCOUNT,
-    DT_RELENT, DT_RELSZ, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_SYMBOLIC, DT_SYMENT,
-    DT_SYMTAB, DT_TEXTREL, DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM, DT_VERSYM, tag_to_str,
+    DF_SYMBOLIC, DF_TEXTREL, DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_FLAGS, DT_GNU_HASH,
+    DT_HASH, DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_NEEDED, DT_PLTGOT, DT_PLTREL,
+    DT_PLTRELSZ, DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_REL, DT_RELA, DT_RELACOUNT, DT_RELAENT,
+    DT_RELASZ, DT_RELCOUNT, DT_RELENT, DT_RELSZ, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ,
+    DT_STRTAB, DT_SYMBOLIC, DT_SYMENT, DT_SYMTAB, DT_TEXTREL, DT_VERDEF, DT_VERDEFNUM, DT_VERNEED,
+    DT_VERNEEDNUM, DT_VERSYM, tag_to_str,
 };
 use goblin::elf::program_header::PT_DYNAMIC;
 use goblin::elf::section_header::{SHT_REL, SHT_RELA};
@@ -68,8 +70,7 @@ const INITIALISER_TAGS: &[u64] = &[
     DT_PREINIT_ARRAYSZ,
 ];
 
-const NO_RELOCATIONS: &str =
-    "the kernel maps the image and never links it, so whatever a relocation should have set stays wrong";
+const NO_RELOCATIONS: &str = "the kernel maps the image and never links it, so whatever a relocation should have set stays wrong";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -152,8 +153,11 @@ fn refuse_tags(subject: &Subject<'_>, what: &str, tags: &[u64]) -> Verdict {
         DT_RELRENT => "DT_RELRENT",
         _ => tag_to_str(tag),
     };
-    let found: Vec<&str> =
-        entries.iter().filter(|entry| tags.contains(&entry.d_tag)).map(|entry| name(entry.d_tag)).collect();
+    let found: Vec<&str> = entries
+        .iter()
+        .filter(|entry| tags.contains(&entry.d_tag))
+        .map(|entry| name(entry.d_tag))
+        .collect();
     none_of(what, &found)
 }
 
@@ -166,8 +170,8 @@ fn no_relocation_tags(subject: &Subject<'_>) -> Verdict {
 fn relocation_sections<'a>(image: &Image<'a>) -> Result<Vec<&'a str>, String> {
     let is_relocation = |kind| matches!(kind, SHT_REL | SHT_RELA | SHT_RELR);
     let sections = image.sections()?.iter();
-    let found =
-        sections.filter(|section| is_relocation(section.header.sh_type) && section.header.sh_size > 0);
+    let found = sections
+        .filter(|section| is_relocation(section.header.sh_type) && section.header.sh_size > 0);
     Ok(found.map(|section| section.name).collect())
 }
 
@@ -176,7 +180,10 @@ fn no_relocation_sections(subject: &Subject<'_>) -> Verdict {
 }
 
 fn no_unstripped_relocations(subject: &Subject<'_>) -> Verdict {
-    none_of("sections with relocations in the unstripped image", &relocation_sections(subject.debug()?)?)
+    none_of(
+        "sections with relocations in the unstripped image",
+        &relocation_sections(subject.debug()?)?,
+    )
 }
 
 fn no_dependencies(subject: &Subject<'_>) -> Verdict {
@@ -242,8 +249,12 @@ fn known_tags(subject: &Subject<'_>) -> Verdict {
     demand!(value(DT_FLAGS).unwrap_or(0) & !DF_SYMBOLIC == 0, "DT_FLAGS has more than DF_SYMBOLIC");
     let table = image.segments_of(PT_DYNAMIC)?[0];
     let used = 16 * entries.len() as u64;
-    let spare = image.at(table.p_offset.saturating_add(used), table.p_filesz.saturating_sub(used))?;
-    demand!(spare.iter().all(|byte| *byte == 0), "the dynamic table has something behind its end mark");
+    let spare =
+        image.at(table.p_offset.saturating_add(used), table.p_filesz.saturating_sub(used))?;
+    demand!(
+        spare.iter().all(|byte| *byte == 0),
+        "the dynamic table has something behind its end mark"
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The exception table: which instructions of the image may fault, and where the kernel resumes.
 //!
-//! An entry is two 32-bit offsets from the table's start, the instruction and the fixup. The kernel build takes the table
-//! out of the unstripped image; a process has no use for it.
+//! An entry is two 32-bit offsets from the table's start, the instruction and the fixup. The kernel
+//! build takes the table out of the unstripped image; a process has no use for it.
 //!
 //! # Invariants
 //!

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Encodings come from [`stub`](crate::arch::stub), not from the image's assembler, which is what is checked.
+//! 1. Encodings come from [`stub`](crate::arch::stub), not from the image's assembler, which is
+//!    what is checked.
 
 use super::extable;
 use crate::arch::stub::{INT3, jump_of, private_body};
@@ -55,8 +56,9 @@ fn fixup_slots(subject: &Subject<'_>) -> Verdict {
     for (index, name) in FIXUPS.into_iter().enumerate() {
         let start = fixup_slot(index) as u64;
         let size = SLOT_SIZE as u64;
-        let is_exported =
-            exports.iter().any(|symbol| (symbol.name, symbol.value, symbol.size) == (name, start, size));
+        let is_exported = exports
+            .iter()
+            .any(|symbol| (symbol.name, symbol.value, symbol.size) == (name, start, size));
         let Some((target, used)) = jump_of(image.at(start, size)?, start) else {
             wrong.push(format!("{name} at {start:#x} is not a jump"));
             continue;
@@ -83,7 +85,10 @@ fn body(subject: &Subject<'_>, name: &str) -> Result<Range<u64>, Fault> {
 fn private_calls(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let word = layout::PRIVATE as u64;
-    demand!(image.at(word, 4)? == [0; 4], "the file has a number for the first private call at {word:#x}");
+    demand!(
+        image.at(word, 4)? == [0; 4],
+        "the file has a number for the first private call at {word:#x}"
+    );
     let mut wrong = Vec::new();
     for (index, name) in (0..).zip(PRIVATE) {
         let Range { start, end } = body(subject, name)?;
@@ -96,13 +101,17 @@ fn private_calls(subject: &Subject<'_>) -> Verdict {
 
 /// The entries of the image's own table, at least one.
 fn own(subject: &Subject<'_>) -> Result<Vec<Fixup>, Fault> {
-    exceptions::own(&subject.image)?.ok_or_else(|| Fault::Wrong(format!("the image has no section {OWN}")))
+    exceptions::own(&subject.image)?
+        .ok_or_else(|| Fault::Wrong(format!("the image has no section {OWN}")))
 }
 
 fn fixup_table(subject: &Subject<'_>) -> Verdict {
     let own = own(subject)?;
     let odd = own.iter().find(|entry| (entry.len, entry.flags) != (1, 0));
-    demand!(odd.is_none(), "an entry of {OWN} covers more than one instruction, or has flags: {odd:x?}");
+    demand!(
+        odd.is_none(),
+        "an entry of {OWN} covers more than one instruction, or has flags: {odd:x?}"
+    );
     let disorder = own.windows(2).find(|pair| pair[0].instruction >= pair[1].instruction);
     demand!(disorder.is_none(), "two entries of {OWN} are out of order: {disorder:x?}");
     let mut wrong = Vec::new();
@@ -112,12 +121,14 @@ fn fixup_table(subject: &Subject<'_>) -> Verdict {
         if home.is_some_and(|home| home.leads_elsewhere) {
             continue;
         }
-        let found = home.and_then(|home| home.instructions.iter().find(|found| found.ip() == place));
+        let found =
+            home.and_then(|home| home.instructions.iter().find(|found| found.ip() == place));
         let is_access = |found: &Instruction| {
             found.mnemonic() == Mnemonic::Enclu
                 || (0..found.op_count()).any(|operand| found.op_kind(operand) == OpKind::Memory)
         };
-        let lands = home.is_some_and(|home| home.instructions.iter().any(|found| found.ip() == landing));
+        let lands =
+            home.is_some_and(|home| home.instructions.iter().any(|found| found.ip() == landing));
         if !found.is_some_and(is_access) {
             wrong.push(format!("{place:#x} is not an access to memory"));
         } else if !lands {

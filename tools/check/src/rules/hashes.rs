@@ -1,13 +1,15 @@
 //! The two hash tables, every bucket and every chain of both.
 //!
-//! musl and the kernel's own parse_vdso.c know only `DT_HASH`; glibc and Go prefer `DT_GNU_HASH`. A program probes for an
-//! entry by looking up its name, so look-ups of absent names are as common as those of present ones. They walk chains
-//! that no export is in: so finding each export is not enough.
+//! musl and the kernel's own parse_vdso.c know only `DT_HASH`; glibc and Go prefer `DT_GNU_HASH`. A
+//! program probes for an entry by looking up its name, so look-ups of absent names are as common as
+//! those of present ones. They walk chains that no export is in: so finding each export is not
+//! enough.
 //!
 //! # Invariants
 //!
-//! 1. Where these rules hold, a look-up of any name ends, reads nothing outside the tables, and finds a symbol exactly if
-//!    one has that name: each symbol stands once in the one chain that its hash selects, and each chain ends.
+//! 1. Where these rules hold, a look-up of any name ends, reads nothing outside the tables, and
+//!    finds a symbol exactly if one has that name: each symbol stands once in the one chain that
+//!    its hash selects, and each chain ends.
 
 use crate::demand;
 use crate::image::Image;
@@ -17,7 +19,8 @@ use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
 
-const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";
+const REMEDY: &str =
+    "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -63,11 +66,12 @@ impl<'i, 'a> Walk<'i, 'a> {
         Ok(Self { symbols, seen: vec![false; symbols.len()], wrong: Vec::new() })
     }
 
-    /// Notes that symbol `index` is in chain `bucket`; `wanted` gives the chain that its name selects. Returns whether
-    /// the walk along this chain can continue.
+    /// Notes that symbol `index` is in chain `bucket`; `wanted` gives the chain that its name
+    /// selects. Returns whether the walk along this chain can continue.
     fn visit(&mut self, index: u32, bucket: usize, wanted: impl Fn(&str) -> usize) -> bool {
         let Some(symbol) = self.symbols.get(index as usize) else {
-            self.wrong.push(format!("chain {bucket} leads to symbol {index}, which does not exist"));
+            self.wrong
+                .push(format!("chain {bucket} leads to symbol {index}, which does not exist"));
             return false;
         };
         if self.seen[symbol.index] {
@@ -76,7 +80,8 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         self.seen[symbol.index] = true;
         if wanted(symbol.name) != bucket {
-            self.wrong.push(format!("chain {bucket} has {}, whose hash selects another", symbol.name));
+            self.wrong
+                .push(format!("chain {bucket} has {}, whose hash selects another", symbol.name));
         }
         true
     }
@@ -101,7 +106,10 @@ fn sysv_hash(subject: &Subject<'_>) -> Verdict {
             index = table.chains.get(index as usize).copied().unwrap_or(0);
         }
     }
-    demand!(table.chains.first() == Some(&0), "the chain of symbol 0, the null one, leads somewhere");
+    demand!(
+        table.chains.first() == Some(&0),
+        "the chain of symbol 0, the null one, leads somewhere"
+    );
     walk.verdict("DT_HASH", 1)
 }
 
@@ -124,10 +132,13 @@ fn gnu_hash(subject: &Subject<'_>) -> Verdict {
     let mut walk = Walk::of(image)?;
     for (bucket, first) in table.buckets.iter().enumerate().filter(|(_, first)| **first != 0) {
         for index in *first.. {
-            let link = index.checked_sub(table.first_symbol).and_then(|link| table.chains.get(link as usize));
+            let link = index
+                .checked_sub(table.first_symbol)
+                .and_then(|link| table.chains.get(link as usize));
             let Some(link) = link else {
-                walk.wrong
-                    .push(format!("chain {bucket} leads to symbol {index}, which the table does not list"));
+                walk.wrong.push(format!(
+                    "chain {bucket} leads to symbol {index}, which the table does not list"
+                ));
                 break;
             };
             if !walk.visit(index, bucket, |name| gnu(name) as usize % count) {

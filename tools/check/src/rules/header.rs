@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. These rules hold for ELF files of every class, so that a 32-bit or foreign file is refused and not misread.
+//! 1. These rules hold for ELF files of every class, so that a 32-bit or foreign file is refused
+//!    and not misread.
 
 use crate::demand;
 use crate::rule::Rule;
@@ -10,7 +11,8 @@ use crate::subject::Subject;
 use crate::verdict::{Verdict, demand};
 use goblin::elf::header::{EM_X86_64, ET_DYN};
 
-const REMEDY: &str = "build the image with `cargo xtask image`; its linker call decides the ELF header";
+const REMEDY: &str =
+    "build the image with `cargo xtask image`; its linker call decides the ELF header";
 
 /// Byte positions in `e_ident`.
 mod ident {
@@ -62,7 +64,11 @@ fn elf_ident(subject: &Subject<'_>) -> Verdict {
         "the OS ABI is {}, neither NONE nor LINUX",
         found[ident::OSABI]
     );
-    demand!(found[ident::ABIVERSION] == 0, "the ABI version is {}, not 0", found[ident::ABIVERSION]);
+    demand!(
+        found[ident::ABIVERSION] == 0,
+        "the ABI version is {}, not 0",
+        found[ident::ABIVERSION]
+    );
     let padding = &found[ident::ABIVERSION + 1..];
     demand!(padding.iter().all(|byte| *byte == 0), "the identification's padding is not all zeros");
     Ok(())
@@ -87,6 +93,9 @@ fn elf_sizes(subject: &Subject<'_>) -> Verdict {
     demand!(header.e_phoff >= 64, "e_phoff is {}, inside the ELF header", header.e_phoff);
     demand!(header.e_phoff == 64, "e_phoff is {}, not right behind the ELF header", header.e_phoff);
     let len = 56 * u64::from(header.e_phnum);
-    demand!(subject.image.slice(header.e_phoff, len).is_some(), "the program headers reach beyond the file");
+    demand!(
+        subject.image.slice(header.e_phoff, len).is_some(),
+        "the program headers reach beyond the file"
+    );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Instructions that the image must not have, and how much of the stack it may take.
 //!
-//! The image runs on its caller's stack, with the registers and segment bases that the caller has. Each rule is one thing that
-//! no instruction may do.
+//! The image runs on its caller's stack, with the registers and segment bases that the caller has.
+//! Each rule is one thing that no instruction may do.
 //!
 //! # Invariants
 //!
@@ -20,7 +20,8 @@ use std::collections::BTreeSet;
 /// The largest frame of one function, in bytes.
 const FRAME_MAX: u64 = 512;
 
-/// Functions whose name contains this may use vector registers; they save nothing across calls and wipe what they used.
+/// Functions whose name contains this may use vector registers; they save nothing across calls and
+/// wipe what they used.
 const VECTOR_CODE: &str = "chacha";
 
 pub(super) const RULES: &[Rule] = &[
@@ -62,22 +63,26 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn no_flag_changes(subject: &Subject<'_>) -> Verdict {
-    no_instruction(subject, "instructions that set the direction flag, or all flags", |_, instruction| {
-        changes_flags(instruction)
-    })
+    no_instruction(
+        subject,
+        "instructions that set the direction flag, or all flags",
+        |_, instruction| changes_flags(instruction),
+    )
 }
 
 fn no_segments(subject: &Subject<'_>) -> Verdict {
-    no_instruction(subject, "instructions that use fs or gs, or set a segment register", |_, instruction| {
-        uses_segments(instruction)
-    })
+    no_instruction(
+        subject,
+        "instructions that use fs or gs, or set a segment register",
+        |_, instruction| uses_segments(instruction),
+    )
 }
 
 fn no_vectors(subject: &Subject<'_>) -> Verdict {
     // Without names: a function that has no entry and calls nothing, as only such code is.
     no_instruction(subject, "floating-point and vector instructions", |function, instruction| {
-        let has_name =
-            function.names.is_empty() || function.names.iter().any(|name| name.contains(VECTOR_CODE));
+        let has_name = function.names.is_empty()
+            || function.names.iter().any(|name| name.contains(VECTOR_CODE));
         let calls = |instruction: &Instruction| instruction.flow_control() == FlowControl::Call;
         let is_vector_code =
             has_name && function.body_of.is_none() && !function.instructions.iter().any(calls);
@@ -88,16 +93,21 @@ fn no_vectors(subject: &Subject<'_>) -> Verdict {
 fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
     let own = exceptions::own(&subject.image)?.unwrap_or_default();
     let guarded: BTreeSet<u64> = own.into_iter().map(|entry| entry.instruction).collect();
-    no_instruction(subject, "instructions that not every x86-64 processor has", |function, instruction| {
-        // Vectors have a rule of their own, and so has what does not decode.
-        let other = uses_vectors(instruction) || instruction.is_invalid();
-        // Without SGX, `enclu` raises an exception that the function reports.
-        let handled = function.enters_enclaves() && instruction.mnemonic() == Mnemonic::Enclu;
-        // An access that is in the exception table reports that exception, too.
-        let handled =
-            handled || instruction.mnemonic() == Mnemonic::Cmpxchg16b && guarded.contains(&instruction.ip());
-        !function.is_replacement && !other && !handled && !is_baseline(instruction)
-    })
+    no_instruction(
+        subject,
+        "instructions that not every x86-64 processor has",
+        |function, instruction| {
+            // Vectors have a rule of their own, and so has what does not decode.
+            let other = uses_vectors(instruction) || instruction.is_invalid();
+            // Without SGX, `enclu` raises an exception that the function reports.
+            let handled = function.enters_enclaves() && instruction.mnemonic() == Mnemonic::Enclu;
+            // An access that is in the exception table reports that exception, too.
+            let handled = handled
+                || instruction.mnemonic() == Mnemonic::Cmpxchg16b
+                    && guarded.contains(&instruction.ip());
+            !function.is_replacement && !other && !handled && !is_baseline(instruction)
+        },
+    )
 }
 
 fn frame_bound(subject: &Subject<'_>) -> Verdict {

@@ -1,8 +1,10 @@
-//! The file as the kernel takes it: whole pages, nothing lost in stripping, the data pages where the code expects them.
+//! The file as the kernel takes it: whole pages, nothing lost in stripping, the data pages where
+//! the code expects them.
 //!
 //! # Invariants
 //!
-//! 1. Rules that compare with the unstripped image are not judged without one, and the report says so.
+//! 1. Rules that compare with the unstripped image are not judged without one, and the report says
+//!    so.
 
 use crate::demand;
 use crate::image::Image;
@@ -77,7 +79,10 @@ pub(super) const RULES: &[Rule] = &[
 
 fn page_multiple(subject: &Subject<'_>) -> Verdict {
     let len = subject.image.bytes.len();
-    demand!(len.is_multiple_of(PAGE_SIZE), "the file has {len} bytes, not a multiple of {PAGE_SIZE}");
+    demand!(
+        len.is_multiple_of(PAGE_SIZE),
+        "the file has {len} bytes, not a multiple of {PAGE_SIZE}"
+    );
     Ok(())
 }
 
@@ -86,10 +91,12 @@ fn tail_padding(subject: &Subject<'_>) -> Verdict {
     let sections = image.sections()?;
     let load = image.load()?;
     let in_file = sections.iter().filter(|section| section.header.sh_type != SHT_NOBITS);
-    let section_end =
-        in_file.map(|section| section.header.sh_offset.saturating_add(section.header.sh_size)).max();
+    let section_end = in_file
+        .map(|section| section.header.sh_offset.saturating_add(section.header.sh_size))
+        .max();
     let table_end = image.header.e_shoff.saturating_add(64 * sections.len() as u64);
-    let end = table_end.max(section_end.unwrap_or(0)).max(load.p_offset.saturating_add(load.p_filesz));
+    let end =
+        table_end.max(section_end.unwrap_or(0)).max(load.p_offset.saturating_add(load.p_filesz));
     let tail = usize::try_from(end).ok().and_then(|end| image.bytes.get(end..));
     let Some(tail) = tail else {
         return Err(format!("the file ends before {end:#x}, where its contents end").into());
@@ -128,9 +135,15 @@ fn between_sections(subject: &Subject<'_>) -> Verdict {
     }
     none_of("bytes of no section that are not zero", &wrong)?;
     let load = image.load()?.p_filesz;
-    let allocated = sections.iter().filter(|section| section.header.sh_flags & u64::from(SHF_ALLOC) != 0);
-    let last = allocated.map(|section| section.header.sh_offset.saturating_add(section.header.sh_size)).max();
-    demand!(last == Some(load), "the PT_LOAD ends at {load:#x}, the last section in it at {last:x?}");
+    let allocated =
+        sections.iter().filter(|section| section.header.sh_flags & u64::from(SHF_ALLOC) != 0);
+    let last = allocated
+        .map(|section| section.header.sh_offset.saturating_add(section.header.sh_size))
+        .max();
+    demand!(
+        last == Some(load),
+        "the PT_LOAD ends at {load:#x}, the last section in it at {last:x?}"
+    );
     // Of the sections behind the PT_LOAD, which are mapped all the same, each is text.
     let texts = sections.iter().filter(|section| section.header.sh_offset >= load);
     for section in texts {
@@ -150,7 +163,10 @@ const TICKS: [u64; 4] = [1_000_000, 3_333_333, 4_000_000, 10_000_000];
 fn tick(subject: &Subject<'_>) -> Verdict {
     // The word, and the four bytes up to the text.
     let tick = subject.image.u64(TICK as u64)?;
-    demand!(tick == 0 || TICKS.contains(&tick), "the tick at {TICK:#x} is {tick} ns, which no kernel has");
+    demand!(
+        tick == 0 || TICKS.contains(&tick),
+        "the tick at {TICK:#x} is {tick} ns, which no kernel has"
+    );
     Ok(())
 }
 
@@ -159,7 +175,10 @@ fn covers_load(subject: &Subject<'_>) -> Verdict {
     let of_image = subject.image.load()?.p_filesz;
     demand!(len >= of_image, "the file has {len:#x} bytes, its PT_LOAD {of_image:#x}");
     let of_debug = subject.debug()?.load()?.p_filesz;
-    demand!(len >= of_debug, "the file has {len:#x} bytes, the unstripped image's PT_LOAD {of_debug:#x}");
+    demand!(
+        len >= of_debug,
+        "the file has {len:#x} bytes, the unstripped image's PT_LOAD {of_debug:#x}"
+    );
     Ok(())
 }
 
@@ -169,17 +188,20 @@ fn same_code(subject: &Subject<'_>) -> Verdict {
     let mut compared = 0;
     let mut differing = Vec::new();
     for section in debug.sections()?.iter().filter(|section| allocated(section.header.sh_flags)) {
-        // The kernel reads the exception table from the unstripped image; `extable-absent` demands that only this image has it.
+        // The kernel reads the exception table from the unstripped image; `extable-absent` demands
+        // that only this image has it.
         if section.name == "__ex_table" {
             continue;
         }
         compared += section.header.sh_size;
         let twin = subject.image.find_section(section.name)?;
         let same_place = twin.is_some_and(|twin| {
-            (twin.header.sh_addr, twin.header.sh_size) == (section.header.sh_addr, section.header.sh_size)
+            (twin.header.sh_addr, twin.header.sh_size)
+                == (section.header.sh_addr, section.header.sh_size)
         });
         if !same_place
-            || subject.image.at(section.header.sh_addr, section.header.sh_size)? != debug.contents(section)?
+            || subject.image.at(section.header.sh_addr, section.header.sh_size)?
+                != debug.contents(section)?
         {
             differing.push(section.name);
         }
@@ -195,7 +217,9 @@ fn same_code(subject: &Subject<'_>) -> Verdict {
         "the two images name different compilers in .comment"
     );
     let known = |name: &str| debug.find_section(name).map(|found| found.is_some());
-    for section in subject.image.sections()?.iter().filter(|section| allocated(section.header.sh_flags)) {
+    for section in
+        subject.image.sections()?.iter().filter(|section| allocated(section.header.sh_flags))
+    {
         demand!(known(section.name)?, "the unstripped image has no section {}", section.name);
     }
     Ok(())

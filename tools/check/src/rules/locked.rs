@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Every difference refuses the image, additions too: a change of the interface is blessed first, and reviewed.
+//! 1. Every difference refuses the image, additions too: a change of the interface is blessed
+//!    first, and reviewed.
 
 use crate::demand;
 use crate::lock::Lock;

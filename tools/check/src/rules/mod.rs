@@ -3,8 +3,9 @@
 //! # Invariants
 //!
 //! 1. Names are unique.
-//! 2. Every demand is in the `demands` of a rule, but for [`REPRODUCIBLE`](crate::demand::REPRODUCIBLE): two
-//!    builds are needed to judge that two builds give the same bytes.
+//! 2. Every demand is in the `demands` of a rule, but for
+//!    [`REPRODUCIBLE`](crate::demand::REPRODUCIBLE): two builds are needed to judge that two builds
+//!    give the same bytes.
 
 mod alternatives;
 mod calls;
@@ -86,7 +87,11 @@ mod tests {
         let names: BTreeSet<&str> = rules().map(|(rule, _)| rule.name).collect();
         assert_eq!(names.len(), rules().count());
         for (rule, _) in rules() {
-            assert!(rule.because.len() > 20 && rule.remedy.len() > 10, "{} says too little", rule.name);
+            assert!(
+                rule.because.len() > 20 && rule.remedy.len() > 10,
+                "{} says too little",
+                rule.name
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Names that must not be among the symbols, local ones included: each is the trace of something that the image does
-//! not have.
+//! Names that must not be among the symbols, local ones included: each is the trace of something
+//! that the image does not have.
 //!
 //! # Invariants
 //!
@@ -60,24 +60,34 @@ fn refuse_names(subject: &Subject<'_>, what: &str, parts: &[&str]) -> Verdict {
 
 fn no_undefined_locals(subject: &Subject<'_>) -> Verdict {
     let undefined = |symbol: &&Symbol<'_>| symbol.index != 0 && symbol.section == SHN_UNDEF;
-    let names: Vec<&str> = subject.symbols()?.iter().filter(undefined).map(|symbol| symbol.name).collect();
+    let names: Vec<&str> =
+        subject.symbols()?.iter().filter(undefined).map(|symbol| symbol.name).collect();
     none_of("undefined symbols", &names)
 }
 
 fn plain_locals(subject: &Subject<'_>) -> Verdict {
     let special = |symbol: &&Symbol<'_>| matches!(symbol.kind, STT_GNU_IFUNC | STT_TLS);
-    let names: Vec<&str> = subject.symbols()?.iter().filter(special).map(|symbol| symbol.name).collect();
+    let names: Vec<&str> =
+        subject.symbols()?.iter().filter(special).map(|symbol| symbol.name).collect();
     none_of("indirect or thread-local symbols", &names)
 }
 
 fn no_panics(subject: &Subject<'_>) -> Verdict {
-    let parts =
-        ["panic", "unwrap_failed", "expect_failed", "slice_index", "_fail", "eh_personality", "_Unwind_"];
+    let parts = [
+        "panic",
+        "unwrap_failed",
+        "expect_failed",
+        "slice_index",
+        "_fail",
+        "eh_personality",
+        "_Unwind_",
+    ];
     refuse_names(subject, "symbols of the panic machinery", &parts)
 }
 
 fn no_allocation(subject: &Subject<'_>) -> Verdict {
-    // Not "alloc" alone: pkey_alloc is a system call. "5alloc" is the crate's name in mangled symbols.
+    // Not "alloc" alone: pkey_alloc is a system call. "5alloc" is the crate's name in mangled
+    // symbols.
     refuse_names(
         subject,
         "symbols of an allocator",

@@ -53,7 +53,8 @@ fn note_layout(subject: &Subject<'_>) -> Verdict {
 
 fn build_id(subject: &Subject<'_>) -> Verdict {
     let found = notes(&subject.image)?;
-    let ids: Vec<_> = found.iter().filter(|note| note.owner == GNU && note.kind == BUILD_ID).collect();
+    let ids: Vec<_> =
+        found.iter().filter(|note| note.owner == GNU && note.kind == BUILD_ID).collect();
     demand!(ids.len() == 1, "there are {} build-ids, not one", ids.len());
     let id = ids[0].value;
     demand!(id.len() == BUILD_ID_SIZE, "the build-id has {} bytes, not {BUILD_ID_SIZE}", id.len());
@@ -64,7 +65,10 @@ fn build_id(subject: &Subject<'_>) -> Verdict {
 fn no_property_note(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let property = |note: &Note<'_>| note.owner == GNU && note.kind == PROPERTY;
-    demand!(image.find_section(".note.gnu.property")?.is_none(), "there is a section .note.gnu.property");
+    demand!(
+        image.find_section(".note.gnu.property")?.is_none(),
+        "there is a section .note.gnu.property"
+    );
     demand!(image.segments_of(PT_GNU_PROPERTY).is_err(), "there is a PT_GNU_PROPERTY");
     demand!(!notes(image)?.iter().any(property), "a PT_NOTE has a property note");
     Ok(())

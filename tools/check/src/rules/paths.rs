@@ -1,9 +1,10 @@
-//! Every path through every function: the stack, the caller's registers, the end, and that nothing is read unset.
+//! Every path through every function: the stack, the caller's registers, the end, and that nothing
+//! is read unset.
 //!
 //! # Invariants
 //!
-//! 1. Every function and slot is followed from its first instruction; a replacement is code in the midst of one, so of
-//!    it only what it writes is looked at.
+//! 1. Every function and slot is followed from its first instruction; a replacement is code in the
+//!    midst of one, so of it only what it writes is looked at.
 
 use crate::arch::register::{RSP, SAVED, general};
 use crate::demand;
@@ -13,8 +14,7 @@ use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
 use iced_x86::{InstructionInfoFactory, OpAccess, Register};
 
-const REMEDY: &str =
-    "disassemble the place in vdso64.so.dbg with objdump -d; compiled code obeys, so look at the assembly";
+const REMEDY: &str = "disassemble the place in vdso64.so.dbg with objdump -d; compiled code obeys, so look at the assembly";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -71,8 +71,10 @@ fn saved_registers(subject: &Subject<'_>) -> Verdict {
             let info = factory.info(instruction);
             let mut used = info.used_registers().iter();
             if used.any(|used| {
-                !matches!(used.access(), OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
-                    && is_kept(used.register())
+                !matches!(
+                    used.access(),
+                    OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
+                ) && is_kept(used.register())
             }) {
                 wrong.push(function.place(instruction));
             }

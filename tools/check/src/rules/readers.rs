@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Headers, section and dynamic symbol tables are compared in full; the rule refuses if it compared none.
+//! 1. Headers, section and dynamic symbol tables are compared in full; the rule refuses if it
+//!    compared none.
 
 use crate::demand;
 use crate::rule::Rule;
@@ -30,8 +31,9 @@ fn readers_agree(subject: &Subject<'_>) -> Verdict {
     let endian = file.endian().map_err(refused)?;
 
     let segments = file.program_headers(endian, bytes).map_err(refused)?;
-    let theirs =
-        segments.iter().map(|one| (one.p_type(endian).0, one.p_offset(endian), one.p_filesz(endian)));
+    let theirs = segments
+        .iter()
+        .map(|one| (one.p_type(endian).0, one.p_offset(endian), one.p_filesz(endian)));
     let own = image.segments()?.iter().map(|one| (one.p_type, one.p_offset, one.p_filesz));
     demand!(own.eq(theirs), "the two readers see different program headers");
 
@@ -41,8 +43,10 @@ fn readers_agree(subject: &Subject<'_>) -> Verdict {
         let name = sections.section_name(endian, section).map_err(refused)?;
         theirs.push((name, section.sh_addr(endian), section.sh_size(endian)));
     }
-    let own =
-        image.sections()?.iter().map(|one| (one.name.as_bytes(), one.header.sh_addr, one.header.sh_size));
+    let own = image
+        .sections()?
+        .iter()
+        .map(|one| (one.name.as_bytes(), one.header.sh_addr, one.header.sh_size));
     demand!(own.eq(theirs), "the two readers see different sections");
 
     let table = sections.symbols(endian, bytes, object::elf::SHT_DYNSYM).map_err(refused)?;

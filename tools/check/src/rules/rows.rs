@@ -1,9 +1,10 @@
-//! The rows of call-frame information against the code that they describe, instruction by instruction.
+//! The rows of call-frame information against the code that they describe, instruction by
+//! instruction.
 //!
 //! # Invariants
 //!
-//! 1. Each row is compared with what all paths to an instruction know; only the signal frame's, which describes what the
-//!    kernel puts on the stack, is compared with `struct sigcontext`.
+//! 1. Each row is compared with what all paths to an instruction know; only the signal frame's,
+//!    which describes what the kernel puts on the stack, is compared with `struct sigcontext`.
 
 use crate::arch::dwarf::{self, AT_RSP, CONTEXT, CONTEXT_START, RETURN, RSP, number};
 use crate::arch::register::SAVED;
@@ -13,11 +14,12 @@ use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames, Row};
-use gimli::{CallFrameInstruction, CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule};
+use gimli::{
+    CallFrameInstruction, CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule,
+};
 use liblinux_abi::syscall::find;
 
-const REMEDY: &str =
-    "compare `readelf --debug-dump=frames-interp` with objdump -d; assembly needs a .cfi line for each push";
+const REMEDY: &str = "compare `readelf --debug-dump=frames-interp` with objdump -d; assembly needs a .cfi line for each push";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -55,8 +57,9 @@ fn untrue(row: &Row, state: &State) -> Option<String> {
     if !frame {
         return Some(format!("the frame is not at {:?}", row.cfa));
     }
-    let rule =
-        |register: Register| row.registers.iter().find(|(found, _)| *found == register).map(|(_, rule)| rule);
+    let rule = |register: Register| {
+        row.registers.iter().find(|(found, _)| *found == register).map(|(_, rule)| rule)
+    };
     let holds = |rule: Option<&RegisterRule<usize>>, own: Value, wanted: Value| match rule {
         None | Some(RegisterRule::SameValue) | Some(RegisterRule::Undefined) => own == wanted,
         Some(RegisterRule::Offset(offset)) => state.slot(*offset) == wanted,
@@ -68,10 +71,15 @@ fn untrue(row: &Row, state: &State) -> Option<String> {
     if !holds(rule(RETURN), Value::Unknown, Value::Return) {
         return Some(format!("the return address is not at {:?}", rule(RETURN)));
     }
-    let others = row.registers.iter().map(|(register, _)| *register).filter(|register| *register != RETURN);
+    let others =
+        row.registers.iter().map(|(register, _)| *register).filter(|register| *register != RETURN);
     let saved = SAVED.into_iter().chain(others.filter_map(number));
     let wrong = saved.into_iter().find(|register| {
-        !holds(dwarf::of(*register).and_then(rule), state.register(*register), Value::Caller(*register))
+        !holds(
+            dwarf::of(*register).and_then(rule),
+            state.register(*register),
+            Value::Caller(*register),
+        )
     });
     wrong.map(|register| format!("register {register} of the caller is not where the row says"))
 }
@@ -83,9 +91,12 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
     let functions = subject.functions()?;
     for (index, flow) in subject.flows()? {
         let function = &functions[*index];
-        let before = entries.partition_point(|entry| entry.initial_address() <= function.range.start);
-        // The signal frame's rows are expressions over what the kernel put on the stack: `signal-frame` has them.
-        let Some(entry) = entries[..before].last().filter(|entry| !entry.is_signal_trampoline()) else {
+        let before =
+            entries.partition_point(|entry| entry.initial_address() <= function.range.start);
+        // The signal frame's rows are expressions over what the kernel put on the stack:
+        // `signal-frame` has them.
+        let Some(entry) = entries[..before].last().filter(|entry| !entry.is_signal_trampoline())
+        else {
             continue;
         };
         let rows = match frames.rows(entry) {
@@ -96,14 +107,19 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
             }
         };
         let starts = rows.iter().map(|row| row.addresses.start);
-        let is_between = |start: &u64| !function.leads_elsewhere && function.index_of(*start).is_none();
+        let is_between =
+            |start: &u64| !function.leads_elsewhere && function.index_of(*start).is_none();
         let between = starts.filter(is_between).map(|start| {
-            format!("{}: a row begins at {start:#x}, in the midst of an instruction", function.name())
+            format!(
+                "{}: a row begins at {start:#x}, in the midst of an instruction",
+                function.name()
+            )
         });
         wrong.extend(between);
         for (instruction, state) in function.instructions.iter().zip(&flow.states) {
             let row = rows.iter().find(|row| row.addresses.contains(&instruction.ip()));
-            if let Some(what) = state.as_ref().zip(row).and_then(|(state, row)| untrue(row, state)) {
+            if let Some(what) = state.as_ref().zip(row).and_then(|(state, row)| untrue(row, state))
+            {
                 wrong.push(format!("{}: {what}", function.place(instruction)));
             }
         }
@@ -116,10 +132,15 @@ fn signal_frame(subject: &Subject<'_>) -> Verdict {
     let name = find("rt_sigreturn").map_or("", |call| call.symbol);
     let exports = image.exports()?;
     let restorer = exports.iter().find(|symbol| symbol.name == name);
-    let Some(restorer) = restorer else { return Err(Fault::Wrong(format!("{name} is not exported"))) };
+    let Some(restorer) = restorer else {
+        return Err(Fault::Wrong(format!("{name} is not exported")));
+    };
     let entries = Frames::of(image)?.entries()?;
-    let signal: Vec<u64> =
-        entries.iter().filter(|entry| entry.is_signal_trampoline()).map(Entry::initial_address).collect();
+    let signal: Vec<u64> = entries
+        .iter()
+        .filter(|entry| entry.is_signal_trampoline())
+        .map(Entry::initial_address)
+        .collect();
     let wanted = restorer.value.wrapping_sub(1);
     let found: Vec<String> = signal.iter().map(|start| format!("{start:#x}")).collect();
     demand!(
@@ -139,14 +160,15 @@ fn signal_frame(subject: &Subject<'_>) -> Verdict {
 /// `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: addresses of four bytes, from their own place.
 const ADDRESS_ENCODING: u8 = 0x1b;
 
-/// Bytes of an entry in front of its augmentation's length: its own length, its common entry, address and size of code.
+/// Bytes of an entry in front of its augmentation's length: its own length, its common entry,
+/// address and size of code.
 const ENTRY_HEADER: u64 = 16;
 
 /// What is odd about an entry's instructions.
 fn odd_instruction(found: &[CallFrameInstruction<usize>], is_signal: bool) -> Option<String> {
     use CallFrameInstruction::{
-        AdvanceLoc, DefCfa, DefCfaExpression, DefCfaOffset, DefCfaRegister, Expression, Nop, Offset,
-        Register, RememberState, Restore, RestoreState, SameValue,
+        AdvanceLoc, DefCfa, DefCfaExpression, DefCfaOffset, DefCfaRegister, Expression, Nop,
+        Offset, Register, RememberState, Restore, RestoreState, SameValue,
     };
     let is_kept = |register: gimli::Register| {
         register == RETURN || number(register).is_some_and(|register| SAVED.contains(&register))
@@ -155,10 +177,14 @@ fn odd_instruction(found: &[CallFrameInstruction<usize>], is_signal: bool) -> Op
     found[..used].iter().find_map(|one| {
         let is_known = match one {
             AdvanceLoc { delta } => *delta > 0,
-            DefCfa { .. } | DefCfaRegister { .. } | DefCfaOffset { .. } | RememberState | RestoreState => {
-                true
+            DefCfa { .. }
+            | DefCfaRegister { .. }
+            | DefCfaOffset { .. }
+            | RememberState
+            | RestoreState => true,
+            Offset { register, .. } | Register { dest_register: register, .. } => {
+                is_kept(*register)
             }
-            Offset { register, .. } | Register { dest_register: register, .. } => is_kept(*register),
             Restore { register } | SameValue { register } => is_kept(*register),
             DefCfaExpression { .. } | Expression { .. } => is_signal,
             _ => false,
@@ -171,7 +197,9 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
     let mut wrong = Vec::new();
     let copy = subject.image.kernel_copy();
-    for entry in frames.entries()?.into_iter().filter(|entry| !copy.contains(&entry.initial_address())) {
+    for entry in
+        frames.entries()?.into_iter().filter(|entry| !copy.contains(&entry.initial_address()))
+    {
         let (start, cie) = (entry.initial_address(), entry.cie());
         let factors = (cie.code_alignment_factor(), cie.data_alignment_factor());
         let encoding = cie.fde_address_encoding().map(|encoding| encoding.0);
@@ -182,7 +210,9 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
         if subject.image.at(frames.start + entry.offset() as u64 + ENTRY_HEADER, 1)? != [0] {
             wrong.push(format!("{start:#x} has an augmentation, which nothing in the image needs"));
         }
-        if let Some(what) = odd_instruction(&frames.instructions(&entry)?, entry.is_signal_trampoline()) {
+        if let Some(what) =
+            odd_instruction(&frames.instructions(&entry)?, entry.is_signal_trampoline())
+        {
             wrong.push(format!("{start:#x} has {what}"));
         }
         let rows = frames.rows(&entry)?;
@@ -199,7 +229,8 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
 /// `DW_OP_deref`.
 const DEREF: u8 = 0x06;
 
-/// The distance from `rsp` that an expression begins with, and what is behind it. Assemblers pad the distance.
+/// The distance from `rsp` that an expression begins with, and what is behind it. Assemblers pad
+/// the distance.
 fn from_rsp(expression: &[u8]) -> Option<(i64, &[u8])> {
     let (&AT_RSP, distance) = expression.split_first()? else { return None };
     let mut reader = EndianSlice::new(distance, LittleEndian);
@@ -207,7 +238,8 @@ fn from_rsp(expression: &[u8]) -> Option<(i64, &[u8])> {
     Some((found, reader.slice()))
 }
 
-/// Refuses unless the row finds every register where the kernel puts it in front of a signal handler.
+/// Refuses unless the row finds every register where the kernel puts it in front of a signal
+/// handler.
 fn require_context(frames: &Frames<'_>, row: &Row) -> Verdict {
     let context = || CONTEXT.iter().zip((CONTEXT_START..).step_by(8));
     let stack = context().find(|(register, _)| **register == RSP.0).map_or(0, |(_, place)| place);
@@ -223,13 +255,19 @@ fn require_context(frames: &Frames<'_>, row: &Row) -> Verdict {
         "the signal frame is at {found:x?}, not at the rsp of the context"
     );
     for (register, wanted) in context() {
-        let rule = row.registers.iter().find(|(found, _)| found.0 == *register).map(|(_, rule)| rule);
+        let rule =
+            row.registers.iter().find(|(found, _)| found.0 == *register).map(|(_, rule)| rule);
         let Some(RegisterRule::Expression(expression)) = rule else {
-            return Err(Fault::Wrong(format!("the signal frame has {rule:?} for register {register}")));
+            return Err(Fault::Wrong(format!(
+                "the signal frame has {rule:?} for register {register}"
+            )));
         };
         let found = from_rsp(frames.expression(expression)?);
         let is_there = found == Some((wanted, &[]));
-        demand!(is_there, "register {register} of the signal frame is at {found:x?}, not {wanted:#x}");
+        demand!(
+            is_there,
+            "register {register} of the signal frame is at {found:x?}, not {wanted:#x}"
+        );
     }
     demand!(
         row.registers.len() == CONTEXT.len(),

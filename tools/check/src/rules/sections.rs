@@ -1,7 +1,8 @@
 //! The section headers.
 //!
-//! Loaders of ordinary libraries do not need them, but bionic, binutils, elfutils and old Go read the vDSO's symbols through
-//! them, from memory: so they are kept, and inside the pages that the kernel maps.
+//! Loaders of ordinary libraries do not need them, but bionic, binutils, elfutils and old Go read
+//! the vDSO's symbols through them, from memory: so they are kept, and inside the pages that the
+//! kernel maps.
 //!
 //! # Invariants
 //!
@@ -75,10 +76,15 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
         "e_shentsize is {}, not {HEADER_SIZE}",
         header.e_shentsize
     );
-    demand!(header.e_shoff.is_multiple_of(8), "e_shoff is {:#x}, not a multiple of 8", header.e_shoff);
+    demand!(
+        header.e_shoff.is_multiple_of(8),
+        "e_shoff is {:#x}, not a multiple of 8",
+        header.e_shoff
+    );
     demand!(header.e_shstrndx != 0, "e_shstrndx is 0: the sections have no names");
-    let names =
-        sections.get(usize::from(header.e_shstrndx)).filter(|names| names.header.sh_type == SHT_STRTAB);
+    let names = sections
+        .get(usize::from(header.e_shstrndx))
+        .filter(|names| names.header.sh_type == SHT_STRTAB);
     demand!(names.is_some(), "e_shstrndx {} is not a string table", header.e_shstrndx);
     let nameless = sections.iter().skip(1).filter(|section| section.name.is_empty()).count();
     demand!(nameless == 0, "{nameless} sections have no name");
@@ -91,7 +97,11 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
     );
     let outside = |section: &&Section<'_>| {
         section.header.sh_type != SHT_NOBITS
-            && section.header.sh_offset.checked_add(section.header.sh_size).is_none_or(|end| end > mapped)
+            && section
+                .header
+                .sh_offset
+                .checked_add(section.header.sh_size)
+                .is_none_or(|end| end > mapped)
     };
     let outside: Vec<&str> = sections.iter().filter(outside).map(|section| section.name).collect();
     none_of("sections behind the mapped pages", &outside)
@@ -99,16 +109,23 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
 
 fn dynsym_section(subject: &Subject<'_>) -> Verdict {
     let sections = subject.image.sections()?;
-    let tables: Vec<_> = sections.iter().filter(|section| section.header.sh_type == SHT_DYNSYM).collect();
+    let tables: Vec<_> =
+        sections.iter().filter(|section| section.header.sh_type == SHT_DYNSYM).collect();
     demand!(tables.len() == 1, "there are {} sections of type SHT_DYNSYM, not one", tables.len());
     let table = &tables[0].header;
-    demand!(table.sh_entsize == 24, "the entry size of {} is {}, not 24", tables[0].name, table.sh_entsize);
+    demand!(
+        table.sh_entsize == 24,
+        "the entry size of {} is {}, not 24",
+        tables[0].name,
+        table.sh_entsize
+    );
     demand!(
         table.sh_size.is_multiple_of(24),
         "the size of {} is not a whole number of symbols",
         tables[0].name
     );
-    let strings = sections.get(table.sh_link as usize).filter(|strings| strings.header.sh_type == SHT_STRTAB);
+    let strings =
+        sections.get(table.sh_link as usize).filter(|strings| strings.header.sh_type == SHT_STRTAB);
     demand!(
         strings.is_some(),
         "{} links to section {}, which is not a string table",
@@ -131,8 +148,12 @@ fn sections_in_load(subject: &Subject<'_>) -> Verdict {
         header.sh_addr != header.sh_offset
             || header.sh_addr.checked_add(header.sh_size).is_none_or(|end| end > load.p_filesz)
     };
-    let names: Vec<&str> = allocated(subject)?.iter().filter(outside).map(|section| section.name).collect();
-    none_of("allocated sections outside the PT_LOAD, or at an address that is not their offset", &names)
+    let names: Vec<&str> =
+        allocated(subject)?.iter().filter(outside).map(|section| section.name).collect();
+    none_of(
+        "allocated sections outside the PT_LOAD, or at an address that is not their offset",
+        &names,
+    )
 }
 
 fn no_writable_data(subject: &Subject<'_>) -> Verdict {
@@ -140,9 +161,11 @@ fn no_writable_data(subject: &Subject<'_>) -> Verdict {
         let header = &section.header;
         header.sh_flags & u64::from(SHF_WRITE) != 0
             || (header.sh_type == SHT_NOBITS && header.sh_size > 0)
-            || ([".data", ".bss", ".got", ".got.plt", ".plt"].contains(&section.name) && header.sh_size > 0)
+            || ([".data", ".bss", ".got", ".got.plt", ".plt"].contains(&section.name)
+                && header.sh_size > 0)
     };
-    let names: Vec<&str> = allocated(subject)?.iter().filter(writable).map(|section| section.name).collect();
+    let names: Vec<&str> =
+        allocated(subject)?.iter().filter(writable).map(|section| section.name).collect();
     none_of("sections that are writable or need to be", &names)
 }
 
@@ -159,7 +182,11 @@ fn text(subject: &Subject<'_>) -> Verdict {
     demand!(header.sh_type == SHT_PROGBITS, ".text has type {}, not SHT_PROGBITS", header.sh_type);
     demand!(header.sh_size > 0, ".text is empty");
     let flags = u64::from(SHF_ALLOC | SHF_EXECINSTR);
-    demand!(header.sh_flags == flags, ".text has flags {:#x}, not {flags:#x} (A+X)", header.sh_flags);
+    demand!(
+        header.sh_flags == flags,
+        ".text has flags {:#x}, not {flags:#x} (A+X)",
+        header.sh_flags
+    );
     let end = header.sh_addr.saturating_add(header.sh_size);
     demand!(end <= image.load()?.p_filesz, ".text ends at {end:#x}, behind the PT_LOAD");
     Ok(())

@@ -1,19 +1,21 @@
 //! The program headers: what loaders map, or believe to be mapped.
 //!
-//! The kernel maps the file itself and reads no program header, but every other reader computes the load bias from the
-//! `PT_LOAD` entries, some from the first, some from the last. They agree on one entry at zero.
+//! The kernel maps the file itself and reads no program header, but every other reader computes the
+//! load bias from the `PT_LOAD` entries, some from the first, some from the last. They agree on one
+//! entry at zero.
 //!
 //! # Invariants
 //!
-//! 1. After `load-at-zero` a file offset and an address are the same number; the other rules count on it.
+//! 1. After `load-at-zero` a file offset and an address are the same number; the other rules count
+//!    on it.
 
 use crate::demand;
 use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::program_header::{
-    PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_NOTE,
-    PT_TLS, ProgramHeader, pt_to_str,
+    PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_GNU_STACK, PT_INTERP, PT_LOAD,
+    PT_NOTE, PT_TLS, ProgramHeader, pt_to_str,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 
@@ -92,10 +94,16 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
             continue; // It describes no bytes of the file.
         }
         if segment.p_paddr != segment.p_vaddr {
-            wrong.push(format!("p_paddr of {name} is {:#x}, not {:#x}", segment.p_paddr, segment.p_vaddr));
+            wrong.push(format!(
+                "p_paddr of {name} is {:#x}, not {:#x}",
+                segment.p_paddr, segment.p_vaddr
+            ));
         }
         if segment.p_memsz != segment.p_filesz {
-            wrong.push(format!("p_memsz of {name} is {:#x}, not {:#x}", segment.p_memsz, segment.p_filesz));
+            wrong.push(format!(
+                "p_memsz of {name} is {:#x}, not {:#x}",
+                segment.p_memsz, segment.p_filesz
+            ));
         }
         if segment.p_type != PT_LOAD && segment.p_flags != PF_R {
             wrong.push(format!("{name} has flags {:#x}, not R", segment.p_flags));
@@ -106,7 +114,10 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
             _ => 4,
         };
         if segment.p_align != align || !segment.p_vaddr.is_multiple_of(align) {
-            wrong.push(format!("{name} at {:#x} is aligned to {:#x}", segment.p_vaddr, segment.p_align));
+            wrong.push(format!(
+                "{name} at {:#x} is aligned to {:#x}",
+                segment.p_vaddr, segment.p_align
+            ));
         }
     }
     none_of("fields of program headers", &wrong)
@@ -116,7 +127,11 @@ fn one_load(subject: &Subject<'_>) -> Verdict {
     let loads = subject.image.segments_of(PT_LOAD)?;
     demand!(loads.len() == 1, "there are {} PT_LOAD program headers, not one", loads.len());
     demand!(loads[0].p_flags & PF_W == 0, "the PT_LOAD is writable");
-    demand!(loads[0].p_flags == PF_R | PF_X, "the PT_LOAD has flags {:#x}, not R+X", loads[0].p_flags);
+    demand!(
+        loads[0].p_flags == PF_R | PF_X,
+        "the PT_LOAD has flags {:#x}, not R+X",
+        loads[0].p_flags
+    );
     Ok(())
 }
 
@@ -131,7 +146,10 @@ fn load_at_zero(subject: &Subject<'_>) -> Verdict {
         load.p_memsz,
         load.p_filesz
     );
-    demand!(image.slice(load.p_offset, load.p_filesz).is_some(), "the PT_LOAD reaches beyond the file");
+    demand!(
+        image.slice(load.p_offset, load.p_filesz).is_some(),
+        "the PT_LOAD reaches beyond the file"
+    );
     let headers = image.header.e_phoff.saturating_add(56 * u64::from(image.header.e_phnum));
     demand!(headers <= load.p_filesz, "the PT_LOAD ends before the program headers do");
     Ok(())
@@ -172,8 +190,16 @@ fn load_geometry(subject: &Subject<'_>) -> Verdict {
 fn read_only_dynamic(subject: &Subject<'_>) -> Verdict {
     let tables = subject.image.segments_of(PT_DYNAMIC)?;
     demand!(tables.len() == 1, "there are {} PT_DYNAMIC program headers, not one", tables.len());
-    demand!(tables[0].p_flags & PF_W == 0, "the PT_DYNAMIC is writable (flags {:#x})", tables[0].p_flags);
-    demand!(tables[0].p_flags & PF_R != 0, "the PT_DYNAMIC is not readable (flags {:#x})", tables[0].p_flags);
+    demand!(
+        tables[0].p_flags & PF_W == 0,
+        "the PT_DYNAMIC is writable (flags {:#x})",
+        tables[0].p_flags
+    );
+    demand!(
+        tables[0].p_flags & PF_R != 0,
+        "the PT_DYNAMIC is not readable (flags {:#x})",
+        tables[0].p_flags
+    );
     Ok(())
 }
 
@@ -199,7 +225,9 @@ fn dynamic_ends(subject: &Subject<'_>) -> Verdict {
 
 fn known_segments(subject: &Subject<'_>) -> Verdict {
     let segments = subject.image.segments()?;
-    for (kind, name) in [(PT_TLS, "PT_TLS"), (PT_INTERP, "PT_INTERP"), (PT_GNU_RELRO, "PT_GNU_RELRO")] {
+    for (kind, name) in
+        [(PT_TLS, "PT_TLS"), (PT_INTERP, "PT_INTERP"), (PT_GNU_RELRO, "PT_GNU_RELRO")]
+    {
         demand!(!segments.iter().any(|segment| segment.p_type == kind), "there is a {name}");
     }
     let known = |segment: &&ProgramHeader| match segment.p_type {

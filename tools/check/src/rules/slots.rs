@@ -1,7 +1,9 @@
-//! The slot table: one 16-byte entry for each system-call number, its address computed from the number alone.
+//! The slot table: one 16-byte entry for each system-call number, its address computed from the
+//! number alone.
 //!
-//! A `syscall` instruction's return address tells which call it was, since the stub is the same everywhere: the slot
-//! table is its own table of labels, and no symbols for return addresses are needed.
+//! A `syscall` instruction's return address tells which call it was, since the stub is the same
+//! everywhere: the slot table is its own table of labels, and no symbols for return addresses are
+//! needed.
 //!
 //! # Invariants
 //!
@@ -19,7 +21,8 @@ use liblinux_abi::image::export::BODY;
 use liblinux_abi::image::layout::{SLOT_SIZE, SLOTS, slot};
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
 
-const REMEDY: &str = "look at the slot macros in vdso/image/src/arch/x86_64, then run `cargo xtask image`";
+const REMEDY: &str =
+    "look at the slot macros in vdso/image/src/arch/x86_64, then run `cargo xtask image`";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -70,7 +73,12 @@ fn stub_bytes(subject: &Subject<'_>) -> Verdict {
     for call in SYSCALLS.iter().filter(|call| call.has_plain_stub()) {
         let found = slot_bytes(&subject.image, call.number)?;
         if found != plain_stub(call.number) {
-            wrong.push(format!("{} at {:#x} is {}", call.symbol, slot(call.number), hexadecimal(found)));
+            wrong.push(format!(
+                "{} at {:#x} is {}",
+                call.symbol,
+                slot(call.number),
+                hexadecimal(found)
+            ));
         }
     }
     none_of("slots that do not hold the plain stub", &wrong)
@@ -86,14 +94,20 @@ fn custom_slots(subject: &Subject<'_>) -> Verdict {
             _ => leads_to_body(subject, call, found)?,
         };
         if !right {
-            wrong.push(format!("{} at {:#x} is {}", call.symbol, slot(call.number), hexadecimal(found)));
+            wrong.push(format!(
+                "{} at {:#x} is {}",
+                call.symbol,
+                slot(call.number),
+                hexadecimal(found)
+            ));
         }
     }
     none_of("hand-written slots that are neither whole nor a jump to their body", &wrong)
 }
 
-/// Whether the slot is `endbr64; jmp BODY` and then `int3`: the body is `SYMBOL.body` where symbols are at hand, and
-/// in any case a function that has no entry of its own and that no other slot jumps to.
+/// Whether the slot is `endbr64; jmp BODY` and then `int3`: the body is `SYMBOL.body` where symbols
+/// are at hand, and in any case a function that has no entry of its own and that no other slot
+/// jumps to.
 fn leads_to_body(subject: &Subject<'_>, call: &Syscall, found: &[u8]) -> Result<bool, Fault> {
     let Some((target, used)) = jump_of(found, slot(call.number) as u64) else { return Ok(false) };
     let padded = found[used..].iter().all(|byte| *byte == INT3);
@@ -126,14 +140,16 @@ fn slot_symbols(subject: &Subject<'_>) -> Verdict {
     let mut wrong = Vec::new();
     for call in SYSCALLS.iter().filter(own_slot) {
         let range = slot_range(call);
-        let there =
-            exports.iter().any(|symbol| symbol.name == call.symbol && (symbol.value..symbol.end()) == range);
+        let there = exports
+            .iter()
+            .any(|symbol| symbol.name == call.symbol && (symbol.value..symbol.end()) == range);
         if !there {
             wrong.push(call.symbol);
         }
     }
     none_of("entries that are not exported as the whole of their slot", &wrong)?;
-    let table = SLOTS as u64..slot(SYSCALLS.iter().map(|call| call.number + 1).max().unwrap_or(0)) as u64;
+    let table =
+        SLOTS as u64..slot(SYSCALLS.iter().map(|call| call.number + 1).max().unwrap_or(0)) as u64;
     let owned = |name: &str| SYSCALLS.iter().filter(own_slot).any(|call| call.symbol == name);
     let foreign: Vec<&str> = exports
         .iter()

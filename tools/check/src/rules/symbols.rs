@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. What must be exported is `liblinux_abi::image::export::exports()`; no name is written down here.
+//! 1. What must be exported is `liblinux_abi::image::export::exports()`; no name is written down
+//!    here.
 //! 2. Each rule first gets the exports, and so refuses an image without any.
 
 use crate::demand;
@@ -10,7 +11,9 @@ use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::symbol::{SHN_UNDEF, Symbol};
 use crate::verdict::{Verdict, demand, none_of};
-use goblin::elf::sym::{STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT};
+use goblin::elf::sym::{
+    STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT,
+};
 use liblinux_abi::image::export::{Binding, NAME_MAX, exports, standard};
 use liblinux_abi::image::layout::SLOT_SIZE;
 use std::collections::BTreeMap;
@@ -90,7 +93,8 @@ fn no_undefined(subject: &Subject<'_>) -> Verdict {
 
 fn plain_symbols(subject: &Subject<'_>) -> Verdict {
     let special = |symbol: &&Symbol<'_>| matches!(symbol.kind, STT_GNU_IFUNC | STT_TLS);
-    let names: Vec<&str> = subject.image.dynsym()?.iter().filter(special).map(|symbol| symbol.name).collect();
+    let names: Vec<&str> =
+        subject.image.dynsym()?.iter().filter(special).map(|symbol| symbol.name).collect();
     none_of("indirect or thread-local dynamic symbols", &names)
 }
 
@@ -121,7 +125,8 @@ fn export_shape(subject: &Subject<'_>) -> Verdict {
     image.exports()?;
     // Local symbols, too: they have no place among the dynamic ones.
     let offered = image.dynsym()?.iter().skip(1).filter(|symbol| !symbol.is_version_node());
-    let wrong: Vec<String> = offered.filter(|symbol| symbol.section != SHN_UNDEF).filter_map(fault).collect();
+    let wrong: Vec<String> =
+        offered.filter(|symbol| symbol.section != SHN_UNDEF).filter_map(fault).collect();
     none_of("exports that are not plain functions", &wrong)
 }
 
@@ -150,7 +155,8 @@ fn expected_exports(subject: &Subject<'_>) -> Verdict {
 fn unique_exports(subject: &Subject<'_>) -> Verdict {
     let mut names: Vec<&str> = subject.image.exports()?.iter().map(|symbol| symbol.name).collect();
     names.sort_unstable();
-    let twice: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    let twice: Vec<&str> =
+        names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
     none_of("names exported more than once", &twice)
 }
 
@@ -158,13 +164,19 @@ fn null_symbol(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let is_null = |symbol: &Symbol<'_>| {
         let fields = [symbol.kind, symbol.binding, symbol.other];
-        symbol.name.is_empty() && (symbol.value, symbol.size, symbol.section) == (0, 0, 0) && fields == [0; 3]
+        symbol.name.is_empty()
+            && (symbol.value, symbol.size, symbol.section) == (0, 0, 0)
+            && fields == [0; 3]
     };
     demand!(is_null(&image.dynsym()?[0]), "the dynamic symbol 0, the null one, is not all zeros");
     let nodes = image.dynsym()?.iter().filter(|symbol| symbol.is_version_node());
     for node in nodes {
         let shape = (node.value, node.size, node.binding, node.other);
-        demand!(shape == (0, 0, STB_GLOBAL, 0), "the symbol {} of the version is {shape:x?}", node.name);
+        demand!(
+            shape == (0, 0, STB_GLOBAL, 0),
+            "the symbol {} of the version is {shape:x?}",
+            node.name
+        );
     }
     let other = image.dynsym()?.iter().filter(|symbol| symbol.other != symbol.visibility);
     let other: Vec<&str> = other.map(|symbol| symbol.name).collect();
@@ -172,8 +184,12 @@ fn null_symbol(subject: &Subject<'_>) -> Verdict {
 }
 
 fn aliases(subject: &Subject<'_>) -> Verdict {
-    let exports: BTreeMap<&str, _> =
-        subject.image.exports()?.iter().map(|symbol| (symbol.name, (symbol.value, symbol.size))).collect();
+    let exports: BTreeMap<&str, _> = subject
+        .image
+        .exports()?
+        .iter()
+        .map(|symbol| (symbol.name, (symbol.value, symbol.size)))
+        .collect();
     let wrong: Vec<&str> = standard()
         .filter(|call| {
             !exports.contains_key(call.symbol) || exports.get(call.symbol) != exports.get(call.name)
@@ -214,6 +230,7 @@ fn entry_room(subject: &Subject<'_>) -> Verdict {
 
 fn name_length(subject: &Subject<'_>) -> Verdict {
     let symbols = subject.image.dynsym()?.iter().filter(|symbol| symbol.binding != STB_LOCAL);
-    let long: Vec<&str> = symbols.map(|symbol| symbol.name).filter(|name| name.len() > NAME_MAX).collect();
+    let long: Vec<&str> =
+        symbols.map(|symbol| symbol.name).filter(|name| name.len() > NAME_MAX).collect();
     none_of("names longer than 31 bytes", &long)
 }

@@ -1,11 +1,13 @@
 //! What section headers and loaders' tables say of the same bytes.
 //!
-//! Loaders do not read the section headers; bionic, binutils, elfutils and debuggers read nothing else. A section that is
-//! a good copy of a bad table would show a sound image to debuggers and a broken one to loaders.
+//! Loaders do not read the section headers; bionic, binutils, elfutils and debuggers read nothing
+//! else. A section that is a good copy of a bad table would show a sound image to debuggers and a
+//! broken one to loaders.
 //!
 //! # Invariants
 //!
-//! 1. The loaders' view is the one that all other rules judge; here the sections are held to it, field by field.
+//! 1. The loaders' view is the one that all other rules judge; here the sections are held to it,
+//!    field by field.
 
 use crate::demand;
 use crate::image::{Image, KERNEL_COPY, Section};
@@ -19,8 +21,8 @@ use crate::view::versions::{AUXILIARY_SIZE, DEFINITION_SIZE, definitions};
 use goblin::elf::dynamic::{DT_STRSZ, DT_STRTAB, DT_SYMTAB, DT_VERDEF, DT_VERSYM};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_GNU_EH_FRAME, PT_NOTE};
 use goblin::elf::section_header::{
-    SHF_ALLOC, SHF_EXECINSTR, SHF_MERGE, SHF_STRINGS, SHT_DYNAMIC, SHT_DYNSYM, SHT_GNU_HASH, SHT_GNU_VERDEF,
-    SHT_GNU_VERSYM, SHT_HASH, SHT_NOTE, SHT_PROGBITS, SHT_STRTAB,
+    SHF_ALLOC, SHF_EXECINSTR, SHF_MERGE, SHF_STRINGS, SHT_DYNAMIC, SHT_DYNSYM, SHT_GNU_HASH,
+    SHT_GNU_VERDEF, SHT_GNU_VERSYM, SHT_HASH, SHT_NOTE, SHT_PROGBITS, SHT_STRTAB,
 };
 use goblin::elf::sym::STB_LOCAL;
 use liblinux_abi::image::layout::{PRIVATE, TEXT, TICK};
@@ -74,7 +76,8 @@ fn twins(image: &Image<'_>) -> Result<Vec<Twin>, String> {
     };
     let count = symbols.len() as u64;
     let table = image.tag(DT_SYMTAB, "DT_SYMTAB")?;
-    let (strings, strings_size) = (image.tag(DT_STRTAB, "DT_STRTAB")?, image.tag(DT_STRSZ, "DT_STRSZ")?);
+    let (strings, strings_size) =
+        (image.tag(DT_STRTAB, "DT_STRTAB")?, image.tag(DT_STRSZ, "DT_STRSZ")?);
     let (versym, verdef) = (image.tag(DT_VERSYM, "DT_VERSYM")?, image.tag(DT_VERDEF, "DT_VERDEF")?);
     let verdef_size = (DEFINITION_SIZE + AUXILIARY_SIZE) * versions as u64;
     Ok(vec![
@@ -124,13 +127,17 @@ fn sections_agree(subject: &Subject<'_>) -> Verdict {
             ("sh_info", header.sh_info.into(), twin.info.into()),
         ] {
             if has != wanted {
-                wrong.push(format!("{field} of {} is {has:#x}, loaders see {wanted:#x}", twin.name));
+                wrong
+                    .push(format!("{field} of {} is {has:#x}, loaders see {wanted:#x}", twin.name));
             }
         }
         let is_linked = linked == twin.link && (twin.link.is_empty() == (header.sh_link == 0));
         if section.name != twin.name || !is_linked {
             let (name, link) = (section.name, twin.link);
-            wrong.push(format!("{} is named `{name}` and links to `{linked}`, not `{link}`", twin.name));
+            wrong.push(format!(
+                "{} is named `{name}` and links to `{linked}`, not `{link}`",
+                twin.name
+            ));
         }
     }
     none_of("sections", &wrong)
@@ -167,7 +174,8 @@ fn section_table(subject: &Subject<'_>) -> Verdict {
         null.sh_entsize,
     ];
     demand!(fields == [0; 10], "the section header 0, which is none, is not all zeros");
-    let twins: Vec<_> = twins(image)?.iter().map(|twin| (twin.name, twin.kind, SHF_ALLOC)).collect();
+    let twins: Vec<_> =
+        twins(image)?.iter().map(|twin| (twin.name, twin.kind, SHF_ALLOC)).collect();
     let known: Vec<_> = twins.iter().chain(SECTIONS).collect();
     let mut wrong = Vec::new();
     for section in &sections[1..] {
@@ -177,7 +185,10 @@ fn section_table(subject: &Subject<'_>) -> Verdict {
             continue;
         };
         if header.sh_type != *kind || header.sh_flags != u64::from(*flags) {
-            wrong.push(format!("{name} has type {:#x} and flags {:#x}", header.sh_type, header.sh_flags));
+            wrong.push(format!(
+                "{name} has type {:#x} and flags {:#x}",
+                header.sh_type, header.sh_flags
+            ));
         }
         let align = header.sh_addralign.max(1);
         if !align.is_power_of_two() || !header.sh_addr.is_multiple_of(align) {
@@ -191,10 +202,15 @@ fn section_table(subject: &Subject<'_>) -> Verdict {
             ));
         }
         if flags & SHF_ALLOC == 0 && header.sh_addr != 0 {
-            wrong.push(format!("{name} is not allocated, but has the address {:#x}", header.sh_addr));
+            wrong.push(format!(
+                "{name} is not allocated, but has the address {:#x}",
+                header.sh_addr
+            ));
         }
         if name == KERNEL_COPY && !image.contents(section)?.starts_with(b"\x7fELF") {
-            wrong.push(format!("{name} is not another kernel's vDSO: it does not begin with 7f 45 4c 46"));
+            wrong.push(format!(
+                "{name} is not another kernel's vDSO: it does not begin with 7f 45 4c 46"
+            ));
         }
         let words = [(".private", PRIVATE, TICK), (".tick", TICK, TEXT)];
         let word = words.iter().find(|word| word.0 == name);

@@ -1,7 +1,8 @@
 //! Call-frame information: what unwinders, debuggers and profilers know about the image's frames.
 //!
-//! A profiler may stop a thread at any instruction, and a debugger shows the frames of a thread blocked in a stub. So
-//! every function has an entry, found by the binary search table that unwinders use, and covering its code exactly.
+//! A profiler may stop a thread at any instruction, and a debugger shows the frames of a thread
+//! blocked in a stub. So every function has an entry, found by the binary search table that
+//! unwinders use, and covering its code exactly.
 //!
 //! # Invariants
 //!
@@ -46,7 +47,10 @@ fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
     let table = frames.table()?;
     let disorder = table.windows(2).find(|pair| pair[0].0 >= pair[1].0);
     if let Some(pair) = disorder {
-        return Err(Fault::Wrong(format!("the search table has {:#x} before {:#x}", pair[0].0, pair[1].0)));
+        return Err(Fault::Wrong(format!(
+            "the search table has {:#x} before {:#x}",
+            pair[0].0, pair[1].0
+        )));
     }
     let mut listed: Vec<(u64, u64)> =
         entries.iter().map(|entry| (entry.initial_address(), entry.offset() as u64)).collect();
@@ -59,7 +63,10 @@ fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
     );
     let differing = listed.iter().zip(&table).find(|(entry, row)| entry != row);
     if let Some((entry, _)) = differing {
-        return Err(Fault::Wrong(format!("the search table does not lead to the entry for {:#x}", entry.0)));
+        return Err(Fault::Wrong(format!(
+            "the search table does not lead to the entry for {:#x}",
+            entry.0
+        )));
     }
     let mut before: Option<&Entry<'_>> = None;
     for entry in &entries {
@@ -73,9 +80,15 @@ fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
     Ok(())
 }
 
-/// What is wrong unless one of the `entries` (ascending) covers the code at `start..end` from its first byte to its last
-/// instruction.
-fn uncovered(image: &Image<'_>, entries: &[Entry<'_>], name: &str, start: u64, end: u64) -> Option<String> {
+/// What is wrong unless one of the `entries` (ascending) covers the code at `start..end` from its
+/// first byte to its last instruction.
+fn uncovered(
+    image: &Image<'_>,
+    entries: &[Entry<'_>],
+    name: &str,
+    start: u64,
+    end: u64,
+) -> Option<String> {
     let before = entries.partition_point(|entry| entry.initial_address() <= start);
     let Some(entry) = entries[..before].last().filter(|entry| entry.contains(start)) else {
         return Some(format!("{name} has none"));

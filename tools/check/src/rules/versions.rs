@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Every field that some reader uses has the value that the linker writes, so that all readers see the same.
+//! 1. Every field that some reader uses has the value that the linker writes, so that all readers
+//!    see the same.
 
 use crate::demand;
 use crate::rule::Rule;
@@ -54,9 +55,17 @@ fn version_definitions(subject: &Subject<'_>) -> Verdict {
     for (definition, place) in found.iter().zip(1..) {
         let (name, hash) = (definition.name, sysv(definition.name));
         demand!(definition.version == 1, "vd_version of {name} is {}, not 1", definition.version);
-        demand!(definition.hash == hash, "vd_hash of {name} is {:#x}, not {hash:#x}", definition.hash);
+        demand!(
+            definition.hash == hash,
+            "vd_hash of {name} is {:#x}, not {hash:#x}",
+            definition.hash
+        );
         demand!(definition.index == place, "vd_ndx of {name} is {}, not {place}", definition.index);
-        demand!(definition.flags & !FLAG_BASE == 0, "vd_flags of {name} is {:#x}", definition.flags);
+        demand!(
+            definition.flags & !FLAG_BASE == 0,
+            "vd_flags of {name} is {:#x}",
+            definition.flags
+        );
         demand!(
             (definition.names, definition.next_name) == (1, 0),
             "{name} has {} names, the next one {} bytes behind the first, not one alone",
@@ -76,7 +85,11 @@ fn version_definitions(subject: &Subject<'_>) -> Verdict {
         .filter(|definition| definition.flags & FLAG_BASE == 0)
         .map(|definition| definition.name)
         .collect();
-    demand!(nodes == [export::VERSION], "the version nodes are {nodes:?}, not only {}", export::VERSION);
+    demand!(
+        nodes == [export::VERSION],
+        "the version nodes are {nodes:?}, not only {}",
+        export::VERSION
+    );
     Ok(())
 }
 
@@ -88,7 +101,12 @@ fn version_base(subject: &Subject<'_>) -> Verdict {
         "the first version definition, {}, is not the base",
         base.name
     );
-    demand!(base.name == export::SONAME, "the base version is `{}`, not `{}`", base.name, export::SONAME);
+    demand!(
+        base.name == export::SONAME,
+        "the base version is `{}`, not `{}`",
+        base.name,
+        export::SONAME
+    );
     Ok(())
 }
 
@@ -96,7 +114,9 @@ fn version_symbols(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let found = definitions(image)?;
     let node = found.iter().find(|definition| definition.name == export::VERSION);
-    let Some(node) = node else { return Err(format!("the image has no version {}", export::VERSION).into()) };
+    let Some(node) = node else {
+        return Err(format!("the image has no version {}", export::VERSION).into());
+    };
     let mut wrong = Vec::new();
     // The first symbol is not one, and has no version.
     for symbol in image.dynsym()? {
@@ -106,5 +126,8 @@ fn version_symbols(subject: &Subject<'_>) -> Verdict {
             wrong.push(format!("{} ({index:#x})", symbol.name));
         }
     }
-    none_of(&format!("symbols whose version is not {} ({:#x})", export::VERSION, node.index), &wrong)
+    none_of(
+        &format!("symbols whose version is not {} ({:#x})", export::VERSION, node.index),
+        &wrong,
+    )
 }

@@ -27,6 +27,8 @@ pub fn read(image: &Image<'_>) -> Result<Vec<Alternative>, String> {
 pub fn replacements(image: &Image<'_>) -> Result<Vec<Range<u64>>, String> {
     let ranges = read(image)?.into_iter().map(|entry| entry.replacement);
     Ok(ranges
-        .filter(|range| range.start < range.end && image.at(range.start, range.end - range.start).is_ok())
+        .filter(|range| {
+            range.start < range.end && image.at(range.start, range.end - range.start).is_ok()
+        })
         .collect())
 }

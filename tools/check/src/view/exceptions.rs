@@ -1,5 +1,5 @@
-//! The two tables of instructions that may fault: the kernel's `__ex_table`, which its build takes out of the unstripped
-//! image, and `.fixups`, the same for a signal handler.
+//! The two tables of instructions that may fault: the kernel's `__ex_table`, which its build takes
+//! out of the unstripped image, and `.fixups`, the same for a signal handler.
 //!
 //! # Invariants
 //!
@@ -33,7 +33,8 @@ pub struct Fixup {
 /// Entries with their addresses.
 type Entries<'a> = Vec<(u64, &'a [u8])>;
 
-/// The entries of the table in that section with their addresses; none if the image has no such section.
+/// The entries of the table in that section with their addresses; none if the image has no such
+/// section.
 fn entries<'a>(image: &Image<'a>, name: &str, size: usize) -> Result<Option<Entries<'a>>, String> {
     let Some(section) = image.find_section(name)? else { return Ok(None) };
     let bytes = image.contents(section)?;

@@ -1,4 +1,5 @@
-//! Call-frame information as unwinders find it: from `PT_GNU_EH_FRAME` to the search table, from there to the entries.
+//! Call-frame information as unwinders find it: from `PT_GNU_EH_FRAME` to the search table, from
+//! there to the entries.
 //!
 //! # Invariants
 //!
@@ -7,8 +8,8 @@
 use crate::arch::dwarf::RSP;
 use crate::image::Image;
 use gimli::{
-    BaseAddresses, CallFrameInstruction, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian,
-    Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection,
+    BaseAddresses, CallFrameInstruction, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice,
+    LittleEndian, Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection,
 };
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
 use std::ops::Range;
@@ -46,12 +47,17 @@ impl<'a> Frames<'a> {
     pub fn of(image: &Image<'a>) -> Result<Self, String> {
         let headers = image.segments_of(PT_GNU_EH_FRAME)?;
         if headers.len() != 1 {
-            return Err(format!("there are {} PT_GNU_EH_FRAME program headers, not one", headers.len()));
+            return Err(format!(
+                "there are {} PT_GNU_EH_FRAME program headers, not one",
+                headers.len()
+            ));
         }
-        let header = EhFrameHdr::new(image.at(headers[0].p_vaddr, headers[0].p_memsz)?, LittleEndian);
+        let header =
+            EhFrameHdr::new(image.at(headers[0].p_vaddr, headers[0].p_memsz)?, LittleEndian);
         let bases = BaseAddresses::default().set_eh_frame_hdr(headers[0].p_vaddr);
         let broken = |error: gimli::Error| format!(".eh_frame_hdr cannot be read: {error}");
-        let start = header.parse(&bases, 8).map_err(broken)?.eh_frame_ptr().direct().map_err(broken)?;
+        let start =
+            header.parse(&bases, 8).map_err(broken)?.eh_frame_ptr().direct().map_err(broken)?;
         let size = size(image, start)?;
         let frame = EhFrame::new(image.at(start, size)?, LittleEndian);
         Ok(Self { header, frame, bases: bases.set_eh_frame(start), start, size })
@@ -95,7 +101,8 @@ impl<'a> Frames<'a> {
         let mut walk = || -> gimli::Result<()> {
             let mut rows = entry.rows(&self.frame, &self.bases, &mut context)?;
             while let Some(row) = rows.next_row()? {
-                let registers = row.registers().map(|(register, rule)| (*register, rule.clone())).collect();
+                let registers =
+                    row.registers().map(|(register, rule)| (*register, rule.clone())).collect();
                 found.push(Row {
                     addresses: row.start_address()..row.end_address(),
                     cfa: row.cfa().clone(),
@@ -104,12 +111,15 @@ impl<'a> Frames<'a> {
             }
             Ok(())
         };
-        walk().map_err(|error| format!("{:#x} cannot be evaluated: {error}", entry.initial_address()))?;
+        walk().map_err(|error| {
+            format!("{:#x} cannot be evaluated: {error}", entry.initial_address())
+        })?;
         Ok(found)
     }
 }
 
-/// Bytes of stack, the return address included, that a function has in use before the instruction at an address.
+/// Bytes of stack, the return address included, that a function has in use before the instruction
+/// at an address.
 pub fn stack_at(image: &Image<'_>, address: u64) -> Result<u64, String> {
     let frames = Frames::of(image)?;
     let mut context = UnwindContext::new();
@@ -118,9 +128,8 @@ pub fn stack_at(image: &Image<'_>, address: u64) -> Result<u64, String> {
         .unwind_info_for_address(&frames.bases, &mut context, address, EhFrame::cie_from_offset)
         .map_err(|error| format!("no call-frame information covers {address:#x}: {error}"))?;
     match row.cfa() {
-        CfaRule::RegisterAndOffset { register: RSP, offset } => {
-            u64::try_from(*offset).map_err(|_| format!("the frame at {address:#x} is below the stack"))
-        }
+        CfaRule::RegisterAndOffset { register: RSP, offset } => u64::try_from(*offset)
+            .map_err(|_| format!("the frame at {address:#x} is below the stack")),
         other => Err(format!("the frame at {address:#x} is not relative to rsp: {other:?}")),
     }
 }
@@ -135,7 +144,10 @@ impl<'a> Frames<'a> {
 
 impl<'a> Frames<'a> {
     /// The instructions of an entry, with the padding behind them.
-    pub fn instructions(&self, entry: &Entry<'a>) -> Result<Vec<CallFrameInstruction<usize>>, String> {
+    pub fn instructions(
+        &self,
+        entry: &Entry<'a>,
+    ) -> Result<Vec<CallFrameInstruction<usize>>, String> {
         let mut instructions = entry.instructions(&self.frame, &self.bases);
         let mut found = Vec::new();
         while let Some(one) = instructions
@@ -152,7 +164,9 @@ impl<'a> Frames<'a> {
 fn size(image: &Image<'_>, start: u64) -> Result<u64, String> {
     let mut at = start;
     loop {
-        let len = image.u32(at).map_err(|error| format!(".eh_frame does not end with a zero: {error}"))?;
+        let len = image
+            .u32(at)
+            .map_err(|error| format!(".eh_frame does not end with a zero: {error}"))?;
         at = at.saturating_add(4).saturating_add(len.into());
         if len == 0 {
             return Ok(at - start);

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A table is handed out only if all of it lies inside the file, so counts in it bound every walk.
+//! 1. A table is handed out only if all of it lies inside the file, so counts in it bound every
+//!    walk.
 
 use crate::image::Image;
 use goblin::elf::dynamic::{DT_GNU_HASH, DT_HASH};
@@ -23,8 +24,12 @@ pub(crate) fn gnu(name: &str) -> u32 {
 
 /// `len` little-endian words at `address`.
 fn words(image: &Image<'_>, table: &str, address: u64, len: u64) -> Result<Vec<u32>, String> {
-    let bytes = image.at(address, len.saturating_mul(4)).map_err(|error| format!("{table}: {error}"))?;
-    Ok(bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
+    let bytes =
+        image.at(address, len.saturating_mul(4)).map_err(|error| format!("{table}: {error}"))?;
+    Ok(bytes
+        .chunks_exact(4)
+        .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+        .collect())
 }
 
 /// `DT_HASH`.
@@ -73,22 +78,32 @@ pub struct GnuTable {
 }
 
 impl GnuTable {
-    /// Reads the table for an image with `symbols` dynamic symbols, a number that the table itself does not have.
+    /// Reads the table for an image with `symbols` dynamic symbols, a number that the table itself
+    /// does not have.
     pub fn of(image: &Image<'_>, symbols: usize) -> Result<Self, String> {
         const NAME: &str = "DT_GNU_HASH";
         let address = image.tag(DT_GNU_HASH, NAME)?;
         let header = words(image, NAME, address, 4)?;
         let [buckets, first_symbol, filter, shift] = [header[0], header[1], header[2], header[3]];
-        let listed = symbols
-            .checked_sub(first_symbol as usize)
-            .ok_or_else(|| format!("{NAME} lists symbols from {first_symbol} on, but there are {symbols}"))?;
+        let listed = symbols.checked_sub(first_symbol as usize).ok_or_else(|| {
+            format!("{NAME} lists symbols from {first_symbol} on, but there are {symbols}")
+        })?;
         let len = 4 + 2 * u64::from(filter) + u64::from(buckets) + listed as u64;
         let all = words(image, NAME, address, len)?;
         let (words, rest) = all[4..].split_at(2 * filter as usize);
         let (buckets, chains) = rest.split_at(buckets as usize);
-        let filter =
-            words.chunks_exact(2).map(|pair| u64::from(pair[1]) << 32 | u64::from(pair[0])).collect();
-        Ok(Self { address, first_symbol, shift, filter, buckets: buckets.into(), chains: chains.into() })
+        let filter = words
+            .chunks_exact(2)
+            .map(|pair| u64::from(pair[1]) << 32 | u64::from(pair[0]))
+            .collect();
+        Ok(Self {
+            address,
+            first_symbol,
+            shift,
+            filter,
+            buckets: buckets.into(),
+            chains: chains.into(),
+        })
     }
 
     /// Bytes of the table.
@@ -96,7 +111,8 @@ impl GnuTable {
         4 * (4 + 2 * self.filter.len() + self.buckets.len() + self.chains.len()) as u64
     }
 
-    /// The word of the filter and the bits in it that a name with this hash needs; the filter is not empty.
+    /// The word of the filter and the bits in it that a name with this hash needs; the filter is
+    /// not empty.
     pub fn filter_bits(&self, hash: u32) -> (usize, u64) {
         let word = hash as usize / 64 % self.filter.len();
         (word, 1 << (hash % 64) | 1 << (hash.checked_shr(self.shift).unwrap_or(0) % 64))
@@ -109,7 +125,8 @@ mod tests {
 
     #[test]
     fn hashes_equal_those_of_the_specifications() {
-        // The version hash that every glibc object with a GLIBC_2.2.5 need holds, and that of LINUX_2.6 in parse_vdso.c.
+        // The version hash that every glibc object with a GLIBC_2.2.5 need holds, and that of
+        // LINUX_2.6 in parse_vdso.c.
         assert_eq!(sysv("GLIBC_2.2.5"), 0x0969_1a75);
         assert_eq!(sysv("LINUX_2.6"), 0x03ae_75f6);
         assert_eq!((gnu(""), gnu("printf")), (0x1505, 0x156b_2bb8));

@@ -1,12 +1,13 @@
 //! What readers of an image see: each table found the way its readers find it.
 //!
-//! Loaders go from the program headers to the dynamic table and from there to everything else; unwinders begin at
-//! `PT_GNU_EH_FRAME`, debuggers' build-ids at `PT_NOTE`. None of them asks the section headers. The rules ask this view,
-//! so that they judge the bytes that programs use. Where sections say the same once more, for bionic, binutils and
-//! elfutils, the rule `sections-agree` holds the two together.
+//! Loaders go from the program headers to the dynamic table and from there to everything else;
+//! unwinders begin at `PT_GNU_EH_FRAME`, debuggers' build-ids at `PT_NOTE`. None of them asks the
+//! section headers. The rules ask this view, so that they judge the bytes that programs use. Where
+//! sections say the same once more, for bionic, binutils and elfutils, the rule `sections-agree`
+//! holds the two together.
 //!
-//! What the kernel's build reads (`__ex_table`, `.altinstructions`) it finds by the names of sections, and so does the
-//! view.
+//! What the kernel's build reads (`__ex_table`, `.altinstructions`) it finds by the names of
+//! sections, and so does the view.
 //!
 //! # Invariants
 //!

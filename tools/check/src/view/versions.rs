@@ -63,7 +63,9 @@ pub fn definitions<'a>(image: &Image<'a>) -> Result<Vec<Definition<'a>>, String>
         match u64::from(next) {
             0 => return Ok(found),
             step if step < DEFINITION_SIZE + AUXILIARY_SIZE => {
-                return Err(format!("a version definition is {step} bytes behind the one before it"));
+                return Err(format!(
+                    "a version definition is {step} bytes behind the one before it"
+                ));
             }
             step => address = address.saturating_add(step),
         }

@@ -1,13 +1,14 @@
 //! Mutants: the image with one thing changed at random, by classes of what the bytes are for.
 //!
-//! A fixture is a fault that a person thought of. A mutant is a random one. The share of mutants that the
-//! checker refuses is its score. Each class is mutated alike, so that small tables count as much as the text.
+//! A fixture is a fault that a person thought of. A mutant is a random one. The share of mutants
+//! that the checker refuses is its score. Each class is mutated alike, so that small tables count
+//! as much as the text.
 //!
 //! # Invariants
 //!
 //! 1. Mutants follow from the class and a number: the same image gives the same mutants.
-//! 2. A mutant differs from the image. Padding between instructions is a class of its own, since any change of it is
-//!    refused.
+//! 2. A mutant differs from the image. Padding between instructions is a class of its own, since
+//!    any change of it is refused.
 
 #![allow(dead_code, reason = "the example and the test use different parts")]
 
@@ -20,7 +21,8 @@ use std::ops::Range;
 /// What some bytes of the image are for.
 pub(crate) struct Class {
     pub(crate) name: &'static str,
-    /// Whether loaders, unwinders or debuggers read the bytes: nothing of these may survive without a reason.
+    /// Whether loaders, unwinders or debuggers read the bytes: nothing of these may survive without
+    /// a reason.
     pub(crate) is_loaders: bool,
     /// The bytes, by offset.
     pub(crate) places: Vec<usize>,
@@ -42,14 +44,16 @@ pub(crate) fn classes(image: &File) -> Vec<Class> {
     let cold = view.exports().expect("exports").len(); // The image exports something.
     assert!(cold > 0);
     let bodies = BODIES..bodies_end(image);
-    let headers =
-        view.header.e_shoff as usize..view.header.e_shoff as usize + 64 * usize::from(view.header.e_shnum);
+    let headers = view.header.e_shoff as usize
+        ..view.header.e_shoff as usize + 64 * usize::from(view.header.e_shnum);
     let used: Vec<Range<usize>> = view
         .sections()
         .expect("sections")
         .iter()
         .skip(1)
-        .map(|one| one.header.sh_offset as usize..(one.header.sh_offset + one.header.sh_size) as usize)
+        .map(|one| {
+            one.header.sh_offset as usize..(one.header.sh_offset + one.header.sh_size) as usize
+        })
         .chain([0..64 + 56 * usize::from(view.header.e_phnum), headers.clone()])
         .collect();
     let unused = |place: &usize| !used.iter().any(|range| range.contains(place));
@@ -90,12 +94,14 @@ pub(crate) fn classes(image: &File) -> Vec<Class> {
     ]
 }
 
-/// Where the bodies of hand-written entries end: behind the last function that a slot jumps to, up to the next.
+/// Where the bodies of hand-written entries end: behind the last function that a slot jumps to, up
+/// to the next.
 fn bodies_end(image: &File) -> usize {
     let text = image.view().text().expect("text");
     let slots = (SLOTS..BODIES).step_by(16);
-    let jumps = slots
-        .filter_map(|slot| liblinux_check::arch::stub::jump_of(&image.bytes[slot..slot + 16], slot as u64));
+    let jumps = slots.filter_map(|slot| {
+        liblinux_check::arch::stub::jump_of(&image.bytes[slot..slot + 16], slot as u64)
+    });
     let last = jumps.map(|jump| jump.0 as usize).max().expect("a slot that jumps to its body");
     let len = image.bytes[last..text.end as usize].windows(2).position(|pair| pair == [0xcc; 2]);
     last + len.expect("padding behind the last body")
@@ -125,7 +131,10 @@ pub(crate) struct Mutant {
 
 /// Mutant `number` of a class.
 pub(crate) fn mutant(image: &File, class: &Class, number: usize) -> Mutant {
-    let seed = class.name.bytes().fold(number as u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
+    let seed = class
+        .name
+        .bytes()
+        .fold(number as u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
     let mut numbers = Numbers(seed);
     loop {
         let at = class.places[numbers.below(class.places.len())];
@@ -191,7 +200,8 @@ pub(crate) fn is_in_both(good: &Specimen, mutant: &Mutant) -> bool {
     mutant.at >= 64 && good.image.bytes.get(range.clone()) == good.debug.bytes.get(range)
 }
 
-/// Why a mutant of a loaders' class may be accepted: readers use none of what it changed. None if no reason applies.
+/// Why a mutant of a loaders' class may be accepted: readers use none of what it changed. None if
+/// no reason applies.
 pub(crate) fn reason(good: &File, mutant: &Mutant) -> Option<&'static str> {
     let view = good.view();
     let note = good.contents(".note") + 16;
@@ -199,10 +209,14 @@ pub(crate) fn reason(good: &File, mutant: &Mutant) -> Option<&'static str> {
     let table = headers..headers + 64 * usize::from(view.header.e_shnum);
     // `sh_addralign`, bytes 48 to 55 of a section header.
     if table.contains(&mutant.at) && (48..56).contains(&((mutant.at - headers) % 64)) {
-        return Some("sh_addralign, by which linkers place a section: no reader of a linked image asks it");
+        return Some(
+            "sh_addralign, by which linkers place a section: no reader of a linked image asks it",
+        );
     }
     if (note..note + 20).contains(&mutant.at) {
-        return Some("the build-id's value: readers compare it with another file's, and any value is one");
+        return Some(
+            "the build-id's value: readers compare it with another file's, and any value is one",
+        );
     }
     if covers_padding(good, mutant) {
         return Some(
@@ -224,7 +238,10 @@ fn covers_padding(good: &File, mutant: &Mutant) -> bool {
             let start = (at + 8).wrapping_add_signed(good.word(at + 8).cast_signed() as isize);
             let end = |file: &File| start + file.word(at + 12) as usize;
             let (old, new) = (end(good), end(&mutated(good, mutant)));
-            return good.bytes.get(old..new).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0xcc));
+            return good
+                .bytes
+                .get(old..new)
+                .is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0xcc));
         }
         at += 4 + len;
     }

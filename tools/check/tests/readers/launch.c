@@ -1,9 +1,10 @@
 /*
  * launch IMAGE PROGRAM [ARGUMENT...]: runs a program that takes IMAGE for its vDSO.
  *
- * Does what execve does, in this process: maps the program and its interpreter, lays out the stack, and jumps. So the
- * program's own start-up code, and nothing of this file, reads the image. In place of the kernel's data pages there are
- * zeros below the image: a clock of mode 0, so that functions make their system call.
+ * Does what execve does, in this process: maps the program and its interpreter, lays out the stack,
+ * and jumps. So the program's own start-up code, and nothing of this file, reads the image. In
+ * place of the kernel's data pages there are zeros below the image: a clock of mode 0, so that
+ * functions make their system call.
  */
 #define _GNU_SOURCE
 #include <elf.h>

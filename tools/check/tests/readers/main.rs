@@ -1,9 +1,10 @@
 //! Real readers on images that the checker accepts, and on some that it refuses.
 //!
-//! The rules describe loaders. Here the loaders themselves run: glibc's dynamic linker and its unwinder,
-//! musl's start-up code, Go's runtime, the kernel's reference parser, gdb. Every mutant of what loaders read that the
-//! checker accepts has to give each of them what the sound image gives. And the readers have to be able to tell: the
-//! images that led to these rules make at least one of them fail.
+//! The rules describe loaders. Here the loaders themselves run: glibc's dynamic linker and its
+//! unwinder, musl's start-up code, Go's runtime, the kernel's reference parser, gdb. Every mutant
+//! of what loaders read that the checker accepts has to give each of them what the sound image
+//! gives. And the readers have to be able to tell: the images that led to these rules make at least
+//! one of them fail.
 
 #[path = "../mutation/mod.rs"]
 mod mutation;
@@ -50,7 +51,10 @@ impl Readers {
         }
         let mut go = Command::new("go");
         go.args(["build", "-o"]).arg(folder.path().join("go")).arg(here.join("probe.go"));
-        run(go.env("CGO_ENABLED", "0").env("GO111MODULE", "off").env("GOCACHE", folder.path().join("cache")));
+        run(go
+            .env("CGO_ENABLED", "0")
+            .env("GO111MODULE", "off")
+            .env("GOCACHE", folder.path().join("cache")));
         Self { folder }
     }
 
@@ -65,8 +69,7 @@ impl Readers {
         std::fs::write(&list, names.join("\n") + "\n").expect("write the names");
         let (launch, file, list) = (self.path("launch"), file.as_path(), list.as_path());
         let probe = |name: &str| self.path(name);
-        let script =
-            "info line *0x2000\ninfo scope *0x2000\ninfo address __vdso_getpid\ninfo symbol 0x2275\n";
+        let script = "info line *0x2000\ninfo scope *0x2000\ninfo address __vdso_getpid\ninfo symbol 0x2275\n";
         std::fs::write(self.path("script"), script).expect("write the script");
         vec![
             ("parse_vdso", answer(&probe("parse"), &[file, list])),
@@ -94,16 +97,24 @@ fn run(command: &mut Command) {
 }
 
 fn answer(program: &Path, arguments: &[&Path]) -> String {
-    let output =
-        Command::new("timeout").arg(LIMIT).arg(program).args(arguments).output().expect("timeout runs");
+    let output = Command::new("timeout")
+        .arg(LIMIT)
+        .arg(program)
+        .args(arguments)
+        .output()
+        .expect("timeout runs");
     format!("{}{}", String::from_utf8_lossy(&output.stdout), output.status)
 }
 
 /// Every export, and many names that are not there.
 fn names(good: &Specimen) -> Vec<String> {
     let view = good.image.view();
-    let there =
-        view.exports().expect("exports").into_iter().map(|export| export.name.to_owned()).collect::<Vec<_>>();
+    let there = view
+        .exports()
+        .expect("exports")
+        .into_iter()
+        .map(|export| export.name.to_owned())
+        .collect::<Vec<_>>();
     let absent = (0..2000).map(|number| format!("__vdso_absent_{number}"));
     there.iter().cloned().chain(absent).collect()
 }
@@ -127,7 +138,11 @@ fn readers_use_every_accepted_mutant_like_the_sound_image() {
     for (reader, says) in &sound {
         assert!(says.ends_with("exit status: 0"), "{reader} cannot use the sound image: {says}");
     }
-    assert!(sound[1].1.contains("getpid right") && sound[1].1.contains("clock goes"), "{}", sound[1].1);
+    assert!(
+        sound[1].1.contains("getpid right") && sound[1].1.contains("clock goes"),
+        "{}",
+        sound[1].1
+    );
     let mut tried = 0;
     let mut wrong = Vec::new();
     for class in mutation::classes(&good.image).iter().filter(|class| class.is_loaders) {
@@ -144,7 +159,12 @@ fn readers_use_every_accepted_mutant_like_the_sound_image() {
             let answers = readers.ask(&mutation::mutated(&good.image, &mutant).bytes, &names);
             let differing = differing(&sound, &answers);
             if !differing.is_empty() {
-                wrong.push(format!("{} {number} at {:#x}: {}", class.name, mutant.at, differing.join("; ")));
+                wrong.push(format!(
+                    "{} {number} at {:#x}: {}",
+                    class.name,
+                    mutant.at,
+                    differing.join("; ")
+                ));
             }
         }
     }

@@ -1,4 +1,7 @@
-/* parse IMAGE NAMES: looks every name up with the kernel's own reference parser, which is built into this program. */
+/*
+ * parse IMAGE NAMES: looks every name up with the kernel's own reference parser, which is built
+ * into this program.
+ */
 #include "parse_vdso.h"
 #include <stdio.h>
 #include <stdlib.h>

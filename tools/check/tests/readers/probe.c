@@ -1,6 +1,7 @@
 /*
- * probe NAMES: asks the loader that started this program for every name in the file, and for names that are not there;
- * asks the unwinder for every function. Prints what it was told, relative to the image. Calls what it can.
+ * probe NAMES: asks the loader that started this program for every name in the file, and for names
+ * that are not there; asks the unwinder for every function. Prints what it was told, relative to
+ * the image. Calls what it can.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

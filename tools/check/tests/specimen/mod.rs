@@ -1,7 +1,7 @@
 //! The image under test, and edits of it.
 //!
-//! A fixture is the good image with one thing broken. The edits find their place through the checker's own reader, so
-//! that fixtures stay right when the image changes.
+//! A fixture is the good image with one thing broken. The edits find their place through the
+//! checker's own reader, so that fixtures stay right when the image changes.
 
 #![allow(dead_code, reason = "each test file uses some of the edits")]
 
@@ -77,7 +77,8 @@ impl Specimen {
     }
 
     pub(crate) fn check(&self) -> Report {
-        check(&self.image.bytes, Some(&self.debug.bytes), Some(&self.lock)).expect("fixtures are readable")
+        check(&self.image.bytes, Some(&self.debug.bytes), Some(&self.lock))
+            .expect("fixtures are readable")
     }
 
     /// Makes `code` and then `nop`s of the whole function, in both files.
@@ -135,7 +136,8 @@ impl File {
     /// Where the section header of that name is.
     pub(crate) fn section(&self, name: &str) -> usize {
         let view = self.view();
-        let index = view.sections().expect("sections").iter().position(|one| one.name == name).expect(name);
+        let index =
+            view.sections().expect("sections").iter().position(|one| one.name == name).expect(name);
         view.header.e_shoff as usize + 64 * index
     }
 
@@ -146,7 +148,8 @@ impl File {
 
     /// Gives a section, and all that share its name's bytes, a shorter name.
     pub(crate) fn rename_section(&mut self, name: &str, new: &str) {
-        let at = self.contents(".shstrtab") + self.word(self.section(name) + section::NAME) as usize;
+        let at =
+            self.contents(".shstrtab") + self.word(self.section(name) + section::NAME) as usize;
         assert!(new.len() <= name.len());
         self.put(at, format!("{new}\0").as_bytes());
     }
@@ -154,8 +157,12 @@ impl File {
     /// Where the dynamic entry is.
     pub(crate) fn tag(&self, tag: u64) -> usize {
         let view = self.view();
-        let index =
-            view.dynamic().expect("dynamic").iter().position(|one| one.d_tag == tag).expect("the tag");
+        let index = view
+            .dynamic()
+            .expect("dynamic")
+            .iter()
+            .position(|one| one.d_tag == tag)
+            .expect("the tag");
         self.contents(".dynamic") + 16 * index
     }
 
@@ -169,7 +176,8 @@ impl File {
     /// Where the dynamic symbol is.
     pub(crate) fn export(&self, name: &str) -> usize {
         let view = self.view();
-        let index = view.dynsym().expect("dynsym").iter().position(|one| one.name == name).expect(name);
+        let index =
+            view.dynsym().expect("dynsym").iter().position(|one| one.name == name).expect(name);
         self.contents(".dynsym") + 24 * index
     }
 
@@ -181,7 +189,8 @@ impl File {
     /// Where the symbol is in `.symtab`.
     pub(crate) fn local(&self, name: &str) -> usize {
         let view = self.view();
-        let index = view.symtab().expect("symtab").iter().position(|one| one.name == name).expect(name);
+        let index =
+            view.symtab().expect("symtab").iter().position(|one| one.name == name).expect(name);
         self.contents(".symtab") + 24 * index
     }
 
@@ -212,14 +221,17 @@ impl File {
         let rows = self.word(table + 8) as usize;
         let row = (0..rows).map(|row| table + 12 + 8 * row);
         let place = |at: usize| table.wrapping_add_signed(self.word(at).cast_signed() as isize);
-        let found = row.into_iter().find(|row| place(*row) == address).expect("a row of the search table");
+        let found =
+            row.into_iter().find(|row| place(*row) == address).expect("a row of the search table");
         (place(found + 4), found)
     }
 
     /// Puts a copy of a section's bytes behind the file, a page further, and returns where it is.
     pub(crate) fn second_table(&mut self, name: &str) -> usize {
-        let copy =
-            self.view().section(name).and_then(|section| self.view().contents(section).map(<[u8]>::to_vec));
+        let copy = self
+            .view()
+            .section(name)
+            .and_then(|section| self.view().contents(section).map(<[u8]>::to_vec));
         let at = self.bytes.len();
         self.bytes.extend(copy.expect("the section's bytes"));
         self.bytes.resize(self.bytes.len().next_multiple_of(4096), 0);
@@ -241,7 +253,15 @@ impl File {
     }
 
     /// Makes a section say that it is a table.
-    pub(crate) fn pretend(&mut self, name: &str, kind: u32, address: u64, size: u64, link: u32, entry: u64) {
+    pub(crate) fn pretend(
+        &mut self,
+        name: &str,
+        kind: u32,
+        address: u64,
+        size: u64,
+        link: u32,
+        entry: u64,
+    ) {
         let at = self.section(name);
         self.put32(at + section::TYPE, kind);
         self.put32(at + section::LINK, link);
@@ -285,6 +305,9 @@ impl File {
     /// Where the bytes are, between `from` and the end of the section.
     pub(crate) fn find(&self, section: &str, needle: &[u8]) -> usize {
         let from = self.contents(section);
-        from + self.bytes[from..].windows(needle.len()).position(|bytes| bytes == needle).expect("the bytes")
+        from + self.bytes[from..]
+            .windows(needle.len())
+            .position(|bytes| bytes == needle)
+            .expect("the bytes")
     }
 }

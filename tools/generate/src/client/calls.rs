@@ -30,7 +30,7 @@ use core::ffi::{c_char, c_int, c_long, c_longlong, c_uchar, c_uint, c_ulong, c_u
 ";
 
 /// Columns of a line of a comment.
-const WIDTH: usize = 110;
+const WIDTH: usize = 96;
 
 /// Calls that no compiled function can make, because its caller would find another stack, or none;
 /// and `getrandom`, which the client writes by hand, because the function of that name takes two
@@ -40,7 +40,9 @@ const NOT_GENERATED: &[&str] = &["rt_sigreturn", "vfork", "getrandom"];
 /// What the file should say.
 pub(crate) fn text(_: &Workspace) -> Result<String> {
     let mut text = format!("// {HEADER}\n{}crate::call::methods! {{\n", ESSAY.trim_start());
-    for call in SYSCALLS.iter().filter(|call| call.is_exported() && !NOT_GENERATED.contains(&call.name)) {
+    for call in
+        SYSCALLS.iter().filter(|call| call.is_exported() && !NOT_GENERATED.contains(&call.name))
+    {
         method(&mut text, call).with_context(|| format!("system call {}", call.name))?;
     }
     text.push_str("}\n");
@@ -73,7 +75,8 @@ fn method(text: &mut String, call: &Syscall) -> Result<()> {
         let indent = if sentence.starts_with("- ") { "  " } else { "" };
         writeln!(text, "    /// {}", wrapped(&sentence).join(&format!("\n    /// {indent}")))?;
     }
-    let parameters: Result<Vec<_>> = parameters.iter().map(|parameter| typed(call, parameter)).collect();
+    let parameters: Result<Vec<_>> =
+        parameters.iter().map(|parameter| typed(call, parameter)).collect();
     writeln!(text, "    {}({}) -> {};", call.name, parameters?.join(", "), result(call)?)?;
     Ok(())
 }
@@ -95,7 +98,9 @@ fn result(call: &Syscall) -> Result<String> {
     let entry = match returned {
         "long" => return Ok(method.to_owned()),
         "int" => "c_int",
-        other => ctype::find(other).with_context(|| format!("`{other}` has no row in vdso/abi"))?.rust,
+        other => {
+            ctype::find(other).with_context(|| format!("`{other}` has no row in vdso/abi"))?.rust
+        }
     };
     Ok(format!("{method} => {entry}"))
 }
@@ -109,7 +114,9 @@ fn declared(call: &Syscall) -> String {
 
 fn note(kind: Kind) -> String {
     match kind {
-        Kind::Legacy { successors } => format!(" Superseded, and made by `{}`.", successors.join("` and `")),
+        Kind::Legacy { successors } => {
+            format!(" Superseded, and made by `{}`.", successors.join("` and `"))
+        }
         Kind::Standard => " Answers from user space where it can.".to_owned(),
         Kind::Custom { because } => {
             format!(" With code of its own, as a plain stub would not do: {because}.")

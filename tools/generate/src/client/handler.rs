@@ -1,7 +1,8 @@
 //! `vdso/client/include/liblinux/handler.h`: the signal handler of `handler.s` for C.
 //!
-//! It is assembled here, and written as bytes: the compilers that read it differ in their dialects of assembly, some are told
-//! to read the other one (`-masm=intel`), and symbols of assembly are lost between the parts of a link-time optimisation.
+//! It is assembled here, and written as bytes: the compilers that read it differ in their dialects
+//! of assembly, some are told to read the other one (`-masm=intel`), and symbols of assembly are
+//! lost between the parts of a link-time optimisation.
 
 #![expect(unsafe_code, reason = "names code in assembly")]
 
@@ -54,8 +55,13 @@ const AFTER: &str = "
 /// What the file should say.
 pub(crate) fn text(workspace: &Workspace) -> Result<String> {
     let path = workspace.client().join("src/signal/x86_64/handler.s");
-    let source = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(source == SOURCE, "{} is newer than this program: run the command again", path.display());
+    let source =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(
+        source == SOURCE,
+        "{} is newer than this program: run the command again",
+        path.display()
+    );
     let (start, end) = (&raw const liblinux_handler_page, &raw const liblinux_handler_end);
     // SAFETY: both are in one section, which is never written.
     let code = unsafe { slice::from_raw_parts(start, end.addr() - start.addr()) };

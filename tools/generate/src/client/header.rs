@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The widest line.
-const WIDTH: usize = 110;
+const WIDTH: usize = 100;
 
 /// Takes the place of a space where a line must not be broken.
 const UNBROKEN: &str = "\u{1}";
@@ -130,7 +130,9 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
     let mut prototypes = String::new();
     for call in SYSCALLS.iter().filter(|call| call.is_exported()) {
         let parameters = Parameter::of(call)?;
-        structures.extend(parameters.iter().filter_map(|parameter| parameter.structure().map(str::to_owned)));
+        structures.extend(
+            parameters.iter().filter_map(|parameter| parameter.structure().map(str::to_owned)),
+        );
         prototype(&mut prototypes, call, &parameters)?;
     }
     let essay = ESSAY.replace("LEGACY_STACK", &legacy::STACK.to_string());
@@ -157,7 +159,8 @@ fn prototype(text: &mut String, call: &Syscall, parameters: &[Parameter]) -> Res
         writeln!(text, "\n/*\n{}\n */", wrapped(" * ", " * ", &comment))?;
     }
     // A declaration is not broken within a parameter.
-    let list: Vec<String> = parameters.iter().map(|parameter| parameter.c().replace(' ', UNBROKEN)).collect();
+    let list: Vec<String> =
+        parameters.iter().map(|parameter| parameter.c().replace(' ', UNBROKEN)).collect();
     let list = if list.is_empty() { "void".to_owned() } else { list.join(", ") };
     let line = format!("{} {}({list}){};", result(call), call.symbol, attribute(call));
     writeln!(text, "{}", wrapped("", "\t", &line).replace(UNBROKEN, " "))?;
@@ -171,7 +174,9 @@ fn note(kind: Kind) -> String {
         Kind::Custom { because } => {
             format!(", with code of its own, as a plain stub would not do: {because}")
         }
-        Kind::Legacy { successors } => format!(", superseded, and made by {}", successors.join(" and ")),
+        Kind::Legacy { successors } => {
+            format!(", superseded, and made by {}", successors.join(" and "))
+        }
     }
 }
 

@@ -47,7 +47,8 @@ impl Parameter {
     /// As a parameter of a C function. A comment has the kernel's name of a type that C cannot
     /// have.
     pub(crate) fn c(&self) -> String {
-        let is_nameless = self.base != "void" && ctype::find(&self.base).is_some_and(|row| row.c == "void");
+        let is_nameless =
+            self.base != "void" && ctype::find(&self.base).is_some_and(|row| row.c == "void");
         let comment = if is_nameless { format!(" /* {} */", self.base) } else { String::new() };
         let mut text = String::new();
         // A `const` on the parameter itself means nothing to the caller.
@@ -58,8 +59,10 @@ impl Parameter {
                 let base = ctype::find(&self.base).map_or(self.base.as_str(), |row| row.c);
                 text = [constant, base].join(" ").trim().to_owned() + " ";
             } else {
-                text =
-                    format!("{}*{constant}", if text.ends_with("const") { format!("{text} ") } else { text });
+                text = format!(
+                    "{}*{constant}",
+                    if text.ends_with("const") { format!("{text} ") } else { text }
+                );
             }
         }
         if text.ends_with("* ") {
@@ -159,7 +162,10 @@ mod tests {
     #[test]
     fn refuses_what_it_does_not_understand() {
         for bad in ["", "int", "int (*f)(void)"] {
-            assert!(Parameter::parse(bad).and_then(|parameter| parameter.rust()).is_err(), "{bad:?}");
+            assert!(
+                Parameter::parse(bad).and_then(|parameter| parameter.rust()).is_err(),
+                "{bad:?}"
+            );
         }
     }
 }

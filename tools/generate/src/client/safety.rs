@@ -8,7 +8,8 @@ use liblinux_abi::syscall::hazard;
 /// The contract of a call, as items of a list.
 pub(super) fn sentences(call: &Syscall, parameters: &[Parameter]) -> Vec<String> {
     let pointers = || parameters.iter().filter(|parameter| parameter.is_pointer());
-    let is_string = |parameter: &&Parameter| parameter.is_string() && !has_length(parameter, parameters);
+    let is_string =
+        |parameter: &&Parameter| parameter.is_string() && !has_length(parameter, parameters);
     let strings: Vec<_> = pointers().filter(is_string).collect();
     let memory = || pointers().filter(|parameter| !is_string(parameter));
     let read: Vec<_> = memory().filter(|parameter| parameter.is_read_only()).collect();
@@ -19,11 +20,16 @@ pub(super) fn sentences(call: &Syscall, parameters: &[Parameter]) -> Vec<String>
         sentences.push(format!("- {} {what} that a null byte ends.", list(&strings)));
     }
     if !read.is_empty() {
-        sentences.push(format!("- {} {} valid for what the kernel reads there.", list(&read), verb(&read)));
+        sentences.push(format!(
+            "- {} {} valid for what the kernel reads there.",
+            list(&read),
+            verb(&read)
+        ));
     }
     if !written.is_empty() {
         let (names, verb) = (list(&written), verb(&written));
-        sentences.push(format!("- {names} {verb} valid for what the kernel reads and writes there."));
+        sentences
+            .push(format!("- {names} {verb} valid for what the kernel reads and writes there."));
     }
     if pointers().next().is_some() {
         sentences.push("- A null pointer is given only where the manual allows one.".to_owned());
@@ -47,7 +53,8 @@ fn verb(parameters: &[&Parameter]) -> &'static str {
 
 /// The names, as an enumeration.
 fn list(parameters: &[&Parameter]) -> String {
-    let mut names: Vec<_> = parameters.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
+    let mut names: Vec<_> =
+        parameters.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
     match names.pop() {
         Some(last) if names.is_empty() => last,
         Some(last) => format!("{} and {last}", names.join(", ")),

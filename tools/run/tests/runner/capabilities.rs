@@ -15,19 +15,23 @@ use std::process::Command;
 /// `CAP_NET_RAW` of `include/uapi/linux/capability.h`.
 const NET_RAW: u32 = 13;
 
-/// `VFS_CAP_REVISION_2` and `VFS_CAP_FLAGS_EFFECTIVE` of the same: the program begins with what the file permits.
+/// `VFS_CAP_REVISION_2` and `VFS_CAP_FLAGS_EFFECTIVE` of the same: the program begins with what the
+/// file permits.
 const EFFECTIVE: u32 = 0x0200_0001;
 
 /// Gives a file a capability, as `setcap` does.
 fn give(file: &Path, capability: u32) {
-    // `struct vfs_cap_data`: two halves of the permitted ones, each followed by the inheritable ones.
+    // `struct vfs_cap_data`: two halves of the permitted ones, each followed by the inheritable
+    // ones.
     let permitted = 1_u64 << capability;
     let words = [EFFECTIVE, permitted as u32, 0, (permitted >> 32) as u32, 0];
     let value: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     let path = CString::new(file.as_os_str().as_bytes()).unwrap();
     let name = c"security.capability";
     // SAFETY: the strings end with a zero, and the value has as many bytes as are said.
-    let set = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    let set = unsafe {
+        libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0)
+    };
     assert!(
         set == 0,
         "no capabilities on {}: {}; set TMPDIR to a folder whose filesystem has extended attributes",

@@ -40,7 +40,10 @@ fn unusable_images_are_refused_with_the_reason() {
     assert!(written(&patched(18, 0xb7)).contains("another architecture"));
     // The first program header's p_flags: writable as well.
     let refusal = written(&patched(64 + 4, 7));
-    assert!(refusal.contains("the checker refuses it") && refusal.contains("because "), "{refusal}");
+    assert!(
+        refusal.contains("the checker refuses it") && refusal.contains("because "),
+        "{refusal}"
+    );
 
     assert!(complaint(&bench, &bench.path("none")).contains("cargo xtask image"));
     assert!(complaint(&bench, &bench.path("")).contains("Is a directory"));
@@ -61,7 +64,8 @@ fn verbose_says_what_was_mapped_where() {
     let (status, output, errors) = end(bench.runner().args(["-v", "cat", "/proc/self/maps"]));
     assert_eq!(status, 0);
     let build_id = succeed(Command::new("readelf").arg("-n").arg(Workbench::image()));
-    let build_id = build_id.lines().find_map(|line| line.trim().strip_prefix("Build ID: ")).unwrap();
+    let build_id =
+        build_id.lines().find_map(|line| line.trim().strip_prefix("Build ID: ")).unwrap();
     let line = errors.lines().next().unwrap();
     assert_eq!(errors.lines().count(), 1, "{errors}");
     let address = line.split(" at 0x").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
@@ -72,7 +76,9 @@ fn verbose_says_what_was_mapped_where() {
     let mapping = output.lines().find(|line| line.starts_with(&format!("{address}-"))).unwrap();
     assert!(mapping.contains("r-xp") && mapping.contains("liblinux-vdso"), "{mapping}");
     // Nothing of it can be written.
-    let writable =
-        output.lines().filter(|line| line.contains("liblinux-vdso")).any(|line| line.contains("rw"));
+    let writable = output
+        .lines()
+        .filter(|line| line.contains("liblinux-vdso"))
+        .any(|line| line.contains("rw"));
     assert!(!writable, "{output}");
 }

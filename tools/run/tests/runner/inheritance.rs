@@ -16,7 +16,14 @@ fn every_way_to_a_new_program_leads_to_the_image() {
         assert_eq!(succeed(bench.runner().arg(&family).arg(how).arg(&whereabouts)), NAME, "{how}");
         // And from there once more, by each way.
         let mut twice = bench.runner();
-        twice.arg(&family).arg(how).arg(&family).arg("vfork").arg(&family).arg(how).arg(&whereabouts);
+        twice
+            .arg(&family)
+            .arg(how)
+            .arg(&family)
+            .arg("vfork")
+            .arg(&family)
+            .arg(how)
+            .arg(&whereabouts);
         assert_eq!(succeed(&mut twice), NAME, "{how}");
     }
     // Without the runner there is the kernel's vDSO: `where` can tell.
@@ -40,7 +47,8 @@ fn chains_of_exec_keep_the_process() {
 #[test]
 fn a_script_is_run_by_its_interpreter() {
     let bench = Workbench::new();
-    let script = bench.executable("script", format!("#!/bin/sh\n{}\n", bench.whereabouts().display()));
+    let script =
+        bench.executable("script", format!("#!/bin/sh\n{}\n", bench.whereabouts().display()));
     let (status, output, errors) = end(bench.runner().arg("--verbose").arg(&script));
     assert_eq!((status, output.as_str()), (0, NAME));
     assert_eq!(errors.lines().count(), 2, "one line for the shell, one for `where`:\n{errors}");
@@ -50,7 +58,12 @@ fn a_script_is_run_by_its_interpreter() {
 fn a_program_inherits_what_it_would_without_the_runner() {
     let bench = Workbench::new();
     let asked: [&[&str]; 6] = [
-        &["grep", "-E", "^(Sig[^Q]|Shd|Umask|Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap)", "/proc/self/status"],
+        &[
+            "grep",
+            "-E",
+            "^(Sig[^Q]|Shd|Umask|Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap)",
+            "/proc/self/status",
+        ],
         &["ls", "-l", "/proc/self/fd"],
         // Parent, group, session, terminal.
         &["cut", "-d", " ", "-f", "4-8", "/proc/self/stat"],
@@ -75,13 +88,13 @@ fn a_program_inherits_what_it_would_without_the_runner() {
                 }
                 let (status, output, errors) = end(command.args(words));
                 // Times, and the numbers of pipes and processes.
-                let lines =
-                    output.lines().map(|line| line.split(" -> ").last().unwrap_or_default().to_owned());
+                let lines = output
+                    .lines()
+                    .map(|line| line.split(" -> ").last().unwrap_or_default().to_owned());
                 let is_listing = words[0] == "ls";
-                let lines =
-                    lines.map(
-                        |line| if is_listing { line.replace(|c: char| c.is_ascii_digit(), "") } else { line },
-                    );
+                let lines = lines.map(|line| {
+                    if is_listing { line.replace(|c: char| c.is_ascii_digit(), "") } else { line }
+                });
                 (status, lines.collect::<Vec<_>>(), errors)
             };
             let (with, without) = (run(Some(bench.runner())), run(None));
@@ -116,7 +129,11 @@ fn a_child_that_wants_no_tracer_has_the_kernels_vdso() {
         for how in words {
             command.arg(&family).arg(how);
         }
-        assert_eq!(end(command.arg(&whereabouts)), (1, "[vdso]\n".into(), String::new()), "{words:?}");
+        assert_eq!(
+            end(command.arg(&whereabouts)),
+            (1, "[vdso]\n".into(), String::new()),
+            "{words:?}"
+        );
     }
 }
 
@@ -139,10 +156,14 @@ fn no_follow_lets_go() {
 #[test]
 fn debuggers_see_the_image_in_the_kernels_copy_of_the_vector() {
     let bench = Workbench::new();
-    // AT_SYSINFO_EHDR (33) of /proc/self/auxv is where the named mapping begins that can be executed.
+    // AT_SYSINFO_EHDR (33) of /proc/self/auxv is where the named mapping begins that can be
+    // executed.
     let script = "import struct
 auxv = dict(struct.iter_unpack('QQ', open('/proc/self/auxv', 'rb').read()))
 maps = [line.split() for line in open('/proc/self/maps')]
 print([m[5] for m in maps if int(m[0].split('-')[0], 16) == auxv[33]])";
-    assert_eq!(succeed(bench.runner().args(["python3", "-c", script])), "['/memfd:liblinux-vdso']\n");
+    assert_eq!(
+        succeed(bench.runner().args(["python3", "-c", script])),
+        "['/memfd:liblinux-vdso']\n"
+    );
 }

@@ -41,7 +41,8 @@ fn guest(command_line: &str) -> Vec<String> {
     let bench = Workbench::new();
     let boot = Workspace::current().boot().join("bzImage-smoke");
     let bz_image = boot.canonicalize();
-    let bz_image = bz_image.unwrap_or_else(|_| panic!("no {}: run `cargo xtask boot` first", boot.display()));
+    let bz_image =
+        bz_image.unwrap_or_else(|_| panic!("no {}: run `cargo xtask boot` first", boot.display()));
     let flags = ["-O2", "-static"];
     let clocks = Workspace::current().guest_programs().join("clocks.c");
     let init = bench.path("init");
@@ -88,7 +89,9 @@ fn a_kernel_with_a_vdso(image: &str, status: &str) {
     assert_eq!(lines[..3], ["begin", "[vdso]", status], "{lines:#?}");
     let told = lines
         .iter()
-        .filter(|line| line.contains("by the code of the kernel's vDSO") && line.contains(" clock_gettime"))
+        .filter(|line| {
+            line.contains("by the code of the kernel's vDSO") && line.contains(" clock_gettime")
+        })
         .count();
     let mapped = lines.iter().filter(|line| *line == "/memfd:liblinux-vdso (deleted)").count();
     let good = lines[3..].iter().filter(|line| *line == "status 0").count();

@@ -54,13 +54,18 @@ fn a_small_stack_is_the_programs_alone() {
     let mut command = limited("ulimit -s 16", &bench.runner());
     let command = command.env_clear().env("PATH", "/usr/bin:/bin").arg("--verbose").arg(&program);
     let (status, _, errors) = end(command);
-    assert!(status == 7 && errors.contains("image ") && errors.lines().count() == 1, "{status} {errors}");
+    assert!(
+        status == 7 && errors.contains("image ") && errors.lines().count() == 1,
+        "{status} {errors}"
+    );
 }
 
 #[test]
 fn limits_reach_the_program_as_they_were() {
     let bench = Workbench::new();
-    for limits in ["ulimit -s 512", "ulimit -t 99", "ulimit -St 9", "ulimit -v 900000; ulimit -d 800000"] {
+    for limits in
+        ["ulimit -s 512", "ulimit -t 99", "ulimit -St 9", "ulimit -v 900000; ulimit -d 800000"]
+    {
         let words = ["cat", "/proc/self/limits"];
         let with = succeed(limited(limits, &bench.runner()).args(words));
         assert_eq!(with, succeed(under(limits).args(words)), "{limits}");

@@ -1,7 +1,9 @@
-//! Every libc and runtime finds the image, by it the standard functions, and what they answer is right.
+//! Every libc and runtime finds the image, by it the standard functions, and what they answer is
+//! right.
 //!
-//! A program is held up as it prints, by a pipe that is full; its memory then has the addresses that its libc resolved.
-//! They must be those that the image was built with, and none may be the kernel's own vDSO's.
+//! A program is held up as it prints, by a pipe that is full; its memory then has the addresses
+//! that its libc resolved. They must be those that the image was built with, and none may be the
+//! kernel's own vDSO's.
 
 use crate::workbench::Workbench;
 use liblinux_guest::image::Image;
@@ -18,13 +20,19 @@ use std::time::{Duration, Instant};
 /// How long a program may take to resolve its functions.
 const LIMIT: Duration = Duration::from_secs(30);
 
-const GLIBC: &[&str] =
-    &["__vdso_clock_getres", "__vdso_clock_gettime", "__vdso_getcpu", "__vdso_gettimeofday", "__vdso_time"];
+const GLIBC: &[&str] = &[
+    "__vdso_clock_getres",
+    "__vdso_clock_gettime",
+    "__vdso_getcpu",
+    "__vdso_gettimeofday",
+    "__vdso_time",
+];
 /// Looks a function up when it is called first; `getcpu` comes after what fills its small buffer.
 const MUSL: &[&str] = &["__vdso_clock_gettime"];
 const GO: &[&str] = &["__vdso_clock_gettime", "__vdso_gettimeofday"];
 
-/// Runs a program that prints what it read of the clocks, and demands that it has resolved these functions of the image.
+/// Runs a program that prints what it read of the clocks, and demands that it has resolved these
+/// functions of the image.
 fn resolves(bench: &Workbench, program: &Path, arguments: &[&str], functions: &[&str]) {
     let (mut reader, mut writer) = pipe().unwrap();
     let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL).unwrap());
@@ -54,11 +62,16 @@ fn resolves(bench: &Workbench, program: &Path, arguments: &[&str], functions: &[
         assert!(Instant::now() < deadline, "{name} holds {held:?}, not all of {wanted:?}");
         std::thread::sleep(Duration::from_millis(5));
         // As long as it is the runner, or has no memory yet, there is nothing to see.
-        let (Ok(Some(image)), Some(kernel)) = (Image::of(&process), kernels_vdso(&process)) else { continue };
+        let (Ok(Some(image)), Some(kernel)) = (Image::of(&process), kernels_vdso(&process)) else {
+            continue;
+        };
         if image.offset("__vdso_openat").is_some() {
             let built = Image::parse(&built, image.address).unwrap();
             held = functions_held(&process, &built).unwrap_or_default();
-            assert!(kernel.offset("__vdso_clock_gettime").is_some(), "this kernel has no clocks of its own");
+            assert!(
+                kernel.offset("__vdso_clock_gettime").is_some(),
+                "this kernel has no clocks of its own"
+            );
             let outside = functions_held(&process, &kernel).unwrap_or_default();
             assert!(outside.is_empty(), "{name} goes to the kernel's vDSO for {outside:?}");
         }
@@ -66,7 +79,11 @@ fn resolves(bench: &Workbench, program: &Path, arguments: &[&str], functions: &[
     let mut printed = Vec::new();
     reader.read_to_end(&mut printed).unwrap();
     // The programs compare each reading with bare system calls.
-    assert!(child.wait().unwrap().success(), "{name}: {}", String::from_utf8_lossy(&printed[filled..]));
+    assert!(
+        child.wait().unwrap().success(),
+        "{name}: {}",
+        String::from_utf8_lossy(&printed[filled..])
+    );
     assert!(printed.len() > filled, "{name} printed nothing");
 }
 
@@ -113,5 +130,10 @@ fn rust_with_std() {
 
 #[test]
 fn busybox() {
-    resolves(&Workbench::new(), Path::new("/bin/busybox"), &["date", "+%s"], &["__vdso_clock_gettime"]);
+    resolves(
+        &Workbench::new(),
+        Path::new("/bin/busybox"),
+        &["date", "+%s"],
+        &["__vdso_clock_gettime"],
+    );
 }

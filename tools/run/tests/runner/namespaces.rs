@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Starts processes in a namespace that has a `/proc`, and in one within it, where `/proc` stays, a program under the
-/// runner: its process has a number there that one of them has outside. All are one program at the same addresses.
+/// Starts processes in a namespace that has a `/proc`, and in one within it, where `/proc` stays, a
+/// program under the runner: its process has a number there that one of them has outside. All are
+/// one program at the same addresses.
 const NESTED: &str = r#"
 mount -t proc proc /proc
 for number in 1 2 3 4 5 6 7 8 9; do
@@ -51,7 +52,8 @@ fn a_process_with_the_same_number_elsewhere_is_left_alone() {
     let file = bench.path("file");
     fs::write(&file, "as it was\n").unwrap();
     let output = inside(&bench, &file, NESTED);
-    let outside = (1..10).map(|name| fs::read_to_string(bench.path(&format!("output.{name}"))).unwrap());
+    let outside =
+        (1..10).map(|name| fs::read_to_string(bench.path(&format!("output.{name}"))).unwrap());
     let outside: Vec<String> = outside.collect();
     assert!(outside.iter().all(|said| said.starts_with("ready\nkernel ")), "{outside:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "as it was\n");

@@ -1,6 +1,8 @@
-//! The image as a process has it mapped satisfies the checker, and every parser of it sees the names that were built.
+//! The image as a process has it mapped satisfies the checker, and every parser of it sees the
+//! names that were built.
 //!
-//! `loaders` has the libcs and Go. Here are the kernel's own example of a parser, rustix, and abseil.
+//! `loaders` has the libcs and Go. Here are the kernel's own example of a parser, rustix, and
+//! abseil.
 
 use crate::workbench::{Workbench, end, succeed};
 use liblinux_check::image::Image;
@@ -15,7 +17,8 @@ use std::process::{Command, Stdio};
 /// Set in the environment of a test that runs once more, as a program under the runner.
 const CHILD: &str = "LIBLINUX_TESTED_PROGRAM";
 
-/// Names, offsets and sizes of what the built image exports, in hexadecimal, a line for each; and how many there are.
+/// Names, offsets and sizes of what the built image exports, in hexadecimal, a line for each; and
+/// how many there are.
 fn exports(image: &[u8]) -> (String, usize) {
     let image = Image::read(image).unwrap();
     let exports = image.exports().unwrap();
@@ -28,7 +31,8 @@ fn exports(image: &[u8]) -> (String, usize) {
 
 /// The image as a process under the runner has it mapped.
 fn mapped(bench: &Workbench) -> Vec<u8> {
-    let mut child = bench.runner().arg("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        bench.runner().arg("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     // It is a program with the image once it has said something.
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"x").unwrap();
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
@@ -38,7 +42,10 @@ fn mapped(bench: &Workbench) -> Vec<u8> {
     let (start, end) = range.split_once('-').unwrap();
     let [start, end] = [start, end].map(|digits| u64::from_str_radix(digits, 16).unwrap());
     let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-    File::open(format!("/proc/{}/mem", child.id())).unwrap().read_exact_at(&mut bytes, start).unwrap();
+    File::open(format!("/proc/{}/mem", child.id()))
+        .unwrap()
+        .read_exact_at(&mut bytes, start)
+        .unwrap();
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     bytes
@@ -76,7 +83,8 @@ fn the_kernels_own_parser() {
 #[test]
 fn abseil() {
     let bench = Workbench::new();
-    let flags = succeed(Command::new("pkg-config").args(["--cflags", "--libs", "absl_debugging_internal"]));
+    let flags =
+        succeed(Command::new("pkg-config").args(["--cflags", "--libs", "absl_debugging_internal"]));
     // The library comes behind what needs it.
     let flags: Vec<&str> =
         ["-O2", "-Wl,--no-as-needed"].into_iter().chain(flags.split_whitespace()).collect();
@@ -97,7 +105,10 @@ fn rustix() {
         return;
     }
     let mut command = Workbench::new().runner();
-    command.arg(std::env::current_exe().unwrap()).args(["--exact", "parsers::rustix"]).env(CHILD, "1");
+    command
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "parsers::rustix"])
+        .env(CHILD, "1");
     let (status, output, errors) = end(&mut command);
     assert!(status == 0 && output.contains("1 passed"), "{status}\n{output}{errors}");
 }

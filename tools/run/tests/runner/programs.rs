@@ -26,8 +26,7 @@ assert abs(time.time() - float(subprocess.check_output(['date', '+%s.%N']))) < 6
 assert len(os.getrandom(16)) == 16 and time.monotonic() > 0
 with multiprocessing.Pool(3) as pool: print(sum(pool.map(abs, range(-100, 0))))";
     assert_eq!(succeed(bench.runner().args(["python3", "-c", python])), "5050\n");
-    let perl =
-        "my $pid = fork; exit 3 unless $pid; waitpid $pid, 0; print $? >> 8, ' ', time > 1e9, ' ', `echo x`";
+    let perl = "my $pid = fork; exit 3 unless $pid; waitpid $pid, 0; print $? >> 8, ' ', time > 1e9, ' ', `echo x`";
     assert_eq!(succeed(bench.runner().args(["perl", "-MTime::HiRes=time", "-e", perl])), "3 1 x\n");
 }
 
@@ -47,7 +46,8 @@ fn git() {
 fn gcc() {
     let bench = Workbench::new();
     let (source, program) = (bench.path("hello.c"), bench.path("hello"));
-    fs::write(&source, "#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n").unwrap();
+    fs::write(&source, "#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n")
+        .unwrap();
     succeed(bench.runner().args(["gcc", "-O2", "-pipe", "-o"]).arg(&program).arg(&source));
     assert_eq!(succeed(bench.runner().arg(&program)), "hello\n");
     fs::write(&source, "int main(void) { return nonesuch; }\n").unwrap();
@@ -106,9 +106,14 @@ fn sanitizers() {
     let text = "#include <stdlib.h>\nint main(void) { volatile char *p = malloc(9); p[1] = 7; p = NULL; return 0; }\n";
     fs::write(&source, text).unwrap();
     let program = bench.compile("leak", &source, "gcc", &["-O0", "-fsanitize=address,undefined"]);
-    let run = |mut command: Command, options: &str| end(command.arg(&program).env("ASAN_OPTIONS", options));
+    let run = |mut command: Command, options: &str| {
+        end(command.arg(&program).env("ASAN_OPTIONS", options))
+    };
     let found = |(status, _, errors): (i32, String, String)| {
-        assert!(status == 23 && errors.contains("LeakSanitizer: detected memory leaks"), "{status} {errors}");
+        assert!(
+            status == 23 && errors.contains("LeakSanitizer: detected memory leaks"),
+            "{status} {errors}"
+        );
     };
     found(run(Command::new("env"), "exitcode=23"));
     let mut let_go = bench.runner();
@@ -116,7 +121,10 @@ fn sanitizers() {
     found(run(let_go, "exitcode=23"));
     assert_eq!(run(bench.runner(), "detect_leaks=0"), (0, String::new(), String::new()));
     let (status, _, errors) = run(bench.runner(), "exitcode=23");
-    assert!(status != 0 && errors.contains("LeakSanitizer does not work under ptrace"), "{status} {errors}");
+    assert!(
+        status != 0 && errors.contains("LeakSanitizer does not work under ptrace"),
+        "{status} {errors}"
+    );
 }
 
 #[test]
@@ -125,13 +133,17 @@ fn cargo() {
     let version = succeed(bench.runner().args(["cargo", "--version"]));
     assert!(version.starts_with("cargo 1."), "{version}");
     fs::create_dir_all(bench.path("tiny/src")).unwrap();
-    let manifest = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    let manifest =
+        "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
     fs::write(bench.path("tiny/Cargo.toml"), manifest).unwrap();
     fs::write(bench.path("tiny/src/main.rs"), "fn main() { println!(\"tiny\") }\n").unwrap();
     let mut command = bench.runner();
     command.args(["cargo", "run", "--quiet", "--offline"]).current_dir(bench.path("tiny"));
     // The variables that the cargo of this test sets for its children are not meant for that one.
-    command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
     assert_eq!(succeed(&mut command), "tiny\n");
 }
 

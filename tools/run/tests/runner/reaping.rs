@@ -53,7 +53,8 @@ fn with_runner(bench: &Workbench, words: &[&str], program: &[&str]) -> Command {
 #[test]
 fn a_child_whose_pidfd_is_readable_can_be_reaped() {
     let bench = Workbench::new();
-    let reap = bench.build("reap", "reap.c", "gcc", &["-O2", "-Wall", "-Wextra", "-Werror", "-pthread"]);
+    let reap =
+        bench.build("reap", "reap.c", "gcc", &["-O2", "-Wall", "-Wextra", "-Werror", "-pthread"]);
     let none_early = "exit 0\ngroup 0\nthread-exec 0\nleader 0\nvfork 0\nkill 0\nterm 0\n";
     // On one processor the tracer is often late.
     for place in [&["env"][..], &["taskset", "-c", "0"]] {

@@ -34,7 +34,10 @@ fn programs_that_cannot_be_run_end_as_under_env() {
     ] {
         let (ended, output, errors) = end(bench.runner().arg(&program));
         assert_eq!((ended, output.as_str()), (status, ""), "{}: {errors}", program.display());
-        assert!(errors.starts_with("liblinux-run: cannot run ") && errors.contains(why), "{errors}");
+        assert!(
+            errors.starts_with("liblinux-run: cannot run ") && errors.contains(why),
+            "{errors}"
+        );
         assert_eq!(end(Command::new("env").arg(&program)).0, status, "env {}", program.display());
     }
     // A file with no known format is given to the shell, by execvp(3).
@@ -93,7 +96,10 @@ fn set_uid_programs_run_without_and_that_is_said() {
     permit(&id, 0o711);
     let (status, output, errors) = end(bench.unprivileged().arg(&id).arg("-u"));
     assert_eq!((status, output), (0, format!("{UNPRIVILEGED}\n")));
-    assert!(errors.contains("runs with the kernel's vDSO: its memory is closed to the runner"), "{errors}");
+    assert!(
+        errors.contains("runs with the kernel's vDSO: its memory is closed to the runner"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -123,8 +129,14 @@ fn without_room_the_program_ends_before_it_begins() {
             // The kernel itself has no room for the program.
             (137 | 139, ..) => seen[0] += 1,
             (125, output, errors) => {
-                assert!(output.is_empty() && errors.contains("there is no room for the image's"), "{errors}");
-                assert!(errors.contains("ends before it began") && errors.contains("ENOMEM"), "{errors}");
+                assert!(
+                    output.is_empty() && errors.contains("there is no room for the image's"),
+                    "{errors}"
+                );
+                assert!(
+                    errors.contains("ends before it began") && errors.contains("ENOMEM"),
+                    "{errors}"
+                );
                 seen[1] += 1;
             }
             (7, _, errors) => {
@@ -134,7 +146,10 @@ fn without_room_the_program_ends_before_it_begins() {
             other => panic!("{script}: {other:?}"),
         }
     }
-    assert!(seen.iter().all(|count| *count > 0), "no room at all, none for the image, enough: {seen:?}");
+    assert!(
+        seen.iter().all(|count| *count > 0),
+        "no room at all, none for the image, enough: {seen:?}"
+    );
 }
 
 #[test]
@@ -142,19 +157,25 @@ fn where_no_file_can_be_had_the_image_has_no_name() {
     let bench = Workbench::new();
     let (whereabouts, program) = (bench.whereabouts(), bench.assemble("exit64", 64));
     let (mut limited, runner) = (Command::new("sh"), bench.runner());
-    limited.args(["-c", "ulimit -f 0; exec \"$@\"", "sh"]).arg(runner.get_program()).args(runner.get_args());
+    limited
+        .args(["-c", "ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(runner.get_program())
+        .args(runner.get_args());
     assert_eq!(end(limited.arg(&whereabouts)), (0, "anonymous\n".into(), String::new()));
     let mut command = bench.runner();
     command.arg("--verbose");
-    let (status, _, errors) = end(&mut sh(command, format!("ulimit -n 3; exec {}", program.display())));
+    let (status, _, errors) =
+        end(&mut sh(command, format!("ulimit -n 3; exec {}", program.display())));
     assert!(status == 7 && errors.lines().count() == 2, "{status} {errors}");
 }
 
 #[test]
 fn under_a_filter_the_image_is_mapped_and_nothing_else_tried() {
     let bench = Workbench::new();
-    let (filter, whereabouts) =
-        (bench.build("filter", "filter.c", "gcc", &["-O2", "-Wall", "-Werror"]), bench.whereabouts());
+    let (filter, whereabouts) = (
+        bench.build("filter", "filter.c", "gcc", &["-O2", "-Wall", "-Werror"]),
+        bench.whereabouts(),
+    );
     let (memfd, prctl) = (libc::SYS_memfd_create.to_string(), libc::SYS_prctl.to_string());
     let mut command = bench.runner();
     command.arg(&filter).args(["kill", &memfd, &prctl, "--"]).arg(&whereabouts);
@@ -175,7 +196,10 @@ fn without_ptrace_the_reason_is_said() {
     command.args(["fail", &libc::SYS_ptrace.to_string(), "--"]);
     let (status, output, errors) =
         end(command.arg(runner.get_program()).args(runner.get_args()).args(["echo", "x"]));
-    assert!(status == 125 && output.is_empty() && errors.contains("seccomp"), "{status} {output} {errors}");
+    assert!(
+        status == 125 && output.is_empty() && errors.contains("seccomp"),
+        "{status} {output} {errors}"
+    );
 
     let inner = bench.runner();
     let mut nested = bench.runner();
@@ -191,7 +215,8 @@ fn debuggers_cannot_trace_what_is_traced_and_say_so() {
     let (status, _, errors) = end(bench.runner().args(["strace", "true"]));
     assert!(status != 0 && errors.contains("Operation not permitted"), "{status} {errors}");
     let mut command = bench.runner();
-    let (_, output, errors) = end(command.args(["gdb", "-nx", "-batch", "-ex", "run", "--args", "true"]));
+    let (_, output, errors) =
+        end(command.args(["gdb", "-nx", "-batch", "-ex", "run", "--args", "true"]));
     assert!(format!("{output}{errors}").contains("Operation not permitted"), "{output}{errors}");
 }
 
@@ -247,7 +272,10 @@ fn strace_traces_a_program_that_was_let_go() {
     child.wait().unwrap();
     let output = strace.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("attached") && errors.contains("+++ killed by SIGKILL +++"), "{errors}");
+    assert!(
+        errors.contains("attached") && errors.contains("+++ killed by SIGKILL +++"),
+        "{errors}"
+    );
 }
 
 /// gdb reads the image's own symbols.
@@ -267,8 +295,9 @@ fn gdb_shows_the_symbols_of_a_program_that_was_let_go() {
     let mapping = |symbol: &str| {
         let line = format!("Symbol \"{symbol}\" is at 0x");
         let found = output.lines().find_map(|text| text.strip_prefix(&line));
-        let digits =
-            found.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{output}{errors}"));
+        let digits = found
+            .and_then(|rest| rest.split(' ').next())
+            .unwrap_or_else(|| panic!("{output}{errors}"));
         let address = u64::from_str_radix(digits, 16).unwrap();
         let mut mappings = maps.lines().filter(|mapping| {
             let (start, rest) = mapping.split_once('-').unwrap();

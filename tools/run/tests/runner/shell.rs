@@ -16,8 +16,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Looks at the jobs. Bash 5.2 can miss the end of a job that it has just killed, runner or not, until it waits for
-/// something else.
+/// Looks at the jobs. Bash 5.2 can miss the end of a job that it has just killed, runner or not,
+/// until it waits for something else.
 const LOOK: &str = "/bin/true; jobs\n";
 
 /// A shell and its terminal.
@@ -36,7 +36,15 @@ impl Shell {
         // Tests that run in the background may ignore SIGINT, and a shell that inherits that cannot
         // change it.
         let mut command = Command::new("env");
-        command.args(["--default-signal", "setsid", "--ctty", "bash", "--norc", "--noediting", "-i"]);
+        command.args([
+            "--default-signal",
+            "setsid",
+            "--ctty",
+            "bash",
+            "--norc",
+            "--noediting",
+            "-i",
+        ]);
         command.env("PS1", "").env("TERM", "dumb");
         command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(slave);
         let shell = command.spawn().unwrap();
@@ -82,19 +90,23 @@ impl Shell {
             assert!(Instant::now() < deadline, "no `{text}` in {:?}", self.pending);
             self.send(command);
             std::thread::sleep(TICK);
-            self.pending
-                .extend(self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+            self.pending.extend(
+                self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            );
         }
         self.expect(text);
     }
 
-    /// Waits until the terminal is a job's, and the shell waits for that: a job that ends before is missed by bash 5.2.
+    /// Waits until the terminal is a job's, and the shell waits for that: a job that ends before is
+    /// missed by bash 5.2.
     fn await_job(&self) {
         let deadline = Instant::now() + LIMIT;
         let shell = self.shell.id().cast_signed();
         let waits = format!("{} ", libc::SYS_wait4);
         while tcgetpgrp(&self.terminal).unwrap().as_raw() == shell
-            || !std::fs::read_to_string(format!("/proc/{shell}/syscall")).unwrap().starts_with(&waits)
+            || !std::fs::read_to_string(format!("/proc/{shell}/syscall"))
+                .unwrap()
+                .starts_with(&waits)
         {
             assert!(Instant::now() < deadline, "the shell starts no job; {:?}", self.pending);
             std::thread::sleep(TICK);
@@ -118,8 +130,9 @@ fn keys_stop_continue_and_interrupt_a_job() {
     let runner = words.map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ");
     let mut shell = Shell::start();
 
-    // Typed commands are echoed, so what is waited for is never written as it is printed. The shell becomes `sleep`: one
-    // that waits for a child made by vfork cannot be stopped before the child has become its program, runner or not.
+    // Typed commands are echoed, so what is waited for is never written as it is printed. The shell
+    // becomes `sleep`: one that waits for a child made by vfork cannot be stopped before the child
+    // has become its program, runner or not.
     shell.send(&format!("{runner} sh -c 'echo be''gun; exec sleep 100'\n"));
     shell.expect("begun");
     shell.send("\x1a");

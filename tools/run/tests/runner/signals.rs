@@ -15,10 +15,14 @@ fn ends_are_the_programs() {
         let (ended, output, errors) = end(&mut sh(bench.runner(), format!("exit {status}")));
         assert_eq!((ended, output.as_str(), errors.as_str()), (status, "", ""));
     }
-    for (signal, number) in [("TERM", 15), ("KILL", 9), ("SEGV", 11), ("PIPE", 13), ("RTMIN+3", 37)] {
+    for (signal, number) in [("TERM", 15), ("KILL", 9), ("SEGV", 11), ("PIPE", 13), ("RTMIN+3", 37)]
+    {
         let script = format!("ulimit -c 0; kill -{signal} $$");
         let mut command = bench.runner();
-        assert_eq!(end(command.args(["bash", "-c", &script])), (128 + number, String::new(), String::new()));
+        assert_eq!(
+            end(command.args(["bash", "-c", &script])),
+            (128 + number, String::new(), String::new())
+        );
     }
 }
 
@@ -91,7 +95,10 @@ for number in (signal.SIGUSR1, signal.SIGRTMIN + 7, signal.SIGALRM, signal.SIGTR
 signal.setitimer(signal.ITIMER_REAL, 0.01)
 signal.pause()
 print([int(number) for number in seen])";
-    assert_eq!(succeed(bench.runner().args(["python3", "-c", script])), "True -1\n[10, 41, 14, 5, 14]\n");
+    assert_eq!(
+        succeed(bench.runner().args(["python3", "-c", script])),
+        "True -1\n[10, 41, 14, 5, 14]\n"
+    );
 }
 
 #[test]
@@ -99,7 +106,10 @@ fn signals_that_leave_no_time_are_said() {
     let bench = Workbench::new();
     let timer = bench.build("timer", "timer.c", "gcc", &["-O2", "-Wall", "-Wextra", "-Werror"]);
     let (status, _, errors) = end(bench.runner().arg(&timer).arg("1000"));
-    assert!(errors.contains("signal 34 comes again") && errors.contains("--no-follow"), "{status} {errors}");
+    assert!(
+        errors.contains("signal 34 comes again") && errors.contains("--no-follow"),
+        "{status} {errors}"
+    );
     assert_eq!((status, errors.lines().count()), (128 + 14, 1), "{errors}");
     let slow = end(bench.runner().arg(&timer).arg("10000000"));
     assert_eq!(slow, (128 + 14, String::new(), String::new()));

@@ -15,7 +15,8 @@ fn fault(bench: &Workbench) -> PathBuf {
 /// Runs a debugger on a process or a core file: from `clock_gettime` it has to see `main`.
 fn sees_main(mut debugger: Command) {
     let (_, output, errors) = end(&mut debugger);
-    let frames: Vec<&str> = output.lines().filter(|line| line.trim_start().starts_with('#')).collect();
+    let frames: Vec<&str> =
+        output.lines().filter(|line| line.trim_start().starts_with('#')).collect();
     let place = |name: &str| frames.iter().position(|line| line.contains(name));
     let (time, main) = (place("clock_gettime"), place("main"));
     assert!(time.is_some() && time < main, "{debugger:?}\n{output}{errors}");
@@ -31,7 +32,10 @@ fn samples_of_a_profiler_reach_main() {
         }
         let output = succeed(&mut command);
         let (inside, reached) = output.trim_end().split_once(' ').unwrap();
-        assert!(inside == reached && inside != "0", "{command:?}: of {inside} samples {reached} reach main");
+        assert!(
+            inside == reached && inside != "0",
+            "{command:?}: of {inside} samples {reached} reach main"
+        );
     }
 }
 
@@ -70,7 +74,8 @@ fn debuggers_see_the_caller_of_a_standard_function() {
     sees_main(elfutils);
 }
 
-/// Where the kernel puts core files, as a pattern that makes one in the present folder; none if a program gets them.
+/// Where the kernel puts core files, as a pattern that makes one in the present folder; none if a
+/// program gets them.
 fn core_pattern() -> Option<String> {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     let pattern = pattern.trim_end();
@@ -86,11 +91,16 @@ fn core(bench: &Workbench, pattern: &str) -> PathBuf {
     let (fault, runner) = (fault(bench), bench.runner());
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -c unlimited; \"$@\"; test $? = 139", "sh"]);
-    command.arg(runner.get_program()).args(runner.get_args()).arg(fault).current_dir(bench.path(""));
+    command
+        .arg(runner.get_program())
+        .args(runner.get_args())
+        .arg(fault)
+        .current_dir(bench.path(""));
     let (status, _, errors) = end(&mut command);
     assert_eq!(status, 0, "{errors}");
     let is_core = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(pattern);
-    let mut files = fs::read_dir(bench.path("")).unwrap().map(|entry| entry.unwrap().path()).filter(is_core);
+    let mut files =
+        fs::read_dir(bench.path("")).unwrap().map(|entry| entry.unwrap().path()).filter(is_core);
     files.next().expect("a core file")
 }
 
@@ -99,7 +109,8 @@ fn core_files_hold_the_image() {
     let bench = Workbench::new();
     let Some(pattern) = core_pattern() else { return };
     let core = core(&bench, &pattern);
-    // The image is where the auxiliary vector says, and all of it is in the file: its first bytes and its last table.
+    // The image is where the auxiliary vector says, and all of it is in the file: its first bytes
+    // and its last table.
     let vector = succeed(Command::new("eu-readelf").arg("-n").arg(&core));
     let vector = vector.lines().find_map(|line| line.trim().strip_prefix("SYSINFO_EHDR: 0x"));
     let address = u64::from_str_radix(vector.expect("an auxiliary vector"), 16).unwrap();
@@ -116,7 +127,8 @@ fn core_files_hold_the_image() {
     fs::File::open(&core).unwrap().read_exact_at(&mut bytes, offset).unwrap();
     let image = bench.path("from-core");
     fs::write(&image, bytes).unwrap();
-    let symbols = succeed(Command::new("readelf").args(["--dyn-syms", "-W"]).arg(Path::new(&image)));
+    let symbols =
+        succeed(Command::new("readelf").args(["--dyn-syms", "-W"]).arg(Path::new(&image)));
     assert!(symbols.contains("__vdso_openat"), "{symbols}");
 
     let mut gdb = Command::new("gdb");

@@ -18,7 +18,8 @@ pub(crate) struct Workbench(TempDir);
 impl Workbench {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the test's own folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("the test's own folder");
         Self(folder)
     }
 
@@ -73,13 +74,25 @@ impl Workbench {
     }
 
     /// Builds `source` of the folder `programs` under `name`.
-    pub(crate) fn build(&self, name: &str, source: &str, compiler: &str, flags: &[&str]) -> PathBuf {
+    pub(crate) fn build(
+        &self,
+        name: &str,
+        source: &str,
+        compiler: &str,
+        flags: &[&str],
+    ) -> PathBuf {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(source);
         self.compile(name, &source, compiler, flags)
     }
 
     /// Builds a file under `name`.
-    pub(crate) fn compile(&self, name: &str, source: &Path, compiler: &str, flags: &[&str]) -> PathBuf {
+    pub(crate) fn compile(
+        &self,
+        name: &str,
+        source: &Path,
+        compiler: &str,
+        flags: &[&str],
+    ) -> PathBuf {
         let output = self.path(name);
         let mut command = Command::new(compiler);
         command.args(flags).arg("-o").arg(&output).arg(source);
@@ -94,7 +107,8 @@ impl Workbench {
 
     /// A program without a libc.
     pub(crate) fn assemble(&self, name: &str, bits: u32) -> PathBuf {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/exit{bits}.s"));
+        let source =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/exit{bits}.s"));
         let (object, output) = (self.path("object"), self.path(name));
         let emulation = if bits == 32 { "elf_i386" } else { "elf_x86_64" };
         succeed(Command::new("as").arg(format!("--{bits}")).arg("-o").arg(&object).arg(source));
@@ -119,11 +133,13 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Runs a command; its exit status (128 and the signal's number if one killed it), output and errors.
+/// Runs a command; its exit status (128 and the signal's number if one killed it), output and
+/// errors.
 pub(crate) fn end(command: &mut Command) -> (i32, String, String) {
     use std::os::unix::process::ExitStatusExt as _;
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().expect("an end"));
+    let status =
+        output.status.code().unwrap_or_else(|| 128 + output.status.signal().expect("an end"));
     (status, String::from_utf8_lossy(&output.stdout).into_owned(), errors(&output))
 }
 

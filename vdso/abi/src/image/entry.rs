@@ -56,7 +56,12 @@ impl core::error::Error for Unsound {}
 impl Entry {
     /// The entry that is at the address `at` of a table: a fault of an instruction in `covered`
     /// lands at `landing`. Flags are 0 or [`PLAIN`].
-    pub const fn new(at: u64, covered: Range<u64>, landing: u64, flags: u32) -> Result<Self, Unsound> {
+    pub const fn new(
+        at: u64,
+        covered: Range<u64>,
+        landing: u64,
+        flags: u32,
+    ) -> Result<Self, Unsound> {
         if covered.start >= covered.end {
             return Err(Unsound::Empty);
         }
@@ -68,7 +73,8 @@ impl Entry {
             return Err(Unsound::Long);
         }
         let start = covered.start.wrapping_sub(at) as i64;
-        let landing = landing.wrapping_sub(at.wrapping_add(offset_of!(Self, landing) as u64)) as i64;
+        let landing =
+            landing.wrapping_sub(at.wrapping_add(offset_of!(Self, landing) as u64)) as i64;
         if start as i32 as i64 != start || landing as i32 as i64 != landing {
             return Err(Unsound::Far);
         }

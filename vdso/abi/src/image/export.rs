@@ -2,10 +2,10 @@
 //!
 //! # Invariants
 //!
-//! 1. Every export is in the one version node [`VERSION`]: a node per release would make programs that link against it
-//!    unrunnable on older kernels, while a missing symbol can be probed for.
-//! 2. A standard function is exported under both of its names at the same address: `__vdso_NAME` (global) and `NAME`
-//!    (weak), as in the C image.
+//! 1. Every export is in the one version node [`VERSION`]: a node per release would make programs
+//!    that link against it unrunnable on older kernels, while a missing symbol can be probed for.
+//! 2. A standard function is exported under both of its names at the same address: `__vdso_NAME`
+//!    (global) and `NAME` (weak), as in the C image.
 //! 3. No name is longer than [`NAME_MAX`].
 
 use crate::syscall::{Kind, SYSCALLS, Syscall};
@@ -25,8 +25,8 @@ pub const SYSCALL: &str = "__vdso_syscall";
 /// `vdso_sgx_enter_enclave_t` of `asm/sgx.h`: enters an SGX enclave and reports how it was left.
 pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
 
-/// The functions of exception fixups, and of the state that a process has with them, in the order of their slots
-/// (`layout::fixup_slot`), which grows at its end.
+/// The functions of exception fixups, and of the state that a process has with them, in the order
+/// of their slots (`layout::fixup_slot`), which grows at its end.
 pub const FIXUPS: [&str; 13] = [
     "__vdso_fixup_area_size",
     "__vdso_fixup_init",
@@ -43,9 +43,9 @@ pub const FIXUPS: [&str; 13] = [
     "__vdso_fixup_marked",
 ];
 
-/// The private calls, in the order of their numbers: the first one's is at `layout::PRIVATE`, once a kernel wrote it.
-/// The body of each is a local function, named by [`BODY`], with one `syscall`: the only place from which the kernel takes
-/// the call.
+/// The private calls, in the order of their numbers: the first one's is at `layout::PRIVATE`, once
+/// a kernel wrote it. The body of each is a local function, named by [`BODY`], with one `syscall`:
+/// the only place from which the kernel takes the call.
 pub const PRIVATE: [&str; 4] =
     ["__vdso_fixup_attach", "__vdso_fixup_query", "__vdso_fixup_mark", "__vdso_fixup_marked"];
 
@@ -79,8 +79,11 @@ pub fn exports() -> impl Iterator<Item = Export> {
         binding: Binding::Global,
         call: Some(call.name),
     });
-    let aliases =
-        standard().map(|call| Export { name: call.name, binding: Binding::Weak, call: Some(call.name) });
+    let aliases = standard().map(|call| Export {
+        name: call.name,
+        binding: Binding::Weak,
+        call: Some(call.name),
+    });
     let own = [SYSCALL, SGX_ENTER_ENCLAVE].into_iter().chain(FIXUPS);
     let own = own.map(|name| Export { name, binding: Binding::Global, call: None });
     calls.chain(aliases).chain(own)

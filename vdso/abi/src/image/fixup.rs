@@ -1,26 +1,31 @@
 //! Exception fixups: the area that holds a process's registry, the tables of its DSOs, and the
 //! arguments of callers.
 //!
-//! A *fixup* says: if an instruction of this range raises an exception, continue there. A DSO has a table of them, and a
-//! process lists the tables in an *area* of memory of its own, which the image writes and reads and the kernel reads
-//! before it delivers a signal. So the layouts below belong to three parties: the image (`vdso/fixup` has the
-//! algorithms), the kernel (`arch/x86/include/uapi/asm/vdso_fixup.h` of the series) and programs
-//! (`vdso/client/include/liblinux/fixup.h`, which `cargo xtask bless` makes from [`STRUCTURES`] and [`CONSTANTS`]).
+//! A *fixup* says: if an instruction of this range raises an exception, continue there. A DSO has a
+//! table of them, and a process lists the tables in an *area* of memory of its own, which the image
+//! writes and reads and the kernel reads before it delivers a signal. So the layouts below belong
+//! to three parties: the image (`vdso/fixup` has the algorithms), the kernel
+//! (`arch/x86/include/uapi/asm/vdso_fixup.h` of the series) and programs
+//! (`vdso/client/include/liblinux/fixup.h`, which `cargo xtask bless` makes from [`STRUCTURES`] and
+//! [`CONSTANTS`]).
 //!
-//! An area is a header, then two *buffers*. A buffer is four *columns* of as many [`Cell`]s as the area has room for
-//! DSOs: where texts start, where their tables are, their sizes, their fingerprints. Columns and not rows, so that a
-//! search touches nothing but starts.
+//! An area is a header, then two *buffers*. A buffer is four *columns* of as many [`Cell`]s as the
+//! area has room for DSOs: where texts start, where their tables are, their sizes, their
+//! fingerprints. Columns and not rows, so that a search touches nothing but starts.
 //!
 //! # Invariants
 //!
-//! 1. The buffer of generation `g` is number `g & 1`. While [`Area::current_generation`] is `g`, its first `counts[g & 1].value`
-//!    rows are the registry: ascending by start, texts disjoint, all cells of generation `g`.
+//! 1. The buffer of generation `g` is number `g & 1`. While [`Area::current_generation`] is `g`,
+//!    its first `counts[g & 1].value` rows are the registry: ascending by start, texts disjoint,
+//!    all cells of generation `g`.
 //! 2. A cell changes by a 16-byte compare-and-exchange alone, and always to a later generation.
-//! 3. The committed generation grows by one at a time. `operation[0]` of the next one says how it is made; a
-//!    [`MOVE`] there is never committed, and so seals the area for good.
-//! 4. In a table, entries ascend by start, are not empty, do not overlap, lie in their text and land in it. Offsets of
-//!    an entry are relative to the address of their own field, as in the kernel's `__ex_table`.
-//! 5. Nothing here changes once an image has been released: areas outlive images, by fork and by checkpoints.
+//! 3. The committed generation grows by one at a time. `operation[0]` of the next one says how it
+//!    is made; a [`MOVE`] there is never committed, and so seals the area for good.
+//! 4. In a table, entries ascend by start, are not empty, do not overlap, lie in their text and
+//!    land in it. Offsets of an entry are relative to the address of their own field, as in the
+//!    kernel's `__ex_table`.
+//! 5. Nothing here changes once an image has been released: areas outlive images, by fork and by
+//!    checkpoints.
 
 use crate::image::structure::structures;
 use core::mem::{align_of, offset_of, size_of};
@@ -125,7 +130,8 @@ constants! {
     MAGIC: u64 = u64::from_le_bytes(*b"LLFIXUP1"), "VDSO_FIXUP_MAGIC";
     /// Flag of an entry: the landing changes rip alone.
     PLAIN: u32 = 1, "VDSO_FIXUP_PLAIN";
-    /// Bits of rsi at a landing that hold the error code; above them is the number of the signal that would have come.
+    /// Bits of rsi at a landing that hold the error code; above them is the number of the signal
+    /// that would have come.
     SIGNAL_SHIFT: u32 = 32, "VDSO_FIXUP_SIGNAL_SHIFT";
     /// The most DSOs that an area has room for.
     MAX_CAPACITY: u64 = 65536, "VDSO_FIXUP_MAX_CAPACITY";
@@ -145,7 +151,8 @@ constants! {
     MOVE: u64 = 3, "VDSO_FIXUP_MOVE";
     /// How often a reader starts again when writers overtake it.
     TRIES: u32 = 4, "VDSO_FIXUP_TRIES";
-    /// Answer of fixup_marked: all pages are marked. Not 0 and not an error, which a filter may answer.
+    /// Answer of fixup_marked: all pages are marked. Not 0 and not an error, which a filter may
+    /// answer.
     MARKED: isize = 1, "VDSO_FIXUP_MARKED";
     /// Answer of fixup_marked: a page is not.
     UNMARKED: isize = 2, "VDSO_FIXUP_UNMARKED";
@@ -154,11 +161,13 @@ constants! {
 /// Cells of a row: start, table, sizes, fingerprint; each has a column of its own.
 pub const COLUMNS: usize = 4;
 
-/// Column and operation cell of a text's start. In the operation, [`KIND_SHIFT`] bits above it hold the kind.
+/// Column and operation cell of a text's start. In the operation, [`KIND_SHIFT`] bits above it hold
+/// the kind.
 pub const START: usize = 0;
 /// Column and operation cell of a table's address.
 pub const TABLE: usize = 1;
-/// Column and operation cell of a text's length, and in the upper half the number of the table's entries.
+/// Column and operation cell of a text's length, and in the upper half the number of the table's
+/// entries.
 pub const SIZES: usize = 2;
 /// Column and operation cell of a fingerprint.
 pub const FINGERPRINT: usize = 3;
@@ -166,14 +175,16 @@ pub const FINGERPRINT: usize = 3;
 /// The first generation.
 pub const FIRST_GENERATION: u64 = 1;
 
-/// The value of an operation's cell that says: nothing is done in this generation. No table, sizes or fingerprint has it.
+/// The value of an operation's cell that says: nothing is done in this generation. No table, sizes
+/// or fingerprint has it.
 pub const ABORT: u64 = u64::MAX;
 
 /// How many moves of a registry a caller of an old area is led through.
 pub const SEALS: u32 = 16;
 
-/// The end of the addresses that a process may have: `TASK_SIZE_MAX` of `arch/x86/include/asm/page_64.h`, with five
-/// levels of page tables. All addresses in an area are below it, and so leave room for the kind.
+/// The end of the addresses that a process may have: `TASK_SIZE_MAX` of
+/// `arch/x86/include/asm/page_64.h`, with five levels of page tables. All addresses in an area are
+/// below it, and so leave room for the kind.
 pub const USER_END: u64 = (1 << KIND_SHIFT) - crate::image::layout::PAGE_SIZE as u64;
 
 /// Index in `export::PRIVATE` of `fixup_attach(area, size)`.
@@ -214,5 +225,8 @@ const _: () = {
     assert!(size_of::<Entry>() == 16 && align_of::<Entry>() == 4);
     assert!(size_of::<Dso>() == 32 && size_of::<Hit>() == 32 && size_of::<Attached>() == 16);
     assert!(HEADER_SIZE == 128 && DSO_SIZE == 128);
-    assert!(cell(7, 1, FINGERPRINT, 7) == HEADER_SIZE + 7 * DSO_SIZE, "the last column ends with the area");
+    assert!(
+        cell(7, 1, FINGERPRINT, 7) == HEADER_SIZE + 7 * DSO_SIZE,
+        "the last column ends with the area"
+    );
 };

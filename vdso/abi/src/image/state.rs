@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A later version keeps the fields of an earlier one in their places, and says by `size` that it has more.
+//! 1. A later version keeps the fields of an earlier one in their places, and says by `size` that
+//!    it has more.
 
 use core::mem::size_of;
 

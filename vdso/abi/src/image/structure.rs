@@ -1,4 +1,5 @@
-//! Structures that programs share with the image or with each other, told to Rust and to C from one definition.
+//! Structures that programs share with the image or with each other, told to Rust and to C from one
+//! definition.
 //!
 //! # Invariants
 //!

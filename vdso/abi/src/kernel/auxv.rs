@@ -1,4 +1,5 @@
-//! Tags of the auxiliary vector: pairs of a tag and a value, above the environment of a new program's stack.
+//! Tags of the auxiliary vector: pairs of a tag and a value, above the environment of a new
+//! program's stack.
 //!
 //! Source: `include/uapi/linux/auxvec.h`, `arch/x86/include/uapi/asm/auxvec.h`.
 

@@ -1,7 +1,7 @@
 //! The kernel's error numbers and their names.
 //!
-//! Source: `include/uapi/asm-generic/errno-base.h` and `errno.h` of Linux 6.12. Numbers that have two names have
-//! one row, and a line in [`SYNONYMS`].
+//! Source: `include/uapi/asm-generic/errno-base.h` and `errno.h` of Linux 6.12. Numbers that have
+//! two names have one row, and a line in [`SYNONYMS`].
 //!
 //! # Invariants
 //!
@@ -189,7 +189,10 @@ pub const fn name(number: u16) -> Option<&'static str> {
 const _: () = {
     let mut row = 1;
     while row < ERRORS.len() {
-        assert!(ERRORS[row - 1].0 < ERRORS[row].0 && ERRORS[row].0 <= MAX, "rows must ascend by number");
+        assert!(
+            ERRORS[row - 1].0 < ERRORS[row].0 && ERRORS[row].0 <= MAX,
+            "rows must ascend by number"
+        );
         row += 1;
     }
 };

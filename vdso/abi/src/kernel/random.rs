@@ -1,14 +1,15 @@
 //! The agreement of the kernel and a libc on `__vdso_getrandom`: the state that the caller keeps,
 //! the answer to the probe for it, and the flags.
 //!
-//! Source: `include/vdso/getrandom.h`, `include/uapi/linux/random.h`, `include/uapi/linux/mman.h` and
-//! `include/uapi/asm-generic/mman-common.h` of Linux 6.12.
+//! Source: `include/vdso/getrandom.h`, `include/uapi/linux/random.h`, `include/uapi/linux/mman.h`
+//! and `include/uapi/asm-generic/mman-common.h` of Linux 6.12.
 //!
 //! # Invariants
 //!
-//! 1. Offsets and sizes equal the kernel's (asserted below; a test compares with the kernel tree): a process may be
-//!    checkpointed under one image and restored under another.
-//! 2. All zeros is a state that was never used: the kernel zeroes the page in a child and whenever it needs the memory.
+//! 1. Offsets and sizes equal the kernel's (asserted below; a test compares with the kernel tree):
+//!    a process may be checkpointed under one image and restored under another.
+//! 2. All zeros is a state that was never used: the kernel zeroes the page in a child and whenever
+//!    it needs the memory.
 
 use core::mem::size_of;
 

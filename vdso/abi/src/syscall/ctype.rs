@@ -1,22 +1,25 @@
 //! The types of the system calls' parameters, spelled without the kernel's headers.
 //!
-//! The table of calls has the kernel's own declarations. Programs see them through a C header that includes no other,
-//! and through Rust; both spell the kernel's type names as [`TYPES`] says. Pointers to structures stay what they are in C
-//! and are untyped in Rust.
+//! The table of calls has the kernel's own declarations. Programs see them through a C header that
+//! includes no other, and through Rust; both spell the kernel's type names as [`TYPES`] says.
+//! Pointers to structures stay what they are in C and are untyped in Rust.
 //!
-//! Names that a libc also has, for something of another size (`sigset_t`) or of its own making (`siginfo_t`, `fd_set`,
-//! `stack_t`), become `void`, so that any program's pointer fits. So do structures that the kernel and libcs call
-//! differently, though their bytes are the same ([`ALIASES`]).
+//! Names that a libc also has, for something of another size (`sigset_t`) or of its own making
+//! (`siginfo_t`, `fd_set`, `stack_t`), become `void`, so that any program's pointer fits. So do
+//! structures that the kernel and libcs call differently, though their bytes are the same
+//! ([`ALIASES`]).
 //!
-//! The one structure that a libc has under the kernel's name with other bytes is `struct sigaction`. It gets a name of its
-//! own, so that a compiler refuses the libc's.
+//! The one structure that a libc has under the kernel's name with other bytes is
+//! `struct sigaction`. It gets a name of its own, so that a compiler refuses the libc's.
 //!
-//! Source: `include/linux/types.h`, `include/uapi/asm-generic/posix_types.h` and `int-ll64.h` of Linux 6.12.
+//! Source: `include/linux/types.h`, `include/uapi/asm-generic/posix_types.h` and `int-ll64.h` of
+//! Linux 6.12.
 //!
 //! # Invariants
 //!
 //! 1. Every type name in the table that is not plain C has a row here.
-//! 2. A structure that has no row is the libc's of the same name, if there is one; a test compares their sizes.
+//! 2. A structure that has no row is the libc's of the same name, if there is one; a test compares
+//!    their sizes.
 
 /// A type name of the kernel.
 #[derive(Clone, Copy, Debug)]

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn descriptors_are_told_by_their_names() {
-        for name in ["fd", "dfd", "olddfd", "fildes", "fd_in", "fdout", "ruleset_fd", "mountdirfd"] {
+        for name in ["fd", "dfd", "olddfd", "fildes", "fd_in", "fdout", "ruleset_fd", "mountdirfd"]
+        {
             assert!(is_descriptor("some_call", name), "{name}");
         }
         for name in ["nfds", "count", "flags", "fdset", "event_f_flags"] {

@@ -118,7 +118,10 @@ pub const HAZARDS: &[Hazard] = &[
          The action has a restorer.",
         &["rt_sigaction"],
     ),
-    hazard("No code of this process relies on the signals being blocked, or not.", &["rt_sigprocmask"]),
+    hazard(
+        "No code of this process relies on the signals being blocked, or not.",
+        &["rt_sigprocmask"],
+    ),
     hazard("The stack stays mapped and unused for as long as it is installed.", &["sigaltstack"]),
     hazard(
         "No code of this process relies on what the call takes away from the thread: its segments, its shared tables, its \
@@ -139,7 +142,15 @@ pub const HAZARDS: &[Hazard] = &[
     ),
     hazard(
         "Loading code into the kernel, or stopping the machine, is meant.",
-        &["init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "bpf"],
+        &[
+            "init_module",
+            "finit_module",
+            "delete_module",
+            "kexec_load",
+            "kexec_file_load",
+            "reboot",
+            "bpf",
+        ],
     ),
 ];
 

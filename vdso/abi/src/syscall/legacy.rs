@@ -1,17 +1,21 @@
 //! Legacy calls: those of x86-64 that a new architecture does not get.
 //!
-//! The kernel's own list for new 64-bit architectures (`scripts/syscall.tbl`) says which calls are superseded. Any other call of x86-64 is legacy or belongs to the processor, and a test compares. Each is either a row of kind
-//! `legacy` in the table, with the calls that its function makes, or it is in [`KEPT`], with the reason.
+//! The kernel's own list for new 64-bit architectures (`scripts/syscall.tbl`) says which calls are
+//! superseded. Any other call of x86-64 is legacy or belongs to the processor, and a test compares.
+//! Each is either a row of kind `legacy` in the table, with the calls that its function makes, or
+//! it is in [`KEPT`], with the reason.
 //!
-//! A call qualifies if a function over newer calls gives the same result, the same error where several apply, and the
-//! same effects, restarted or interrupted by a signal as well, and takes at most 1.05 of the call's time: moving
-//! compatibility out of the kernel must not make programs slower. That a tracer or filter sees the newer call's number is
-//! the purpose. Calls that every architecture gets are not superseded, even where a newer one could do their work
-//! (`accept`, `readv`).
+//! A call qualifies if a function over newer calls gives the same result, the same error where
+//! several apply, and the same effects, restarted or interrupted by a signal as well, and takes at
+//! most 1.05 of the call's time: moving compatibility out of the kernel must not make programs
+//! slower. That a tracer or filter sees the newer call's number is the purpose. Calls that every
+//! architecture gets are not superseded, even where a newer one could do their work (`accept`,
+//! `readv`).
 //!
 //! # Invariants
 //!
-//! 1. A row of kind `legacy` or an entry of [`KEPT`] exists exactly for the calls that a new architecture does not get.
+//! 1. A row of kind `legacy` or an entry of [`KEPT`] exists exactly for the calls that a new
+//!    architecture does not get.
 
 /// A call that the kernel has to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +30,8 @@ const fn kept(name: &'static str, because: &'static str) -> Kept {
     Kept { name, because }
 }
 
-/// The calls that are not part of a new architecture's table and still are not legacy rows, in order of their numbers.
+/// The calls that are not part of a new architecture's table and still are not legacy rows, in
+/// order of their numbers.
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
     kept("poll", "a stop does not move the end of its time-out: the kernel restarts it with the time at which it ends. ppoll is restarted with the time that was left when it was stopped"),
@@ -58,13 +63,15 @@ const fn note(name: &'static str, text: &'static str) -> Note {
     Note { name, text }
 }
 
-/// Beside the successor's number and the status flags ([`CHANGES_FLAGS`]), in order of the calls' numbers.
+/// Beside the successor's number and the status flags ([`CHANGES_FLAGS`]), in order of the calls'
+/// numbers.
 #[rustfmt::skip]
 pub const NOTES: &[Note] = &[
     note("getdents", "what lies between an entry's name and its type is not kept; an entry that no longer fits into writable memory leaves other bytes behind the answer"),
 ];
 
-/// The functions that do arithmetic: they change the status flags, which plain stubs and the other functions preserve.
+/// The functions that do arithmetic: they change the status flags, which plain stubs and the other
+/// functions preserve.
 pub const CHANGES_FLAGS: &[&str] = &["getdents", "epoll_create", "utimes", "futimesat"];
 
 /// Bytes of stack that a legacy function uses at most, the return address included.
@@ -93,8 +100,9 @@ pub const SIGCHLD: i32 = 17;
 
 /// Offset of `d_reclen`, two bytes, in `struct linux_dirent` and `struct linux_dirent64`.
 ///
-/// Behind it the newer structure has the type and then the name, the older one the name at once; its type is in the
-/// last byte. Both take the same room: a name of `n` bytes makes an entry of `n + 20`, rounded up to 8.
+/// Behind it the newer structure has the type and then the name, the older one the name at once;
+/// its type is in the last byte. Both take the same room: a name of `n` bytes makes an entry of
+/// `n + 20`, rounded up to 8.
 pub const DIRENT_RECLEN: usize = 16;
 
 /// Size of the smallest entry of a folder, with a name of one byte.
@@ -125,7 +133,11 @@ mod tests {
     fn what_is_kept_is_no_legacy_row() {
         assert!(KEPT.is_sorted_by_key(|kept| number(kept.name)));
         for kept in KEPT {
-            assert!(find(kept.name).is_some_and(|call| call.successors().is_empty()), "{}", kept.name);
+            assert!(
+                find(kept.name).is_some_and(|call| call.successors().is_empty()),
+                "{}",
+                kept.name
+            );
         }
         assert!(SYSCALLS.iter().any(|call| matches!(call.kind, Kind::Legacy { .. })));
     }

@@ -1,12 +1,14 @@
 //! Where the manual describes each system call, and the errors that it lists there.
 //!
-//! The generated C header and the Rust calls carry these as their documentation. Pages are those of Linux man-pages 6.03
-//! (Debian 12's `manpages-dev`); calls that are not here have no page there.
+//! The generated C header and the Rust calls carry these as their documentation. Pages are those of
+//! Linux man-pages 6.03 (Debian 12's `manpages-dev`); calls that are not here have no page there.
 //!
 //! # Invariants
 //!
-//! 1. Rows are in the order of [`SYSCALLS`](crate::syscall::SYSCALLS), and each is of an exported call.
-//! 2. Errors are in the order of the page, each once, and have rows in [`ERRORS`](crate::kernel::errno::ERRORS).
+//! 1. Rows are in the order of [`SYSCALLS`](crate::syscall::SYSCALLS), and each is of an exported
+//!    call.
+//! 2. Errors are in the order of the page, each once, and have rows in
+//!    [`ERRORS`](crate::kernel::errno::ERRORS).
 
 /// A call's place in the manual.
 #[derive(Clone, Copy, Debug)]

@@ -1,18 +1,20 @@
 //! The native x86-64 system-call table of Linux 6.12, one row per call that the kernel implements.
 //!
-//! This is the one place where a system call is written down. The image's slots, the version script, the ABI lock, the
-//! checker's expectations, the C header and the tests are all made from these rows, through [`for_each_syscall!`](crate::for_each_syscall) where
-//! a macro is needed and through [`SYSCALLS`] everywhere else.
+//! This is the one place where a system call is written down. The image's slots, the version
+//! script, the ABI lock, the checker's expectations, the C header and the tests are all made from
+//! these rows, through [`for_each_syscall!`](crate::for_each_syscall) where a macro is needed and
+//! through [`SYSCALLS`] everywhere else.
 //!
 //! A row reads `number name kind("C parameter", ...) "note" ...;`. Numbers and names are those of
-//! `arch/x86/entry/syscalls/syscall_64.tbl` (ABIs `common` and `64`), parameters those of the call's `SYSCALL_DEFINE`
-//! without the kernel's `__user` mark. The notes depend on the kind, see [`Kind`].
+//! `arch/x86/entry/syscalls/syscall_64.tbl` (ABIs `common` and `64`), parameters those of the
+//! call's `SYSCALL_DEFINE` without the kernel's `__user` mark. The notes depend on the kind, see
+//! [`Kind`].
 //!
 //! # Invariants
 //!
 //! 1. Rows ascend by number; numbers and names are unique (asserted at compile time).
-//! 2. A row exists exactly for the calls that the kernel implements: a table entry with an entry point other than
-//!    `sys_ni_syscall` (a test compares with the kernel source).
+//! 2. A row exists exactly for the calls that the kernel implements: a table entry with an entry
+//!    point other than `sys_ni_syscall` (a test compares with the kernel source).
 //! 3. A row never changes its number, and so never its slot: see [`crate::image::layout::slot`].
 
 pub mod ctype;
@@ -33,9 +35,11 @@ pub enum Kind {
         /// Why a plain stub cannot work.
         because: &'static str,
     },
-    /// A standard vDSO function: it answers from user space and falls back on the plain stub in the call's slot.
+    /// A standard vDSO function: it answers from user space and falls back on the plain stub in the
+    /// call's slot.
     Standard,
-    /// Superseded by newer calls that can do all of its work: its entry is a function over them. See [`crate::syscall::legacy`].
+    /// Superseded by newer calls that can do all of its work: its entry is a function over them.
+    /// See [`crate::syscall::legacy`].
     Legacy {
         /// The calls that the function makes, the one that supersedes it first.
         successors: &'static [&'static str],
@@ -73,7 +77,8 @@ impl Syscall {
         matches!(self.kind, Kind::Stub | Kind::Standard)
     }
 
-    /// Whether the call's entry is written by hand, in its slot or in a body that the slot leads to.
+    /// Whether the call's entry is written by hand, in its slot or in a body that the slot leads
+    /// to.
     pub const fn is_hand_written(&self) -> bool {
         matches!(self.kind, Kind::Custom { .. } | Kind::Legacy { .. })
     }
@@ -534,9 +539,13 @@ mod tests {
         let mut legacy = 0;
         for call in SYSCALLS {
             for successor in call.successors() {
-                let modern =
-                    find(successor).unwrap_or_else(|| panic!("{}: no row for {successor}", call.name));
-                assert!(modern.successors().is_empty(), "{}: {successor} is legacy itself", call.name);
+                let modern = find(successor)
+                    .unwrap_or_else(|| panic!("{}: no row for {successor}", call.name));
+                assert!(
+                    modern.successors().is_empty(),
+                    "{}: {successor} is legacy itself",
+                    call.name
+                );
                 legacy += 1;
             }
         }

@@ -85,7 +85,8 @@ pub const POINTERS: &[(&str, &str)] = &[
 
 /// A parameter's declaration for programs: the row's, or else the kernel's own.
 pub fn declared(call: &Syscall, parameter: &'static str) -> &'static str {
-    let row = POINTERS.iter().find(|(name, ours)| *name == call.name && named(ours) == named(parameter));
+    let row =
+        POINTERS.iter().find(|(name, ours)| *name == call.name && named(ours) == named(parameter));
     row.map_or(parameter, |(_, ours)| ours)
 }
 
@@ -108,11 +109,15 @@ mod tests {
         });
         let mut parameters = parameters;
         for (call, ours) in POINTERS {
-            let theirs = parameters.find(|(name, theirs)| name == call && named(theirs) == named(ours));
-            let (_, theirs) =
-                theirs.unwrap_or_else(|| panic!("{call} has no parameter `{ours}`, or out of order"));
+            let theirs =
+                parameters.find(|(name, theirs)| name == call && named(theirs) == named(ours));
+            let (_, theirs) = theirs
+                .unwrap_or_else(|| panic!("{call} has no parameter `{ours}`, or out of order"));
             assert_ne!(theirs, *ours, "{call}");
-            assert!(theirs.contains('*') && ours.contains('*'), "{call}: `{ours}` is not a pointer");
+            assert!(
+                theirs.contains('*') && ours.contains('*'),
+                "{call}: `{ours}` is not a pointer"
+            );
         }
         assert!(!POINTERS.is_empty());
     }

@@ -27,7 +27,11 @@ pub struct Function {
     pub parameters: &'static [&'static str],
 }
 
-const fn row(call: &'static str, result: &'static str, parameters: &'static [&'static str]) -> Function {
+const fn row(
+    call: &'static str,
+    result: &'static str,
+    parameters: &'static [&'static str],
+) -> Function {
     Function { call, result, parameters }
 }
 
@@ -41,7 +45,13 @@ pub const FUNCTIONS: &[Function] = &[
     row(
         "getrandom",
         "ssize_t",
-        &["void *buffer", "size_t len", "unsigned int flags", "void *opaque_state", "size_t opaque_len"],
+        &[
+            "void *buffer",
+            "size_t len",
+            "unsigned int flags",
+            "void *opaque_state",
+            "size_t opaque_len",
+        ],
     ),
 ];
 
@@ -52,7 +62,8 @@ pub fn find(call: &str) -> Option<&'static Function> {
 
 /// The result and the parameters of a call's entry.
 pub fn entry(call: &Syscall) -> (&'static str, &'static [&'static str]) {
-    find(call.name).map_or(("long", call.parameters), |function| (function.result, function.parameters))
+    find(call.name)
+        .map_or(("long", call.parameters), |function| (function.result, function.parameters))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 /*
- * host PLUGIN: loads a plugin that faults and recovers, unloads it, and loads it again. The host itself knows nothing of
- * fixups, and has a handler of SIGSEGV of its own for what the plugin does not catch.
+ * host PLUGIN: loads a plugin that faults and recovers, unloads it, and loads it again. The host
+ * itself knows nothing of fixups, and has a handler of SIGSEGV of its own for what the plugin does
+ * not catch.
  *
  *   cc -O2 vdso/client/examples/plugin/host.c -o host
  */

@@ -1,6 +1,6 @@
 /*
- * A plugin that reads where nothing may be, and divides by what may be 0: it is registered when it is loaded, and
- * unregistered when it is unloaded.
+ * A plugin that reads where nothing may be, and divides by what may be 0: it is registered when it
+ * is loaded, and unregistered when it is unloaded.
  *
  *   cc -O2 -shared -fPIC -Ivdso/client/include vdso/client/examples/plugin/plugin.c -o plugin.so
  */

@@ -7,9 +7,9 @@
  * covered, the rest is not. A compiler that registers its memory as a whole and then maps on top of
  * it (mmap with MAP_FIXED) has two outcomes without this: the patched kernel takes the new mapping
  * for other text, and a handler cannot see that it is new. So the arena covers nothing by itself:
- * liblinux_arena_cover() has the kernel mark the mapping, and then covers it. A range that was not covered
- * is an ordinary fault, under the kernel and under a handler. The guide is in vdso/fixup/README.md,
- * an example is vdso/client/examples/jit.c.
+ * liblinux_arena_cover() has the kernel mark the mapping, and then covers it. A range that was not
+ * covered is an ordinary fault, under the kernel and under a handler. The guide is in
+ * vdso/fixup/README.md, an example is vdso/client/examples/jit.c.
  *
  * 	head, a page: stubs | body: granules of code | tail, a page of zeros | the table
  *

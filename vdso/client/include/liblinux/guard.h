@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * liblinux/guard.h - exception fixups: if an instruction of this range raises an exception, continue there.
+ * liblinux/guard.h - exception fixups: if an instruction of this range raises an exception,
+ * continue there.
  *
  * A program or library (a DSO) has a table of them. Each is a line of an asm statement:
  *
@@ -9,16 +10,18 @@
  *
  * (`volatile`: gcc before 12.4 drops an asm goto that has outputs where it knows the inputs.)
  *
- * LIBLINUX_FIXUP_PLAIN changes nothing but rip. LIBLINUX_FIXUP also sets rdi to the number of the exception, the lower
- * half of rsi to its error code and the upper half to the number of the signal that would have come, rdx to the address of
- * a page fault (else 0) and rcx to the address of the instruction; the statement has to say that it changes them. Both
- * dialects of assembly will do; in that of -masm=intel clang takes 0b and 1b for numbers, so labels start at 2 there.
+ * LIBLINUX_FIXUP_PLAIN changes nothing but rip. LIBLINUX_FIXUP also sets rdi to the number of the
+ * exception, the lower half of rsi to its error code and the upper half to the number of the signal
+ * that would have come, rdx to the address of a page fault (else 0) and rcx to the address of the
+ * instruction; the statement has to say that it changes them. Both dialects of assembly will do; in
+ * that of -masm=intel clang takes 0b and 1b for numbers, so labels start at 2 there.
  *
- * The DSO registers its table. One of its source files defines LIBLINUX_FIXUPS before it includes this header: then the DSO
- * is registered when it is loaded and unregistered when it is unloaded, not at exit, where other threads may still need it.
- * liblinux_fixups_status is 0, or the -errno of what went wrong (-ENOSYS on an image without fixups). registry.h says who looks
- * them up, and has the functions by which a compiler registers at run time what it made; own.h has those by which a program
- * without a libc registers itself.
+ * The DSO registers its table. One of its source files defines LIBLINUX_FIXUPS before it includes
+ * this header: then the DSO is registered when it is loaded and unregistered when it is unloaded,
+ * not at exit, where other threads may still need it. liblinux_fixups_status is 0, or the -errno of
+ * what went wrong (-ENOSYS on an image without fixups). registry.h says who looks them up, and has
+ * the functions by which a compiler registers at run time what it made; own.h has those by which a
+ * program without a libc registers itself.
  */
 #ifndef LIBLINUX_GUARD_H
 #define LIBLINUX_GUARD_H
@@ -37,8 +40,9 @@ extern "C" {
 #define LIBLINUX_FIXUP_PLAIN(start, end, landing) LIBLINUX_FIXUP_(start, end, landing, "1")
 
 /*
- * The section is linked to that of the code, so the linker keeps the table in the order of the code; and it is of the same
- * group, if any (`?`), so the entries of an inline function that several files have share its fate.
+ * The section is linked to that of the code, so the linker keeps the table in the order of the
+ * code; and it is of the same group, if any (`?`), so the entries of an inline function that
+ * several files have share its fate.
  */
 #define LIBLINUX_FIXUP_(start, end, landing, flags) \
 	".Lliblinux_fixup%=_" start ":\n" \
@@ -60,8 +64,9 @@ struct liblinux_fault {
 };
 
 /*
- * Copies bytes upwards, from or to where memory may not be. 0, or 1 and what happened; some may have been copied then.
- * probe.h has single loads and stores, and says where probes do not work without liblinux_fixups_unblock().
+ * Copies bytes upwards, from or to where memory may not be. 0, or 1 and what happened; some may
+ * have been copied then. probe.h has single loads and stores, and says where probes do not work
+ * without liblinux_fixups_unblock().
  */
 static inline int liblinux_probe_copy(void *to, const void *from, unsigned long count, struct liblinux_fault *fault)
 {
@@ -97,14 +102,16 @@ static struct liblinux_fixups liblinux_fixups_joined;
 static struct vdso_fixup_dso liblinux_fixups_own;
 
 /*
- * Destructors run when the DSO is unloaded, and at exit, where the text stays and other threads continue until the process ends.
- * Only the former ends the registration. The two are told apart by what is known for sure, and where nothing is, the
- * registration stays: text that is unmapped without being unregistered never lands, and makes way when this DSO is loaded again.
+ * Destructors run when the DSO is unloaded, and at exit, where the text stays and other threads
+ * continue until the process ends. Only the former ends the registration. The two are told apart by
+ * what is known for sure, and where nothing is, the registration stays: text that is unmapped
+ * without being unregistered never lands, and makes way when this DSO is loaded again.
  *
- * The exit runs functions of atexit() first and destructors last, but for a library that was loaded with the program: it
- * called atexit() before the C library arranged for destructors, which therefore come first. Such a library is never
- * unloaded. It is known by its thread-local storage, which each thread has from the start; that of a library that came later
- * is allocated as a thread asks for it, and no thread asks for this.
+ * The exit runs functions of atexit() first and destructors last, but for a library that was loaded
+ * with the program: it called atexit() before the C library arranged for destructors, which
+ * therefore come first. Such a library is never unloaded. It is known by its thread-local storage,
+ * which each thread has from the start; that of a library that came later is allocated as a thread
+ * asks for it, and no thread asks for this.
  */
 __extension__ static __thread char liblinux_fixups_thread __attribute__((used));
 static int liblinux_fixups_came_later, liblinux_fixups_exiting;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * liblinux/origin.h - pins the origin of system calls: the calling thread's come from the image, or not at all.
+ * liblinux/origin.h - pins the origin of system calls: the calling thread's come from the image, or
+ * not at all.
  *
- * The kernel's Syscall User Dispatch is given the image's range and no selector byte: from then on a syscall instruction
- * anywhere else gives SIGSYS with si_code SYS_USER_DISPATCH. It holds for the calling thread; new threads and processes
- * start without it. A signal handler returns only if sa_restorer is __vdso_rt_sigreturn: a libc's restorer trips.
+ * The kernel's Syscall User Dispatch is given the image's range and no selector byte: from then on
+ * a syscall instruction anywhere else gives SIGSYS with si_code SYS_USER_DISPATCH. It holds for the
+ * calling thread; new threads and processes start without it. A signal handler returns only if
+ * sa_restorer is __vdso_rt_sigreturn: a libc's restorer trips.
  */
 #ifndef LIBLINUX_ORIGIN_H
 #define LIBLINUX_ORIGIN_H
@@ -15,7 +17,9 @@
 
 #include "resolve.h"
 
-/* 0, or -errno: -ENOSYS (38) if the image has no prctl entry, -EINVAL (22) on a kernel before 5.11. */
+/*
+ * 0, or -errno: -ENOSYS (38) if the image has no prctl entry, -EINVAL (22) on a kernel before 5.11.
+ */
 static inline long liblinux_pin_origin(const void *image)
 {
 	struct liblinux_tables tables;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * liblinux/own.h - what the running DSO knows of itself: its executable segments, and the table that the linker put together.
+ * liblinux/own.h - what the running DSO knows of itself: its executable segments, and the table
+ * that the linker put together.
  *
- * guard.h includes this where LIBLINUX_FIXUPS is defined. liblinux_fixups_register_own() is for a DSO that registers itself when
- * it wants to.
+ * guard.h includes this where LIBLINUX_FIXUPS is defined. liblinux_fixups_register_own() is for a
+ * DSO that registers itself when it wants to.
  */
 #ifndef LIBLINUX_OWN_H
 #define LIBLINUX_OWN_H
@@ -23,7 +24,10 @@ extern const unsigned char liblinux_ehdr[] __asm__("__ehdr_start") __attribute__
 extern const struct vdso_fixup_entry liblinux_table[] __asm__("__start_fixup_table") __attribute__((visibility("hidden"), weak));
 extern const struct vdso_fixup_entry liblinux_table_end[] __asm__("__stop_fixup_table") __attribute__((visibility("hidden"), weak));
 
-/* The next executable segment of the running DSO behind *INDEX program headers; 0 where there is none. */
+/*
+ * The next executable segment of the running DSO behind *INDEX program headers; 0 where there is
+ * none.
+ */
 static inline int liblinux_own_segment(unsigned int *index, uint64_t *start, uint64_t *len)
 {
 	const unsigned char *headers = liblinux_ehdr + *(const uint64_t *)(liblinux_ehdr + 32);
@@ -86,7 +90,10 @@ static inline uint64_t liblinux_map_near(const void *image, uint64_t size)
 	uint64_t place = ((uint64_t)liblinux_table_end & ~(step - 1)) + step, area, i;
 
 	for (i = 0; i < 64; i++, place += step) {
-		/* PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, which kernels before 4.17 ignore */
+		/*
+		 * PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, which
+		 * kernels before 4.17 ignore
+		 */
 		area = (uint64_t)liblinux_image_call(image, "__vdso_mmap", place, size, 3, 0x100022, (uint64_t)-1, 0);
 		if (area == place)
 			return area;
@@ -152,8 +159,9 @@ static inline int liblinux_own_crosses(void)
 }
 
 /*
- * A text of the running DSO and the part of its table for it: the first, the second... 0 where there is none. Each
- * executable segment that has fixups is a text, unless a fixup leads from one to another: then they are one.
+ * A text of the running DSO and the part of its table for it: the first, the second... 0 where
+ * there is none. Each executable segment that has fixups is a text, unless a fixup leads from one
+ * to another: then they are one.
  */
 static inline int liblinux_own_text(struct vdso_fixup_dso *dso, unsigned int number)
 {
@@ -201,8 +209,8 @@ static inline long liblinux_fixups_unregister_own(const struct liblinux_fixups *
 }
 
 /*
- * Registers the running DSO; 0 or -errno (-ENOENT if it has no fixups, -EEXIST if it is registered). OWN becomes its text, the
- * first one if it has several.
+ * Registers the running DSO; 0 or -errno (-ENOENT if it has no fixups, -EEXIST if it is
+ * registered). OWN becomes its text, the first one if it has several.
  */
 static inline long liblinux_fixups_register_own(const struct liblinux_fixups *fixups, struct vdso_fixup_dso *own)
 {

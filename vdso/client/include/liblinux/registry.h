@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * liblinux/registry.h - the registry of exception fixups that all DSOs of a process share, whatever they are written in.
+ * liblinux/registry.h - the registry of exception fixups that all DSOs of a process share, whatever
+ * they are written in.
  *
- * guard.h includes this where LIBLINUX_FIXUPS is defined. Where the kernel consults no areas, a handler of SIGSEGV, SIGBUS,
- * SIGILL and SIGFPE does, and passes on signals without a
- * fixup; the Rust crate (vdso/client/src/fixup) says how libraries find each other, and what happens
- * when a seccomp filter refuses private calls. A filter that kills on unknown numbers kills in
+ * guard.h includes this where LIBLINUX_FIXUPS is defined. Where the kernel consults no areas, a
+ * handler of SIGSEGV, SIGBUS, SIGILL and SIGFPE does, and passes on signals without a fixup; the
+ * Rust crate (vdso/client/src/fixup) says how libraries find each other, and what happens when a
+ * seccomp filter refuses private calls. A filter that kills on unknown numbers kills in
  * liblinux_fixups_join() and liblinux_fixups_register(): call these before. Registrations last.
  */
 #ifndef LIBLINUX_REGISTRY_H
@@ -29,9 +30,14 @@ extern "C" {
 /* The registry of this process. */
 struct liblinux_fixups {
 	const void *image;
-	/* The area when this joined. Where the registry moved from there, the image finds the way. */
+	/*
+	 * The area when this joined. Where the registry moved from there, the image finds the way.
+	 */
 	uint64_t joined;
-	/* The first of the handler's pages; a null pointer where the kernel consulted the area when this joined. */
+	/*
+	 * The first of the handler's pages; a null pointer where the kernel consulted the area when
+	 * this joined.
+	 */
 	unsigned char *pages;
 };
 
@@ -111,9 +117,10 @@ static long liblinux_sigaction(const void *image, int number, const struct libli
 }
 
 /*
- * Flags of a handler that takes this one's place: SA_SIGINFO, SA_RESTORER, SA_ONSTACK, SA_NODEFER. The handler itself passes on
- * what each handler is called with; whether a call is restarted behind it (SA_RESTART) is the kernel's decision, by the flags
- * that the kernel sees. A signal that is ignored interrupts no call.
+ * Flags of a handler that takes this one's place: SA_SIGINFO, SA_RESTORER, SA_ONSTACK, SA_NODEFER.
+ * The handler itself passes on what each handler is called with; whether a call is restarted behind
+ * it (SA_RESTART) is the kernel's decision, by the flags that the kernel sees. A signal that is
+ * ignored interrupts no call.
  */
 static inline uint64_t liblinux_flags_in_front(const struct liblinux_action *previous)
 {
@@ -167,14 +174,20 @@ static long liblinux_pages_install(struct liblinux_fixups *fixups, uint64_t area
 		result = liblinux_sigaction(image, numbers[i], &ours, &replaced);
 		data->previous[numbers[i]] = replaced;
 	}
-	/* A handler that another library installed in between stays the predecessor; both consult its area. */
+	/*
+	 * A handler that another library installed in between stays the predecessor; both consult
+	 * its area.
+	 */
 	if (!result && liblinux_pages_of(replaced.handler))
 		liblinux_pages_consult(pages, area, liblinux_pages_consulted(liblinux_pages_of(replaced.handler)));
 	fixups->pages = pages;
 	return result;
 }
 
-/* The pages of the handler that is installed, or of a new one that leads to AREA, 0 for a new area; 0 or -errno. */
+/*
+ * The pages of the handler that is installed, or of a new one that leads to AREA, 0 for a new area;
+ * 0 or -errno.
+ */
 static inline long liblinux_fixups_handle(struct liblinux_fixups *fixups, uint64_t area)
 {
 	struct liblinux_action action;
@@ -217,7 +230,10 @@ static inline struct liblinux_place liblinux_fixups_place(const struct liblinux_
 			place.is_consulted = 1;
 			return place;
 		}
-		/* A filter refuses the call since this joined. A handler of another library may stand in already. */
+		/*
+		 * A filter refuses the call since this joined. A handler of another library may
+		 * stand in already.
+		 */
 		if (!liblinux_sigaction(fixups->image, 11, 0, &action))
 			place.pages = liblinux_pages_of(action.handler);
 	}
@@ -253,7 +269,9 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, st
 			return 0;
 		}
 		liblinux_image_call(fixups->image, "__vdso_munmap", (uint64_t)area, size, 0, 0, 0, 0);
-		/* -EINVAL: the registry may be in an area by now that is larger than the new one. */
+		/*
+		 * -EINVAL: the registry may be in an area by now that is larger than the new one.
+		 */
 		if (result != -22)
 			return result;
 	}
@@ -265,7 +283,10 @@ static inline long liblinux_fixups_unregister(const struct liblinux_fixups *fixu
 {
 	long result = liblinux_image_call(fixups->image, "__vdso_fixup_unregister", fixups->joined, text_start, 0, 0, 0, 0);
 
-	/* -ENOENT: a handler may have brought another area. Otherwise the kernel is not asked, which a filter might punish. */
+	/*
+	 * -ENOENT: a handler may have brought another area. Otherwise the kernel is not asked,
+	 * which a filter might punish.
+	 */
 	if (result == -2)
 		result = liblinux_image_call(fixups->image, "__vdso_fixup_unregister", liblinux_fixups_area(fixups), text_start,
 					     0, 0, 0, 0);
@@ -451,7 +472,10 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 			return 0;
 		}
 		liblinux_image_call(image, "__vdso_munmap", (uint64_t)area, LIBLINUX_FIRST_SIZE, 0, 0, 0, 0);
-		/* -EBUSY: another thread has attached an area. Anything else: the kernel has no such call. */
+		/*
+		 * -EBUSY: another thread has attached an area. Anything else: the kernel has no
+		 * such call.
+		 */
 		if (result == -16)
 			result = liblinux_query(image, &attached);
 	}

@@ -2,10 +2,11 @@
 /*
  * liblinux/resolve.h - finds functions in the vDSO of this process, without a dynamic loader.
  *
- * For programs that cannot link with the vDSO (musl, static, no libc). Nothing here needs a libc, allocates, or keeps
- * state; the claims of an image are checked before they are used, and every loop has a bound. Where a symbol leads is believed
- * as every loader believes it, out of the image too: a stand-in for a kernel may lead a name to that kernel's own
- * function. Whether there is code, no look at the image can tell.
+ * For programs that cannot link with the vDSO (musl, static, no libc). Nothing here needs a libc,
+ * allocates, or keeps state; the claims of an image are checked before they are used, and every
+ * loop has a bound. Where a symbol leads is believed as every loader believes it, out of the image
+ * too: a stand-in for a kernel may lead a name to that kernel's own function. Whether there is
+ * code, no look at the image can tell.
  *
  *   const void *image = liblinux_find(getauxval(AT_SYSINFO_EHDR));
  *   if (!image)
@@ -155,7 +156,9 @@ static inline const char *liblinux_unfit(unsigned long sysinfo_ehdr)
 	return liblinux_tables(&tables, sysinfo_ehdr);
 }
 
-/* The image at an address, such as getauxval(AT_SYSINFO_EHDR); a null pointer if it cannot be used. */
+/*
+ * The image at an address, such as getauxval(AT_SYSINFO_EHDR); a null pointer if it cannot be used.
+ */
 static inline const void *liblinux_find(unsigned long sysinfo_ehdr)
 {
 	return liblinux_unfit(sysinfo_ehdr) ? (const void *)0 : (const void *)sysinfo_ehdr;
@@ -173,7 +176,10 @@ static inline unsigned long liblinux_function(const struct liblinux_tables *tabl
 
 	value -= tables->bias;
 	address = (unsigned long)tables->image + value;
-	/* Offset 0 is the ELF header. No function is in the first page, or (negative) in the kernel's half. */
+	/*
+	 * Offset 0 is the ELF header. No function is in the first page, or (negative) in the
+	 * kernel's half.
+	 */
 	if (bad || !section || version != tables->version || !value || (long)address < 4096)
 		return 0;
 	/* STT_NOTYPE or STT_FUNC; STB_GLOBAL or STB_WEAK. */
@@ -238,7 +244,10 @@ static inline unsigned long liblinux_sysv(const struct liblinux_tables *tables, 
 	return 0;
 }
 
-/* The function NAME of an image that liblinux_find() found; a null pointer if the image exports none. */
+/*
+ * The function NAME of an image that liblinux_find() found; a null pointer if the image exports
+ * none.
+ */
 static inline void *liblinux_symbol(const void *image, const char *name)
 {
 	struct liblinux_tables tables;

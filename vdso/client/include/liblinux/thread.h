@@ -46,7 +46,10 @@ struct liblinux_thread {
 static __attribute__((__noinline__, __unused__)) long
 liblinux_clone3_call(void *clone3, void *leave, void *args, unsigned long size, int (*function)(void *), void *argument)
 {
-	/* A frame pointer, by which call-frame information is right where the stack pointer is moved. */
+	/*
+	 * A frame pointer, by which call-frame information is right where the stack pointer is
+	 * moved.
+	 */
 	void *volatile frame = __builtin_frame_address(0);
 	long result;
 
@@ -76,7 +79,10 @@ liblinux_clone3_call(void *clone3, void *leave, void *args, unsigned long size, 
 		: "=&a"(result)
 		: "D"(args), "S"(size), [clone3] "d"(clone3), [function] "r"(function), [argument] "r"(argument),
 		  [leave] "b"(leave)
-		/* The function of the child changes what it wants; of these the parent's are its own. */
+		/*
+		 * The function of the child changes what it wants; of these the parent's are its
+		 * own.
+		 */
 		: "rcx", "r8", "r9", "r10", "r11", "cc", "memory");
 	return result;
 }

@@ -62,10 +62,13 @@ impl core::error::Error for Unfit {}
 
 /// The size in bytes of the image whose first page this is.
 pub(crate) fn extent(page: &[u8]) -> Result<usize, Unfit> {
-    let load =
-        segments(page)?.find(|segment| segment.kind == PT_LOAD).ok_or(Unfit::Broken("nothing is loaded"))?;
+    let load = segments(page)?
+        .find(|segment| segment.kind == PT_LOAD)
+        .ok_or(Unfit::Broken("nothing is loaded"))?;
     if load.offset != 0 || load.flags & (PF_R | PF_W | PF_X) != PF_R | PF_X {
-        return Err(Unfit::Broken("its first segment is not the whole of it, readable and executable"));
+        return Err(Unfit::Broken(
+            "its first segment is not the whole of it, readable and executable",
+        ));
     }
     if load.size < page.len() as u64 / 4 || load.size > LARGEST {
         return Err(Unfit::Broken("its size is not that of an image"));
@@ -73,8 +76,8 @@ pub(crate) fn extent(page: &[u8]) -> Result<usize, Unfit> {
     Ok((load.size as usize).next_multiple_of(PAGE_SIZE))
 }
 
-/// The address of a function that is `offset` bytes from an image at `base`, modulo 2^64; none in the first page, where
-/// null pointers lead, or in the kernel's half.
+/// The address of a function that is `offset` bytes from an image at `base`, modulo 2^64; none in
+/// the first page, where null pointers lead, or in the kernel's half.
 pub(crate) fn address_at(base: usize, offset: u64) -> Option<usize> {
     let address = base.wrapping_add(offset as usize);
     (PAGE_SIZE..=isize::MAX as usize).contains(&address).then_some(address)
@@ -108,7 +111,8 @@ impl<'a> Tables<'a> {
             .and_then(|bytes| bytes.get(..usize::try_from(dynamic.size).ok()?))
             .ok_or(Unfit::Broken("its PT_DYNAMIC is outside"))?;
         let value = |tag: u64| {
-            let entries = dynamic.as_chunks::<16>().0.iter().map(|entry| (word(entry, 0), word(entry, 8)));
+            let entries =
+                dynamic.as_chunks::<16>().0.iter().map(|entry| (word(entry, 0), word(entry, 8)));
             let mut entries = entries.take_while(|(tag, _)| tag.is_some_and(|tag| tag != 0));
             entries.find(|(found, _)| *found == Some(tag))?.1
         };
@@ -200,8 +204,9 @@ impl<'a> Tables<'a> {
         let version = self.versions.get(2 * index as usize..)?.first_chunk::<2>()?;
         let (kind, binding, section) =
             (symbol[4] & 0xf, symbol[4] >> 4, u16::from_le_bytes([symbol[6], symbol[7]]));
-        let is_function =
-            matches!(kind, STT_NOTYPE | STT_FUNC) && matches!(binding, STB_GLOBAL | STB_WEAK) && section != 0;
+        let is_function = matches!(kind, STT_NOTYPE | STT_FUNC)
+            && matches!(binding, STB_GLOBAL | STB_WEAK)
+            && section != 0;
         let is_ours = u16::from_le_bytes(*version) & 0x7fff == self.version;
         if !is_function || !is_ours || text(self.strings, half(symbol, 0)?.into()) != Some(name) {
             return None;
@@ -223,7 +228,8 @@ struct Segment {
 
 /// The program headers of an image, after a look at its ELF header.
 fn segments(image: &[u8]) -> Result<impl Iterator<Item = Segment>, Unfit> {
-    let header = image.first_chunk::<64>().ok_or(Unfit::Broken("it is shorter than an ELF header"))?;
+    let header =
+        image.first_chunk::<64>().ok_or(Unfit::Broken("it is shorter than an ELF header"))?;
     // ELF, 64 bits, little-endian, version 1.
     if header[..7] != *b"\x7fELF\x02\x01\x01" {
         return Err(Unfit::Broken("it does not begin as a 64-bit ELF file does"));

@@ -7,7 +7,8 @@ use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 
 /// Looks everything up that an image may have, by either hash table; how many were found.
 fn find_all(image: &[u8]) -> usize {
-    let Ok(tables) = extent(&image[..image.len().min(PAGE_SIZE)]).and_then(|_| Tables::read(image)) else {
+    let Ok(tables) = extent(&image[..image.len().min(PAGE_SIZE)]).and_then(|_| Tables::read(image))
+    else {
         return 0;
     };
     let sysv = Tables { gnu_hash: None, ..tables };
@@ -24,11 +25,17 @@ fn both_hash_tables_find_what_an_independent_reader_finds() {
     let loaded = elf.segments().next().unwrap().size() as usize;
     assert_eq!(extent(&image[..PAGE_SIZE]), Ok(loaded.next_multiple_of(PAGE_SIZE)));
     let mut found = 0;
-    for symbol in elf.dynamic_symbols().filter(|symbol| symbol.is_definition() && symbol.size() > 0) {
+    for symbol in elf.dynamic_symbols().filter(|symbol| symbol.is_definition() && symbol.size() > 0)
+    {
         let name = symbol.name_bytes().unwrap();
         let offset = Some(symbol.address());
         assert_eq!(tables.find(name), offset, "GNU: {}", name.escape_ascii());
-        assert_eq!(Tables { gnu_hash: None, ..tables }.find(name), offset, "SysV: {}", name.escape_ascii());
+        assert_eq!(
+            Tables { gnu_hash: None, ..tables }.find(name),
+            offset,
+            "SysV: {}",
+            name.escape_ascii()
+        );
         found += 1;
     }
     assert_eq!(found, exports().count());
@@ -44,7 +51,8 @@ fn led(base: usize, value: u64) -> Option<usize> {
     let mut image = Image::read();
     let elf = object::File::parse(image.as_slice()).unwrap();
     let index = elf.dynamic_symbols().find(|symbol| symbol.name() == Ok(NAME)).unwrap().index().0;
-    let (start, _) = object::ObjectSection::file_range(&elf.section_by_name(".dynsym").unwrap()).unwrap();
+    let (start, _) =
+        object::ObjectSection::file_range(&elf.section_by_name(".dynsym").unwrap()).unwrap();
     let place = start as usize + 24 * index + 8;
     image[place..place + 8].copy_from_slice(&value.to_le_bytes());
     let tables = Tables::read(&image).unwrap();
@@ -53,12 +61,15 @@ fn led(base: usize, value: u64) -> Option<usize> {
     address_at(base, offset?)
 }
 
-/// Out of the image to either side, as a tool may lead to the kernel's functions, but not to where there can be none.
+/// Out of the image to either side, as a tool may lead to the kernel's functions, but not to where
+/// there can be none.
 #[test]
 fn a_symbol_leads_where_a_function_can_be() {
     const BASE: usize = 0x7fff_0000_0000;
     let to = |address: usize| led(BASE, address.wrapping_sub(BASE) as u64);
-    for address in [BASE + 0x1000, BASE - 0x2000, BASE + 0x10_0000_0000, PAGE_SIZE, isize::MAX as usize] {
+    for address in
+        [BASE + 0x1000, BASE - 0x2000, BASE + 0x10_0000_0000, PAGE_SIZE, isize::MAX as usize]
+    {
         assert_eq!(to(address), Some(address), "{address:#x}");
     }
     for address in [0, 1, PAGE_SIZE - 1, isize::MAX as usize + 1, usize::MAX, BASE] {
@@ -85,15 +96,18 @@ fn says_what_is_wrong_with_a_header() {
     assert!(Tables::read(&image[..PAGE_SIZE]).is_err(), "the tables are behind the first page");
 }
 
-/// The first bytes of the headers and of each table, changed in several ways: reading ends, and never outside.
+/// The first bytes of the headers and of each table, changed in several ways: reading ends, and
+/// never outside.
 #[test]
 fn survives_every_changed_byte() {
     let image = Image::read();
     let elf = object::File::parse(image.as_slice()).unwrap();
-    let sections = [".dynamic", ".hash", ".gnu.hash", ".gnu.version", ".gnu.version_d", ".dynsym", ".dynstr"];
+    let sections =
+        [".dynamic", ".hash", ".gnu.hash", ".gnu.version", ".gnu.version_d", ".dynsym", ".dynstr"];
     let headers = 0..0x400;
     let tables = sections.map(|name| {
-        let (start, size) = object::ObjectSection::file_range(&elf.section_by_name(name).unwrap()).unwrap();
+        let (start, size) =
+            object::ObjectSection::file_range(&elf.section_by_name(name).unwrap()).unwrap();
         start as usize..(start + size.min(150)) as usize
     });
     let whole = find_all(&image);
@@ -123,7 +137,8 @@ fn survives_every_length() {
 fn a_circle_ends() {
     let mut image = Image::read();
     let elf = object::File::parse(image.as_slice()).unwrap();
-    let (start, size) = object::ObjectSection::file_range(&elf.section_by_name(".hash").unwrap()).unwrap();
+    let (start, size) =
+        object::ObjectSection::file_range(&elf.section_by_name(".hash").unwrap()).unwrap();
     for at in (start as usize + 8..(start + size) as usize).step_by(4) {
         image[at..at + 4].copy_from_slice(&1_u32.to_le_bytes());
     }

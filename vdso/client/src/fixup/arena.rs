@@ -89,9 +89,12 @@ impl<'a> Arena<'a> {
         granule: usize,
         stubs: Stubs<'_>,
     ) -> Result<Self, Errno> {
-        let is_sized =
-            granule > 0 && granule.is_multiple_of(PAGE_SIZE) && len > 0 && len.is_multiple_of(granule);
-        let has_stubs = stubs.landing < stubs.code.len() && stubs.code.len() <= PAGE_SIZE - HEAD_END;
+        let is_sized = granule > 0
+            && granule.is_multiple_of(PAGE_SIZE)
+            && len > 0
+            && len.is_multiple_of(granule);
+        let has_stubs =
+            stubs.landing < stubs.code.len() && stubs.code.len() <= PAGE_SIZE - HEAD_END;
         if !is_sized || !has_stubs || len > i32::MAX as usize {
             return Err(INVALID);
         }
@@ -104,7 +107,8 @@ impl<'a> Arena<'a> {
         // SAFETY: a new mapping.
         let start = unsafe { fixups.vdso().mmap(0, size as u64, PROT_NONE, flags, -1, 0) }?;
         let table = (start + text_len) as u64;
-        let dso = Dso { text_start: start as u64, text_len: text_len as u64, table, count: count as u64 };
+        let dso =
+            Dso { text_start: start as u64, text_len: text_len as u64, table, count: count as u64 };
         let arena = Self { fixups, dso, len, granule };
         // From here on an error drops the arena.
         arena.lay_out(stubs)?;
@@ -136,7 +140,8 @@ impl<'a> Arena<'a> {
             let from = body + at as u64;
             from..from + self.granule as u64
         });
-        let mut ranges = [ends(body)].into_iter().chain(granules).chain([ends(self.dso.text().end)]);
+        let mut ranges =
+            [ends(body)].into_iter().chain(granules).chain([ends(self.dso.text().end)]);
         let filled: Result<(), Unsound> =
             ranges.try_for_each(|range| table.cover(range, landing, stubs.flags));
         // Of an arena that is laid out as here, only the flags can be wrong.
@@ -206,7 +211,8 @@ impl<'a> Arena<'a> {
 
     /// Whether a range is of whole granules of the body.
     fn check(&self, range: &Range<usize>) -> Result<(), Errno> {
-        let is_whole = range.start.is_multiple_of(self.granule) && range.end.is_multiple_of(self.granule);
+        let is_whole =
+            range.start.is_multiple_of(self.granule) && range.end.is_multiple_of(self.granule);
         if range.is_empty() || range.end > self.len || !is_whole { Err(INVALID) } else { Ok(()) }
     }
 

@@ -57,7 +57,9 @@ impl Drop for Unblocked<'_> {
             let set = (&raw const self.blocked).cast_mut().cast();
             // SAFETY: a mask of 8 bytes; the signals were blocked before. With good arguments the
             // call cannot fail.
-            let _ = unsafe { self.vdso.rt_sigprocmask(SIG_BLOCK, set, ptr::null_mut(), size_of::<u64>()) };
+            let _ = unsafe {
+                self.vdso.rt_sigprocmask(SIG_BLOCK, set, ptr::null_mut(), size_of::<u64>())
+            };
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The running DSO's facts about itself: its executable segments, and the table that the linker put
 //! together.
 //!
-//! Each executable segment that has fixups is a text. Where a fixup leads from one segment to another, all of them and what
-//! is between them are one text, since a text holds its landings.
+//! Each executable segment that has fixups is a text. Where a fixup leads from one segment to
+//! another, all of them and what is between them are one text, since a text holds its landings.
 //!
-//! Some linkers lose the order of the table (gold, `ld -r`). Then a copy is sorted, in memory that its 32-bit offsets reach
-//! the code from; it stays for as long as the process lives.
+//! Some linkers lose the order of the table (gold, `ld -r`). Then a copy is sorted, in memory that
+//! its 32-bit offsets reach the code from; it stays for as long as the process lives.
 
 #![expect(unsafe_code, reason = "reads the ELF header and the table of the running DSO")]
 
@@ -59,8 +59,8 @@ pub(super) fn texts() -> impl Iterator<Item = Dso> {
 /// Registers all texts but the first.
 pub(super) fn register_rest(fixups: &Fixups<'_>) -> Result<(), Errno> {
     for text in texts().skip(1) {
-        // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their landings. The text stays for
-        // as long as code of it runs.
+        // SAFETY: the linker made the table of entries by `fixup!`, whose users answer for their
+        // landings. The text stays for as long as code of it runs.
         unsafe { fixups.enroll(&text) }?;
     }
     Ok(())
@@ -92,8 +92,11 @@ fn linked() -> &'static [Entry] {
     // Keeps the probes, and with them the section, in the DSO.
     black_box(arch::probe::copy as *const ());
     let [_, start, end] = arch::own();
-    // SAFETY: the linker put entries and nothing else between these two, in memory that is read only.
-    unsafe { slice::from_raw_parts(with_exposed_provenance(start), (end - start) / size_of::<Entry>()) }
+    // SAFETY: the linker put entries and nothing else between these two, in memory that is read
+    // only.
+    unsafe {
+        slice::from_raw_parts(with_exposed_provenance(start), (end - start) / size_of::<Entry>())
+    }
 }
 
 /// Address of the sorted copy, if there had to be one.
@@ -103,7 +106,8 @@ static COPY: AtomicUsize = AtomicUsize::new(0);
 fn table() -> &'static [Entry] {
     match COPY.load(Ordering::Acquire) {
         0 => linked(),
-        // SAFETY: `sort` wrote as many entries there before it stored the address, and nothing changes them.
+        // SAFETY: `sort` wrote as many entries there before it stored the address, and nothing
+        // changes them.
         copy => unsafe { slice::from_raw_parts(with_exposed_provenance(copy), linked().len()) },
     }
 }
@@ -132,7 +136,8 @@ pub(super) fn sort(vdso: &Vdso) -> Result<(), Errno> {
         at.start = start(entry).wrapping_sub((&raw const at.start).addr() as u64) as i32;
         at.landing = landing(entry).wrapping_sub((&raw const at.landing).addr() as u64) as i32;
     }
-    // Release: pairs with the load in `table`. Of two threads one wins, and the other one's copy is left over.
+    // Release: pairs with the load in `table`. Of two threads one wins, and the other one's copy is
+    // left over.
     let _ = COPY.compare_exchange(0, address, Ordering::Release, Ordering::Relaxed);
     Ok(())
 }
@@ -161,8 +166,8 @@ fn map_near(vdso: &Vdso, end: usize, size: usize) -> Result<usize, Errno> {
 /// The executable segments.
 fn segments() -> impl Iterator<Item = Range<u64>> {
     let [header, ..] = arch::own();
-    // SAFETY: the ELF header and the program headers behind it are in the first page of the DSO, which is loaded: the
-    // linker defines `__ehdr_start` only then.
+    // SAFETY: the ELF header and the program headers behind it are in the first page of the DSO,
+    // which is loaded: the linker defines `__ehdr_start` only then.
     let page = unsafe { slice::from_raw_parts(with_exposed_provenance::<u8>(header), PAGE_SIZE) };
     let word = |at: usize| Some(u64::from_le_bytes(*page.get(at..)?.first_chunk()?));
     let (headers, count) = (word(E_PHOFF).unwrap_or(0), word(E_PHNUM).unwrap_or(0) & 0xffff);

@@ -96,7 +96,9 @@ impl<'a> Fixups<'a> {
         let pages = match self.pages {
             Some(pages) => Some(pages),
             None => match self.query() {
-                Ok(attached) => return Place { area: attached.area, pages: None, is_consulted: true },
+                Ok(attached) => {
+                    return Place { area: attached.area, pages: None, is_consulted: true };
+                }
                 // A filter refuses the call since this joined. A handler of another library may
                 // stand in already.
                 Err(_) => Pages::installed(self.vdso).ok().flatten(),
@@ -141,7 +143,9 @@ impl<'a> Fixups<'a> {
         let argument = (&raw const *dso).expose_provenance() as u64;
         loop {
             match self.call("__vdso_fixup_register", [place.area, argument, 0]) {
-                Err(error) if error.number() == errno::ENOSPC as u16 => place.area = self.grow(&place)?,
+                Err(error) if error.number() == errno::ENOSPC as u16 => {
+                    place.area = self.grow(&place)?
+                }
                 outcome => break outcome.map(drop)?,
             }
         }
@@ -166,7 +170,10 @@ impl<'a> Fixups<'a> {
     }
 
     /// The pages of the handler that is installed, or of a new one that leads to this area.
-    pub(super) fn handler(&self, area: impl FnOnce() -> Result<u64, Errno>) -> Result<Pages, Errno> {
+    pub(super) fn handler(
+        &self,
+        area: impl FnOnce() -> Result<u64, Errno>,
+    ) -> Result<Pages, Errno> {
         if let Some(pages) = Pages::installed(self.vdso)? {
             return Ok(pages);
         }
@@ -232,7 +239,8 @@ impl<'a> Fixups<'a> {
         let old = place.area;
         let field = old as usize + offset_of!(fixup::Area, capacity);
         // SAFETY: an area is mapped, and its capacity never changes.
-        let mut capacity = u64::from(unsafe { core::ptr::with_exposed_provenance::<u32>(field).read() });
+        let mut capacity =
+            u64::from(unsafe { core::ptr::with_exposed_provenance::<u32>(field).read() });
         loop {
             capacity *= 2;
             let size = area_size(capacity).ok_or(FULL)?.next_multiple_of(PAGE_SIZE as u64);
@@ -268,7 +276,9 @@ impl<'a> Fixups<'a> {
         const PROT_READ_WRITE: u64 = 3;
         const MAP_PRIVATE_ANONYMOUS: u64 = 0x22;
         // SAFETY: a new mapping.
-        let area = unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }? as u64;
+        let area =
+            unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?
+                as u64;
         let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(fixup::MAX_CAPACITY);
         self.call("__vdso_fixup_init", [area, size, capacity])?;
         Ok(area)

@@ -78,8 +78,10 @@ impl<'t> Table<'t> {
             return Err(Unsound::Text);
         }
         let count = self.count as u64;
-        let room = USER_END.checked_sub(self.address).map_or(0, |bytes| bytes / size_of::<Entry>() as u64);
-        let is_placed = self.address != 0 && self.address.is_multiple_of(align_of::<Entry>() as u64);
+        let room =
+            USER_END.checked_sub(self.address).map_or(0, |bytes| bytes / size_of::<Entry>() as u64);
+        let is_placed =
+            self.address != 0 && self.address.is_multiple_of(align_of::<Entry>() as u64);
         if count == 0 || count > u64::from(u32::MAX) || count > room || !is_placed {
             return Err(Unsound::Table);
         }

@@ -1,7 +1,8 @@
 //! The signal handler that does the kernel's work where the kernel consults no areas.
 //!
-//! Its code is copied to two pages of memory, with its data behind it ([`Pages`]). A library that installs it may be
-//! unloaded while another handler still has it as its predecessor, so these pages refer to nothing in the library.
+//! Its code is copied to two pages of memory, with its data behind it ([`Pages`]). A library that
+//! installs it may be unloaded while another handler still has it as its predecessor, so these
+//! pages refer to nothing in the library.
 //!
 //! # The handler that was there before
 //!

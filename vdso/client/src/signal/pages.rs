@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. The layout of the data is `liblinux_abi::arch::x86_64::handler`'s, and part of the signature: libraries of
-//!    different age share pages.
+//! 1. The layout of the data is `liblinux_abi::arch::x86_64::handler`'s, and part of the signature:
+//!    libraries of different age share pages.
 
 #![expect(unsafe_code, reason = "maps pages and installs signal handlers")]
 
@@ -26,9 +26,9 @@ const SIGNALS: [usize; 4] = {
 };
 const SIGSEGV: usize = SIGNALS[3];
 
-/// Flags of a handler that takes this one's place. The handler itself passes on what each handler is called with; whether
-/// a call is restarted behind it is the kernel's decision, by the flags that the kernel sees. A signal that is ignored
-/// interrupts no call.
+/// Flags of a handler that takes this one's place. The handler itself passes on what each handler
+/// is called with; whether a call is restarted behind it is the kernel's decision, by the flags
+/// that the kernel sees. A signal that is ignored interrupts no call.
 fn flags_in_front(previous: &Action) -> u64 {
     const SIG_IGN: usize = 1;
     let restart = if previous.handler > SIG_IGN { previous.flags & SA_RESTART } else { SA_RESTART };
@@ -63,8 +63,8 @@ impl Pages {
         (found == code()[..SIGNATURE_SIZE]).then_some(Self { address })
     }
 
-    /// Makes pages for an area and installs their handler. If another library installed such a handler in
-    /// the meantime, that one stays the predecessor of this one, and is returned.
+    /// Makes pages for an area and installs their handler. If another library installed such a
+    /// handler in the meantime, that one stays the predecessor of this one, and is returned.
     pub(crate) fn install(vdso: &Vdso, area: u64) -> Result<(Self, Option<Self>), Errno> {
         const PROT_READ_WRITE: u64 = 3;
         const PROT_READ_EXEC: u64 = 5;
@@ -90,7 +90,8 @@ impl Pages {
         let flags = SIGNALS.map(|signal| flags_in_front(&data.previous[signal]));
         let size = 2 * PAGE_SIZE;
         // SAFETY: a new mapping.
-        let address = unsafe { vdso.mmap(0, size as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
+        let address =
+            unsafe { vdso.mmap(0, size as u64, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?;
         let pages = Self { address };
         let (code, start) = (code(), ptr::with_exposed_provenance_mut::<u8>(address));
         // SAFETY: the code is less than a page, and this one is new.
@@ -106,8 +107,9 @@ impl Pages {
             let (new, old) = ((&raw const ours).cast(), (&raw mut replaced).cast());
             // SAFETY: the handler is whole, and passes on signals that are not for it.
             unsafe { vdso.rt_sigaction(signal as i32, new, old, 8) }?;
-            let place =
-                pages.data().wrapping_byte_add(offset_of!(Data, previous) + signal * size_of::<Action>());
+            let place = pages
+                .data()
+                .wrapping_byte_add(offset_of!(Data, previous) + signal * size_of::<Action>());
             // SAFETY: in the second page. A fault of another thread in between went to the handler
             // that was there before.
             unsafe { place.cast::<Action>().write(replaced) };
@@ -124,7 +126,8 @@ impl Pages {
         self.area().load(Ordering::Acquire)
     }
 
-    /// Has the handler consult the area `new` in place of `old`, unless another thread has changed the area since.
+    /// Has the handler consult the area `new` in place of `old`, unless another thread has changed
+    /// the area since.
     pub(crate) fn consult(self, old: u64, new: u64) {
         // Release: the content of the new area comes first. Pairs with the load in
         // `consulted_area`, and with the handler's, which x86 keeps in order. The loser finds that
@@ -134,8 +137,8 @@ impl Pages {
 
     fn area(self) -> &'static AtomicU64 {
         let area = self.data().wrapping_byte_add(offset_of!(Data, area)).cast();
-        // SAFETY: the second page is never unmapped (invariant 2 of the module above), and once the handler is
-        // installed this field is changed by atomics alone.
+        // SAFETY: the second page is never unmapped (invariant 2 of the module above), and once the
+        // handler is installed this field is changed by atomics alone.
         unsafe { AtomicU64::from_ptr(area) }
     }
 

@@ -62,7 +62,9 @@ fn what_is_committed_is_covered_and_nothing_else_is() {
         let at = |offset: usize| arena.address() + offset;
         // SAFETY: nothing is there.
         unsafe { arena.commit(GRANULE..3 * GRANULE, READ_WRITE_EXEC) }.expect("memory");
-        for place in [at(GRANULE), at(2 * GRANULE + 5), at(3 * GRANULE - LOAD.len()), at(2 * GRANULE - 4)] {
+        for place in
+            [at(GRANULE), at(2 * GRANULE + 5), at(3 * GRANULE - LOAD.len()), at(2 * GRANULE - 4)]
+        {
             assert_eq!(call(place), place, "it lands, and says where it was");
         }
         // A mapping on top that the arena is not told of, as HotSpot commits: a signal, as on a
@@ -132,7 +134,8 @@ fn code_is_written_through_a_second_mapping() {
         let arena = arena();
         let file: OwnedFd = memfd_create("code", MFdFlags::empty()).expect("a file");
         ftruncate(&file, GRANULE as i64).expect("its size");
-        let (place, length) = (arena.address() + GRANULE, NonZeroUsize::new(GRANULE).expect("not empty"));
+        let (place, length) =
+            (arena.address() + GRANULE, NonZeroUsize::new(GRANULE).expect("not empty"));
         let read_exec = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
         let (shared, fixed) = (MapFlags::MAP_SHARED, MapFlags::MAP_SHARED | MapFlags::MAP_FIXED);
         let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
@@ -140,7 +143,8 @@ fn code_is_written_through_a_second_mapping() {
         let writable = unsafe { mmap(None, length, read_write, shared, &file, 0) };
         write(writable.expect("a view").as_ptr().expose_provenance());
         // SAFETY: addresses of the arena in which nothing is.
-        unsafe { mmap(NonZeroUsize::new(place), length, read_exec, fixed, &file, 0) }.expect("a view");
+        unsafe { mmap(NonZeroUsize::new(place), length, read_exec, fixed, &file, 0) }
+            .expect("a view");
         dies(Signal::SIGSEGV, || {
             run(place);
         });
@@ -182,7 +186,9 @@ fn what_does_not_fit_is_refused() {
         let reserve = |len: usize, granule: usize, size: usize, landing: usize, flags: u32| {
             let stubs = Stubs { code: &code[..size], landing, flags };
             // SAFETY: nothing is executed there.
-            unsafe { Arena::reserve(fixups, len, granule, stubs) }.map(drop).map_err(|error| error.name())
+            unsafe { Arena::reserve(fixups, len, granule, stubs) }
+                .map(drop)
+                .map_err(|error| error.name())
         };
         assert_eq!(reserve(PAGE, PAGE, PAGE - 16, PAGE - 17, 1), Ok(()));
         for (len, granule, size, landing, flags) in [
@@ -199,7 +205,11 @@ fn what_does_not_fit_is_refused() {
             (usize::MAX - PAGE + 1, PAGE, 1, 0, 0),
         ] {
             let wish = (len, granule, size, landing, flags);
-            assert_eq!(reserve(len, granule, size, landing, flags), Err(Some("EINVAL")), "{wish:?}");
+            assert_eq!(
+                reserve(len, granule, size, landing, flags),
+                Err(Some("EINVAL")),
+                "{wish:?}"
+            );
         }
         let arena = arena();
         for range in [0..0, 0..PAGE, PAGE..GRANULE, 0..9 * GRANULE, 8 * GRANULE..9 * GRANULE] {

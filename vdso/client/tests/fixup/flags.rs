@@ -19,7 +19,8 @@ use std::sync::Mutex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     signal: c_int,
-    /// `rax`, and where the frame is: how far below the interrupted stack pointer, or its address on another stack.
+    /// `rax`, and where the frame is: how far below the interrupted stack pointer, or its address
+    /// on another stack.
     rax: u64,
     sp: usize,
     /// Where information, context and floating-point state are, from there.
@@ -33,7 +34,8 @@ pub(crate) struct Seen {
     registers: [i64; 5],
     /// `MXCSR`, whether there is extended state and how much, and the word that ends it.
     state: [u32; 4],
-    /// The handler's own mask, whether it is on the alternate stack and how large that is, and `errno`.
+    /// The handler's own mask, whether it is on the alternate stack and how large that is, and
+    /// `errno`.
     mask: u64,
     stack: (c_int, usize),
     errno: c_int,
@@ -62,7 +64,13 @@ pub(crate) extern "C" fn handler(signal: c_int, info: *mut siginfo_t, context: *
     naked_asm!("mov rcx, rsp", "mov r8, rax", "push rax", "call {}", "pop rcx", "ret", sym record)
 }
 
-extern "C" fn record(signal: c_int, info: *const siginfo_t, context: *mut ucontext_t, sp: usize, rax: u64) {
+extern "C" fn record(
+    signal: c_int,
+    info: *const siginfo_t,
+    context: *mut ucontext_t,
+    sp: usize,
+    rax: u64,
+) {
     let errno = Errno::last_raw();
     // SAFETY: the kernel's information, 128 bytes.
     let information = unsafe { info.cast::<[u64; 4]>().read() };
@@ -105,7 +113,10 @@ extern "C" fn record(signal: c_int, info: *const siginfo_t, context: *mut uconte
         stack: stack(),
         errno,
     });
-    if RAISERS.iter().any(|raise| *raise as usize + BEFORE_THE_FAULT == register(libc::REG_RIP) as usize) {
+    if RAISERS
+        .iter()
+        .any(|raise| *raise as usize + BEFORE_THE_FAULT == register(libc::REG_RIP) as usize)
+    {
         context.uc_mcontext.gregs[libc::REG_RIP as usize] += 2;
     }
 }
@@ -178,7 +189,8 @@ pub(crate) fn causes() -> Vec<Cause> {
     let file = tempfile::tempfile().expect("a file");
     let length = std::num::NonZeroUsize::new(PAGE).expect("not zero");
     // SAFETY: a new mapping, of a file without any bytes.
-    let past_end = unsafe { mmap(None, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, 0) };
+    let past_end =
+        unsafe { mmap(None, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, 0) };
     let past_end = past_end.expect("a mapping").as_ptr().addr();
     let faults: [Cause; 5] = [
         (load, 8, libc::SIGSEGV),
@@ -208,7 +220,10 @@ pub(crate) fn install(signal: c_int, flags: c_int, mask: &[c_int]) {
 }
 
 /// Raises a signal, and says what the handler saw; and the state behind it.
-pub(crate) fn observe((function, argument, _): Cause, top: Option<usize>) -> (Seen, u64, (c_int, usize)) {
+pub(crate) fn observe(
+    (function, argument, _): Cause,
+    top: Option<usize>,
+) -> (Seen, u64, (c_int, usize)) {
     SEEN.lock().expect("not poisoned").clear();
     Errno::set_raw(77);
     match top {
@@ -241,8 +256,10 @@ pub(crate) const STACKS: [Stack; 5] = [
 impl Stack {
     /// Makes it this thread's; where code that is to run on it may begin.
     pub(crate) fn enter(self) -> Option<usize> {
-        let memory = pages(STACK_SIZE / PAGE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
-        let stack = libc::stack_t { ss_sp: memory.cast(), ss_flags: self.flags, ss_size: STACK_SIZE };
+        let memory =
+            pages(STACK_SIZE / PAGE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
+        let stack =
+            libc::stack_t { ss_sp: memory.cast(), ss_flags: self.flags, ss_size: STACK_SIZE };
         // SAFETY: memory that stays mapped.
         assert_eq!(unsafe { libc::sigaltstack(&raw const stack, null_mut()) }, 0);
         self.is_used.then(|| memory.addr() + STACK_SIZE / 2)
@@ -253,7 +270,11 @@ impl Stack {
 fn flags() -> impl Iterator<Item = c_int> {
     let flags = [libc::SA_SIGINFO, libc::SA_ONSTACK, libc::SA_NODEFER, libc::SA_RESETHAND];
     (0..1 << flags.len()).map(move |set| {
-        flags.iter().enumerate().map(|(index, flag)| if set >> index & 1 != 0 { *flag } else { 0 }).sum()
+        flags
+            .iter()
+            .enumerate()
+            .map(|(index, flag)| if set >> index & 1 != 0 { *flag } else { 0 })
+            .sum()
     })
 }
 
@@ -293,7 +314,9 @@ fn a_handler_sees_what_it_sees_alone() {
                 if flags & libc::SA_RESETHAND == 0 {
                     compare(&causes, flags, mask, stack);
                 } else {
-                    causes.iter().for_each(|cause| compare(std::slice::from_ref(cause), flags, mask, stack));
+                    causes
+                        .iter()
+                        .for_each(|cause| compare(std::slice::from_ref(cause), flags, mask, stack));
                 }
             }
         }

@@ -14,7 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 static SEEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
 /// A handler that was there before: notes what it is given, and steps over the instruction.
-extern "C" fn predecessor(signal: i32, info: *mut nix::libc::siginfo_t, context: *mut std::ffi::c_void) {
+extern "C" fn predecessor(
+    signal: i32,
+    info: *mut nix::libc::siginfo_t,
+    context: *mut std::ffi::c_void,
+) {
     let context = context.cast::<nix::libc::ucontext_t>();
     SEEN[0].store(signal as u64, SeqCst);
     // SAFETY: the kernel's information about the signal.

@@ -29,7 +29,8 @@ pub(crate) fn divide(dividend: u64, divisor: u64) -> Result<u64, u64> {
     if trap == 0 && divisor != 0 { Ok(quotient) } else { Err(trap) }
 }
 
-/// Executes an undefined instruction; whether the landing was reached with all registers as they were.
+/// Executes an undefined instruction; whether the landing was reached with all registers as they
+/// were.
 pub(crate) fn undefined() -> bool {
     let (moved, after): (u64, u64);
     // SAFETY: the instruction traps, and execution continues behind it with no register changed.

@@ -34,7 +34,8 @@ static VDSO: LazyLock<Vdso> = LazyLock::new(|| {
     unsafe { Vdso::at(Image::load().base()) }.expect("our image is fit")
 });
 
-/// Runs `body` in a child; how the child ended. A child that returns has status 0, one that panics 101.
+/// Runs `body` in a child; how the child ended. A child that returns has status 0, one that panics
+/// 101.
 fn child(body: impl FnOnce()) -> WaitStatus {
     LazyLock::force(&VDSO);
     // SAFETY: the child runs `body`, writes at most a panic's message, and ends.
@@ -69,5 +70,7 @@ fn register() -> Registration<'static> {
 fn pages(count: usize, protection: ProtFlags) -> NonNull<u8> {
     let length = NonZeroUsize::new(count * PAGE).expect("not empty");
     // SAFETY: a new mapping.
-    unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE) }.expect("memory").cast()
+    unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE) }
+        .expect("memory")
+        .cast()
 }

@@ -83,7 +83,8 @@ fn a_handler_that_blocks_faults_probes_under_a_guard() {
 
 /// A page behind the end of its file.
 fn page_past_the_end() -> *const u8 {
-    let (file, length) = (tempfile::tempfile().expect("a file"), NonZeroUsize::new(PAGE).expect("not zero"));
+    let (file, length) =
+        (tempfile::tempfile().expect("a file"), NonZeroUsize::new(PAGE).expect("not zero"));
     // SAFETY: a new mapping.
     let page = unsafe { mmap(None, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, file, 0) };
     page.expect("a mapping").as_ptr().cast::<u8>()
@@ -115,7 +116,8 @@ extern "C" fn reporter(_: i32, _: *mut siginfo_t, context: *mut std::ffi::c_void
 fn a_reporter_of_crashes_reads_by_calls() {
     passes(|| {
         let _registration = register();
-        let action = SigAction::new(SigHandler::SigAction(reporter), SaFlags::SA_SIGINFO, SigSet::all());
+        let action =
+            SigAction::new(SigHandler::SigAction(reporter), SaFlags::SA_SIGINFO, SigSet::all());
         // SAFETY: the handler is the one above.
         unsafe { sigaction(Signal::SIGSEGV, &action) }.expect("a disposition");
         fault();

@@ -19,11 +19,13 @@ fn probes_report_every_kind_of_bad_address() {
         let file = tempfile::tempfile().expect("a file");
         let length = NonZeroUsize::new(PAGE).expect("not zero");
         // SAFETY: a new mapping, of a file without any bytes.
-        let past_end = unsafe { mmap(None, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, 0) };
+        let past_end =
+            unsafe { mmap(None, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, 0) };
         let past_end = past_end.expect("a mapping").as_ptr().cast::<u8>();
         // The last thing that is done, so that nothing is mapped there again.
         // SAFETY: no other code uses it.
-        unsafe { munmap(NonNull::new(unmapped.cast()).expect("not null"), PAGE) }.expect("unmapped");
+        unsafe { munmap(NonNull::new(unmapped.cast()).expect("not null"), PAGE) }
+            .expect("unmapped");
 
         let (segv, bus) = (Some(Signal::SIGSEGV as u32), Some(Signal::SIGBUS as u32));
         for (kind, address, signal) in [
@@ -44,7 +46,10 @@ fn probes_report_every_kind_of_bad_address() {
         assert_eq!(probe::read::<u16>(read_only.cast()), Ok(0));
         // SAFETY: no code uses these pages.
         let fault = unsafe { probe::write(read_only.cast(), 7_u16) }.expect_err("read-only");
-        assert_eq!((fault.trap, fault.address, fault.error_code & 3), (14, read_only.addr() as u64, 3));
+        assert_eq!(
+            (fault.trap, fault.address, fault.error_code & 3),
+            (14, read_only.addr() as u64, 3)
+        );
         // SAFETY: memory of this test.
         assert_eq!(unsafe { probe::write(&raw mut *Box::new(1_u128), 2) }, Ok(()));
     });
@@ -60,8 +65,8 @@ fn a_copy_stops_where_the_memory_ends() {
         unsafe { munmap(NonNull::new(second.cast()).expect("not null"), PAGE) }.expect("unmapped");
         let source = [5_u8; 64];
         // SAFETY: the part that is mapped is this test's.
-        let fault =
-            unsafe { probe::copy(second.wrapping_sub(10), source.as_ptr(), 64) }.expect_err("the end");
+        let fault = unsafe { probe::copy(second.wrapping_sub(10), source.as_ptr(), 64) }
+            .expect_err("the end");
         assert_eq!((fault.address, fault.error_code & 2), (second.addr() as u64, 2));
         assert_eq!(
             probe::read::<[u8; 12]>(second.wrapping_sub(12).cast()),
@@ -69,8 +74,8 @@ fn a_copy_stops_where_the_memory_ends() {
         );
         let mut target = [0_u8; 64];
         // SAFETY: memory of this test.
-        let fault =
-            unsafe { probe::copy(target.as_mut_ptr(), second.wrapping_sub(10), 64) }.expect_err("the end");
+        let fault = unsafe { probe::copy(target.as_mut_ptr(), second.wrapping_sub(10), 64) }
+            .expect_err("the end");
         assert_eq!((fault.address, target[9], target[10]), (second.addr() as u64, 5, 0));
     });
 }

@@ -81,9 +81,11 @@ fn a_stack_without_room_for_the_frame_ends_as_it_ends_alone() {
     ];
     for cause in causes {
         for segv in dispositions {
-            let [alone, under] = [false, true].map(|registers| lose_the_stack(cause, segv, registers));
+            let [alone, under] =
+                [false, true].map(|registers| lose_the_stack(cause, segv, registers));
             assert_eq!(alone, under, "{cause:?}, SIGSEGV {segv:?}");
-            let ends = if segv.1 & libc::SA_ONSTACK == 0 { (libc::SIGSEGV, 0) } else { (0, alone.1) };
+            let ends =
+                if segv.1 & libc::SA_ONSTACK == 0 { (libc::SIGSEGV, 0) } else { (0, alone.1) };
             assert_eq!(alone, ends, "{cause:?}, SIGSEGV {segv:?}");
         }
     }

@@ -50,7 +50,8 @@ impl Texts {
         let start = pages(count, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
         let texts = Self { start, count };
         for number in 0..count {
-            // The entry covers the first 8 bytes and lands behind them. Fields are relative to their own addresses.
+            // The entry covers the first 8 bytes and lands behind them. Fields are relative to
+            // their own addresses.
             let offset = -(PAGE as i32 / 2);
             let entry = Entry { start: offset, len: 8, landing: offset, flags: 0 };
             // SAFETY: memory of this test, and aligned.
@@ -102,7 +103,11 @@ fn a_mark_is_of_part_of_its_text() {
             assert_eq!(registration.mark(range), Ok(()));
         }
         for range in [start - 1..end, start..end + 1, start..start, end..start, 0..1] {
-            assert_eq!(registration.mark(range.clone()).unwrap_err().name(), Some("EINVAL"), "{range:?}");
+            assert_eq!(
+                registration.mark(range.clone()).unwrap_err().name(),
+                Some("EINVAL"),
+                "{range:?}"
+            );
         }
     });
 }
@@ -123,7 +128,11 @@ fn a_full_registry_grows() {
         assert_ne!(fixups.area(), before);
         for number in 0..texts.count {
             let text = texts.dso(number).text_start;
-            assert_eq!(fixups.lookup(text + 7).unwrap().unwrap().landing, text + 8, "number {number}");
+            assert_eq!(
+                fixups.lookup(text + 7).unwrap().unwrap().landing,
+                text + 8,
+                "number {number}"
+            );
             assert_eq!(fixups.lookup(text + 8), Ok(None));
         }
         assert!(probe::read::<u8>(8 as *const u8).is_err(), "the handler follows");
@@ -144,7 +153,9 @@ fn threads_fault_while_the_registry_moves() {
                 scope.spawn(|| {
                     let _stop = Stop(&stop);
                     while !stop.load(SeqCst) {
-                        assert!(probe::read::<u64>(std::ptr::without_provenance::<u64>(8)).is_err());
+                        assert!(
+                            probe::read::<u64>(std::ptr::without_provenance::<u64>(8)).is_err()
+                        );
                         faults.fetch_add(1, SeqCst);
                     }
                 });

@@ -18,7 +18,12 @@ type Wish = (Range<u64>, u64, u32);
 fn raw(at: u64, text: u64, (range, landing, flags): &Wish) -> Entry {
     let relative = |field: u64, target: u64| text.wrapping_add(target).wrapping_sub(field) as i32;
     let len = range.end.wrapping_sub(range.start) as u32;
-    Entry { start: relative(at, range.start), len, landing: relative(at + 8, *landing), flags: *flags }
+    Entry {
+        start: relative(at, range.start),
+        len,
+        landing: relative(at + 8, *landing),
+        flags: *flags,
+    }
 }
 
 #[test]
@@ -28,7 +33,8 @@ fn a_table_is_accepted_if_the_image_accepts_it() {
         let page = pages(1, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).as_ptr();
         let text = page.addr() as u64 + 64;
         // SAFETY: behind the text, of zeros, and aligned.
-        let entries = unsafe { slice::from_raw_parts_mut(page.wrapping_add(PAGE / 2).cast::<Entry>(), 2) };
+        let entries =
+            unsafe { slice::from_raw_parts_mut(page.wrapping_add(PAGE / 2).cast::<Entry>(), 2) };
         let at = entries.as_ptr().addr() as u64;
         let below = 0_u64.wrapping_sub(1);
         let mut wishes = vec![];
@@ -93,7 +99,10 @@ fn an_error_says_which_rule_was_broken() {
     assert_eq!(table.cover(start + 8..start + 9, start, PLAIN), Ok(()));
     assert_eq!(table.cover(start + 8..start + 9, start, 0), Err(Unsound::Order));
     assert_eq!(table.cover(start + 9..start + 10, start, 0), Err(Unsound::Full));
-    assert_eq!(table.dso(), Ok(Dso { text_start: start, text_len: end - start, table: at, count: 1 }));
+    assert_eq!(
+        table.dso(),
+        Ok(Dso { text_start: start, text_len: end - start, table: at, count: 1 })
+    );
     assert_eq!(Table::new(text.clone(), &mut entries).at(at + 2).dso(), Err(Unsound::Table));
     let mut empty = Table::new(start..start, &mut entries).at(at);
     assert!(empty.cover(start..start + 1, start, 0).is_err() && empty.dso() == Err(Unsound::Text));

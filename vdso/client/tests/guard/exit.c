@@ -1,6 +1,6 @@
 /*
- * exit [LIBRARY]: threads fault and recover while the process exits. The prober is part of the program, a library that it is
- * linked with, or LIBRARY.
+ * exit [LIBRARY]: threads fault and recover while the process exits. The prober is part of the
+ * program, a library that it is linked with, or LIBRARY.
  */
 #include <dlfcn.h>
 #include <pthread.h>

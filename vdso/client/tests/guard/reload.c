@@ -1,6 +1,6 @@
 /*
- * reload LIBRARY TIMES: loads and unloads a library with fixups. Prints how many rows the registry has at most while it is
- * loaded, and how many afterwards.
+ * reload LIBRARY TIMES: loads and unloads a library with fixups. Prints how many rows the registry
+ * has at most while it is loaded, and how many afterwards.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

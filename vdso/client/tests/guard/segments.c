@@ -1,6 +1,6 @@
 /*
- * Fixups in two executable segments: .hot is to be linked to an address of its own. CROSSES: one leads from the one to the other.
- * 0, or the number of what did not land.
+ * Fixups in two executable segments: .hot is to be linked to an address of its own. CROSSES: one
+ * leads from the one to the other. 0, or the number of what did not land.
  */
 #define LIBLINUX_FIXUPS
 #include "liblinux/guard.h"

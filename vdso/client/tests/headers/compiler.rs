@@ -16,14 +16,23 @@ pub(crate) fn run(compiler: &str, flags: &[&str], program: &str) -> Output {
     command.arg("-I").arg(folder("include")).arg("-");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut compiler = command.spawn().unwrap_or_else(|error| panic!("{compiler}: {error}"));
-    compiler.stdin.take().expect("a pipe").write_all(program.as_bytes()).expect("the compiler reads");
+    compiler
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(program.as_bytes())
+        .expect("the compiler reads");
     compiler.wait_with_output().expect("the compiler ends")
 }
 
 /// Whether a program compiles without a warning; else what the compiler complains about.
 pub(crate) fn check(compiler: &str, flags: &[&str], program: &str) -> Result<(), String> {
     let output = run(compiler, &[&["-Werror", "-fsyntax-only"], flags].concat(), program);
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 /// Compiles, links and runs a program with its arguments, and returns its output.

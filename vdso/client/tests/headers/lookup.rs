@@ -14,18 +14,20 @@ void end(const void *image) { LIBLINUX(image, exit_group)(3); }
 long (*pointer(const void *image))(int, void *, void *, void *, void *);
 long (*pointer(const void *image))(int, void *, void *, void *, void *) { return LIBLINUX(image, select); }
 ";
-    for (compiler, flags) in [("gcc", ["-x", "c"]), ("g++", ["-x", "c++"]), ("musl-gcc", ["-x", "c"])] {
+    for (compiler, flags) in
+        [("gcc", ["-x", "c"]), ("g++", ["-x", "c++"]), ("musl-gcc", ["-x", "c"])]
+    {
         check(compiler, &flags, &["#include \"liblinux.h\"\n", CALLS].concat())
             .unwrap_or_else(|why| panic!("{compiler}:\n{why}"));
         // A pointer to vfork would lose it.
-        let pointer =
-            "#include \"liblinux.h\"\nvoid f(const void *image) { (void)LIBLINUX(image, vfork); }\n";
+        let pointer = "#include \"liblinux.h\"\nvoid f(const void *image) { (void)LIBLINUX(image, vfork); }\n";
         let why = check(compiler, &[flags[0], flags[1]], pointer).unwrap_err();
         assert!(why.contains("liblinux_vfork_has_to_be_called_here"), "{why}");
     }
     // A function that calls a function which returns twice keeps what it needs in memory: gcc warns
     // of what it may clobber.
-    const TWICE: &str = "#include \"liblinux.h\"\nint get(int); void leave(int) __attribute__((noreturn));
+    const TWICE: &str =
+        "#include \"liblinux.h\"\nint get(int); void leave(int) __attribute__((noreturn));
 int use(const void *image, int from, int to);
 int use(const void *image, int from, int to)
 {
@@ -44,7 +46,11 @@ int use(const void *image, int from, int to)
 \treturn total + other + (int)child;
 }
 ";
-    let output = run("gcc", &["-x", "c", "-O2", "-S", "-o", "-", "-fdump-tree-optimized=/dev/stderr"], TWICE);
+    let output = run(
+        "gcc",
+        &["-x", "c", "-O2", "-S", "-o", "-", "-fdump-tree-optimized=/dev/stderr"],
+        TWICE,
+    );
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     // The abnormal edges of a call that returns twice.
@@ -76,13 +82,15 @@ int main(int count, char **arguments)
 \treturn 0;
 }
 ";
-    let program =
-        PROGRAM.replace("(const void *)strtoul(arguments[count - 1], 0, 16)", "map(arguments[count - 1])");
+    let program = PROGRAM
+        .replace("(const void *)strtoul(arguments[count - 1], 0, 16)", "map(arguments[count - 1])");
     let program = [MAP, &program].concat();
     let image = liblinux_tests::image::Image::path();
-    for flags in
-        [["-x", "c", "-O2"].as_slice(), &["-x", "c", "-O0"], &["-x", "c", "-O2", "-flto", "-masm=intel"]]
-    {
+    for flags in [
+        ["-x", "c", "-O2"].as_slice(),
+        &["-x", "c", "-O0"],
+        &["-x", "c", "-O2", "-flto", "-masm=intel"],
+    ] {
         assert_eq!(print("gcc", flags, &program, &[image.to_str().unwrap()]), "1 7\n", "{flags:?}");
     }
 }

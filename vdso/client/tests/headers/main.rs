@@ -1,4 +1,5 @@
-//! The C headers: the types of their prototypes, calls that are looked up, and targets that they are not for.
+//! The C headers: the types of their prototypes, calls that are looked up, and targets that they
+//! are not for.
 
 mod compiler;
 mod lookup;

@@ -131,24 +131,29 @@ fn complaints(names: &[&'static str]) -> (BTreeSet<&'static str>, BTreeSet<&'sta
     let first = program.lines().count() + 1;
     for (number, name) in names.iter().enumerate() {
         let function = format!("libc_function<{number}, decltype(::{name})>");
-        writeln!(program, "auto c_{name}() -> decltype({function}::with(&__vdso_{name}));").unwrap();
+        writeln!(program, "auto c_{name}() -> decltype({function}::with(&__vdso_{name}));")
+            .unwrap();
     }
-    let flags = ["-x", "c++", "-std=gnu++17", "-fsyntax-only", "-fmax-errors=0", "-Wno-ignored-attributes"];
+    let flags =
+        ["-x", "c++", "-std=gnu++17", "-fsyntax-only", "-fmax-errors=0", "-Wno-ignored-attributes"];
     let output = run("g++", &flags, &program);
     let (mut refused, mut unknown) = (BTreeSet::new(), BTreeSet::new());
     for line in String::from_utf8_lossy(&output.stderr).lines() {
         let Some((place, complaint)) = line.split_once(": error: ") else { continue };
         let number = place.strip_prefix("<stdin>:").and_then(|place| place.split(':').next());
-        let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{line}"));
+        let number: usize =
+            number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{line}"));
         let Some(name) = number.checked_sub(first).map(|index| names[index]) else { continue };
-        if complaint.starts_with("no matching function") { &mut refused } else { &mut unknown }.insert(name);
+        if complaint.starts_with("no matching function") { &mut refused } else { &mut unknown }
+            .insert(name);
     }
     (refused, unknown)
 }
 
 #[test]
 fn a_call_takes_the_arguments_of_the_libcs_function() {
-    let names: Vec<_> = SYSCALLS.iter().filter(|call| call.is_exported()).map(|call| call.name).collect();
+    let names: Vec<_> =
+        SYSCALLS.iter().filter(|call| call.is_exported()).map(|call| call.name).collect();
     let (_, unknown) = complaints(&names);
     let known: Vec<_> = names.iter().filter(|name| !unknown.contains(*name)).copied().collect();
     assert!(known.len() > 250, "glibc has functions for most calls: {unknown:?}");
@@ -237,7 +242,9 @@ fn a_libcs_sigaction_is_refused_and_ours_is_the_kernels() {
             "{LIBC}long use(const void *image, {what} *act);\nlong use(const void *image, {what} *act) {{ return LIBLINUX(image, rt_sigaction)(1, act, 0, 8); }}\n"
         )
     };
-    for (compiler, flags) in [("gcc", ["-x", "c"]), ("g++", ["-x", "c++"]), ("musl-gcc", ["-x", "c"])] {
+    for (compiler, flags) in
+        [("gcc", ["-x", "c"]), ("g++", ["-x", "c++"]), ("musl-gcc", ["-x", "c"])]
+    {
         assert!(check(compiler, &flags, &call("struct sigaction")).is_err(), "{compiler}");
         check(compiler, &flags, &call("const struct liblinux_sigaction")).unwrap();
     }

@@ -9,7 +9,10 @@ use std::process::Command;
 fn headers() -> Vec<String> {
     let mut names = vec!["liblinux.h".to_owned()];
     for entry in folder("include/liblinux").read_dir().expect("the headers") {
-        names.push(format!("liblinux/{}", entry.expect("a header").file_name().to_str().expect("ASCII")));
+        names.push(format!(
+            "liblinux/{}",
+            entry.expect("a header").file_name().to_str().expect("ASCII")
+        ));
     }
     assert!(names.len() > 8, "{names:?}");
     names
@@ -29,8 +32,10 @@ fn every_header_refuses_other_targets_in_one_line() {
             let output = run(compiler, &flags, &program);
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(!output.status.success(), "{header} {flags:?}");
-            let complaints: Vec<_> =
-                said.lines().filter(|line| line.contains("error:") || line.contains("warning:")).collect();
+            let complaints: Vec<_> = said
+                .lines()
+                .filter(|line| line.contains("error:") || line.contains("warning:"))
+                .collect();
             assert!(
                 matches!(complaints.as_slice(), [one] if one.contains("liblinux is for 64-bit x86-64 Linux programs")),
                 "{header} {flags:?}: {said}"
@@ -50,8 +55,10 @@ fn every_header_refuses_other_targets_in_one_line() {
 fn every_header_has_its_licence() {
     for header in headers() {
         let text = std::fs::read_to_string(folder("include").join(&header)).expect("a header");
-        let licensed =
-            text.lines().take(2).any(|line| line == "/* SPDX-License-Identifier: GPL-2.0-only OR MIT */");
+        let licensed = text
+            .lines()
+            .take(2)
+            .any(|line| line == "/* SPDX-License-Identifier: GPL-2.0-only OR MIT */");
         assert!(licensed, "{header} does not say its licence in the first two lines");
     }
 }
@@ -73,10 +80,20 @@ fn the_crate_refuses_other_targets() {
     std::fs::write(&file, alone).expect("a file");
     let refused = |target: &str| {
         let mut rustc = Command::new("rustc");
-        rustc.env("RUSTC_BOOTSTRAP", "1").args(["--crate-type=lib", "--emit=metadata", "--target", target]);
-        let output = rustc.arg("--out-dir").arg(scratch.path()).arg(&file).output().expect("rustc runs");
+        rustc.env("RUSTC_BOOTSTRAP", "1").args([
+            "--crate-type=lib",
+            "--emit=metadata",
+            "--target",
+            target,
+        ]);
+        let output =
+            rustc.arg("--out-dir").arg(scratch.path()).arg(&file).output().expect("rustc runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.success(), !said.contains("error: liblinux is for"), "{target}: {said}");
+        assert_eq!(
+            output.status.success(),
+            !said.contains("error: liblinux is for"),
+            "{target}: {said}"
+        );
         !output.status.success()
     };
     for good in [
@@ -103,11 +120,14 @@ fn the_crate_refuses_other_targets() {
 /// The whole crate, for other targets whose library is installed: the error is the only one.
 #[test]
 fn the_refusal_is_the_only_error() {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc runs").stdout;
+    let sysroot =
+        Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc runs").stdout;
     let sysroot = String::from_utf8(sysroot).expect("UTF-8");
     for target in ["aarch64-unknown-linux-gnu", "i686-unknown-linux-gnu"] {
         if !Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
-            println!("{target}: not looked at; `rustup target add {target}` installs what that takes");
+            println!(
+                "{target}: not looked at; `rustup target add {target}` installs what that takes"
+            );
             continue;
         }
         let mut cargo = Command::new(env!("CARGO"));
@@ -122,7 +142,10 @@ fn the_refusal_is_the_only_error() {
             .lines()
             .filter(|line| line.starts_with("error") && !line.contains("could not compile"))
             .collect();
-        assert!(matches!(errors.as_slice(), [one] if one.contains("liblinux is for")), "{target}: {said}");
+        assert!(
+            matches!(errors.as_slice(), [one] if one.contains("liblinux is for")),
+            "{target}: {said}"
+        );
         println!("{target}: one error");
     }
 }

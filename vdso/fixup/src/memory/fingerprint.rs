@@ -18,8 +18,9 @@
 //! # Invariants
 //!
 //! 1. Equal bytes have equal fingerprints under every image, for good: areas outlive images.
-//! 2. Nothing is read but words of 8 bytes, at multiples of 8, that hold some of the bytes asked for: so no page is
-//!    touched that has none of them, and no access is misaligned, which matters where alignment is checked.
+//! 2. Nothing is read but words of 8 bytes, at multiples of 8, that hold some of the bytes asked
+//!    for: so no page is touched that has none of them, and no access is misaligned, which matters
+//!    where alignment is checked.
 
 use super::{Fault, Memory};
 use crate::area::Row;
@@ -49,7 +50,9 @@ pub fn fingerprint<M: Memory>(memory: &M, text: &Row) -> Result<u64, Fault> {
     let edge = len.min(EDGE);
     let last = text.text_start.wrapping_add(len - edge);
     let (low, high) = (edge.min(8), edge.saturating_sub(8));
-    let entry = text.table.wrapping_add(text.count().wrapping_sub(1).wrapping_mul(size_of::<Entry>() as u64));
+    let entry = text
+        .table
+        .wrapping_add(text.count().wrapping_sub(1).wrapping_mul(size_of::<Entry>() as u64));
     let [a, b, c, d, e, f, g, h, i] = MULTIPLIERS;
     let sum = word(memory, text.text_start, low)?
         .wrapping_mul(a)

@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Accesses by one thread are seen by others in the order in which they are made: loads are done in order, and no
-//!    store passes an exchange. x86-64 has this of itself; an implementation must keep the compiler from changing it.
+//! 1. Accesses by one thread are seen by others in the order in which they are made: loads are done
+//!    in order, and no store passes an exchange. x86-64 has this of itself; an implementation must
+//!    keep the compiler from changing it.
 
 pub mod fingerprint;
 

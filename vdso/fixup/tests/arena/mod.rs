@@ -1,9 +1,11 @@
-//! A process's memory in an array: areas, texts and tables, and threads that access it step by step.
+//! A process's memory in an array: areas, texts and tables, and threads that access it step by
+//! step.
 //!
 //! # Invariants
 //!
-//! 1. A step is one access, made as a whole: between two steps a [`Hook`] decides what happens. Threads of a scheduler
-//!    switch there and nowhere else, so no access needs to be atomic for the processor.
+//! 1. A step is one access, made as a whole: between two steps a [`Hook`] decides what happens.
+//!    Threads of a scheduler switch there and nowhere else, so no access needs to be atomic for the
+//!    processor.
 //! 2. Order is sequential. That is what x86-64 gives this algorithm: it publishes by locked
 //!    instructions alone, and plain stores are made only to an area that no other thread knows.
 
@@ -138,15 +140,17 @@ impl Arena {
         area
     }
 
-    /// A DSO with two fixups: of the 4 bytes at 8 to 40, and of the 8 bytes at 16 to 48, which is plain.
+    /// A DSO with two fixups: of the 4 bytes at 8 to 40, and of the 8 bytes at 16 to 48, which is
+    /// plain.
     pub(crate) fn dso(&self, mark: u64) -> Dso {
         let text_start = self.take(DSO_LEN);
         let table = text_start + TEXT_LEN;
         self.set(text_start, mark);
         self.set(text_start + TEXT_LEN - 8, !mark);
         let entry = |place: u64, start: u64, len: u64, landing: u64, flags: u32| {
-            let offset =
-                |field: u64, target: u64| u64::from((text_start + target).wrapping_sub(field) as u32);
+            let offset = |field: u64, target: u64| {
+                u64::from((text_start + target).wrapping_sub(field) as u32)
+            };
             self.set(place, offset(place, start) | len << 32);
             self.set(place + 8, offset(place + 8, landing) | u64::from(flags) << 32);
         };
@@ -155,8 +159,8 @@ impl Arena {
         Dso { text_start, text_len: TEXT_LEN, table, count: 2 }
     }
 
-    /// The starts of the texts in an area, as the kernel sees them: it does not follow a registry that moved. Fails if the
-    /// area is not in order, or has a row that is none of these DSOs.
+    /// The starts of the texts in an area, as the kernel sees them: it does not follow a registry
+    /// that moved. Fails if the area is not in order, or has a row that is none of these DSOs.
     pub(crate) fn starts(&self, area: u64, known: &[Dso]) -> Vec<u64> {
         let load = |address: u64| self.word(address).expect("the area").load(Relaxed);
         let (current, capacity) = (load(area + 8), load(area + 16) & 0xffff_ffff);
@@ -166,7 +170,11 @@ impl Arena {
         let starts = (0..count).map(|row| {
             let column = |column| {
                 let place = area + cell(capacity, current, column, row);
-                assert_eq!(load(place + 8), current, "the generation of row {row}, column {column}");
+                assert_eq!(
+                    load(place + 8),
+                    current,
+                    "the generation of row {row}, column {column}"
+                );
                 load(place)
             };
             let (start, table, sizes) = (column(START), column(TABLE), column(SIZES));
@@ -175,7 +183,10 @@ impl Arena {
             let is_known = known.iter().any(|dso| {
                 (dso.text_start, dso.table, dso.text_len | dso.count << 32) == (start, table, sizes)
             });
-            assert!(is_known, "row {row} is nothing that was registered: {start:#x} {table:#x} {sizes:#x}");
+            assert!(
+                is_known,
+                "row {row} is nothing that was registered: {start:#x} {table:#x} {sizes:#x}"
+            );
             start
         });
         starts.collect()
@@ -187,7 +198,12 @@ impl Arena {
     }
 
     /// Whether a DSO is found, after looking at both fixups and beside them.
-    pub(crate) fn finds<H: Hook>(self: &Arc<Self>, thread: &Thread<H>, area: u64, dso: &Dso) -> bool {
+    pub(crate) fn finds<H: Hook>(
+        self: &Arc<Self>,
+        thread: &Thread<H>,
+        area: u64,
+        dso: &Dso,
+    ) -> bool {
         let at = |offset: u64| lookup::lookup(thread, area, dso.text_start + offset);
         let first = at(8);
         let plain = at(23);
@@ -202,7 +218,10 @@ impl Arena {
             Err(error) => assert_eq!(error, Error::ABSENT),
         }
         if let Ok(hit) = plain {
-            assert_eq!((hit.landing, hit.flags, hit.entry), (dso.text_start + 48, 1, dso.table + 16));
+            assert_eq!(
+                (hit.landing, hit.flags, hit.entry),
+                (dso.text_start + 48, 1, dso.table + 16)
+            );
         }
         first.is_ok()
     }
@@ -297,7 +316,8 @@ impl<H: Hook> Kernel for Thread<H> {
         }
     }
 
-    /// As the kernel does it: instead of another area only if that one is sealed towards the new one.
+    /// As the kernel does it: instead of another area only if that one is sealed towards the new
+    /// one.
     fn attach(&self, area: u64, size: u64) -> isize {
         use liblinux_abi::image::fixup::{KIND_SHIFT, MAGIC, MOVE};
         if self.hook.step().is_err() {
@@ -323,7 +343,8 @@ impl<H: Hook> Kernel for Thread<H> {
     }
 
     fn mark(&self, start: u64, len: u64) -> isize {
-        let failure = self.arena.refusal().err().or(*self.arena.unmarkable.lock().expect("never poisoned"));
+        let failure =
+            self.arena.refusal().err().or(*self.arena.unmarkable.lock().expect("never poisoned"));
         if let Some(error) = failure {
             return error.code();
         }

@@ -13,8 +13,8 @@
 //! | [`chacha`] | ChaCha20 blocks, without a trace on the stack |
 //! | [`code_segment`], [`own_fixups`] | the facts that dispatch compares an interrupted thread with |
 //!
-//! Entries that are assembly (system calls, `clock_gettime`, `time`, `clock_getres`, `getcpu`, SGX) need no name here:
-//! the linker script and the version script name them.
+//! Entries that are assembly (system calls, `clock_gettime`, `time`, `clock_getres`, `getcpu`, SGX)
+//! need no name here: the linker script and the version script name them.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -1,14 +1,16 @@
 //! x86-64: the bare `syscall` instruction, and a call that sees every register.
 //!
-//! An entry of the image promises to preserve every register but rax, rcx, r10 and r11. A compiler only relies on less
-//! than that, so a violation shows up in no ordinary program; [`call`] fills the other registers with values that it
-//! can recognize, the vector registers and the status flags too, calls, and stores what it finds.
+//! An entry of the image promises to preserve every register but rax, rcx, r10 and r11. A compiler
+//! only relies on less than that, so a violation shows up in no ordinary program; [`call`] fills
+//! the other registers with values that it can recognize, the vector registers and the status flags
+//! too, calls, and stores what it finds.
 //!
 //! # Invariants
 //!
-//! 1. [`call`] does not depend on the entry preserving anything: between the call and the restored stack pointer it uses
-//!    only memory that is addressed relative to rip.
-//! 2. One thread of a process is inside [`call`] at a time: that memory is shared. The sweep's children have one thread.
+//! 1. [`call`] does not depend on the entry preserving anything: between the call and the restored
+//!    stack pointer it uses only memory that is addressed relative to rip.
+//! 2. One thread of a process is inside [`call`] at a time: that memory is shared. The sweep's
+//!    children have one thread.
 
 #![expect(unsafe_code, reason = "system calls and foreign functions are called with raw arguments")]
 
@@ -40,7 +42,8 @@ pub(crate) struct Frame {
 /// Vector registers.
 const VECTORS: usize = 16;
 
-/// The carry, parity, auxiliary carry, zero, sign and overflow flags, which are all set before the call.
+/// The carry, parity, auxiliary carry, zero, sign and overflow flags, which are all set before the
+/// call.
 const STATUS_BITS: u64 = 0x8d5;
 
 /// What [`Frame::clobbered`] calls them.
@@ -63,7 +66,8 @@ static VECTORS_BEFORE: [[u64; 4]; VECTORS] = {
 /// One if the vector registers are 32 bytes wide.
 static IS_WIDE: AtomicU8 = AtomicU8::new(0);
 
-/// What rbx, rbp, r12, r13, r14 and r15 hold during the call: not canonical addresses, so that a use of one faults.
+/// What rbx, rbp, r12, r13, r14 and r15 hold during the call: not canonical addresses, so that a
+/// use of one faults.
 const MARKS: [u64; 6] = [
     0x5a5a_0000_0000_00b1,
     0x5a5a_0000_0000_00b2,
@@ -79,7 +83,8 @@ impl Frame {
         Self { arguments, ..Self::default() }
     }
 
-    /// The registers that the call should have preserved and did not; the status flags are one of them.
+    /// The registers that the call should have preserved and did not; the status flags are one of
+    /// them.
     pub(crate) fn clobbered(&self) -> impl Iterator<Item = String> {
         let [rdi, rsi, rdx, _, r8, r9] = self.arguments;
         let arguments = ["rdi", "rsi", "rdx", "r8", "r9"]
@@ -106,7 +111,9 @@ impl Frame {
     fn clobbered_vectors(&self) -> impl Iterator<Item = usize> {
         let words = if IS_WIDE.load(Relaxed) == 1 { 4 } else { 2 };
         let pairs = VECTORS_BEFORE.iter().zip(&self.vectors_after).enumerate();
-        pairs.filter(move |(_, (before, after))| before[..words] != after[..words]).map(|(index, _)| index)
+        pairs
+            .filter(move |(_, (before, after))| before[..words] != after[..words])
+            .map(|(index, _)| index)
     }
 }
 
@@ -114,11 +121,13 @@ impl Frame {
 ///
 /// # Safety
 ///
-/// The call must be one that leaves this process's memory and threads in a state that Rust can live with.
+/// The call must be one that leaves this process's memory and threads in a state that Rust can live
+/// with.
 pub(crate) unsafe fn syscall(number: u32, arguments: [u64; 6]) -> i64 {
     let [a, b, c, d, e, f] = arguments;
     let result: i64;
-    // SAFETY: the instruction clobbers rcx and r11 and returns in rax; what the kernel does is the caller's contract.
+    // SAFETY: the instruction clobbers rcx and r11 and returns in rax; what the kernel does is the
+    // caller's contract.
     unsafe {
         asm!(
             "syscall",
@@ -135,12 +144,12 @@ pub(crate) unsafe fn syscall(number: u32, arguments: [u64; 6]) -> i64 {
 ///
 /// # Safety
 ///
-/// `entry` must be the address of a function of up to six integer arguments that returns; the call must be as harmless
-/// as for [`syscall`]; no other thread may be in this function.
+/// `entry` must be the address of a function of up to six integer arguments that returns; the call
+/// must be as harmless as for [`syscall`]; no other thread may be in this function.
 pub(crate) unsafe fn call(entry: usize, frame: &mut Frame) {
     IS_WIDE.store(u8::from(is_x86_feature_detected!("avx")), Relaxed);
-    // SAFETY: `observed_call` has this signature, and follows the C calling convention towards us whatever the entry
-    // does to the registers (invariant 1); the rest is the caller's contract.
+    // SAFETY: `observed_call` has this signature, and follows the C calling convention towards us
+    // whatever the entry does to the registers (invariant 1); the rest is the caller's contract.
     unsafe { observed_call(entry, frame) }
 }
 

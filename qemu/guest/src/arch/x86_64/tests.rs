@@ -40,7 +40,8 @@ extern "C" fn vandal() {
 fn observe(entry: extern "C" fn()) -> Frame {
     let _alone = ALONE.lock().unwrap();
     let mut frame = Frame::new([1, 2, 3, 4, 5, 6]);
-    // SAFETY: both functions above return and touch registers only; the lock keeps other threads out.
+    // SAFETY: both functions above return and touch registers only; the lock keeps other threads
+    // out.
     unsafe { call(entry as usize, &mut frame) };
     frame
 }
@@ -55,7 +56,8 @@ fn a_well_behaved_function_preserves_all() {
 #[test]
 fn every_clobbered_register_is_named() {
     let names: Vec<_> = observe(vandal).clobbered().collect();
-    let integers = ["rdi", "rsi", "rdx", "r8", "r9", "rbx", "rbp", "r12", "r13", "r14", "r15", "rsp"];
+    let integers =
+        ["rdi", "rsi", "rdx", "r8", "r9", "rbx", "rbp", "r12", "r13", "r14", "r15", "rsp"];
     let flags = ["status flags", "direction flag"];
     let vectors = ["vector register 0", "vector register 7", "vector register 15"];
     assert_eq!(names, [integers.as_slice(), &flags, &vectors].concat());

@@ -1,7 +1,7 @@
 //! An entry of the kernel's table of alternatives, and the features that the image's code asks for.
 //!
-//! The format is `struct alt_instr` of the kernel's header `asm/alternative.h`: two offsets relative to themselves, a
-//! feature number with flags, two lengths.
+//! The format is `struct alt_instr` of the kernel's header `asm/alternative.h`: two offsets
+//! relative to themselves, a feature number with flags, two lengths.
 //!
 //! # Invariants
 //!
@@ -13,10 +13,14 @@ use liblinux_abi::arch::x86_64::alternative::{FEATURE_AVX2, FEATURE_RDPID, FEATU
 use std::ops::Range;
 
 /// The features that replacements ask for, with the instruction that needs them, if one does.
-pub(crate) const FEATURES: &[(u32, Option<Mnemonic>)] =
-    &[(FEATURE_RDTSCP, Some(Mnemonic::Rdtscp)), (FEATURE_RDPID, Some(Mnemonic::Rdpid)), (FEATURE_AVX2, None)];
+pub(crate) const FEATURES: &[(u32, Option<Mnemonic>)] = &[
+    (FEATURE_RDTSCP, Some(Mnemonic::Rdtscp)),
+    (FEATURE_RDPID, Some(Mnemonic::Rdpid)),
+    (FEATURE_AVX2, None),
+];
 
-/// `ALT_FLAG_NOT`: the replacement is for processors without the feature. The kernel's other flag is for calls inside it.
+/// `ALT_FLAG_NOT`: the replacement is for processors without the feature. The kernel's other flag
+/// is for calls inside it.
 pub(crate) const FLAG_NOT: u32 = 1;
 
 /// One entry.
@@ -35,9 +39,12 @@ pub struct Alternative {
 impl Alternative {
     /// The entry at an address.
     pub fn at(address: u64, entry: &[u8; ENTRY_SIZE]) -> Self {
-        let word = |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
-        let place =
-            |at: usize| address.wrapping_add(at as u64).wrapping_add_signed(word(at).cast_signed().into());
+        let word = |at: usize| {
+            u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]])
+        };
+        let place = |at: usize| {
+            address.wrapping_add(at as u64).wrapping_add_signed(word(at).cast_signed().into())
+        };
         let (original, replacement) = (place(0), place(4));
         Self {
             original: original..original.wrapping_add(entry[12].into()),

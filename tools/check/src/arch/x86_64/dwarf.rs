@@ -1,9 +1,10 @@
-//! Registers by their DWARF numbers, which are not those of the processor, and where the kernel puts them for a signal.
+//! Registers by their DWARF numbers, which are not those of the processor, and where the kernel
+//! puts them for a signal.
 //!
 //! # Invariants
 //!
-//! 1. Numbers are those of the System V ABI for x86-64; the order in memory is that of `struct sigcontext` in the
-//!    kernel's header `asm/sigcontext.h`.
+//! 1. Numbers are those of the System V ABI for x86-64; the order in memory is that of
+//!    `struct sigcontext` in the kernel's header `asm/sigcontext.h`.
 
 use gimli::Register;
 

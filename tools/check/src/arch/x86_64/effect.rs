@@ -10,7 +10,8 @@ use super::state::{Region, State, Value};
 use iced_x86::{Instruction, InstructionInfoFactory, MemorySize, Mnemonic, OpKind};
 use std::collections::BTreeSet;
 
-/// What an instruction does to what is known. A call of one of `entries` keeps all registers but a few.
+/// What an instruction does to what is known. A call of one of `entries` keeps all registers but a
+/// few.
 pub(crate) fn apply(
     factory: &mut InstructionInfoFactory,
     entries: &BTreeSet<u64>,
@@ -19,15 +20,18 @@ pub(crate) fn apply(
 ) {
     let value = |state: &State, operand: u32| match instruction.op_kind(operand) {
         OpKind::Register => match general(instruction.op_register(operand)) {
-            Some(register) if instruction.op_register(operand).is_gpr64() => state.registers[register],
+            Some(register) if instruction.op_register(operand).is_gpr64() => {
+                state.registers[register]
+            }
             _ => Value::Unknown,
         },
-        OpKind::Memory if instruction.memory_size().size() == 8 => {
-            state.place(instruction).map_or(Value::Unknown, |(region, at)| state.slot_at(region, at))
-        }
+        OpKind::Memory if instruction.memory_size().size() == 8 => state
+            .place(instruction)
+            .map_or(Value::Unknown, |(region, at)| state.slot_at(region, at)),
         _ => Value::Unknown,
     };
-    let target = general(instruction.op0_register()).filter(|_| instruction.op0_kind() == OpKind::Register);
+    let target =
+        general(instruction.op0_register()).filter(|_| instruction.op0_kind() == OpKind::Register);
     let is_whole = instruction.op0_register().is_gpr64();
     let old_flags = state.flags;
     match (instruction.mnemonic(), target) {
@@ -51,11 +55,18 @@ pub(crate) fn apply(
         }
         (Mnemonic::Lea, Some(target)) if is_whole => {
             let place = state.place(instruction);
-            state.write(target, place.map_or(Value::Unknown, |(region, at)| Value::Place(region, at)));
+            state.write(
+                target,
+                place.map_or(Value::Unknown, |(region, at)| Value::Place(region, at)),
+            );
         }
         (Mnemonic::Add | Mnemonic::Sub, Some(target)) if is_whole => {
             let by = instruction.try_immediate(1).map(u64::cast_signed);
-            let by = if instruction.mnemonic() == Mnemonic::Sub { by.map(i64::wrapping_neg) } else { by };
+            let by = if instruction.mnemonic() == Mnemonic::Sub {
+                by.map(i64::wrapping_neg)
+            } else {
+                by
+            };
             let moved = match (state.registers[target], by) {
                 (Value::Place(region, at), Ok(by)) => Value::Place(region, at.wrapping_add(by)),
                 _ => Value::Unknown,
@@ -63,7 +74,9 @@ pub(crate) fn apply(
             state.write(target, moved);
         }
         (Mnemonic::And, Some(RSP)) => state.write(RSP, Value::Place(Region::Aligned, 0)),
-        (Mnemonic::Xchg, Some(target)) if is_whole && instruction.op1_kind() == OpKind::Register => {
+        (Mnemonic::Xchg, Some(target))
+            if is_whole && instruction.op1_kind() == OpKind::Register =>
+        {
             let other = instruction.op1_register().number();
             state.registers.swap(target, other);
             let both = 1 << target | 1 << other;
@@ -77,7 +90,8 @@ pub(crate) fn apply(
         }
         _ => outputs(factory, instruction, state),
     }
-    let stores = instruction.op0_kind() == OpKind::Memory && instruction.mnemonic() == Mnemonic::Mov;
+    let stores =
+        instruction.op0_kind() == OpKind::Memory && instruction.mnemonic() == Mnemonic::Mov;
     if let Some(place) = state.place(instruction).filter(|_| stores) {
         let stored = value(state, 1);
         state.overwrite(place, instruction.memory_size().size() as i64);
@@ -89,7 +103,8 @@ pub(crate) fn apply(
         state.forget(RCX);
         state.forget(R11);
     }
-    let written = instruction.rflags_written() | instruction.rflags_cleared() | instruction.rflags_set();
+    let written =
+        instruction.rflags_written() | instruction.rflags_cleared() | instruction.rflags_set();
     if instruction.mnemonic() != Mnemonic::Call {
         state.flags = (old_flags | written) & !instruction.rflags_undefined();
     }

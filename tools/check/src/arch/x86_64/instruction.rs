@@ -2,10 +2,12 @@
 //!
 //! # Invariants
 //!
-//! 1. Each function answers for one instruction alone; what is known on a path is in [`effect`](super::effect).
+//! 1. Each function answers for one instruction alone; what is known on a path is in
+//!    [`effect`](super::effect).
 
 use iced_x86::{
-    CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+    CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
+    Register,
 };
 
 /// The bytes of `syscall`.
@@ -28,7 +30,10 @@ pub(crate) fn is_gate(instruction: &Instruction) -> bool {
 }
 
 /// Whether the instruction writes the register in which a call's number is, `rax`.
-pub(crate) fn writes_number(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> bool {
+pub(crate) fn writes_number(
+    factory: &mut InstructionInfoFactory,
+    instruction: &Instruction,
+) -> bool {
     factory.info(instruction).used_registers().iter().any(|used| {
         let writes = !matches!(
             used.access(),
@@ -48,7 +53,10 @@ pub(crate) fn loads_number(instruction: &Instruction, number: u32) -> bool {
 
 /// Whether the instruction sets the direction flag, or all flags.
 pub(crate) fn changes_flags(instruction: &Instruction) -> bool {
-    matches!(instruction.mnemonic(), Mnemonic::Std | Mnemonic::Popf | Mnemonic::Popfd | Mnemonic::Popfq)
+    matches!(
+        instruction.mnemonic(),
+        Mnemonic::Std | Mnemonic::Popf | Mnemonic::Popfd | Mnemonic::Popfq
+    )
 }
 
 /// Whether the instruction uses `fs` or `gs`, or sets a segment register.
@@ -81,8 +89,8 @@ pub(crate) fn uses_vectors(instruction: &Instruction) -> bool {
 pub(crate) fn is_baseline(instruction: &Instruction) -> bool {
     instruction.cpuid_features().iter().all(|feature| {
         use CpuidFeature::{
-            CET_IBT, CLFSH, CMOV, CX8, INTEL186, INTEL286, INTEL386, INTEL486, INTEL8086, MULTIBYTENOP,
-            PAUSE, SSE, SSE2, SYSCALL, TSC, X64,
+            CET_IBT, CLFSH, CMOV, CX8, INTEL186, INTEL286, INTEL386, INTEL486, INTEL8086,
+            MULTIBYTENOP, PAUSE, SSE, SSE2, SYSCALL, TSC, X64,
         };
         matches!(feature, INTEL8086 | INTEL186 | INTEL286 | INTEL386 | INTEL486 | X64)
             || matches!(
@@ -94,17 +102,21 @@ pub(crate) fn is_baseline(instruction: &Instruction) -> bool {
 
 /// By how many bytes the instruction makes the frame grow; none if that is not a constant.
 ///
-/// The sum over a function bounds its frame from above: what is taken twice on different paths counts twice.
+/// The sum over a function bounds its frame from above: what is taken twice on different paths
+/// counts twice.
 pub(crate) fn growth(instruction: &Instruction) -> Option<u64> {
     let on_stack = instruction.op0_kind() == OpKind::Register
         && instruction.op0_register().full_register() == Register::RSP;
-    let immediate =
-        || matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory).then_some(()).is_none();
+    let immediate = || {
+        matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory).then_some(()).is_none()
+    };
     match instruction.mnemonic() {
         Mnemonic::Push | Mnemonic::Pushfq => Some(8),
         Mnemonic::Enter => None,
         Mnemonic::Sub if on_stack => immediate().then(|| shrink(instruction.immediate(1))),
-        Mnemonic::Add if on_stack => immediate().then(|| shrink(instruction.immediate(1).wrapping_neg())),
+        Mnemonic::Add if on_stack => {
+            immediate().then(|| shrink(instruction.immediate(1).wrapping_neg()))
+        }
         Mnemonic::And if on_stack => immediate().then(|| instruction.immediate(1).wrapping_neg()),
         Mnemonic::Lea if on_stack => {
             let fixed = matches!(instruction.memory_base(), Register::RSP | Register::RBP)
@@ -123,10 +135,16 @@ fn shrink(distance: u64) -> u64 {
 
 /// Whether the access may write.
 pub(crate) fn is_write(access: OpAccess) -> bool {
-    matches!(access, OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite)
+    matches!(
+        access,
+        OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite
+    )
 }
 
 /// Whether the access may read.
 pub(crate) fn is_read(access: OpAccess) -> bool {
-    matches!(access, OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite)
+    matches!(
+        access,
+        OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite
+    )
 }

@@ -1,4 +1,5 @@
-//! What is known of the processor in front of an instruction: its registers, its flags, and the function's stack.
+//! What is known of the processor in front of an instruction: its registers, its flags, and the
+//! function's stack.
 //!
 //! # Invariants
 //!
@@ -73,7 +74,8 @@ impl State {
         self.set &= !(1 << register);
     }
 
-    /// Keeps what `other` knows too; whether that changed something. None if the stack pointers differ.
+    /// Keeps what `other` knows too; whether that changed something. None if the stack pointers
+    /// differ.
     pub(crate) fn meet(&mut self, other: &Self) -> Option<bool> {
         if self.registers[RSP] != other.registers[RSP] {
             return None;
@@ -85,7 +87,8 @@ impl State {
             }
         }
         self.slots.retain(|place, value| other.slots.get(place) == Some(value));
-        // A compiler leaves a register unset on a path on which it knows that no code will ask for it.
+        // A compiler leaves a register unset on a path on which it knows that no code will ask for
+        // it.
         self.set |= other.set;
         self.flags |= other.flags;
         Some(*self != before)
@@ -95,17 +98,19 @@ impl State {
     pub(crate) fn place(&self, instruction: &Instruction) -> Option<(Region, i64)> {
         let base = general(instruction.memory_base())?;
         match self.registers[base] {
-            Value::Place(region, offset) if instruction.memory_index() == Register::None => {
-                Some((region, offset.wrapping_add(instruction.memory_displacement64().cast_signed())))
-            }
+            Value::Place(region, offset) if instruction.memory_index() == Register::None => Some((
+                region,
+                offset.wrapping_add(instruction.memory_displacement64().cast_signed()),
+            )),
             _ => None,
         }
     }
 
     /// Forgets what overlaps `len` bytes of the stack.
     pub(crate) fn overwrite(&mut self, (region, offset): (Region, i64), len: i64) {
-        self.slots
-            .retain(|&(other, start), _| other != region || start + 8 <= offset || offset + len <= start);
+        self.slots.retain(|&(other, start), _| {
+            other != region || start + 8 <= offset || offset + len <= start
+        });
     }
 
     pub(crate) fn push(&mut self, value: Value) {
@@ -123,7 +128,8 @@ impl State {
         self.slot_at(region, offset)
     }
 
-    /// What a called function, or the kernel in a call, leaves: the caller's registers, and the stack above.
+    /// What a called function, or the kernel in a call, leaves: the caller's registers, and the
+    /// stack above.
     pub(crate) fn called(&mut self, changed: &[usize]) {
         changed.iter().for_each(|register| self.forget(*register));
         self.set |= RESULTS;

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Encodings are spelled out here as a second source, because the image's assembler is what is being checked.
+//! 1. Encodings are spelled out here as a second source, because the image's assembler is what is
+//!    being checked.
 
 use liblinux_abi::image::layout::{PRIVATE, SLOT_SIZE};
 use liblinux_abi::kernel::errno::ENOSYS;

@@ -75,7 +75,12 @@ pub(crate) fn instruction_pointer(registers: &Registers) -> u64 {
 }
 
 /// Registers that make the system call `number` at `site`, where there is a [`SYSTEM_CALL`].
-pub(crate) fn prepare_call(registers: &Registers, site: u64, number: u32, arguments: [u64; 6]) -> Registers {
+pub(crate) fn prepare_call(
+    registers: &Registers,
+    site: u64,
+    number: u32,
+    arguments: [u64; 6],
+) -> Registers {
     let [rdi, rsi, rdx, r10, r8, r9] = arguments;
     Registers {
         rip: site,

@@ -36,7 +36,10 @@ pub(crate) fn references(
         ensure!(instruction.code() != Code::INVALID, "no instruction at {ip:#x}");
         functions.remove(&ip);
         let is_branch = matches!(instruction.op0_kind(), OpKind::NearBranch64);
-        ensure!(!is_branch || inside.contains(&instruction.near_branch64()), "a branch out of it at {ip:#x}");
+        ensure!(
+            !is_branch || inside.contains(&instruction.near_branch64()),
+            "a branch out of it at {ip:#x}"
+        );
         let target = instruction.memory_displacement64();
         if instruction.is_ip_rel_memory_operand() && !inside.contains(&target) {
             let offsets = decoder.get_constant_offsets(&instruction);

@@ -1,11 +1,12 @@
 //! Signals that exceptions of 64-bit code raise, as their handler is told of them.
 //!
-//! Each row is one that the kernel gives to exception fixups before it raises the signal: the exception's number, the signal
-//! and its `si_code`. Other codes come from elsewhere (`kill`, timers, a frame that could not be written, memory errors, bus
-//! locks), and then the context has the number of some exception before.
+//! Each row is one that the kernel gives to exception fixups before it raises the signal: the
+//! exception's number, the signal and its `si_code`. Other codes come from elsewhere (`kill`,
+//! timers, a frame that could not be written, memory errors, bus locks), and then the context has
+//! the number of some exception before.
 //!
-//! Source: `arch/x86/kernel/traps.c` and `arch/x86/mm/fault.c` (the calls of `fixup_vdso_exception`),
-//! `include/uapi/asm-generic/siginfo.h`, `arch/x86/include/asm/trapnr.h`.
+//! Source: `arch/x86/kernel/traps.c` and `arch/x86/mm/fault.c` (the calls of
+//! `fixup_vdso_exception`), `include/uapi/asm-generic/siginfo.h`, `arch/x86/include/asm/trapnr.h`.
 
 /// `SI_KERNEL`: the kernel has nothing to add to the signal; the code of a general protection
 /// fault.
@@ -24,7 +25,8 @@ pub const SIGSEGV: u32 = 11;
 /// Codes of a signal, and the bits of the exceptions (`X86_TRAP_*`) that they may come from.
 type Row = (u32, &'static [u32], u32);
 
-/// Not among them: `BUS_MCEERR_AR`, a memory error, which the kernel does not give to fixups either.
+/// Not among them: `BUS_MCEERR_AR`, a memory error, which the kernel does not give to fixups
+/// either.
 const ROWS: &[Row] = &[
     // SEGV_MAPERR, SEGV_ACCERR, SEGV_PKUERR: page fault.
     (SIGSEGV, &[1, 2, 4], 1 << 14),
@@ -44,8 +46,8 @@ const ROWS: &[Row] = &[
     (SIGFPE, &[3, 4, 5, 6, 7], 1 << 16 | 1 << 19),
 ];
 
-/// The rows by signal and code, [`SI_KERNEL`] at 0. A table of numbers is what the image can have, unlike one of addresses,
-/// which a `match` of all this becomes.
+/// The rows by signal and code, [`SI_KERNEL`] at 0. A table of numbers is what the image can have,
+/// unlike one of addresses, which a `match` of all this becomes.
 const TRAPS: [[u32; 8]; 12] = {
     let mut traps = [[0; 8]; 12];
     let mut row = 0;
@@ -53,7 +55,8 @@ const TRAPS: [[u32; 8]; 12] = {
         let (signal, codes, bits) = ROWS[row];
         let mut code = 0;
         while code < codes.len() {
-            traps[signal as usize][if codes[code] == SI_KERNEL { 0 } else { codes[code] as usize }] = bits;
+            traps[signal as usize]
+                [if codes[code] == SI_KERNEL { 0 } else { codes[code] as usize }] = bits;
             code += 1;
         }
         row += 1;

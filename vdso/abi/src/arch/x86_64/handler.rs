@@ -1,11 +1,13 @@
 //! The pages of the client's signal handler: its code on the first one, its data on the second.
 //!
-//! Libraries of different age, in Rust and in C, share one handler. So the layout is part of the handler's signature: to
-//! change it is to change the signature in `vdso/client/src/signal/x86_64/handler.s`.
+//! Libraries of different age, in Rust and in C, share one handler. So the layout is part of the
+//! handler's signature: to change it is to change the signature in
+//! `vdso/client/src/signal/x86_64/handler.s`.
 //!
 //! # Invariants
 //!
-//! 1. A signature stands for one layout, for good: pages of a handler outlive the library that made them.
+//! 1. A signature stands for one layout, for good: pages of a handler outlive the library that made
+//!    them.
 
 use crate::arch::x86_64::signal::Action;
 use crate::image::structure::structures;
@@ -46,7 +48,8 @@ const _: () = {
     assert!(size_of::<Data>() <= PAGE_SIZE && size_of::<Action>() == 32);
 };
 
-/// Assembles the handler, whose source follows, with the names of the data's fields, of the signal frame's and of flags.
+/// Assembles the handler, whose source follows, with the names of the data's fields, of the signal
+/// frame's and of flags.
 #[macro_export]
 macro_rules! signal_handler {
     ($($source:tt)+) => {

@@ -1,4 +1,5 @@
-//! Facts of x86-64: signal frames, the pages of the client's signal handler, alternatives, hypervisors' clock pages, the processor number, SGX.
+//! Facts of x86-64: signal frames, the pages of the client's signal handler, alternatives,
+//! hypervisors' clock pages, the processor number, SGX.
 
 pub mod alternative;
 pub mod exception;

@@ -23,7 +23,8 @@ pub const EEXIT: u32 = 4;
 pub struct EnclaveRun {
     /// The thread control structure by which the enclave is entered.
     pub tcs: u64,
-    /// The last ENCLU function: [`EEXIT`] if the enclave returned, else the one that raised the exception below.
+    /// The last ENCLU function: [`EEXIT`] if the enclave returned, else the one that raised the
+    /// exception below.
     pub function: u32,
     /// Number of the exception.
     pub exception_vector: u16,

@@ -1,10 +1,11 @@
 //! The signal frame: where `rt_sigreturn` finds the registers of the interrupted code.
 //!
-//! When a handler returns into the restorer, `rsp` points at the frame's `struct ucontext`. Its `struct sigcontext` holds
-//! the registers in the order of [`REGISTERS`], 8 bytes each.
+//! When a handler returns into the restorer, `rsp` points at the frame's `struct ucontext`. Its
+//! `struct sigcontext` holds the registers in the order of [`REGISTERS`], 8 bytes each.
 //!
 //! Source: `struct rt_sigframe` in `arch/x86/include/asm/sigframe.h`, `struct ucontext` in
-//! `include/uapi/asm-generic/ucontext.h`, `struct sigcontext_64` in `arch/x86/include/uapi/asm/sigcontext.h`.
+//! `include/uapi/asm-generic/ucontext.h`, `struct sigcontext_64` in
+//! `arch/x86/include/uapi/asm/sigcontext.h`.
 
 use crate::image::structure::structures;
 
@@ -25,7 +26,8 @@ structures! {
     }
 }
 
-/// `SA_SIGINFO`: the handler takes three arguments (`include/uapi/asm-generic/signal-defs.h`, as the flags below are).
+/// `SA_SIGINFO`: the handler takes three arguments (`include/uapi/asm-generic/signal-defs.h`, as
+/// the flags below are).
 pub const SA_SIGINFO: u64 = 4;
 /// `SA_RESTORER`: the action has a restorer (`asm/signal.h`).
 pub const SA_RESTORER: u64 = 0x0400_0000;
@@ -71,7 +73,8 @@ pub const RCX: usize = MCONTEXT + 14 * 8;
 
 /// Offset in `struct ucontext` of the flags.
 pub const FLAGS: usize = MCONTEXT + 17 * 8;
-/// `X86_EFLAGS_RF`: the resume flag, which a processor sets in what it saves of a fault (`asm/processor-flags.h`).
+/// `X86_EFLAGS_RF`: the resume flag, which a processor sets in what it saves of a fault
+/// (`asm/processor-flags.h`).
 pub const FLAGS_RESUME: u64 = 1 << 16;
 /// Offset in `struct ucontext` of the address of the x87, SSE and extended state.
 pub const FPSTATE: usize = MCONTEXT + 23 * 8;
@@ -81,7 +84,8 @@ pub const FPSTATE_SIZE: usize = 512;
 pub const FPSTATE_MAGIC_AT: usize = 464;
 /// `FP_XSTATE_MAGIC1`: the state is extended.
 pub const FPSTATE_MAGIC: u32 = 0x4650_5853;
-/// Offset in that state of `sw_reserved.extended_size`: how many bytes it has with what is extended.
+/// Offset in that state of `sw_reserved.extended_size`: how many bytes it has with what is
+/// extended.
 pub const FPSTATE_SIZE_AT: usize = 468;
 
 /// Bytes below the stack pointer that are the interrupted function's (psABI, 3.2.2).

@@ -1,15 +1,17 @@
 //! The kernel's data pages, in the layout of Linux 6.12 on x86-64.
 //!
-//! The kernel writes these while user space reads them, so every field is an atomic: a plain load each on x86-64, and no
-//! claim to the compiler that the memory stands still.
+//! The kernel writes these while user space reads them, so every field is an atomic: a plain load
+//! each on x86-64, and no claim to the compiler that the memory stands still.
 //!
-//! Source: `include/vdso/datapage.h` (`struct vdso_data`, `struct vdso_rng_data`), `arch/x86/include/asm/vvar.h`
-//! (offsets in the page), `include/vdso/clocksource.h` and `arch/x86/include/asm/vdso/clocksource.h` (clock modes).
+//! Source: `include/vdso/datapage.h` (`struct vdso_data`, `struct vdso_rng_data`),
+//! `arch/x86/include/asm/vvar.h` (offsets in the page), `include/vdso/clocksource.h` and
+//! `arch/x86/include/asm/vdso/clocksource.h` (clock modes).
 //!
 //! # Invariants
 //!
 //! 1. Offsets and sizes equal the kernel's (asserted below; a test compares with the kernel tree).
-//! 2. A reader takes a consistent set of fields only between two equal, even readings of [`ClockData::sequence`].
+//! 2. A reader takes a consistent set of fields only between two equal, even readings of
+//!    [`ClockData::sequence`].
 
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64};
@@ -17,8 +19,8 @@ use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64};
 /// Clock ids for which [`ClockData::base`] has room.
 pub const CLOCKS: usize = crate::kernel::clock::TAI + 1;
 
-/// A point in time: seconds, and nanoseconds, which for the high-resolution clocks are shifted left by
-/// [`ClockData::shift`].
+/// A point in time: seconds, and nanoseconds, which for the high-resolution clocks are shifted left
+/// by [`ClockData::shift`].
 #[derive(Debug)]
 #[repr(C)]
 pub struct Timestamp {

@@ -1,8 +1,9 @@
-//! `copytree FROM TO`: copies a tree of files, folders and symbolic links, by the entries of the vDSO alone.
+//! `copytree FROM TO`: copies a tree of files, folders and symbolic links, by the entries of the
+//! vDSO alone.
 //!
-//! A static program without libc and without std, with an entry point of its own. It finds the image by its initial stack,
-//! and once it has, it pins the origin of its system calls: from then to its exit, one `syscall` outside the image would
-//! kill it.
+//! A static program without libc and without std, with an entry point of its own. It finds the
+//! image by its initial stack, and once it has, it pins the origin of its system calls: from then
+//! to its exit, one `syscall` outside the image would kill it.
 //!
 //! # Invariants
 //!
@@ -62,7 +63,8 @@ fn main(image: Result<Vdso, liblinux::Unfit>, arguments: Arguments) -> (Vdso, i3
         say!(&vdso, STDERR, "copytree: this kernel cannot pin the origin of system calls: {why}\n");
         return (vdso, 1);
     }
-    let (Some(from), Some(to), None) = (arguments.get(1), arguments.get(2), arguments.get(3)) else {
+    let (Some(from), Some(to), None) = (arguments.get(1), arguments.get(2), arguments.get(3))
+    else {
         say!(&vdso, STDERR, "usage: copytree FROM TO\n");
         return (vdso, 2);
     };

@@ -1,7 +1,10 @@
 //! The parts that a libc would bring: the entry point, the panic handler, and the functions that
 //! compilers call.
 
-#![expect(unsafe_code, reason = "the entry point is assembly, and compilers call these functions by name")]
+#![expect(
+    unsafe_code,
+    reason = "the entry point is assembly, and compilers call these functions by name"
+)]
 
 use core::arch::{asm, naked_asm};
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -22,7 +25,8 @@ extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: the argument count is the first word.
     let count = unsafe { stack.read() };
     // SAFETY: the arguments stand behind it.
-    let arguments = unsafe { slice::from_raw_parts(stack.wrapping_add(1).cast::<*const c_char>(), count) };
+    let arguments =
+        unsafe { slice::from_raw_parts(stack.wrapping_add(1).cast::<*const c_char>(), count) };
     let (vdso, status) = crate::main(image, Arguments(arguments));
     // SAFETY: there is nothing left to do in this process.
     let _ = unsafe { vdso.exit_group(status) };
@@ -61,7 +65,8 @@ extern "C" fn rust_eh_personality() {
 /// `memcpy` of C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut c_void, from: *const c_void, count: usize) -> *mut c_void {
-    // SAFETY: the caller's contract is that both have `count` bytes. The direction flag is clear by the psABI.
+    // SAFETY: the caller's contract is that both have `count` bytes. The direction flag is clear by
+    // the psABI.
     unsafe {
         asm!(
             "rep movsb",
@@ -97,7 +102,8 @@ unsafe extern "C" fn memmove(to: *mut c_void, from: *const c_void, count: usize)
 /// `memset` of C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut c_void, byte: c_int, count: usize) -> *mut c_void {
-    // SAFETY: the caller's contract is that there are `count` bytes. The direction flag is clear by the psABI.
+    // SAFETY: the caller's contract is that there are `count` bytes. The direction flag is clear by
+    // the psABI.
     unsafe {
         asm!(
             "rep stosb",
@@ -112,7 +118,8 @@ unsafe extern "C" fn memset(to: *mut c_void, byte: c_int, count: usize) -> *mut 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcmp(a: *const c_void, b: *const c_void, count: usize) -> c_int {
     for index in 0..count {
-        // SAFETY: the caller's contract is that both have `count` bytes. Volatile, or this would become a call of `memcmp`.
+        // SAFETY: the caller's contract is that both have `count` bytes. Volatile, or this would
+        // become a call of `memcmp`.
         let left = unsafe { a.cast::<u8>().wrapping_add(index).read_volatile() };
         // SAFETY: as above.
         let right = unsafe { b.cast::<u8>().wrapping_add(index).read_volatile() };
@@ -134,7 +141,8 @@ unsafe extern "C" fn bcmp(a: *const c_void, b: *const c_void, count: usize) -> c
 #[unsafe(no_mangle)]
 unsafe extern "C" fn strlen(text: *const c_char) -> usize {
     let mut length = 0;
-    // SAFETY: the caller's contract is that a null byte ends the text. Volatile, or this would become a call of `strlen`.
+    // SAFETY: the caller's contract is that a null byte ends the text. Volatile, or this would
+    // become a call of `strlen`.
     while unsafe { text.wrapping_add(length).read_volatile() } != 0 {
         length += 1;
     }

@@ -66,7 +66,8 @@ struct Status {
     _rest: [u64; 16],
 }
 
-/// `struct statx_timestamp`: seconds, nanoseconds. Its first 12 bytes are those of a small `struct timespec`.
+/// `struct statx_timestamp`: seconds, nanoseconds. Its first 12 bytes are those of a small
+/// `struct timespec`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Time {
@@ -106,8 +107,9 @@ struct Copier<'a> {
 impl<'a> Copier<'a> {
     /// Copies one entry of a folder, whatever it is.
     fn entry(&mut self, from: Place<'_>, to: Place<'_>, depth: u32) -> Result<(), Failed> {
-        let status =
-            self.status(from.0, from.1, AT_SYMLINK_NOFOLLOW).map_err(self.failed("look at", from.1))?;
+        let status = self
+            .status(from.0, from.1, AT_SYMLINK_NOFOLLOW)
+            .map_err(self.failed("look at", from.1))?;
         match status.mode & S_IFMT {
             S_IFREG => self.file(from, to, &status)?,
             S_IFDIR => self.folder(from, to, &status, depth)?,
@@ -123,16 +125,21 @@ impl<'a> Copier<'a> {
                 return Ok(());
             }
         }
-        let times = [status.accessed, status.modified].map(|time| [time.seconds, time.nanoseconds.into()]);
+        let times =
+            [status.accessed, status.modified].map(|time| [time.seconds, time.nanoseconds.into()]);
         // SAFETY: the name is a C string, and two of the kernel's timespecs are four words.
-        unsafe { self.vdso.utimensat(to.0, to.1.as_ptr(), times.as_ptr().cast(), AT_SYMLINK_NOFOLLOW) }
-            .map_err(self.failed("set the times of", to.1))?;
+        unsafe {
+            self.vdso.utimensat(to.0, to.1.as_ptr(), times.as_ptr().cast(), AT_SYMLINK_NOFOLLOW)
+        }
+        .map_err(self.failed("set the times of", to.1))?;
         Ok(())
     }
 
     fn file(&mut self, from: Place<'_>, to: Place<'_>, status: &Status) -> Result<(), Failed> {
-        let source = self.open(from, O_RDONLY | O_NOFOLLOW, 0).map_err(self.failed("open", from.1))?;
-        let target = self.open(to, O_WRONLY | O_CREAT | O_EXCL, 0o600).map_err(self.failed("make", to.1))?;
+        let source =
+            self.open(from, O_RDONLY | O_NOFOLLOW, 0).map_err(self.failed("open", from.1))?;
+        let target =
+            self.open(to, O_WRONLY | O_CREAT | O_EXCL, 0o600).map_err(self.failed("make", to.1))?;
         let copied = self.contents(&source, &target).map_err(self.failed("copy", from.1))?;
         // SAFETY: the descriptor is open.
         unsafe { self.vdso.fchmod(target.descriptor, status.mode & 0o7777) }
@@ -173,7 +180,13 @@ impl<'a> Copier<'a> {
         }
     }
 
-    fn folder(&mut self, from: Place<'_>, to: Place<'_>, status: &Status, depth: u32) -> Result<(), Failed> {
+    fn folder(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+        status: &Status,
+        depth: u32,
+    ) -> Result<(), Failed> {
         let Some(depth) = depth.checked_sub(1) else {
             say!(self.vdso, STDERR, "copytree: more than {DEPTH} folders within each other\n");
             return Err(Failed);
@@ -181,20 +194,23 @@ impl<'a> Copier<'a> {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
         let source = self.open(from, flags, 0).map_err(self.failed("open", from.1))?;
         // SAFETY: the name is a C string.
-        unsafe { self.vdso.mkdirat(to.0, to.1.as_ptr(), 0o700) }.map_err(self.failed("make", to.1))?;
+        unsafe { self.vdso.mkdirat(to.0, to.1.as_ptr(), 0o700) }
+            .map_err(self.failed("make", to.1))?;
         let target = self.open(to, flags, 0).map_err(self.failed("open", to.1))?;
         let mut entries = [0_u64; 512];
         loop {
             let size = size_of_val(&entries) as u32;
             // SAFETY: the buffer has this size.
-            let filled =
-                unsafe { self.vdso.getdents64(source.descriptor, entries.as_mut_ptr().cast(), size) };
+            let filled = unsafe {
+                self.vdso.getdents64(source.descriptor, entries.as_mut_ptr().cast(), size)
+            };
             let filled = filled.map_err(self.failed("list", from.1))?;
             if filled == 0 {
                 break;
             }
             // SAFETY: any bytes are `u8`s, and the buffer has more than `filled`.
-            let mut bytes = unsafe { core::slice::from_raw_parts(entries.as_ptr().cast::<u8>(), filled) };
+            let mut bytes =
+                unsafe { core::slice::from_raw_parts(entries.as_ptr().cast::<u8>(), filled) };
             while let Some((name, rest)) = next(bytes) {
                 bytes = rest;
                 if name != c"." && name != c".." {
@@ -226,19 +242,26 @@ impl<'a> Copier<'a> {
         let mut status = core::mem::MaybeUninit::<Status>::zeroed();
         let pointer = status.as_mut_ptr().cast();
         // SAFETY: the name is a C string, and `Status` has the size of the kernel's structure.
-        unsafe { self.vdso.statx(folder, name.as_ptr(), flags as u32, STATX_BASIC_STATS, pointer) }?;
+        unsafe {
+            self.vdso.statx(folder, name.as_ptr(), flags as u32, STATX_BASIC_STATS, pointer)
+        }?;
         // SAFETY: all of it was zero, and the kernel filled in what it has.
         Ok(unsafe { status.assume_init() })
     }
 
     fn open(&self, place: Place<'_>, flags: i32, mode: u16) -> Result<Open<'a>, Errno> {
         // SAFETY: the name is a C string.
-        let descriptor = unsafe { self.vdso.openat(place.0, place.1.as_ptr(), flags | O_CLOEXEC, mode) }?;
+        let descriptor =
+            unsafe { self.vdso.openat(place.0, place.1.as_ptr(), flags | O_CLOEXEC, mode) }?;
         Ok(Open { vdso: self.vdso, descriptor })
     }
 
     /// Says what could not be done.
-    fn failed<'b>(&self, what: &'b str, name: &'b CStr) -> impl FnOnce(Errno) -> Failed + use<'a, 'b> {
+    fn failed<'b>(
+        &self,
+        what: &'b str,
+        name: &'b CStr,
+    ) -> impl FnOnce(Errno) -> Failed + use<'a, 'b> {
         let vdso = self.vdso;
         move |why| {
             let name = name.to_str().unwrap_or("?");

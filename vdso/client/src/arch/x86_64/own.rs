@@ -7,7 +7,8 @@ use core::arch::asm;
 /// Addresses of the DSO's ELF header, of its fixups and of their end.
 pub(crate) fn own() -> [usize; 3] {
     let (header, start, end);
-    // SAFETY: computes addresses, of symbols that the linker defines in the DSO that this code is in.
+    // SAFETY: computes addresses, of symbols that the linker defines in the DSO that this code is
+    // in.
     unsafe {
         asm!(
             ".hidden __ehdr_start",

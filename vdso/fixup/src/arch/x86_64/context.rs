@@ -8,9 +8,10 @@
 //!
 //! # Invariants
 //!
-//! 1. A fixup is applied only for an exception that the kernel gives to fixups. The signal, its code and the exception's
-//!    number have to fit together ([`raises`]): the number alone says nothing, because the context of any other signal has
-//!    that of the thread's last exception, however long ago that was.
+//! 1. A fixup is applied only for an exception that the kernel gives to fixups. The signal, its
+//!    code and the exception's number have to fit together ([`raises`]): the number alone says
+//!    nothing, because the context of any other signal has that of the thread's last exception,
+//!    however long ago that was.
 //! 2. The context is written only when there is a fixup, `rip` last.
 
 use crate::area::Row;
@@ -80,13 +81,20 @@ pub fn dispatch<M: Memory>(
 
 /// Whether a signal was raised by an exception of the thread that it was delivered to.
 ///
-/// The kernel raises SIGSEGV with `SI_KERNEL` for a general protection fault, and also where it cannot write the frame of
-/// another signal. Of the latter the context has the number of an exception before, which may have been a general
-/// protection fault as well. The resume flag tells them apart: processors set it as they report a fault, not as they
-/// report an interrupt or return from a call. Emulators may leave it clear, so a thread whose stack has room for the frame
-/// is believed, too. A stack segment fault, whose stack has no room by its nature, is a SIGBUS and needs no such proof.
+/// The kernel raises SIGSEGV with `SI_KERNEL` for a general protection fault, and also where it
+/// cannot write the frame of another signal. Of the latter the context has the number of an
+/// exception before, which may have been a general protection fault as well. The resume flag tells
+/// them apart: processors set it as they report a fault, not as they report an interrupt or return
+/// from a call. Emulators may leave it clear, so a thread whose stack has room for the frame is
+/// believed, too. A stack segment fault, whose stack has no room by its nature, is a SIGBUS and
+/// needs no such proof.
 #[inline(always)]
-fn is_exception<M: Memory>(memory: &M, siginfo: u64, context: u64, trap: u64) -> Result<bool, Fault> {
+fn is_exception<M: Memory>(
+    memory: &M,
+    siginfo: u64,
+    context: u64,
+    trap: u64,
+) -> Result<bool, Fault> {
     let signal = memory.load_half(siginfo)?;
     let code = memory.load_half(siginfo.wrapping_add(SI_CODE as u64))?;
     if !raises(signal, code, trap) {

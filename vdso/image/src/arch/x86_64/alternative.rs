@@ -1,11 +1,13 @@
-//! Instructions that the kernel replaces at boot, by what the processor can do: see `abi::arch::x86_64::alternative`.
+//! Instructions that the kernel replaces at boot, by what the processor can do: see
+//! `abi::arch::x86_64::alternative`.
 //!
 //! # Invariants
 //!
-//! 1. The replacement fits in the place of the original, which has `nop`s behind it for that if need be.
+//! 1. The replacement fits in the place of the original, which has `nop`s behind it for that if
+//!    need be.
 
-/// The template of an alternative for `asm!`: the original, the replacement, and an entry of `.altinstructions` for
-/// the operand `feature`.
+/// The template of an alternative for `asm!`: the original, the replacement, and an entry of
+/// `.altinstructions` for the operand `feature`.
 macro_rules! alternative {
     ($original:literal, $replacement:literal) => {
         concat!(

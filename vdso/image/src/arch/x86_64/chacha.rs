@@ -1,8 +1,8 @@
 //! ChaCha20 for `getrandom`: output to the caller, and then a new batch and a new key.
 //!
-//! One function makes as many blocks as the caller asked for and the two that refill the state. The blocks belong to
-//! one stream, so the state's two are made side by side with the others, not after them: a block's latency is that of
-//! 20 rounds, and a single block fills a third of the processor.
+//! One function makes as many blocks as the caller asked for and the two that refill the state. The
+//! blocks belong to one stream, so the state's two are made side by side with the others, not after
+//! them: a block's latency is that of 20 rounds, and a single block fills a third of the processor.
 //!
 //! A register holds a row of four words of a block, so a step of four quarter rounds is a step of
 //! four instructions. Between the two halves of a double round the rows `a`, `c` and `d` are turned
@@ -10,23 +10,26 @@
 //! not chosen: its 16 words would leave no register to rotate in, and half-made blocks give the key
 //! away, so they are not spilled.
 //!
-//! This file has SSE2, which every x86-64 processor has, and the start of the function; `super::chacha_wide` has AVX2,
-//! which the kernel's alternatives choose.
+//! This file has SSE2, which every x86-64 processor has, and the start of the function;
+//! `super::chacha_wide` has AVX2, which the kernel's alternatives choose.
 //!
-//! A block is known by its number, ChaCha20's counter of 64 bits. The stream of a key starts at 0 here, but the function
-//! takes any numbers: a counter in a register costs what a zero does, and it is what a judge of the function that knows
-//! nothing of states asks for (the kernel's `vdso_test_chacha`).
+//! A block is known by its number, ChaCha20's counter of 64 bits. The stream of a key starts at 0
+//! here, but the function takes any numbers: a counter in a register costs what a zero does, and it
+//! is what a judge of the function that knows nothing of states asks for (the kernel's
+//! `vdso_test_chacha`).
 //!
 //! # Invariants
 //!
-//! 1. Nothing is written but the blocks: no stack. All vector registers used are zero at the end, also after a fault.
+//! 1. Nothing is written but the blocks: no stack. All vector registers used are zero at the end,
+//!    also after a fault.
 //! 2. The key is read once, before anything is written; the state is written after everything else.
 //! 3. Every access to memory that is the caller's has an entry in `__ex_table`.
 //! 4. At the end without a fault `r8` is `rcx`: the number of the block that comes next.
 //!
-//! Registers: `rdi` where the next block goes, `rsi` blocks until it goes to the state, `rdx` the state, `r8` the next
-//! block's number, `rcx` the number to stop at, `rax` blocks left, then rounds; rows `a` to `d` of three sets of blocks
-//! in 0 to 11, 12 to rotate in, 13 row `d` of the next block to store, 14 and 15 the key.
+//! Registers: `rdi` where the next block goes, `rsi` blocks until it goes to the state, `rdx` the
+//! state, `r8` the next block's number, `rcx` the number to stop at, `rax` blocks left, then
+//! rounds; rows `a` to `d` of three sets of blocks in 0 to 11, 12 to rotate in, 13 row `d` of the
+//! next block to store, 14 and 15 the key.
 
 #![expect(unsafe_code, reason = "defines a function in assembly and calls it")]
 
@@ -40,15 +43,17 @@ use liblinux_abi::kernel::random::{BLOCK_SIZE, KEY_SIZE, State};
 /// Blocks that fill a state's batch and key.
 const REFILL: usize = (offset_of!(State, key) + KEY_SIZE) / BLOCK_SIZE;
 
-const _: () =
-    assert!(offset_of!(State, batch) == 0 && REFILL * BLOCK_SIZE == offset_of!(State, key) + KEY_SIZE);
+const _: () = assert!(
+    offset_of!(State, batch) == 0 && REFILL * BLOCK_SIZE == offset_of!(State, key) + KEY_SIZE
+);
 
-/// Fills `blocks` blocks at `buffer` from the state's key, then the state's batch and key. After a fault, part of the
-/// blocks may have been stored, and the key may be the old one.
+/// Fills `blocks` blocks at `buffer` from the state's key, then the state's batch and key. After a
+/// fault, part of the blocks may have been stored, and the key may be the old one.
 #[inline(always)]
 pub fn generate(buffer: *mut u8, blocks: usize, state: *mut State) -> Result<(), Fault> {
     let fault: u32;
-    // SAFETY: writes the caller's buffer and state, or faults and says so; changes only registers that a C function may.
+    // SAFETY: writes the caller's buffer and state, or faults and says so; changes only registers
+    // that a C function may.
     unsafe {
         asm!(
             "call chacha_generate",

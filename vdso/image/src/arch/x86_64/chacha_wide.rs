@@ -1,12 +1,12 @@
 //! ChaCha20 for `getrandom` with AVX2: two blocks to a register, six at a time.
 //!
-//! The counterpart of [`super::chacha`] for many blocks, with the same registers, invariants and layout, but for the two
-//! halves of each register, which hold two blocks.
+//! The counterpart of [`super::chacha`] for many blocks, with the same registers, invariants and
+//! layout, but for the two halves of each register, which hold two blocks.
 //!
 //! # Invariants
 //!
-//! 1. At the end all sixteen vector registers are zero over their whole width, and no SSE instruction that follows waits
-//!    for their upper halves.
+//! 1. At the end all sixteen vector registers are zero over their whole width, and no SSE
+//!    instruction that follows waits for their upper halves.
 
 #![expect(unsafe_code, reason = "defines a function in assembly")]
 

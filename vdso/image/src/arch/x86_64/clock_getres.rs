@@ -1,9 +1,10 @@
 //! `clock_getres`: the resolution of the clocks that the data page holds.
 //!
-//! In assembly for the reasons that [`super::time`] has. Both possible answers are loaded and one is chosen.
+//! In assembly for the reasons that [`super::time`] has. Both possible answers are loaded and one
+//! is chosen.
 //!
-//! A time namespace's page has no resolution: the kernel leaves zeros there. So the clock mode is looked at only where
-//! a resolution is zero, in the second cache line.
+//! A time namespace's page has no resolution: the kernel leaves zeros there. So the clock mode is
+//! looked at only where a resolution is zero, in the second cache line.
 //!
 //! # Invariants
 //!
@@ -16,7 +17,9 @@
 use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::offset_of;
-use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE};
+use liblinux_abi::kernel::clock::{
+    COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE,
+};
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage};
 use liblinux_abi::kernel::errno::EFAULT;
 

@@ -9,12 +9,13 @@
 //!   them first would put two more cycles in front of the multiplication. So only distances within
 //!   2^32 counts of the same upper half are dealt with here, about two seconds; the slow path deals
 //!   with the others, four milliseconds of two seconds.
-//! - A coarse clock is reached without a taken branch; `CLOCK_REALTIME` and `CLOCK_MONOTONIC`, which programs ask for
-//!   most, with one; the others, for which the counter is most of the time anyway, with three. Ids that no data page has
-//!   go to the plain stub at once.
-//! - In front of the counter are eleven operations for the first two clocks: with twelve the processor is not ready for
-//!   the next call when the time is, and each costs a cycle.
-//! - An odd sequence is made even: the data never has that one again, so the one comparison at the end asks for both.
+//! - A coarse clock is reached without a taken branch; `CLOCK_REALTIME` and `CLOCK_MONOTONIC`,
+//!   which programs ask for most, with one; the others, for which the counter is most of the time
+//!   anyway, with three. Ids that no data page has go to the plain stub at once.
+//! - In front of the counter are eleven operations for the first two clocks: with twelve the
+//!   processor is not ready for the next call when the time is, and each costs a cycle.
+//! - An odd sequence is made even: the data never has that one again, so the one comparison at the
+//!   end asks for both.
 //! - Everything else is a load that the counter does not have to wait for, with a short offset.
 //!
 //! # Invariants
@@ -38,7 +39,8 @@ use liblinux_abi::kernel::errno::EFAULT;
 const _: () = {
     assert!(size_of::<Timestamp>() == 1 << 4);
     assert!(
-        COARSE == 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE && REALTIME_COARSE + 1 == MONOTONIC_COARSE
+        COARSE == 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE
+            && REALTIME_COARSE + 1 == MONOTONIC_COARSE
     );
 };
 

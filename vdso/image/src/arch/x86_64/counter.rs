@@ -8,15 +8,17 @@ use super::hypervisor;
 use core::arch::asm;
 use core::mem::offset_of;
 use liblinux_abi::arch::x86_64::alternative::FEATURE_RDTSCP;
-use liblinux_abi::kernel::datapage::{CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TSC, ClockData};
+use liblinux_abi::kernel::datapage::{
+    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TSC, ClockData,
+};
 
 /// The clock mode whose counter [`counter_since_update`] reads.
 pub const COUNTER_MODE: i32 = CLOCK_MODE_TSC;
 
 /// Reads the TSC, not earlier than any instruction before it.
 ///
-/// `lfence` keeps `rdtsc` from running ahead; where the processor has `rdtscp`, which waits by itself, the kernel puts
-/// that in its place.
+/// `lfence` keeps `rdtsc` from running ahead; where the processor has `rdtscp`, which waits by
+/// itself, the kernel puts that in its place.
 #[inline(always)]
 pub(super) fn counter() -> u64 {
     let (low, high): (u32, u32);
@@ -34,16 +36,16 @@ pub(super) fn counter() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// How far the TSC is beyond an earlier reading of it, if that is less than 2^32 counts; not read earlier than any
-/// instruction before it.
+/// How far the TSC is beyond an earlier reading of it, if that is less than 2^32 counts; not read
+/// earlier than any instruction before it.
 ///
-/// The two halves of the counter are subtracted where the processor leaves them: joining them first would delay all
-/// that depends on the result.
+/// The two halves of the counter are subtracted where the processor leaves them: joining them first
+/// would delay all that depends on the result.
 #[inline(always)]
 pub fn counter_since_update(data: &ClockData) -> Option<u64> {
     let (low, high): (u64, u32);
-    // SAFETY: as in `counter`; reads the 8 bytes behind a reference, in two halves that are each loaded at once, as
-    // part of a sequence that is checked as a whole.
+    // SAFETY: as in `counter`; reads the 8 bytes behind a reference, in two halves that are each
+    // loaded at once, as part of a sequence that is checked as a whole.
     unsafe {
         asm!(
             alternative!("lfence\nrdtsc", "rdtscp"),

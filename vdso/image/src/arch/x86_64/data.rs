@@ -5,8 +5,8 @@
 //! # Invariants
 //!
 //! 1. `vvar_page` is mapped wherever the image is, for as long as the image is.
-//! 2. Each other page may be read only if the clock mode in `vvar_page` says that it is in use; otherwise reading it
-//!    raises SIGBUS.
+//! 2. Each other page may be read only if the clock mode in `vvar_page` says that it is in use;
+//!    otherwise reading it raises SIGBUS.
 //! 3. All fields of the pages are atomics: the kernel or a hypervisor may write them at any time.
 
 #![expect(unsafe_code, reason = "turns linker symbols into references")]
@@ -72,7 +72,8 @@ pub(super) unsafe fn hvclock_page() -> &'static HypervPage {
     unsafe { &*page }
 }
 
-// The number of the first private call; 0 if the kernel has none, or is not the one that mapped this image.
+// The number of the first private call; 0 if the kernel has none, or is not the one that mapped
+// this image.
 global_asm!(
     ".pushsection .rodata.private, \"a\", @progbits",
     ".local vdso_private",

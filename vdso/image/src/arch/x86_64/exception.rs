@@ -1,13 +1,14 @@
 //! Instructions that may fault: each has an entry in two tables.
 //!
-//! `__ex_table` is the kernel's: it consults the table of its vDSO before it delivers a signal. It is taken out of the
-//! image for that, so a process does not have it. `.fixups` is mapped, in the format of a DSO's table
-//! (`abi::image::fixup::Entry`): there `__vdso_fixup_dispatch` looks, for a process whose kernel does not know this image.
+//! `__ex_table` is the kernel's: it consults the table of its vDSO before it delivers a signal. It
+//! is taken out of the image for that, so a process does not have it. `.fixups` is mapped, in the
+//! format of a DSO's table (`abi::image::fixup::Entry`): there `__vdso_fixup_dispatch` looks, for a
+//! process whose kernel does not know this image.
 //!
 //! # Invariants
 //!
-//! 1. Both tables have the same instructions and landings: they are written by this one macro, sorted by
-//!    `cargo xtask image`, and compared by the checker.
+//! 1. Both tables have the same instructions and landings: they are written by this one macro,
+//!    sorted by `cargo xtask image`, and compared by the checker.
 //! 2. An entry of `__ex_table` is a pair of 32-bit offsets from the table's start (the kernel's
 //!    `_ASM_VDSO_EXTABLE_HANDLE`), one of `.fixups` has offsets from its own fields.
 

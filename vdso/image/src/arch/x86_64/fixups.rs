@@ -3,8 +3,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Slot `n` is `export::FIXUPS[n]`, at `layout::fixup_slot(n)` (the checker compares): it jumps to a body, which may
-//!    be elsewhere in the next build.
+//! 1. Slot `n` is `export::FIXUPS[n]`, at `layout::fixup_slot(n)` (the checker compares): it jumps
+//!    to a body, which may be elsewhere in the next build.
 
 #![expect(unsafe_code, reason = "defines entries in assembly, turns linker symbols into numbers")]
 
@@ -56,7 +56,12 @@ global_asm!(
 /// Start and end of the image's text, and of its mapped table of fixups.
 #[inline(always)]
 pub fn own_fixups() -> [u64; 4] {
-    [address!("vdso_text"), address!("vdso_text_end"), address!("vdso_fixups"), address!("vdso_fixups_end")]
+    [
+        address!("vdso_text"),
+        address!("vdso_text_end"),
+        address!("vdso_fixups"),
+        address!("vdso_fixups_end"),
+    ]
 }
 
 /// The selector of the code segment that this code runs in, which is 64-bit.
@@ -64,6 +69,8 @@ pub fn own_fixups() -> [u64; 4] {
 pub fn code_segment() -> u16 {
     let selector: u64;
     // SAFETY: reads a register.
-    unsafe { asm!("mov {:e}, cs", out(reg) selector, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("mov {:e}, cs", out(reg) selector, options(pure, nomem, nostack, preserves_flags))
+    };
     selector as u16
 }

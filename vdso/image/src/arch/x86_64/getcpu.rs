@@ -1,9 +1,12 @@
-//! `getcpu`: which processor and which NUMA node run the caller, as they were at some moment during the call.
+//! `getcpu`: which processor and which NUMA node run the caller, as they were at some moment during
+//! the call.
 //!
-//! The kernel keeps both in the limit of a segment descriptor of each processor, and in `TSC_AUX`, which `rdpid` reads
-//! faster. Source: `vdso_read_cpunode` and `vdso_encode_cpunode` in `arch/x86/include/asm/segment.h`.
+//! The kernel keeps both in the limit of a segment descriptor of each processor, and in `TSC_AUX`,
+//! which `rdpid` reads faster. Source: `vdso_read_cpunode` and `vdso_encode_cpunode` in
+//! `arch/x86/include/asm/segment.h`.
 //!
-//! In assembly for the reasons that [`super::time`] has: most callers want no node, and a null pointer takes no jump.
+//! In assembly for the reasons that [`super::time`] has: most callers want no node, and a null
+//! pointer takes no jump.
 //!
 //! # Invariants
 //!

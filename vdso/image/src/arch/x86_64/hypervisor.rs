@@ -1,7 +1,8 @@
 //! Counters of hypervisors: the TSC, scaled by numbers that the hypervisor keeps in a page.
 //!
-//! A guest's TSC may run at another rate after a migration, so the hypervisor says how to make a time of it. References:
-//! `arch/x86/kernel/pvclock.c` and `arch/x86/include/asm/pvclock.h`, `include/clocksource/hyperv_timer.h` of Linux 6.12.
+//! A guest's TSC may run at another rate after a migration, so the hypervisor says how to make a
+//! time of it. References: `arch/x86/kernel/pvclock.c` and `arch/x86/include/asm/pvclock.h`,
+//! `include/clocksource/hyperv_timer.h` of Linux 6.12.
 //!
 //! # Invariants
 //!
@@ -17,7 +18,8 @@ use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, Pvc
 #[inline(always)]
 pub(super) fn pvclock(page: &PvclockPage) -> Option<u64> {
     loop {
-        // An odd version can never be read again as even, so a write in progress takes another turn.
+        // An odd version can never be read again as even, so a write in progress takes another
+        // turn.
         let version = page.version.load(Acquire) & !1; // Pairs with the hypervisor's barrier behind the odd version.
         if page.flags.load(Relaxed) & PVCLOCK_TSC_STABLE == 0 {
             return None;

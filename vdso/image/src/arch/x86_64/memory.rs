@@ -3,9 +3,10 @@
 //! # Invariants
 //!
 //! 1. As in [`super::user`]: one instruction an access, with an entry in both exception tables.
-//! 2. `rdi` is zero before an access and the number of the exception behind a landing, which is never zero here: #DE is
-//!    not raised by accesses to memory.
-//! 3. The compiler does not move or merge accesses: none is `pure`, and all are said to change memory.
+//! 2. `rdi` is zero before an access and the number of the exception behind a landing, which is
+//!    never zero here: #DE is not raised by accesses to memory.
+//! 3. The compiler does not move or merge accesses: none is `pure`, and all are said to change
+//!    memory.
 
 #![expect(unsafe_code, reason = "accesses memory that may not exist")]
 
@@ -57,8 +58,9 @@ impl Memory for User {
     #[inline(always)]
     fn exchange(&self, address: u64, old: u64, new: u64) -> Result<bool, Fault> {
         let (equal, trap): (u8, u64);
-        // SAFETY: exchanges a word of memory that the caller of the image gave for it, or faults and says so; the
-        // registers that are changed, here or by the kernel for the landing, are declared.
+        // SAFETY: exchanges a word of memory that the caller of the image gave for it, or faults
+        // and says so; the registers that are changed, here or by the kernel for the landing, are
+        // declared.
         unsafe {
             asm!(
                 "20: lock cmpxchg [{address}], {new}",

@@ -1,5 +1,5 @@
-//! x86-64: system-call entries, the time-stamp counter, the processor number, ChaCha20, entering enclaves, and where the
-//! data pages are.
+//! x86-64: system-call entries, the time-stamp counter, the processor number, ChaCha20, entering
+//! enclaves, and where the data pages are.
 
 mod alternative;
 pub mod chacha;

@@ -9,15 +9,17 @@
 //!
 //! # Invariants
 //!
-//! 1. As a plain stub, a private call changes `rax`, `rcx`, `r10` and `r11` and no other register, and its `syscall` can
-//!    be executed again with the registers as they are.
+//! 1. As a plain stub, a private call changes `rax`, `rcx`, `r10` and `r11` and no other register,
+//!    and its `syscall` can be executed again with the registers as they are.
 //! 2. The body of a call is the one place in the image that makes it (the checker compares).
 
 #![expect(unsafe_code, reason = "defines functions in assembly and calls them")]
 
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
-use liblinux_abi::image::fixup::{Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_MARKED, PRIVATE_QUERY};
+use liblinux_abi::image::fixup::{
+    Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_MARKED, PRIVATE_QUERY,
+};
 use liblinux_abi::image::layout::BODY_ALIGN;
 use liblinux_abi::kernel::errno::ENOSYS;
 use liblinux_fixup::Error;

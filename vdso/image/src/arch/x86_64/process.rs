@@ -1,31 +1,36 @@
 //! Calls that make or end a thread of execution, written by hand.
 //!
-//! A plain stub returns through the stack, and these calls take the stack away. A child with memory of its own
-//! (`fork`) finds a copy of everything and returns like its parent. A child that shares memory does not:
+//! A plain stub returns through the stack, and these calls take the stack away. A child with memory
+//! of its own (`fork`) finds a copy of everything and returns like its parent. A child that shares
+//! memory does not:
 //!
-//! - on the parent's own stack (`vfork`) it would return first and overwrite the parent's return address, so the address
-//!   waits in a register while both exist;
+//! - on the parent's own stack (`vfork`) it would return first and overwrite the parent's return
+//!   address, so the address waits in a register while both exist;
 //! - a new stack holds no return address, so the child jumps to the one in the register.
 //!
-//! The child jumps instead of returning because of shadow stacks: it either shares the parent's (then the parent's entry
-//! has to stay on it) or has a new, empty one. The parent returns, and its shadow stack balances.
+//! The child jumps instead of returning because of shadow stacks: it either shares the parent's
+//! (then the parent's entry has to stay on it) or has a new, empty one. The parent returns, and its
+//! shadow stack balances.
 //!
-//! The register is `r10`, which the kernel preserves and a caller does not expect back. `clone` needs that one for its
-//! fourth argument and uses `r9`.
+//! The register is `r10`, which the kernel preserves and a caller does not expect back. `clone`
+//! needs that one for its fourth argument and uses `r9`.
 //!
 //! # Invariants
 //!
-//! 1. The child starts at the caller's return address with `rax` 0, `rsp` as it asked for, and every other register as
-//!    in the parent, but for `rcx`, `r10`, `r11` and, from `clone`, `r9`.
-//! 2. No memory below the caller's frame is used: the child of `vfork` may already have written there.
-//! 3. Between `pop` and `push` of the return address no signal handler can see a wrong frame: the CFI says which
-//!    register holds it.
+//! 1. The child starts at the caller's return address with `rax` 0, `rsp` as it asked for, and
+//!    every other register as in the parent, but for `rcx`, `r10`, `r11` and, from `clone`, `r9`.
+//! 2. No memory below the caller's frame is used: the child of `vfork` may already have written
+//!    there.
+//! 3. Between `pop` and `push` of the return address no signal handler can see a wrong frame: the
+//!    CFI says which register holds it.
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
 use super::exception::on_fault;
 use core::arch::global_asm;
-use liblinux_abi::kernel::clone::{CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM};
+use liblinux_abi::kernel::clone::{
+    CLONE_ARGS_FLAGS, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_STACK, CLONE_VM,
+};
 
 global_asm!(
     // `syscall` with the return address in a register; see the module's text.
@@ -80,7 +85,8 @@ global_asm!(
     "    jnz 3f",
     "4:  syscall",
     "    ret",
-    // The arguments cannot be read. The kernel put the trap into the first three registers; let it refuse the call.
+    // The arguments cannot be read. The kernel put the trap into the first three registers; let it
+    // refuse the call.
     "7:  mov rdi, rcx",
     "    mov rsi, r10",
     "    mov rdx, r11",

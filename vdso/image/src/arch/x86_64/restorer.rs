@@ -7,10 +7,11 @@
 //!
 //! # Invariants
 //!
-//! 1. The CFI describes the interrupted code's registers by where the signal frame holds them (`abi::arch::x86_64::signal`), and says
-//!    that this is a signal frame.
-//! 2. The CFI starts one byte early: an unwinder looks the handler's return address up minus one, because it takes it
-//!    for the end of a call instruction. That byte is the previous slot's padding.
+//! 1. The CFI describes the interrupted code's registers by where the signal frame holds them
+//!    (`abi::arch::x86_64::signal`), and says that this is a signal frame.
+//! 2. The CFI starts one byte early: an unwinder looks the handler's return address up minus one,
+//!    because it takes it for the end of a call instruction. That byte is the previous slot's
+//!    padding.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
@@ -18,8 +19,9 @@ use core::arch::global_asm;
 use liblinux_abi::arch::x86_64::signal::{MCONTEXT, REGISTERS, RIP, RSP};
 use liblinux_abi::image::layout::SLOT_SIZE;
 
-// `DW_CFA_def_cfa_expression` (0x0f) and `DW_CFA_expression` (0x10) of `DW_OP_breg7` (0x77: rsp) plus an offset, which
-// is a two-byte SLEB128; the frame's address is the value found there (`DW_OP_deref`, 0x06).
+// `DW_CFA_def_cfa_expression` (0x0f) and `DW_CFA_expression` (0x10) of `DW_OP_breg7` (0x77: rsp)
+// plus an offset, which is a two-byte SLEB128; the frame's address is the value found there
+// (`DW_OP_deref`, 0x06).
 const _: () = assert!(MCONTEXT > 0 && RIP < 1 << 13, "offsets fit two bytes of SLEB128");
 
 global_asm!(

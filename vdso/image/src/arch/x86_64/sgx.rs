@@ -7,10 +7,11 @@
 //! the caller gets a report instead of a signal. After an enclave has returned by itself, execution
 //! continues behind `enclu`.
 //!
-//! How it was left is stored in the caller's `struct sgx_enclave_run` (`abi::arch::x86_64::sgx`). Then its handler is called, if there
-//! is one, and says what to return, or how to enter again. Reference: `arch/x86/entry/vdso/vsgx.S` of Linux 6.12 and
-//! the comments of `asm/sgx.h`. Where the two differ, as in what is returned after an exception without a handler (0
-//! and not `-EFAULT`), this is like the code, on which enclave runtimes build. Different from the code, on purpose:
+//! How it was left is stored in the caller's `struct sgx_enclave_run` (`abi::arch::x86_64::sgx`).
+//! Then its handler is called, if there is one, and says what to return, or how to enter again.
+//! Reference: `arch/x86/entry/vdso/vsgx.S` of Linux 6.12 and the comments of `asm/sgx.h`. Where the
+//! two differ, as in what is returned after an exception without a handler (0 and not `-EFAULT`),
+//! this is like the code, on which enclave runtimes build. Different from the code, on purpose:
 //!
 //! - a run structure that cannot be read or written gives `-EFAULT`;
 //! - `rbx` is restored from the frame, wherever the enclave left the stack pointer;
@@ -21,10 +22,12 @@
 //!
 //! # Invariants
 //!
-//! 1. From the first `push` to `leave` the frame is found through `rbp`, which an enclave gets back at every exit: the
-//!    stack pointer and all other registers are the enclave's and the handler's to change.
-//! 2. Each access to the run structure has an entry in `__ex_table`; each is made with what it needs in `rax`, `rbx`,
-//!    `rcx` and `rbp`, because the landing of `enclu` starts with `rdi`, `rsi` and `rdx` taken.
+//! 1. From the first `push` to `leave` the frame is found through `rbp`, which an enclave gets back
+//!    at every exit: the stack pointer and all other registers are the enclave's and the handler's
+//!    to change.
+//! 2. Each access to the run structure has an entry in `__ex_table`; each is made with what it
+//!    needs in `rax`, `rbx`, `rcx` and `rbp`, because the landing of `enclu` starts with `rdi`,
+//!    `rsi` and `rdx` taken.
 //! 3. The registers that `enclu` is given (`rdi`, `rsi`, `rdx`, `r8` to `r15`) passes through
 //!    untouched, in both directions; only an exception puts its number, error code and address into
 //!    the first three.
@@ -38,7 +41,8 @@ use liblinux_abi::arch::x86_64::sgx::{EENTER, EEXIT, ERESUME, EnclaveRun};
 use liblinux_abi::image::layout::{BODY_ALIGN, SLOT_SIZE};
 use liblinux_abi::kernel::errno::{EFAULT, EINVAL};
 
-/// Where the caller put the seventh argument, from `rbp`: above the saved `rbp` and the return address.
+/// Where the caller put the seventh argument, from `rbp`: above the saved `rbp` and the return
+/// address.
 const RUN: usize = 16;
 
 const _: () = assert!(ERESUME == EENTER + 1, "the two functions are a range");

@@ -1,17 +1,19 @@
 //! The slot table: one 16-byte entry per system call, and `__vdso_syscall`.
 //!
-//! A plain stub moves the fourth argument to where the kernel wants it, loads the number and executes `syscall`: 15
-//! bytes, the same for every call but for the number. It keeps nothing on the stack, so it needs no frame and a
-//! debugger or checkpointer may stop it anywhere; the return address is at `rsp` throughout, so one CFI rule holds for
-//! the whole stub.
+//! A plain stub moves the fourth argument to where the kernel wants it, loads the number and
+//! executes `syscall`: 15 bytes, the same for every call but for the number. It keeps nothing on
+//! the stack, so it needs no frame and a debugger or checkpointer may stop it anywhere; the return
+//! address is at `rsp` throughout, so one CFI rule holds for the whole stub.
 //!
 //! # Invariants
 //!
-//! 1. The slot of call `n` lies `n * SLOT_SIZE` bytes into `.text.slots` (`.org` makes it so, and fails to assemble if a
-//!    slot overflows), which the linker script puts at `layout::SLOTS`. Everything between entries is `int3`.
+//! 1. The slot of call `n` lies `n * SLOT_SIZE` bytes into `.text.slots` (`.org` makes it so, and
+//!    fails to assemble if a slot overflows), which the linker script puts at `layout::SLOTS`.
+//!    Everything between entries is `int3`.
 //! 2. A stub changes `rax`, `rcx`, `r10` and `r11` and no other register.
-//! 3. `syscall` can be executed again at the same address with the registers as they are (the kernel restarts
-//!    interrupted calls, and checkpointers rewind to it): nothing between it and `ret` depends on what came before.
+//! 3. `syscall` can be executed again at the same address with the registers as they are (the
+//!    kernel restarts interrupted calls, and checkpointers rewind to it): nothing between it and
+//!    `ret` depends on what came before.
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
@@ -37,11 +39,13 @@ global_asm!(
     "    ret",
     "    .cfi_endproc",
     ".endm",
-    // One macro per kind of row. A standard function is in Rust; here are its fallback and its historic name.
+    // One macro per kind of row. A standard function is in Rust; here are its fallback and its
+    // historic name.
     ".macro slot_stub name, number",
     "    slot_plain \\name, \\number, __vdso_\\name, .globl",
     ".endm",
-    // The kernel's `vdso2c` reads from the list which calls it need not carry (`legacy_syscalls=off`).
+    // The kernel's `vdso2c` reads from the list which calls it need not carry
+    // (`legacy_syscalls=off`).
     ".macro slot_legacy name, number",
     "    .pushsection .legacy_syscalls, \"\", @progbits",
     "    .2byte \\number",
@@ -96,7 +100,8 @@ macro_rules! slots {
 
 for_each_syscall!(slots);
 
-// `__vdso_syscall(nr, a1, ..., a6)`: shifts the arguments into the places of a system call. The seventh is on the stack.
+// `__vdso_syscall(nr, a1, ..., a6)`: shifts the arguments into the places of a system call. The
+// seventh is on the stack.
 global_asm!(
     ".pushsection .text.library.syscall, \"ax\", @progbits",
     ".globl __vdso_syscall",

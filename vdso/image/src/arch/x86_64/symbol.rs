@@ -1,7 +1,7 @@
 //! Addresses that the linker script defines.
 //!
-//! They are computed relative to `rip` in assembly: the compiler would go through a global offset table, which the image
-//! cannot have.
+//! They are computed relative to `rip` in assembly: the compiler would go through a global offset
+//! table, which the image cannot have.
 
 /// The address of a symbol, as a pointer or a number; an offset may follow it, with its operands.
 macro_rules! address {

@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //!
-//! 1. One field is read, so no sequence: it cannot be torn. Time namespaces do not shift this clock.
+//! 1. One field is read, so no sequence: it cannot be torn. Time namespaces do not shift this
+//!    clock.
 //! 2. The 8 bytes below the stack pointer belong to this function (the psABI's red zone).
 //! 3. The store is in the exception table; its landing uses no register.
 

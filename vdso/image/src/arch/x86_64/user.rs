@@ -1,14 +1,14 @@
 //! Access to the caller's memory that does not crash.
 //!
-//! Each access is one instruction with an entry in the image's `__ex_table` (see `super::exception`). The kernel looks
-//! there before it delivers a signal for a fault in its vDSO (`fixup_vdso_exception`), and resumes at the landing. The
-//! good path is the bare instruction.
+//! Each access is one instruction with an entry in the image's `__ex_table` (see
+//! `super::exception`). The kernel looks there before it delivers a signal for a fault in its vDSO
+//! (`fixup_vdso_exception`), and resumes at the landing. The good path is the bare instruction.
 //!
 //! # Invariants
 //!
 //! 1. An instruction that accesses the caller's memory has an entry.
-//! 2. At a landing `rdi`, `rsi` and `rdx` hold trap, error code and address; so no access lets the compiler keep
-//!    anything in them.
+//! 2. At a landing `rdi`, `rsi` and `rdx` hold trap, error code and address; so no access lets the
+//!    compiler keep anything in them.
 //! 3. The memory behind the pointer belongs to the caller, which may change it at any time: values
 //!    are copied, never borrowed.
 
@@ -24,8 +24,8 @@ pub use liblinux_fixup::Fault;
 /// declares `rdi`.
 macro_rules! load {
     ($instruction:literal, $($operand:tt)+) => {
-        // SAFETY: loads from memory that the caller of the image gave for it, or faults and loads nothing; the registers
-        // that the kernel changes for the landing are declared.
+        // SAFETY: loads from memory that the caller of the image gave for it, or faults and loads
+        // nothing; the registers that the kernel changes for the landing are declared.
         unsafe {
             asm!(
                 concat!("20: ", $instruction),
@@ -64,11 +64,12 @@ pub fn load_u64<const OFFSET: usize>(base: *const c_void, absent: u64) -> u64 {
     value
 }
 
-/// Stores by instructions with a label each, which comes with the way to refer back to it; a fault in any returns.
+/// Stores by instructions with a label each, which comes with the way to refer back to it; a fault
+/// in any returns.
 macro_rules! store {
     ([$($label:literal $place:literal $instruction:literal),+], $($operand:tt)+) => {
-        // SAFETY: stores to memory that the caller of the image gave for it, or faults and lands below; the registers
-        // that the kernel changes for the landing are declared.
+        // SAFETY: stores to memory that the caller of the image gave for it, or faults and lands
+        // below; the registers that the kernel changes for the landing are declared.
         unsafe {
             asm!(
                 $(concat!($label, ": ", $instruction),)+
@@ -108,7 +109,8 @@ pub fn store_u64(pointer: *mut u64, value: u64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Stores 8 bytes and 8 bytes behind them, aligned or not. After a fault the first may have been stored.
+/// Stores 8 bytes and 8 bytes behind them, aligned or not. After a fault the first may have been
+/// stored.
 #[inline(always)]
 pub fn store_pair(pointer: *mut [u64; 2], [first, second]: [u64; 2]) -> Result<(), Fault> {
     store!(
@@ -118,13 +120,15 @@ pub fn store_pair(pointer: *mut [u64; 2], [first, second]: [u64; 2]) -> Result<(
     Ok(())
 }
 
-/// Moves `len` bytes, at least one, and leaves zeros behind. After a fault part of them may have been moved.
+/// Moves `len` bytes, at least one, and leaves zeros behind. After a fault part of them may have
+/// been moved.
 ///
-/// Words are moved from the last to the first, which is read before a word that overlaps with it is gone.
+/// Words are moved from the last to the first, which is read before a word that overlaps with it is
+/// gone.
 #[inline(always)]
 pub fn move_out(target: *mut u8, source: *mut u8, len: usize) -> Result<(), Fault> {
-    // SAFETY: accesses memory that the caller of the image gave for it, or faults and lands below; the registers that
-    // are changed here, or by the kernel for the landing, are declared.
+    // SAFETY: accesses memory that the caller of the image gave for it, or faults and lands below;
+    // the registers that are changed here, or by the kernel for the landing, are declared.
     unsafe {
         asm!(
             ".macro user instruction:vararg",
@@ -189,7 +193,8 @@ pub fn stored(outcome: Result<(), Fault>) -> isize {
     }
 }
 
-/// `-EFAULT`, in assembly: a constant that the compiler knows it would load before the access, on the good path.
+/// `-EFAULT`, in assembly: a constant that the compiler knows it would load before the access, on
+/// the good path.
 #[inline(always)]
 fn efault() -> isize {
     let error;

@@ -1,7 +1,7 @@
 //! Calls that make a descriptor: the newer ones take flags.
 //!
-//! `dup2` of a descriptor on itself is an error for `dup3`. It changes nothing and tells whether the descriptor is open,
-//! which `fcntl` tells too.
+//! `dup2` of a descriptor on itself is an error for `dup3`. It changes nothing and tells whether
+//! the descriptor is open, which `fcntl` tells too.
 //!
 //! # Invariants
 //!

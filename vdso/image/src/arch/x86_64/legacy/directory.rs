@@ -1,15 +1,17 @@
 //! `getdents`: the entries of a folder in the older layout.
 //!
-//! An entry takes the same room in both layouts (`abi::syscall::legacy::DIRENT_RECLEN`): so `getdents64` stops where `getdents`
-//! would, and each entry is converted where it lies, by moving its name one byte towards the front and the type from
-//! there to the end. Words are read and written in order: the last one read is the next one written.
+//! An entry takes the same room in both layouts (`abi::syscall::legacy::DIRENT_RECLEN`): so
+//! `getdents64` stops where `getdents` would, and each entry is converted where it lies, by moving
+//! its name one byte towards the front and the type from there to the end. Words are read and
+//! written in order: the last one read is the next one written.
 //!
 //! # Invariants
 //!
 //! 1. Lengths are read from memory that other threads may write. An entry that is smaller than any,
 //!    larger than the rest, or whose length is not a multiple of 8, ends the conversion; the result
 //!    is the kernel's.
-//! 2. An entry that cannot be written ends the answer in front of it, or is `-EFAULT` if it is the first.
+//! 2. An entry that cannot be written ends the answer in front of it, or is `-EFAULT` if it is the
+//!    first.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
 
@@ -20,7 +22,8 @@ use liblinux_abi::syscall::number;
 /// Where the caller's buffer is kept, from `rsp`: above the end of all entries and `rdx`.
 const BUFFER: usize = 16;
 
-const _: () = assert!(DIRENT_RECLEN + 8 == DIRENT_MIN, "the smallest entry ends with the word of its length");
+const _: () =
+    assert!(DIRENT_RECLEN + 8 == DIRENT_MIN, "the smallest entry ends with the word of its length");
 
 global_asm!(
     ".macro legacy_getdents number",

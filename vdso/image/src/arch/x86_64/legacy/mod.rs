@@ -1,20 +1,22 @@
-//! Legacy calls as functions over the calls that superseded them: see `abi::syscall::legacy` for which, and which not.
+//! Legacy calls as functions over the calls that superseded them: see `abi::syscall::legacy` for
+//! which, and which not.
 //!
 //! Most of them lack one argument of the newer call, a folder or flags. The kernel preserves the
 //! registers of arguments, so a body moves each argument to the next register, puts the missing one
 //! in front, and moves all back behind the call. A register that it overwrites it keeps in `r10`,
 //! where the newer call takes no fourth argument, or on the stack.
 //!
-//! [`times`] and [`directory`] convert structures, [`descriptor`], [`process`] and [`wait`] are about what their names
-//! say, [`path`] about file names.
+//! [`times`] and [`directory`] convert structures, [`descriptor`], [`process`] and [`wait`] are
+//! about what their names say, [`path`] about file names.
 //!
 //! # Invariants
 //!
-//! 1. A body preserves what a plain stub does: every register but `rax`, `rcx`, `r10` and `r11`. The status flags too, so
-//!    constants are loaded by `mov` and tests are made by `jrcxz`, but for the calls of `abi::syscall::legacy::CHANGES_FLAGS`.
-//! 2. Between `syscall` and the instructions that undo the moves nothing is needed but registers that the kernel
-//!    preserves and the stack above `rsp`: so the kernel may restart the call there, with the same arguments, and a
-//!    handler may run in between.
+//! 1. A body preserves what a plain stub does: every register but `rax`, `rcx`, `r10` and `r11`.
+//!    The status flags too, so constants are loaded by `mov` and tests are made by `jrcxz`, but for
+//!    the calls of `abi::syscall::legacy::CHANGES_FLAGS`.
+//! 2. Between `syscall` and the instructions that undo the moves nothing is needed but registers
+//!    that the kernel preserves and the stack above `rsp`: so the kernel may restart the call
+//!    there, with the same arguments, and a handler may run in between.
 //! 3. The number of the newer call is loaded right before `syscall`.
 //! 4. A body stays where it is, and so does what it keeps on the stack across `syscall`: a thread
 //!    that a checkpoint finds blocked there continues in the same body of a later image

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Arguments that a newer call does not have (a fourth in `r10`) are whatever the register holds.
+//! 1. Arguments that a newer call does not have (a fourth in `r10`) are whatever the register
+//!    holds.
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 

@@ -19,7 +19,8 @@ global_asm!(
     "    mov rdi, r10",
     "    end_legacy getpgrp",
     ".endm",
-    // Without flags that ask for them, `clone` reads neither its third argument nor those behind it.
+    // Without flags that ask for them, `clone` reads neither its third argument nor those behind
+    // it.
     ".macro legacy_fork number",
     "    begin_legacy fork, \\number",
     "    keep rsi",

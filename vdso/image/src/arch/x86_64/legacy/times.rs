@@ -1,11 +1,12 @@
 //! Times of files, converted to the newer structure on the stack.
 //!
-//! Source: `struct utimbuf` of `include/uapi/linux/utime.h`, `struct __kernel_old_timeval` and `struct
-//! __kernel_timespec` of `include/uapi/linux/time_types.h`.
+//! Source: `struct utimbuf` of `include/uapi/linux/utime.h`, `struct __kernel_old_timeval` and
+//! `struct __kernel_timespec` of `include/uapi/linux/time_types.h`.
 //!
 //! # Invariants
 //!
-//! 1. As in the kernel, both times are read before any is judged, and both are judged before the path is looked at.
+//! 1. As in the kernel, both times are read before any is judged, and both are judged before the
+//!    path is looked at.
 //! 2. At a landing, no value of the caller is in a register that is lost: the three are on the
 //!    stack.
 

@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! 1. A null signal mask leaves the mask alone, and its size is not looked at then.
-//! 2. `pause` is `ppoll` of nothing without an end: both are restarted unless a handler ran, whatever its flags, and
-//!    `ppoll` writes nothing back.
+//! 2. `pause` is `ppoll` of nothing without an end: both are restarted unless a handler ran,
+//!    whatever its flags, and `ppoll` writes nothing back.
 
 #![expect(unsafe_code, reason = "defines entries in assembly")]
 
