@@ -35,14 +35,15 @@ struct Answers {
 }
 
 /// What the kernel answers, in turns; and filters in front of it, of which one says that all is
-/// well, and one that there is no area.
-const ANSWERS: [Answers; 6] = [
+/// well, and one that there is no area. The last is a kernel that cannot mark a text (ENOMEM).
+const ANSWERS: [Answers; 7] = [
     Answers { query: (REFUSED, false), others: REFUSED },
     Answers { query: (0, true), others: 0 },
     Answers { query: (-16, false), others: -16 },
     Answers { query: (0, true), others: 0 },
     Answers { query: (0, false), others: 0 },
     Answers { query: (-2, false), others: 0 },
+    Answers { query: (0, true), others: -12 },
 ];
 
 /// `lock cmpxchg16b [r8]`.

@@ -1,14 +1,17 @@
 //! Saving and restoring what the kernel holds: states that are good and that are not, over areas of
 //! every kind.
 
-use super::scene::{OUT, Scene};
+use super::scene::{CAPACITY, OUT, Scene};
 use super::{Others, call};
 use crate::walk::Walk;
+use liblinux_abi::image::fixup::{START, cell};
+use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::image::state::{MAGIC, SIZE};
 
 /// Rounds in which the kernel refuses for want of the call, does what it is asked, and refuses for
-/// another reason; and in which a filter says that all is well, and that no area is attached.
-const KERNELS: [u64; 5] = [0, 1, 2, 4, 5];
+/// another reason; and in which a filter says that all is well, and that no area is attached;
+/// and in which the kernel cannot mark.
+const KERNELS: [u64; 6] = [0, 1, 2, 4, 5, 6];
 
 /// Restores a state that says this.
 fn restore(walk: &mut Walk<'_>, scene: &Scene, state: [u64; 4], others: &Others, round: u64) {
@@ -60,6 +63,30 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
             restore(
                 walk,
                 &replaced,
+                good,
+                &Others { fault_from: Some(fault_from), ..Others::none() },
+                1,
+            );
+        }
+    }
+    // Where the text in front is on another page, and gone.
+    let mut gone = scenes[2].clone();
+    let start = cell(CAPACITY, gone.get(8), START, 0) as usize;
+    gone.set(start, area - 2 * PAGE_SIZE as u64);
+    for round in KERNELS {
+        restore(walk, &gone, good, &Others::none(), round);
+    }
+    // And the one behind it was replaced, once with a third text behind both.
+    for scene in [&scenes[2], &scenes[3]] {
+        let mut both = scene.clone();
+        both.set(cell(CAPACITY, both.get(8), START, 0) as usize, area - 2 * PAGE_SIZE as u64);
+        let text = (both.dso(1).text_start - both.address) as usize & !7;
+        both.set(text, !both.get(text));
+        restore(walk, &both, good, &Others::none(), 1);
+        for fault_from in 0..200 {
+            restore(
+                walk,
+                &both,
                 good,
                 &Others { fault_from: Some(fault_from), ..Others::none() },
                 1,
