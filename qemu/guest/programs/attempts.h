@@ -153,9 +153,9 @@ static void prepare(void)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		sigaction(all[i], &action, NULL);
 	/*
-	 * A guest that gets next to no time would be told of the next tick before it is done with this
-	 * one, and so on. A tick must not cut a report short either: a write to a terminal that ends with
-	 * EINTR is lost.
+	 * A guest that gets next to no time would be told of the next tick before it is done with
+	 * this one, and so on. A tick must not cut a report short either: a write to a terminal
+	 * that ends with EINTR is lost.
 	 */
 	action.sa_handler = tick;
 	action.sa_flags = SA_ONSTACK | SA_RESTART;

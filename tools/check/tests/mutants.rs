@@ -55,9 +55,9 @@ fn a_fault_in_the_image_alone_never_passes_beside_its_twin() {
     assert!(survivors.is_empty(), "{survivors:#?}");
 }
 
-/// Least refused, in percent, of mutants of code, with no other file to compare with. Another build of
-/// the image stays above these floors, and the floors are far above the score of a checker that does
-/// not follow paths.
+/// Least refused, in percent, of mutants of code, with no other file to compare with. Another build
+/// of the image stays above these floors, and the floors are far above the score of a checker that
+/// does not follow paths.
 const CODE: &[(&str, usize)] =
     &[("slots", 95), ("hot page", 35), ("other entries", 70), ("bodies", 50), ("cold code", 30)];
 

@@ -17,7 +17,8 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
     let mut text = format!(
         "/* {HEADER} */\n\
          /* SPDX-License-Identifier: GPL-2.0-only OR MIT */\n\
-         /* Areas and tables of exception fixups: see vdso/abi/src/image/fixup.rs, or the kernel's <asm/vdso_fixup.h>. */\n\
+         /*\n * Areas and tables of exception fixups: see vdso/abi/src/image/fixup.rs, or the kernel's\n \
+         * <asm/vdso_fixup.h>.\n */\n\
          #ifndef LIBLINUX_FIXUP_H\n#define LIBLINUX_FIXUP_H\n\n\
          #if !defined(__x86_64__) || !defined(__LP64__)\n\
          #error \"liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for \
@@ -25,7 +26,7 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
     );
     for Constant { name, value, about } in CONSTANTS {
         let value = if *value > DECIMAL_MAX { format!("{value:#x}UL") } else { value.to_string() };
-        write!(text, "\n/*{about} */\n#define {name} {value}\n")?;
+        write!(text, "\n{}\n#define {name} {value}\n", comment(about))?;
     }
     for structure in STRUCTURES {
         text.push_str(&declaration(structure)?);
@@ -34,9 +35,25 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
     Ok(text)
 }
 
+/// A comment in C, on one line if that is not too wide. The text begins with a space.
+pub(crate) fn comment(about: &str) -> String {
+    const WIDTH: usize = 100;
+    if about.len() + "/* */".len() <= WIDTH {
+        return format!("/*{about} */");
+    }
+    let mut lines = vec![" *".to_owned()];
+    for word in about.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= WIDTH => *line += &format!(" {word}"),
+            _ => lines.push(format!(" * {word}")),
+        }
+    }
+    format!("/*\n{}\n */", lines.join("\n"))
+}
+
 /// A structure in C.
 pub(crate) fn declaration(structure: &Structure) -> Result<String> {
-    let mut text = format!("\n/*{} */\nstruct {} {{\n", structure.about, structure.name);
+    let mut text = format!("\n{}\nstruct {} {{\n", comment(structure.about), structure.name);
     for Field { name, kind, about, .. } in structure.fields {
         writeln!(text, "\t{}; /*{about} */", declarator(name, kind)?)?;
     }

@@ -26,8 +26,8 @@ crate::call::methods! {
     ///
     /// `long write(unsigned int fd, const char *buf, size_t count)`
     ///
-    /// Errors of the manual: EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC
-    /// EPERM EPIPE.
+    /// Errors of the manual: EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO
+    /// ENOSPC EPERM EPIPE.
     ///
     /// # Safety
     ///
@@ -38,9 +38,9 @@ crate::call::methods! {
     ///
     /// `long open(const char *filename, int flags, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR EINVAL
-    /// EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR EOPNOTSUPP
-    /// EPERM EROFS ETXTBSY EAGAIN.
+    /// Errors of the manual: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR
+    /// EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
+    /// EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
     ///
     /// # Safety
     ///
@@ -55,15 +55,15 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns
-    ///   it or still uses it.
+    /// - Every descriptor that the call closes belongs to the caller: nothing else in the
+    ///   process owns it or still uses it.
     close(fd: c_int as c_uint) -> usize;
     /// `stat(2)`, number 4. Superseded, and made by `newfstatat`.
     ///
     /// `long stat(const char *filename, struct stat *statbuf)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EOVERFLOW.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EOVERFLOW.
     ///
     /// # Safety
     ///
@@ -75,8 +75,8 @@ crate::call::methods! {
     ///
     /// `long fstat(unsigned int fd, struct stat *statbuf)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EOVERFLOW.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EOVERFLOW.
     ///
     /// # Safety
     ///
@@ -87,8 +87,8 @@ crate::call::methods! {
     ///
     /// `long lstat(const char *filename, struct stat *statbuf)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EOVERFLOW.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EOVERFLOW.
     ///
     /// # Safety
     ///
@@ -121,13 +121,13 @@ crate::call::methods! {
     ///
     /// `long mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags, unsigned long fd, unsigned long off)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM
-    /// ETXTBSY.
+    /// Errors of the manual: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW
+    /// EPERM ETXTBSY.
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     mmap(addr: c_ulong, len: c_ulong, prot: c_ulong, flags: c_ulong, fd: c_int as c_ulong, off: c_ulong) -> usize;
     /// `mprotect(2)`, number 10.
     ///
@@ -137,20 +137,20 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     mprotect(start: c_ulong, len: usize, prot: c_ulong) -> usize;
     /// `munmap(2)`, number 11.
     ///
     /// `long munmap(unsigned long addr, size_t len)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM
-    /// ETXTBSY.
+    /// Errors of the manual: EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW
+    /// EPERM ETXTBSY.
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     munmap(addr: c_ulong, len: usize) -> usize;
     /// `brk(2)`, number 12.
     ///
@@ -158,8 +158,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     brk(brk: c_ulong) -> usize;
     /// `rt_sigaction(2)`, number 13.
     ///
@@ -172,8 +172,8 @@ crate::call::methods! {
     /// - `act` is valid for what the kernel reads there.
     /// - `oact` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - A handler does only what is safe wherever it interrupts the process, and stays in memory while
-    ///   it is installed. The action has a restorer.
+    /// - A handler does only what is safe wherever it interrupts the process, and stays in
+    ///   memory while it is installed. The action has a restorer.
     rt_sigaction(sig: c_int, act: *const Sigaction, oact: *mut Sigaction, sigsetsize: usize) -> usize;
     /// `rt_sigprocmask(2)`, number 14.
     ///
@@ -196,8 +196,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     ioctl(fd: c_int as c_uint, cmd: c_uint, arg: c_ulong) -> usize;
     /// `pread64(2)`, number 17.
     ///
@@ -227,8 +227,8 @@ crate::call::methods! {
     ///
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     readv(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong) -> usize;
     /// `writev(2)`, number 20.
     ///
@@ -240,15 +240,15 @@ crate::call::methods! {
     ///
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     writev(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong) -> usize;
     /// `access(2)`, number 21. Superseded, and made by `faccessat`.
     ///
     /// `long access(const char *filename, int mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS ETXTBSY.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS ETXTBSY.
     ///
     /// # Safety
     ///
@@ -293,8 +293,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     mremap(addr: c_ulong, old_len: c_ulong, new_len: c_ulong, flags: c_ulong, new_addr: c_ulong) -> usize;
     /// `msync(2)`, number 26.
     ///
@@ -321,12 +321,13 @@ crate::call::methods! {
     ///
     /// `long madvise(unsigned long start, size_t len_in, int behavior)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EBADF EBUSY EFAULT EINVAL EIO ENOMEM EPERM EHWPOISON.
+    /// Errors of the manual: EACCES EAGAIN EBADF EBUSY EFAULT EINVAL EIO ENOMEM EPERM
+    /// EHWPOISON.
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     madvise(start: c_ulong, len_in: usize, behavior: c_int) -> usize;
     /// `shmget(2)`, number 29.
     ///
@@ -348,8 +349,8 @@ crate::call::methods! {
     ///
     /// - `shmaddr` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     shmat(shmid: c_int, shmaddr: *const c_void, shmflg: c_int) -> usize;
     /// `shmctl(2)`, number 31.
     ///
@@ -380,8 +381,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns
-    ///   it or still uses it.
+    /// - Every descriptor that the call closes belongs to the caller: nothing else in the
+    ///   process owns it or still uses it.
     dup2(oldfd: c_int as c_uint, newfd: c_int as c_uint) -> c_int;
     /// `pause(2)`, number 34. Superseded, and made by `ppoll`.
     ///
@@ -481,20 +482,22 @@ crate::call::methods! {
     ///
     /// `long accept(int fd, struct sockaddr *upeer_sockaddr, int *upeer_addrlen)`
     ///
-    /// Errors of the manual: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS
-    /// ENOTSOCK EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT ETIMEDOUT.
+    /// Errors of the manual: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE
+    /// ENOBUFS ENOTSOCK EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT
+    /// ETIMEDOUT.
     ///
     /// # Safety
     ///
-    /// - `upeer_sockaddr` and `upeer_addrlen` are valid for what the kernel reads and writes there.
+    /// - `upeer_sockaddr` and `upeer_addrlen` are valid for what the kernel reads and writes
+    ///   there.
     /// - A null pointer is given only where the manual allows one.
     accept(fd: c_int, upeer_sockaddr: *mut c_void, upeer_addrlen: *mut c_uint) -> c_int;
     /// `sendto(2)`, number 44.
     ///
     /// `long sendto(int fd, void *buff, size_t len, unsigned int flags, struct sockaddr *addr, int addr_len)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL
-    /// EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
+    /// Errors of the manual: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR
+    /// EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
     ///
     /// # Safety
     ///
@@ -505,7 +508,8 @@ crate::call::methods! {
     ///
     /// `long recvfrom(int fd, void *ubuf, size_t size, unsigned int flags, struct sockaddr *addr, int *addr_len)`
     ///
-    /// Errors of the manual: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK.
+    /// Errors of the manual: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN
+    /// ENOTSOCK.
     ///
     /// # Safety
     ///
@@ -516,28 +520,29 @@ crate::call::methods! {
     ///
     /// `long sendmsg(int fd, struct user_msghdr *msg, unsigned int flags)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL
-    /// EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
+    /// Errors of the manual: EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR
+    /// EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE.
     ///
     /// # Safety
     ///
     /// - `msg` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     sendmsg(fd: c_int, msg: *const c_void, flags: c_uint) -> usize;
     /// `recvmsg(2)`, number 47.
     ///
     /// `long recvmsg(int fd, struct user_msghdr *msg, unsigned int flags)`
     ///
-    /// Errors of the manual: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK.
+    /// Errors of the manual: EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN
+    /// ENOTSOCK.
     ///
     /// # Safety
     ///
     /// - `msg` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     recvmsg(fd: c_int, msg: *mut c_void, flags: c_uint) -> usize;
     /// `shutdown(2)`, number 48.
     ///
@@ -626,27 +631,30 @@ crate::call::methods! {
     /// - `optval` and `optlen` are valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     getsockopt(fd: c_int, level: c_int, optname: c_int, optval: *mut c_void, optlen: *mut c_uint) -> usize;
-    /// `clone(2)`, number 56. With code of its own, as a plain stub would not do: a child on a new
-    /// stack finds no return address there, one on the shared stack destroys the parent's.
+    /// `clone(2)`, number 56. With code of its own, as a plain stub would not do: a child on a
+    /// new stack finds no return address there, one on the shared stack destroys the parent's.
     ///
     /// `long clone(unsigned long clone_flags, unsigned long newsp, int *parent_tidptr, int *child_tidptr, unsigned long tls)`
     ///
-    /// The child comes back at the call, with every register as in the parent but those that the entry
-    /// changes. With a new stack there is nothing on it, so the call is made from assembly
-    /// (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call is as vfork.
+    /// The child comes back at the call, with every register as in the parent but those that
+    /// the entry changes. With a new stack there is nothing on it, so the call is made from
+    /// assembly (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call
+    /// is as vfork.
     ///
-    /// Errors of the manual: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM.
+    /// Errors of the manual: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP
+    /// EPERM.
     ///
     /// # Safety
     ///
-    /// - `parent_tidptr` and `child_tidptr` are valid for what the kernel reads and writes there.
+    /// - `parent_tidptr` and `child_tidptr` are valid for what the kernel reads and writes
+    ///   there.
     /// - A null pointer is given only where the manual allows one.
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
-    /// - The child has a copy of this thread alone: until it calls `execve` or ends it does only what a
-    ///   signal handler may do.
-    /// - No new stack and no `CLONE_VM`: the child would return into compiled code on an empty stack,
-    ///   or on its parent's. `liblinux::thread` starts threads.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
+    /// - The child has a copy of this thread alone: until it calls `execve` or ends it does
+    ///   only what a signal handler may do.
+    /// - No new stack and no `CLONE_VM`: the child would return into compiled code on an empty
+    ///   stack, or on its parent's. `liblinux::thread` starts threads.
     clone(clone_flags: c_ulong, newsp: c_ulong, parent_tidptr: *mut c_int, child_tidptr: *mut c_int, tls: c_ulong) -> c_int;
     /// `fork(2)`, number 57. Superseded, and made by `clone`.
     ///
@@ -656,15 +664,15 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - The child has a copy of this thread alone: until it calls `execve` or ends it does only what a
-    ///   signal handler may do.
+    /// - The child has a copy of this thread alone: until it calls `execve` or ends it does
+    ///   only what a signal handler may do.
     fork() -> c_int;
     /// `execve(2)`, number 59.
     ///
     /// `long execve(const char *filename, const char *const *argv, const char *const *envp)`
     ///
-    /// Errors of the manual: E2BIG EACCES EAGAIN EFAULT EINVAL EIO EISDIR ELIBBAD ELOOP ENOEXEC EMFILE
-    /// ENAMETOOLONG ENFILE ENOENT ENOMEM ENOTDIR EPERM ETXTBSY.
+    /// Errors of the manual: E2BIG EACCES EAGAIN EFAULT EINVAL EIO EISDIR ELIBBAD ELOOP ENOEXEC
+    /// EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM ENOTDIR EPERM ETXTBSY.
     ///
     /// # Safety
     ///
@@ -673,8 +681,8 @@ crate::call::methods! {
     /// - A null pointer is given only where the manual allows one.
     /// - If it works it does not return, and no destructor runs; vectors end in a null pointer.
     execve(filename: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> usize;
-    /// `exit(2)`, number 60. With code of its own, as a plain stub would not do: never returns, and the
-    /// stack may be gone by then.
+    /// `exit(2)`, number 60. With code of its own, as a plain stub would not do: never returns,
+    /// and the stack may be gone by then.
     ///
     /// `long exit(int error_code)`
     ///
@@ -742,8 +750,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     semctl(semid: c_int, semnum: c_int, cmd: c_int, arg: c_ulong) -> usize;
     /// `shmdt(2)`, number 67.
     ///
@@ -755,8 +763,8 @@ crate::call::methods! {
     ///
     /// - `shmaddr` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     shmdt(shmaddr: *const c_void) -> usize;
     /// `msgget(2)`, number 68.
     ///
@@ -772,7 +780,8 @@ crate::call::methods! {
     ///
     /// `long msgsnd(int msqid, struct msgbuf *msgp, size_t msgsz, int msgflg)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG ENOSYS.
+    /// Errors of the manual: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG
+    /// ENOSYS.
     ///
     /// # Safety
     ///
@@ -783,7 +792,8 @@ crate::call::methods! {
     ///
     /// `long msgrcv(int msqid, struct msgbuf *msgp, size_t msgsz, long msgtyp, int msgflg)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG ENOSYS.
+    /// Errors of the manual: EACCES EAGAIN EFAULT EIDRM EINTR EINVAL ENOMEM E2BIG ENOMSG
+    /// ENOSYS.
     ///
     /// # Safety
     ///
@@ -805,13 +815,13 @@ crate::call::methods! {
     ///
     /// `long fcntl(unsigned int fd, unsigned int cmd, unsigned long arg)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EBADF EBUSY EDEADLK EFAULT EINTR EINVAL EMFILE ENOLCK
-    /// ENOTDIR EPERM.
+    /// Errors of the manual: EACCES EAGAIN EBADF EBUSY EDEADLK EFAULT EINTR EINVAL EMFILE
+    /// ENOLCK ENOTDIR EPERM.
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     fcntl(fd: c_int as c_uint, cmd: c_uint, arg: c_ulong) -> usize;
     /// `flock(2)`, number 73.
     ///
@@ -847,8 +857,8 @@ crate::call::methods! {
     ///
     /// `long truncate(const char *path, long length)`
     ///
-    /// Errors of the manual: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT
-    /// ENOTDIR EPERM EROFS ETXTBSY EBADF.
+    /// Errors of the manual: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG
+    /// ENOENT ENOTDIR EPERM EROFS ETXTBSY EBADF.
     ///
     /// # Safety
     ///
@@ -859,8 +869,8 @@ crate::call::methods! {
     ///
     /// `long ftruncate(unsigned int fd, off_t length)`
     ///
-    /// Errors of the manual: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT
-    /// ENOTDIR EPERM EROFS ETXTBSY EBADF.
+    /// Errors of the manual: EACCES EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG
+    /// ENOENT ENOTDIR EPERM EROFS ETXTBSY EBADF.
     ///
     /// # Safety
     ///
@@ -913,8 +923,8 @@ crate::call::methods! {
     ///
     /// `long rename(const char *oldname, const char *newname)`
     ///
-    /// Errors of the manual: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT
-    /// ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+    /// Errors of the manual: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG
+    /// ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
     ///
     /// # Safety
     ///
@@ -925,8 +935,8 @@ crate::call::methods! {
     ///
     /// `long mkdir(const char *pathname, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK ENAMETOOLONG ENOENT
-    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK ENAMETOOLONG
+    /// ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -937,8 +947,8 @@ crate::call::methods! {
     ///
     /// `long rmdir(const char *pathname)`
     ///
-    /// Errors of the manual: EACCES EBUSY EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// ENOTEMPTY EEXIST EPERM EROFS.
+    /// Errors of the manual: EACCES EBUSY EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR ENOTEMPTY EEXIST EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -949,9 +959,9 @@ crate::call::methods! {
     ///
     /// `long creat(const char *pathname, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR EINVAL
-    /// EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR EOPNOTSUPP
-    /// EPERM EROFS ETXTBSY EAGAIN.
+    /// Errors of the manual: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR
+    /// EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
+    /// EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
     ///
     /// # Safety
     ///
@@ -962,8 +972,8 @@ crate::call::methods! {
     ///
     /// `long link(const char *oldname, const char *newname)`
     ///
-    /// Errors of the manual: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM
-    /// ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
+    /// Errors of the manual: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT
+    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
     ///
     /// # Safety
     ///
@@ -974,8 +984,8 @@ crate::call::methods! {
     ///
     /// `long unlink(const char *pathname)`
     ///
-    /// Errors of the manual: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS EBADF EINVAL.
+    /// Errors of the manual: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS EBADF EINVAL.
     ///
     /// # Safety
     ///
@@ -986,8 +996,8 @@ crate::call::methods! {
     ///
     /// `long symlink(const char *oldname, const char *newname)`
     ///
-    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
-    /// ENOSPC ENOTDIR EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT
+    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -998,7 +1008,8 @@ crate::call::methods! {
     ///
     /// `long readlink(const char *path, char *buf, int bufsiz)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR.
     ///
     /// # Safety
     ///
@@ -1010,8 +1021,8 @@ crate::call::methods! {
     ///
     /// `long chmod(const char *filename, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EOPNOTSUPP EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EOPNOTSUPP EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -1022,8 +1033,8 @@ crate::call::methods! {
     ///
     /// `long fchmod(unsigned int fd, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EOPNOTSUPP EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EOPNOTSUPP EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -1033,8 +1044,8 @@ crate::call::methods! {
     ///
     /// `long chown(const char *filename, uid_t user, gid_t group)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -1045,8 +1056,8 @@ crate::call::methods! {
     ///
     /// `long fchown(unsigned int fd, uid_t user, gid_t group)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -1056,8 +1067,8 @@ crate::call::methods! {
     ///
     /// `long lchown(const char *filename, uid_t user, gid_t group)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -1135,8 +1146,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     ptrace(request: c_long, pid: c_long, addr: c_ulong, data: c_ulong) -> usize;
     /// `getuid(2)`, number 102.
     ///
@@ -1456,8 +1467,8 @@ crate::call::methods! {
     ///
     /// `long mknod(const char *filename, umode_t mode, unsigned dev)`
     ///
-    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
-    /// ENOSPC ENOTDIR EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT
+    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -1472,8 +1483,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     personality(personality: c_uint) -> usize;
     /// `ustat(2)`, number 136.
     ///
@@ -1490,8 +1501,8 @@ crate::call::methods! {
     ///
     /// `long statfs(const char *pathname, struct statfs *buf)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSYS
-    /// ENOTDIR EOVERFLOW.
+    /// Errors of the manual: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOSYS ENOTDIR EOVERFLOW.
     ///
     /// # Safety
     ///
@@ -1503,8 +1514,8 @@ crate::call::methods! {
     ///
     /// `long fstatfs(unsigned int fd, struct statfs *buf)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSYS
-    /// ENOTDIR EOVERFLOW.
+    /// Errors of the manual: EACCES EBADF EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOSYS ENOTDIR EOVERFLOW.
     ///
     /// # Safety
     ///
@@ -1519,8 +1530,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     sysfs(option: c_int, arg1: c_ulong, arg2: c_ulong) -> usize;
     /// `getpriority(2)`, number 140.
     ///
@@ -1676,8 +1687,8 @@ crate::call::methods! {
     ///
     /// - `ptr` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     modify_ldt(func: c_int, ptr: *mut c_void, bytecount: c_ulong) -> usize;
     /// `pivot_root(2)`, number 155.
     ///
@@ -1689,21 +1700,22 @@ crate::call::methods! {
     ///
     /// - `new_root` and `put_old` are strings that a null byte ends.
     /// - A null pointer is given only where the manual allows one.
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     pivot_root(new_root: *const c_char, put_old: *const c_char) -> usize;
     /// `prctl(2)`, number 157.
     ///
     /// `long prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4, unsigned long arg5)`
     ///
-    /// Errors of the manual: EACCES EBADF EBUSY EFAULT EINVAL ENODEV ENXIO EOPNOTSUPP EPERM ERANGE.
+    /// Errors of the manual: EACCES EBADF EBUSY EFAULT EINVAL ENODEV ENXIO EOPNOTSUPP EPERM
+    /// ERANGE.
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     prctl(option: c_int, arg2: c_ulong, arg3: c_ulong, arg4: c_ulong, arg5: c_ulong) -> usize;
     /// `arch_prctl(2)`, number 158.
     ///
@@ -1713,10 +1725,10 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     arch_prctl(option: c_int, arg2: c_ulong) -> usize;
     /// `adjtimex(2)`, number 159.
     ///
@@ -1750,8 +1762,8 @@ crate::call::methods! {
     ///
     /// - `filename` is a string that a null byte ends.
     /// - A null pointer is given only where the manual allows one.
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     chroot(filename: *const c_char) -> usize;
     /// `sync(2)`, number 162.
     ///
@@ -1767,8 +1779,8 @@ crate::call::methods! {
     ///
     /// `long acct(const char *name)`
     ///
-    /// Errors of the manual: EACCES EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENFILE ENOENT ENOMEM ENOSYS
-    /// ENOTDIR EPERM EROFS EUSERS.
+    /// Errors of the manual: EACCES EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENFILE ENOENT ENOMEM
+    /// ENOSYS ENOTDIR EPERM EROFS EUSERS.
     ///
     /// # Safety
     ///
@@ -1790,8 +1802,8 @@ crate::call::methods! {
     ///
     /// `long mount(char *dev_name, char *dir_name, char *type, unsigned long flags, void *data)`
     ///
-    /// Errors of the manual: EACCES EROFS EBUSY EFAULT EINVAL ELOOP EMFILE ENAMETOOLONG ENODEV ENOENT
-    /// ENOMEM ENOTBLK ENOTDIR ENXIO EPERM.
+    /// Errors of the manual: EACCES EROFS EBUSY EFAULT EINVAL ELOOP EMFILE ENAMETOOLONG ENODEV
+    /// ENOENT ENOMEM ENOTBLK ENOTDIR ENXIO EPERM.
     ///
     /// # Safety
     ///
@@ -1874,8 +1886,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     iopl(level: c_uint) -> usize;
     /// `ioperm(2)`, number 173.
     ///
@@ -1885,15 +1897,15 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     ioperm(from: c_ulong, num: c_ulong, turn_on: c_int) -> usize;
     /// `init_module(2)`, number 175.
     ///
     /// `long init_module(void *umod, unsigned long len, const char *uargs)`
     ///
-    /// Errors of the manual: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL ENOEXEC EBADF EFBIG
-    /// ETXTBSY.
+    /// Errors of the manual: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL ENOEXEC
+    /// EBADF EFBIG ETXTBSY.
     ///
     /// # Safety
     ///
@@ -1917,7 +1929,8 @@ crate::call::methods! {
     ///
     /// `long quotactl(unsigned int cmd, const char *special, qid_t id, void *addr)`
     ///
-    /// Errors of the manual: EACCES EBUSY EFAULT EINVAL ENOENT ENOSYS ENOTBLK EPERM ERANGE ESRCH.
+    /// Errors of the manual: EACCES EBUSY EFAULT EINVAL ENOENT ENOSYS ENOTBLK EPERM ERANGE
+    /// ESRCH.
     ///
     /// # Safety
     ///
@@ -2108,16 +2121,16 @@ crate::call::methods! {
     ///
     /// `long futex(u32 *uaddr, int op, u32 val, const struct __kernel_timespec *utime, u32 *uaddr2, u32 val3)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EDEADLK EFAULT EINTR EINVAL ENFILE ENOMEM ENOSYS EPERM ESRCH
-    /// ETIMEDOUT.
+    /// Errors of the manual: EACCES EAGAIN EDEADLK EFAULT EINTR EINVAL ENFILE ENOMEM ENOSYS
+    /// EPERM ESRCH ETIMEDOUT.
     ///
     /// # Safety
     ///
     /// - `utime` is valid for what the kernel reads there.
     /// - `uaddr` and `uaddr2` are valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     futex(uaddr: *mut c_uint, op: c_int, val: c_uint, utime: *const c_void, uaddr2: *mut c_uint, val3: c_uint) -> usize;
     /// `sched_setaffinity(2)`, number 203.
     ///
@@ -2151,8 +2164,8 @@ crate::call::methods! {
     ///
     /// - `ctxp` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     io_setup(nr_events: c_uint, ctxp: *mut c_ulong) -> usize;
     /// `io_destroy(2)`, number 207.
     ///
@@ -2185,8 +2198,8 @@ crate::call::methods! {
     ///
     /// - `iocbpp` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     io_submit(ctx_id: c_ulong, nr: c_long, iocbpp: *mut *mut c_void) -> usize;
     /// `io_cancel(2)`, number 210.
     ///
@@ -2217,8 +2230,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     remap_file_pages(start: c_ulong, size: c_ulong, prot: c_ulong, pgoff: c_ulong, flags: c_ulong) -> usize;
     /// `getdents64(2)`, number 217.
     ///
@@ -2239,8 +2252,8 @@ crate::call::methods! {
     ///
     /// - `tidptr` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     set_tid_address(tidptr: *mut c_int) -> c_int;
     /// `restart_syscall(2)`, number 219.
     ///
@@ -2280,8 +2293,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - `timer_event_spec` and `created_timer_id` are valid for what the kernel reads and writes
-    ///   there.
+    /// - `timer_event_spec` and `created_timer_id` are valid for what the kernel reads and
+    ///   writes there.
     /// - A null pointer is given only where the manual allows one.
     timer_create(which_clock: c_int, timer_event_spec: *mut c_void, created_timer_id: *mut c_int) -> usize;
     /// `timer_settime(2)`, number 223.
@@ -2372,8 +2385,8 @@ crate::call::methods! {
     /// - `rmtp` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     clock_nanosleep(which_clock: c_int, flags: c_int, rqtp: *const c_void, rmtp: *mut c_void) -> usize;
-    /// `exit_group(2)`, number 231. With code of its own, as a plain stub would not do: never returns,
-    /// and the stack may be gone by then.
+    /// `exit_group(2)`, number 231. With code of its own, as a plain stub would not do: never
+    /// returns, and the stack may be gone by then.
     ///
     /// `long exit_group(int error_code)`
     ///
@@ -2462,7 +2475,8 @@ crate::call::methods! {
     ///
     /// `long mq_open(const char *u_name, int oflag, umode_t mode, struct mq_attr *u_attr)`
     ///
-    /// Errors of the manual: EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM ENOSPC.
+    /// Errors of the manual: EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM
+    /// ENOSPC.
     ///
     /// # Safety
     ///
@@ -2552,7 +2566,8 @@ crate::call::methods! {
     ///
     /// `long add_key(const char *_type, const char *_description, const void *_payload, size_t plen, key_serial_t ringid)`
     ///
-    /// Errors of the manual: EACCES EDQUOT EFAULT EINVAL EKEYEXPIRED EKEYREVOKED ENOKEY ENOMEM EPERM.
+    /// Errors of the manual: EACCES EDQUOT EFAULT EINVAL EKEYEXPIRED EKEYREVOKED ENOKEY ENOMEM
+    /// EPERM.
     ///
     /// # Safety
     ///
@@ -2564,8 +2579,8 @@ crate::call::methods! {
     ///
     /// `long request_key(const char *_type, const char *_description, const char *_callout_info, key_serial_t destringid)`
     ///
-    /// Errors of the manual: EACCES EDQUOT EFAULT EINTR EINVAL EKEYEXPIRED EKEYREJECTED EKEYREVOKED
-    /// ENOKEY ENOMEM EPERM.
+    /// Errors of the manual: EACCES EDQUOT EFAULT EINTR EINVAL EKEYEXPIRED EKEYREJECTED
+    /// EKEYREVOKED ENOKEY ENOMEM EPERM.
     ///
     /// # Safety
     ///
@@ -2576,13 +2591,14 @@ crate::call::methods! {
     ///
     /// `long keyctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4, unsigned long arg5)`
     ///
-    /// Errors of the manual: EACCES EAGAIN EDEADLK EDQUOT EEXIST EFAULT EINVAL EKEYEXPIRED EKEYREJECTED
-    /// EKEYREVOKED ELOOP EMSGSIZE ENFILE ENOENT ENOKEY ENOMEM ENOTDIR EOPNOTSUPP EPERM ETIMEDOUT.
+    /// Errors of the manual: EACCES EAGAIN EDEADLK EDQUOT EEXIST EFAULT EINVAL EKEYEXPIRED
+    /// EKEYREJECTED EKEYREVOKED ELOOP EMSGSIZE ENFILE ENOENT ENOKEY ENOMEM ENOTDIR EOPNOTSUPP
+    /// EPERM ETIMEDOUT.
     ///
     /// # Safety
     ///
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     keyctl(option: c_int, arg2: c_ulong, arg3: c_ulong, arg4: c_ulong, arg5: c_ulong) -> usize;
     /// `ioprio_set(2)`, number 251.
     ///
@@ -2618,8 +2634,8 @@ crate::call::methods! {
     ///
     /// `long inotify_add_watch(int fd, const char *pathname, u32 mask)`
     ///
-    /// Errors of the manual: EACCES EBADF EEXIST EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM ENOSPC
-    /// ENOTDIR.
+    /// Errors of the manual: EACCES EBADF EEXIST EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM
+    /// ENOSPC ENOTDIR.
     ///
     /// # Safety
     ///
@@ -2651,9 +2667,9 @@ crate::call::methods! {
     ///
     /// `long openat(int dfd, const char *filename, int flags, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR EINVAL
-    /// EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR EOPNOTSUPP
-    /// EPERM EROFS ETXTBSY EAGAIN.
+    /// Errors of the manual: EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EOVERFLOW EINTR
+    /// EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENXIO ENOENT ENOMEM ENOSPC ENOTDIR
+    /// EOPNOTSUPP EPERM EROFS ETXTBSY EAGAIN.
     ///
     /// # Safety
     ///
@@ -2664,8 +2680,8 @@ crate::call::methods! {
     ///
     /// `long mkdirat(int dfd, const char *pathname, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK ENAMETOOLONG ENOENT
-    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK ENAMETOOLONG
+    /// ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -2676,8 +2692,8 @@ crate::call::methods! {
     ///
     /// `long mknodat(int dfd, const char *filename, umode_t mode, unsigned int dev)`
     ///
-    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
-    /// ENOSPC ENOTDIR EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT
+    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -2688,8 +2704,8 @@ crate::call::methods! {
     ///
     /// `long fchownat(int dfd, const char *filename, uid_t user, gid_t group, int flag)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -2712,8 +2728,8 @@ crate::call::methods! {
     ///
     /// `long newfstatat(int dfd, const char *filename, struct stat *statbuf, int flag)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EOVERFLOW.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EOVERFLOW.
     ///
     /// # Safety
     ///
@@ -2725,8 +2741,8 @@ crate::call::methods! {
     ///
     /// `long unlinkat(int dfd, const char *pathname, int flag)`
     ///
-    /// Errors of the manual: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS EBADF EINVAL.
+    /// Errors of the manual: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS EBADF EINVAL.
     ///
     /// # Safety
     ///
@@ -2737,8 +2753,8 @@ crate::call::methods! {
     ///
     /// `long renameat(int olddfd, const char *oldname, int newdfd, const char *newname)`
     ///
-    /// Errors of the manual: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT
-    /// ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+    /// Errors of the manual: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG
+    /// ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
     ///
     /// # Safety
     ///
@@ -2749,8 +2765,8 @@ crate::call::methods! {
     ///
     /// `long linkat(int olddfd, const char *oldname, int newdfd, const char *newname, int flags)`
     ///
-    /// Errors of the manual: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM
-    /// ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
+    /// Errors of the manual: EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT
+    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV EBADF EINVAL.
     ///
     /// # Safety
     ///
@@ -2761,8 +2777,8 @@ crate::call::methods! {
     ///
     /// `long symlinkat(const char *oldname, int newdfd, const char *newname)`
     ///
-    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
-    /// ENOSPC ENOTDIR EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT
+    /// ENOMEM ENOSPC ENOTDIR EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -2773,7 +2789,8 @@ crate::call::methods! {
     ///
     /// `long readlinkat(int dfd, const char *pathname, char *buf, int bufsiz)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR.
     ///
     /// # Safety
     ///
@@ -2785,8 +2802,8 @@ crate::call::methods! {
     ///
     /// `long fchmodat(int dfd, const char *filename, umode_t mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EOPNOTSUPP EPERM EROFS.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EOPNOTSUPP EPERM EROFS.
     ///
     /// # Safety
     ///
@@ -2797,8 +2814,8 @@ crate::call::methods! {
     ///
     /// `long faccessat(int dfd, const char *filename, int mode)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS ETXTBSY.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS ETXTBSY.
     ///
     /// # Safety
     ///
@@ -2813,7 +2830,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - `inp`, `outp`, `exp`, `tsp` and `sig` are valid for what the kernel reads and writes there.
+    /// - `inp`, `outp`, `exp`, `tsp` and `sig` are valid for what the kernel reads and writes
+    ///   there.
     /// - A null pointer is given only where the manual allows one.
     pselect6(n: c_int, inp: *mut c_void, outp: *mut c_void, exp: *mut c_void, tsp: *mut c_void, sig: *mut c_void) -> usize;
     /// `ppoll(2)`, number 271.
@@ -2836,8 +2854,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     unshare(unshare_flags: c_ulong) -> usize;
     /// `set_robust_list(2)`, number 273.
     ///
@@ -2849,8 +2867,8 @@ crate::call::methods! {
     ///
     /// - `head` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     set_robust_list(head: *mut c_void, len: usize) -> usize;
     /// `get_robust_list(2)`, number 274.
     ///
@@ -2904,8 +2922,8 @@ crate::call::methods! {
     ///
     /// - `uiov` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     vmsplice(fd: c_int, uiov: *const c_void, nr_segs: c_ulong, flags: c_uint) -> usize;
     /// `move_pages(2)`, number 279.
     ///
@@ -2923,8 +2941,8 @@ crate::call::methods! {
     ///
     /// `long utimensat(int dfd, const char *filename, struct __kernel_timespec *utimes, int flags)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM EROFS
-    /// ESRCH.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM
+    /// EROFS ESRCH.
     ///
     /// # Safety
     ///
@@ -2979,8 +2997,8 @@ crate::call::methods! {
     ///
     /// `long fallocate(int fd, int mode, loff_t offset, loff_t len)`
     ///
-    /// Errors of the manual: EBADF EFBIG EINTR EINVAL EIO ENODEV ENOSPC ENOSYS EOPNOTSUPP EPERM ESPIPE
-    /// ETXTBSY.
+    /// Errors of the manual: EBADF EFBIG EINTR EINVAL EIO ENODEV ENOSPC ENOSYS EOPNOTSUPP EPERM
+    /// ESPIPE ETXTBSY.
     ///
     /// # Safety
     ///
@@ -3013,12 +3031,14 @@ crate::call::methods! {
     ///
     /// `long accept4(int fd, struct sockaddr *upeer_sockaddr, int *upeer_addrlen, int flags)`
     ///
-    /// Errors of the manual: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS
-    /// ENOTSOCK EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT ETIMEDOUT.
+    /// Errors of the manual: EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE
+    /// ENOBUFS ENOTSOCK EOPNOTSUPP EPERM EPROTO ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT
+    /// ETIMEDOUT.
     ///
     /// # Safety
     ///
-    /// - `upeer_sockaddr` and `upeer_addrlen` are valid for what the kernel reads and writes there.
+    /// - `upeer_sockaddr` and `upeer_addrlen` are valid for what the kernel reads and writes
+    ///   there.
     /// - A null pointer is given only where the manual allows one.
     accept4(fd: c_int, upeer_sockaddr: *mut c_void, upeer_addrlen: *mut c_uint, flags: c_int) -> c_int;
     /// `signalfd4(2)`, number 289.
@@ -3060,8 +3080,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns
-    ///   it or still uses it.
+    /// - Every descriptor that the call closes belongs to the caller: nothing else in the
+    ///   process owns it or still uses it.
     dup3(oldfd: c_int as c_uint, newfd: c_int as c_uint, flags: c_int) -> c_int;
     /// `pipe2(2)`, number 293.
     ///
@@ -3094,8 +3114,8 @@ crate::call::methods! {
     ///
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     preadv(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong) -> usize;
     /// `pwritev(2)`, number 296.
     ///
@@ -3107,8 +3127,8 @@ crate::call::methods! {
     ///
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     pwritev(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong) -> usize;
     /// `rt_sigqueueinfo(2)`, number 297.
     ///
@@ -3125,15 +3145,15 @@ crate::call::methods! {
     ///
     /// `long perf_event_open(struct perf_event_attr *attr_uptr, pid_t pid, int cpu, int group_fd, unsigned long flags)`
     ///
-    /// Errors of the manual: E2BIG EACCES EBADF EBUSY EFAULT EINTR EINVAL EMFILE ENODEV ENOENT ENOSPC
-    /// ENOSYS EOPNOTSUPP EOVERFLOW EPERM ESRCH.
+    /// Errors of the manual: E2BIG EACCES EBADF EBUSY EFAULT EINTR EINVAL EMFILE ENODEV ENOENT
+    /// ENOSPC ENOSYS EOPNOTSUPP EOVERFLOW EPERM ESRCH.
     ///
     /// # Safety
     ///
     /// - `attr_uptr` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
     perf_event_open(attr_uptr: *mut c_void, pid: c_int, cpu: c_int, group_fd: c_int, flags: c_ulong) -> c_int;
     /// `recvmmsg(2)`, number 299.
     ///
@@ -3145,8 +3165,8 @@ crate::call::methods! {
     ///
     /// - `mmsg` and `timeout` are valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     recvmmsg(fd: c_int, mmsg: *mut c_void, vlen: c_uint, flags: c_uint, timeout: *mut c_void) -> usize;
     /// `fanotify_init(2)`, number 300.
     ///
@@ -3162,8 +3182,8 @@ crate::call::methods! {
     ///
     /// `long fanotify_mark(int fanotify_fd, unsigned int flags, __u64 mask, int dfd, const char *pathname)`
     ///
-    /// Errors of the manual: EBADF EEXIST EINVAL EISDIR ENODEV ENOENT ENOMEM ENOSPC ENOSYS ENOTDIR
-    /// EOPNOTSUPP EPERM EXDEV.
+    /// Errors of the manual: EBADF EEXIST EINVAL EISDIR ENODEV ENOENT ENOMEM ENOSPC ENOSYS
+    /// ENOTDIR EOPNOTSUPP EPERM EXDEV.
     ///
     /// # Safety
     ///
@@ -3186,8 +3206,8 @@ crate::call::methods! {
     ///
     /// `long name_to_handle_at(int dfd, const char *name, struct file_handle *handle, void *mnt_id, int flag)`
     ///
-    /// Errors of the manual: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF ELOOP EPERM
-    /// ESTALE.
+    /// Errors of the manual: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF ELOOP
+    /// EPERM ESTALE.
     ///
     /// # Safety
     ///
@@ -3199,8 +3219,8 @@ crate::call::methods! {
     ///
     /// `long open_by_handle_at(int mountdirfd, struct file_handle *handle, int flags)`
     ///
-    /// Errors of the manual: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF ELOOP EPERM
-    /// ESTALE.
+    /// Errors of the manual: EFAULT EINVAL ENOENT ENOTDIR EOPNOTSUPP EOVERFLOW EBADF ELOOP
+    /// EPERM ESTALE.
     ///
     /// # Safety
     ///
@@ -3236,8 +3256,8 @@ crate::call::methods! {
     ///
     /// - `mmsg` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     sendmmsg(fd: c_int, mmsg: *mut c_void, vlen: c_uint, flags: c_uint) -> usize;
     /// `setns(2)`, number 308.
     ///
@@ -3247,8 +3267,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     setns(fd: c_int, flags: c_int) -> usize;
     /// `getcpu(2)`, number 309. Answers from user space where it can.
     ///
@@ -3271,8 +3291,8 @@ crate::call::methods! {
     ///
     /// - `lvec` and `rvec` are valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     process_vm_readv(pid: c_int, lvec: *const c_void, liovcnt: c_ulong, rvec: *const c_void, riovcnt: c_ulong, flags: c_ulong) -> usize;
     /// `process_vm_writev(2)`, number 311.
     ///
@@ -3284,8 +3304,8 @@ crate::call::methods! {
     ///
     /// - `lvec` and `rvec` are valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     /// - If `pid` is this process, the memory that the remote vectors name may be overwritten.
     process_vm_writev(pid: c_int, lvec: *const c_void, liovcnt: c_ulong, rvec: *const c_void, riovcnt: c_ulong, flags: c_ulong) -> usize;
     /// `kcmp(2)`, number 312.
@@ -3302,8 +3322,8 @@ crate::call::methods! {
     ///
     /// `long finit_module(int fd, const char *uargs, int flags)`
     ///
-    /// Errors of the manual: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL ENOEXEC EBADF EFBIG
-    /// ETXTBSY.
+    /// Errors of the manual: EBADMSG EBUSY EFAULT ENOKEY ENOMEM EPERM EEXIST EINVAL ENOEXEC
+    /// EBADF EFBIG ETXTBSY.
     ///
     /// # Safety
     ///
@@ -3337,8 +3357,8 @@ crate::call::methods! {
     ///
     /// `long renameat2(int olddfd, const char *oldname, int newdfd, const char *newname, unsigned int flags)`
     ///
-    /// Errors of the manual: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT
-    /// ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
+    /// Errors of the manual: EACCES EBUSY EDQUOT EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG
+    /// ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV EBADF EEXIST.
     ///
     /// # Safety
     ///
@@ -3355,10 +3375,10 @@ crate::call::methods! {
     ///
     /// - `uargs` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - An argument that is an address for some requests is valid for what this request reads and
-    ///   writes there.
-    /// - No code of this process relies on what the call takes away from the thread: its segments, its
-    ///   shared tables, its permission to make calls.
+    /// - An argument that is an address for some requests is valid for what this request reads
+    ///   and writes there.
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
     seccomp(op: c_uint, flags: c_uint, uargs: *mut c_void) -> usize;
     /// `memfd_create(2)`, number 319.
     ///
@@ -3416,8 +3436,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     userfaultfd(flags: c_int) -> c_int;
     /// `membarrier(2)`, number 324.
     ///
@@ -3443,8 +3463,8 @@ crate::call::methods! {
     ///
     /// `long copy_file_range(int fd_in, loff_t *off_in, int fd_out, loff_t *off_out, size_t len, unsigned int flags)`
     ///
-    /// Errors of the manual: EBADF EFBIG EINVAL EIO EISDIR ENOMEM ENOSPC EOPNOTSUPP EOVERFLOW EPERM
-    /// ETXTBSY EXDEV.
+    /// Errors of the manual: EBADF EFBIG EINVAL EIO EISDIR ENOMEM ENOSPC EOPNOTSUPP EOVERFLOW
+    /// EPERM ETXTBSY EXDEV.
     ///
     /// # Safety
     ///
@@ -3461,8 +3481,8 @@ crate::call::methods! {
     ///
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     preadv2(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong, flags: c_int) -> usize;
     /// `pwritev2(2)`, number 328.
     ///
@@ -3474,8 +3494,8 @@ crate::call::methods! {
     ///
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for what the
-    ///   kernel reads and writes there.
+    /// - Addresses in a message or a vector (`struct iovec`, `struct msghdr`) are valid for
+    ///   what the kernel reads and writes there.
     pwritev2(fd: c_int as c_ulong, vec: *const c_void, vlen: c_ulong, pos_l: c_ulong, pos_h: c_ulong, flags: c_int) -> usize;
     /// `pkey_mprotect(2)`, number 329.
     ///
@@ -3485,8 +3505,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     pkey_mprotect(start: c_ulong, len: usize, prot: c_ulong, pkey: c_int) -> usize;
     /// `pkey_alloc(2)`, number 330.
     ///
@@ -3506,14 +3526,15 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     pkey_free(pkey: c_int) -> usize;
     /// `statx(2)`, number 332.
     ///
     /// `long statx(int dfd, const char *filename, unsigned flags, unsigned int mask, struct statx *buffer)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR.
     ///
     /// # Safety
     ///
@@ -3539,8 +3560,8 @@ crate::call::methods! {
     ///
     /// - `rseq` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     rseq(rseq: *mut c_void, rseq_len: c_uint, flags: c_int, sig: c_uint) -> usize;
     /// `pidfd_send_signal(2)`, number 424.
     ///
@@ -3561,8 +3582,8 @@ crate::call::methods! {
     ///
     /// - `params` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     io_uring_setup(entries: c_uint, params: *mut c_void) -> c_int;
     /// `io_uring_enter`, number 426.
     ///
@@ -3572,8 +3593,8 @@ crate::call::methods! {
     ///
     /// - `argp` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     io_uring_enter(fd: c_int as c_uint, to_submit: c_uint, min_complete: c_uint, flags: c_uint, argp: *const c_void, argsz: usize) -> usize;
     /// `io_uring_register`, number 427.
     ///
@@ -3583,8 +3604,8 @@ crate::call::methods! {
     ///
     /// - `arg` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise unused,
-    ///   until the kernel is done with it.
+    /// - The kernel keeps addresses from the call: that memory stays valid, and is otherwise
+    ///   unused, until the kernel is done with it.
     io_uring_register(fd: c_int as c_uint, opcode: c_uint, arg: *mut c_void, nr_args: c_uint) -> usize;
     /// `open_tree`, number 428.
     ///
@@ -3650,25 +3671,28 @@ crate::call::methods! {
     ///
     /// None: the call takes no address, and changes nothing that Rust code relies on.
     pidfd_open(pid: c_int, flags: c_uint) -> c_int;
-    /// `clone3(2)`, number 435. With code of its own, as a plain stub would not do: a child on a new
-    /// stack finds no return address there, one on the shared stack destroys the parent's.
+    /// `clone3(2)`, number 435. With code of its own, as a plain stub would not do: a child on
+    /// a new stack finds no return address there, one on the shared stack destroys the
+    /// parent's.
     ///
     /// `long clone3(struct clone_args *uargs, size_t size)`
     ///
-    /// The child comes back at the call, with every register as in the parent but those that the entry
-    /// changes. With a new stack there is nothing on it, so the call is made from assembly
-    /// (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call is as vfork.
+    /// The child comes back at the call, with every register as in the parent but those that
+    /// the entry changes. With a new stack there is nothing on it, so the call is made from
+    /// assembly (liblinux/thread.h, liblinux::thread). With CLONE_VM and no new stack the call
+    /// is as vfork.
     ///
-    /// Errors of the manual: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP EPERM.
+    /// Errors of the manual: EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC EUSERS EOPNOTSUPP
+    /// EPERM.
     ///
     /// # Safety
     ///
     /// - `uargs` is valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
-    /// - The child has a copy of this thread alone: until it calls `execve` or ends it does only what a
-    ///   signal handler may do.
-    /// - No new stack and no `CLONE_VM`: the child would return into compiled code on an empty stack,
-    ///   or on its parent's. `liblinux::thread` starts threads.
+    /// - The child has a copy of this thread alone: until it calls `execve` or ends it does
+    ///   only what a signal handler may do.
+    /// - No new stack and no `CLONE_VM`: the child would return into compiled code on an empty
+    ///   stack, or on its parent's. `liblinux::thread` starts threads.
     clone3(uargs: *mut c_void, size: usize) -> c_int;
     /// `close_range(2)`, number 436.
     ///
@@ -3678,8 +3702,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Every descriptor that the call closes belongs to the caller: nothing else in the process owns
-    ///   it or still uses it.
+    /// - Every descriptor that the call closes belongs to the caller: nothing else in the
+    ///   process owns it or still uses it.
     close_range(fd: c_uint, max_fd: c_uint, flags: c_uint) -> usize;
     /// `openat2(2)`, number 437.
     ///
@@ -3707,8 +3731,8 @@ crate::call::methods! {
     ///
     /// `long faccessat2(int dfd, const char *filename, int mode, int flags)`
     ///
-    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
-    /// EPERM EROFS ETXTBSY.
+    /// Errors of the manual: EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM
+    /// ENOTDIR EPERM EROFS ETXTBSY.
     ///
     /// # Safety
     ///
@@ -3725,8 +3749,8 @@ crate::call::methods! {
     ///
     /// - `vec` is valid for what the kernel reads there.
     /// - A null pointer is given only where the manual allows one.
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     process_madvise(pidfd: c_int, vec: *const c_void, vlen: usize, behavior: c_int, flags: c_uint) -> usize;
     /// `epoll_pwait2(2)`, number 441.
     ///
@@ -3852,8 +3876,8 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     map_shadow_stack(addr: c_ulong, size: c_ulong, flags: c_uint) -> usize;
     /// `futex_wake`, number 454.
     ///
@@ -3935,7 +3959,7 @@ crate::call::methods! {
     ///
     /// # Safety
     ///
-    /// - Memory that is in use stays mapped, with its contents and the access that its users rely on;
-    ///   so does the image.
+    /// - Memory that is in use stays mapped, with its contents and the access that its users
+    ///   rely on; so does the image.
     mseal(start: c_ulong, len: usize, flags: c_ulong) -> usize;
 }

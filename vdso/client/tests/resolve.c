@@ -5,10 +5,12 @@
  * resolve FILE find            reads names from standard input; prints the offset of each, or -1
  * resolve FILE unfit           prints what is wrong with the image
  * resolve FILE lead PLACE ADDRESS ...
- *                              PLACE is that of a symbol's value, the symbol __vdso_clock_gettime: has it lead to each
- *                              address; prints where the resolver says it leads
+ *                              PLACE is that of a symbol's value, the symbol
+ *                              __vdso_clock_gettime: has it lead to each address; prints where
+ *                              the resolver says it leads
  * resolve FILE damage START END ...
- *                              changes each byte of the ranges in several ways; prints how often that was noticed
+ *                              changes each byte of the ranges in several ways; prints how often
+ *                              the resolver noticed
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -9,6 +9,7 @@ mod scene;
 mod state;
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
+use liblinux_abi::arch::x86_64::exception::SI_KERNEL;
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::export;
 use liblinux_abi::image::fixup::{
@@ -172,17 +173,26 @@ fn undisturbed(walk: &mut Walk<'_>, scene: &Scene) {
         for (name, arguments) in calls {
             call(walk, &scene, name, arguments, &Others::none(), 1);
         }
-        for (trap, offset) in [(14, 6), (6, 6), (6, 4)] {
-            scene.set(CONTEXT + signal::TRAP_NUMBER, trap);
-            scene.set(CONTEXT + signal::RIP, text + offset);
+        let dispatch = |walk: &mut Walk<'_>, scene: &Scene| {
             call(
                 walk,
-                &scene,
+                scene,
                 "__vdso_fixup_dispatch",
                 &[area, places[2], places[3]],
                 &Others::none(),
                 1,
             );
+        };
+        for (number, code, trap, offset) in
+            [(11, 1, 14, 6), (4, 2, 6, 6), (4, 2, 6, 4), (64, 1, 14, 4), (11, 9, 14, 4)]
+        {
+            scene.raised(number, code, trap);
+            scene.set(CONTEXT + signal::RIP, text + offset);
+            dispatch(walk, &scene);
+        }
+        for (magic, stack) in [(0, area + 4096), (signal::FPSTATE_MAGIC, area + 4096), (0, 16)] {
+            scene.raised_without_flag(magic, stack);
+            dispatch(walk, &scene);
         }
     }
 }
@@ -346,10 +356,11 @@ fn own_fixups(walk: &mut Walk<'_>, scene: &Scene) {
     let mut scene = scene.clone();
     let text = (walk.image.base() + TEXT) as u64;
     let places = [SIGINFO, CONTEXT].map(|offset| scene.address + offset as u64);
+    scene.set(CONTEXT + signal::FLAGS, signal::FLAGS_RESUME);
     for offset in 0..0x60 {
         scene.set(CONTEXT + signal::RIP, text + offset);
-        for trap in [14, 13] {
-            scene.set(CONTEXT + signal::TRAP_NUMBER, trap);
+        for (code, trap) in [(1, 14), (SI_KERNEL, 13)] {
+            scene.raised(11, code, trap);
             call(
                 walk,
                 &scene,

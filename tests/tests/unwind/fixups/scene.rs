@@ -1,6 +1,7 @@
 //! What a call of the registry is given: a page with areas, texts, tables and a signal's context.
 
 use crate::walk::{PAGE_FAULT, REFUSED, Walk};
+use liblinux_abi::arch::x86_64::exception::SI_KERNEL;
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::fixup::{
     ABORT, Dso, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size,
@@ -57,12 +58,29 @@ impl Scene {
             scene.write_argument(index);
             scene.made(walk, "__vdso_fixup_register", &[address, address + ARGUMENT as u64]);
         }
-        scene.set(CONTEXT + signal::TRAP_NUMBER, PAGE_FAULT);
         scene.set(CONTEXT + signal::CS, 0x33);
         scene.set(CONTEXT + signal::RIP, scene.dso(0).text_start + 4);
-        scene.set(SIGINFO, 11);
-        scene.set(SIGINFO + signal::SI_CODE, 1);
+        scene.raised(11, 1, PAGE_FAULT);
         scene
+    }
+
+    /// The signal, its code, and the exception that the context tells of.
+    pub(super) fn raised(&mut self, signal: u64, code: u32, trap: u64) {
+        self.set(SIGINFO, signal);
+        self.set(SIGINFO + signal::SI_CODE, code.into());
+        self.set(CONTEXT + signal::TRAP_NUMBER, trap);
+    }
+
+    /// A general protection fault, as an emulator without a resume flag reports it. The
+    /// floating-point state is in the page, and extended or not; below the stack pointer is the
+    /// page as well, or nothing.
+    pub(super) fn raised_without_flag(&mut self, magic: u32, stack: u64) {
+        self.raised(11, SI_KERNEL, 13);
+        self.set(CONTEXT + signal::FLAGS, 0x202);
+        self.set(CONTEXT + signal::FPSTATE, self.address + CONTEXT as u64);
+        let state = CONTEXT + signal::FPSTATE_MAGIC_AT;
+        self.set(state, u64::from(magic) | 600 << 32);
+        self.set(CONTEXT + signal::RSP, stack);
     }
 
     /// The same, where the registry has moved on.
@@ -221,9 +239,10 @@ impl Scene {
             }
             _ => {
                 self.set(CONTEXT + signal::RIP, text + chance.of(&[4, 6, 9]));
-                self.set(CONTEXT + signal::TRAP_NUMBER, chance.of(&[14, 14, 6, 1, 3]));
-                self.set(SIGINFO, chance.of(&[11, 11, 7]));
-                self.set(SIGINFO + signal::SI_CODE, chance.of(&[1, 1, 0, 5]));
+                let raised =
+                    [(11, 1, 14), (11, 1, 14), (4, 2, 6), (5, 1, 3), (7, 5, 14), (11, 0, 14)];
+                let (signal, code, trap) = chance.of(&raised);
+                self.raised(signal, code, trap);
                 let places = [SIGINFO, CONTEXT].map(|offset| area + offset as u64);
                 (
                     "__vdso_fixup_dispatch",

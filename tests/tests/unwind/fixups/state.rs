@@ -93,6 +93,19 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
             );
         }
     }
+    // In disorder: a text that was replaced is on another page than those around it, of which the
+    // last was replaced as well.
+    let mut disorder = scenes[3].clone();
+    disorder.set(cell(CAPACITY, disorder.get(8), START, 1) as usize, area + 8 * PAGE_SIZE as u64);
+    let text = (disorder.dso(2).text_start - disorder.address) as usize & !7;
+    disorder.set(text, !disorder.get(text));
+    for round in KERNELS {
+        restore(walk, &disorder, good, &Others::none(), round);
+    }
+    for fault_from in 0..600 {
+        let fault_from = Some(fault_from);
+        restore(walk, &disorder, good, &Others { fault_from, ..Others::none() }, 1);
+    }
     // Without the magic, or with room for more than there can be.
     for (offset, word) in [(0, 0), (16, 0), (16, 1 << 20)] {
         let mut scene = scenes[2].clone();

@@ -30,7 +30,7 @@ use core::ffi::{c_char, c_int, c_long, c_longlong, c_uchar, c_uint, c_ulong, c_u
 ";
 
 /// Columns of a line of a comment.
-const WIDTH: usize = 96;
+const WIDTH: usize = 88;
 
 /// Calls that no compiled function can make, because its caller would find another stack, or none;
 /// and `getrandom`, which the client writes by hand, because the function of that name takes two

@@ -42,7 +42,7 @@ const BEFORE: &str = "\
 
 #include <stdint.h>
 
-/* The signature and the code. They refer to nothing outside, and are copied to a page of their own. */
+/* The signature and the code. They refer to nothing outside, and get a page of their own. */
 static const unsigned char liblinux_handler_page[] = {
 ";
 

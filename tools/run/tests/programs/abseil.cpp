@@ -1,5 +1,6 @@
-// Looks up names and addresses by abseil's parser, on which TCMalloc and Protocol Buffers rely. Standard input has lines
-// of a name and of the offset and size that it must have; prints how many it found.
+// Looks up names and addresses by abseil's parser, on which TCMalloc and Protocol Buffers rely.
+// Standard input has lines of a name and of the offset and size that it must have; prints how many
+// it found.
 
 #include <absl/debugging/internal/vdso_support.h>
 

@@ -1,5 +1,6 @@
-// timer NANOSECONDS: computes for three seconds under a timer of that period, then SIGALRM ends it. That one is sent once
-// and has the lower number, so it is delivered however many signals the timer sends.
+// timer NANOSECONDS: computes for three seconds under a timer of that period, then SIGALRM ends it.
+// That one is sent once and has the lower number, so it is delivered however many signals the timer
+// sends.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* The signature and the code. They refer to nothing outside, and are copied to a page of their own. */
+/* The signature and the code. They refer to nothing outside, and get a page of their own. */
 static const unsigned char liblinux_handler_page[] = {
 	0x6c, 0x69, 0x62, 0x6c, 0x69, 0x6e, 0x75, 0x78, 0x20, 0x66, 0x69, 0x78, 0x75, 0x70, 0x73, 0x31,
 	0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57, 0x50, 0x89, 0xfb, 0x49, 0x89, 0xf4,
@@ -55,7 +55,10 @@ static const unsigned char liblinux_handler_page[] = {
 /* Bytes of each of the two pages; the data are on the second one. */
 #define LIBLINUX_HANDLER_PAGE 4096
 
-/* The kernel's `struct sigaction`, which is not the libc's of that name. Source: `include/linux/signal_types.h`. */
+/*
+ * The kernel's `struct sigaction`, which is not the libc's of that name. Source:
+ * `include/linux/signal_types.h`.
+ */
 struct liblinux_action {
 	uint64_t handler; /* `sa_handler`: the address of the handler, or 0 (`SIG_DFL`) or 1 (`SIG_IGN`). */
 	uint64_t flags; /* `sa_flags`. A handler needs `SA_RESTORER`. */

@@ -136,16 +136,21 @@ pub(super) fn sort(vdso: &Vdso) -> Result<(), Errno> {
         at.start = start(entry).wrapping_sub((&raw const at.start).addr() as u64) as i32;
         at.landing = landing(entry).wrapping_sub((&raw const at.landing).addr() as u64) as i32;
     }
+    // SAFETY: the copy is whole, and not written any more.
+    unsafe { vdso.mprotect(address as u64, size, PROT_READ) }?;
     // Release: pairs with the load in `table`. Of two threads one wins, and the other one's copy is
     // left over.
     let _ = COPY.compare_exchange(0, address, Ordering::Release, Ordering::Relaxed);
     Ok(())
 }
 
+// `asm-generic/mman-common.h`.
+const PROT_READ: u64 = 1;
+const PROT_READ_WRITE: u64 = 3;
+
 /// Maps memory behind the DSO, within reach of its code.
 fn map_near(vdso: &Vdso, end: usize, size: usize) -> Result<usize, Errno> {
     const STEP: usize = 16 << 20;
-    const PROT_READ_WRITE: u64 = 3;
     // MAP_PRIVATE, MAP_ANONYMOUS, and MAP_FIXED_NOREPLACE, which kernels before 4.17 ignore.
     const FLAGS: u64 = 0x0010_0022;
     let first = (end & !(STEP - 1)) + STEP;
