@@ -143,10 +143,8 @@ pub fn fault(registry: &Registry, times: u64, by_dispatch: bool) {
     action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
     // SAFETY: both handlers change the context alone.
-    assert_eq!(
-        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) },
-        0
-    );
+    let status = unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(status, 0);
     for _ in 0..times {
         assert!(probe.raise(0).is_some(), "the load did not fault");
     }

@@ -75,10 +75,9 @@ pub fn install() {
         action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
         for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP] {
             // SAFETY: the handler keeps to invariant 3.
-            assert_eq!(
-                unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) },
-                0
-            );
+            let status =
+                unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+            assert_eq!(status, 0);
         }
     });
 }

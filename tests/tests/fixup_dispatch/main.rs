@@ -227,18 +227,16 @@ fn signals_that_are_sent_are_never_taken() {
         event.sigev_notify_thread_id = thread;
         let mut timer: libc::timer_t = std::ptr::null_mut();
         // SAFETY: makes a timer for a signal that has a handler.
-        assert_eq!(
-            unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) },
-            0
-        );
+        let status =
+            unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
+        assert_eq!(status, 0);
         let soon = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
         let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         let once = libc::itimerspec { it_interval: zero, it_value: soon };
         // SAFETY: the timer was just made.
-        assert_eq!(
-            unsafe { libc::timer_settime(timer, 0, &raw const once, std::ptr::null_mut()) },
-            0
-        );
+        let status =
+            unsafe { libc::timer_settime(timer, 0, &raw const once, std::ptr::null_mut()) };
+        assert_eq!(status, 0);
     });
 }
 

@@ -152,25 +152,20 @@ fn alarm_on_the_threads_stack() {
     assert_eq!(unsafe { libc::sigaction(libc::SIGSEGV, std::ptr::null(), &raw mut action) }, 0);
     action.sa_flags |= libc::SA_ONSTACK;
     // SAFETY: the same handler, with another flag.
-    assert_eq!(
-        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) },
-        0
-    );
+    let status = unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(status, 0);
     action.sa_sigaction = (ignore as extern "C" fn(_)) as usize;
     action.sa_flags = 0;
     // SAFETY: the handler does nothing.
-    assert_eq!(
-        unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) },
-        0
-    );
+    let status = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(status, 0);
     let soon = libc::timeval { tv_sec: 0, tv_usec: 20_000 };
     let once =
         libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: soon };
     // SAFETY: sets a timer, whose signal has a handler.
-    assert_eq!(
-        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut()) },
-        0
-    );
+    let status =
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut()) };
+    assert_eq!(status, 0);
 }
 
 /// The kernel cannot write the frame of another signal, and raises SIGSEGV with the number of an

@@ -70,6 +70,8 @@ pub fn has(sets: &[&[Package]], program: &Path) -> Option<bool> {
 /// The essential packages, those of `sets`, and what all of them depend on.
 fn allowed(status: &str, sets: &[&[Package]]) -> BTreeSet<String> {
     let mut depends = BTreeMap::new();
+    // Names that packages have beside their own: `awk` is mawk's and gawk's.
+    let mut providers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut wanted = vec!["apt".to_owned()];
     for record in status.split("\n\n") {
         let field = |name: &str| {
@@ -82,6 +84,9 @@ fn allowed(status: &str, sets: &[&[Package]]) -> BTreeSet<String> {
         if field("Essential") == "yes" {
             wanted.push(name.clone());
         }
+        for other in dependencies(field("Provides")) {
+            providers.entry(other).or_default().push(name.clone());
+        }
         depends
             .insert(name, dependencies(&format!("{},{}", field("Pre-Depends"), field("Depends"))));
     }
@@ -89,7 +94,8 @@ fn allowed(status: &str, sets: &[&[Package]]) -> BTreeSet<String> {
     let mut allowed = BTreeSet::new();
     while let Some(name) = wanted.pop() {
         if allowed.insert(name.clone()) {
-            wanted.extend(depends.get(&name).into_iter().flatten().cloned());
+            let more = depends.get(&name).into_iter().chain(providers.get(&name)).flatten();
+            wanted.extend(more.cloned());
         }
     }
     allowed
@@ -151,7 +157,10 @@ mod tests {
     const STATUS: &str = "\
 Package: bash
 Essential: yes
-Pre-Depends: libc6 (>= 2.36)
+Pre-Depends: libc6 (>= 2.36), awk
+
+Package: mawk
+Provides: awk
 
 Package: gdb
 Depends: libc6, python3:any (>= 3), a | b
@@ -164,7 +173,7 @@ Package: procps
         let gdb = [Package { name: "gdb", probe: "gdb" }];
         let names = allowed(STATUS, &[&gdb]);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert_eq!(names, ["a", "apt", "bash", "gdb", "libc6", "python3"]);
+        assert_eq!(names, ["a", "apt", "awk", "bash", "gdb", "libc6", "mawk", "python3"]);
     }
 
     #[test]

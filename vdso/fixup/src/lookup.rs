@@ -2,7 +2,7 @@
 //!
 //! The kernel patch follows the same steps with accesses of its own, and differs in one: it
 //! recognises a replaced text by the mark on the mapping, and a lookup by the
-//! [`fingerprint`](crate::memory::fingerprint).
+//! [`fingerprint`].
 //!
 //! # Invariants
 //!

@@ -96,19 +96,18 @@ fn mark_all<M: Memory + Kernel>(memory: &M, place: &mut u64) -> Result<(), Error
     while tries > 0 {
         let settled = settle(memory, place)?;
         let (area, generation) = (&settled.area, settled.generation);
-        let count = area.count(generation);
-        let stale = count.and_then(|count| stale_neighbour(area, generation, count));
-        let marked = match (count, stale) {
-            (Ok(count), Ok(None)) => mark_rows(area, generation, count),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-            (Ok(_), Ok(Some(_))) => Ok(()),
-        };
+        let stale = area.count(generation).and_then(|count| {
+            let stale = stale_neighbour(area, generation, count)?;
+            if stale.is_none() {
+                mark_rows(area, generation, count)?;
+            }
+            Ok(stale)
+        });
         // Pairs with the exchange that commits a generation: as in `lookup`.
         if area.current()? != generation {
             tries -= 1;
             continue;
         }
-        marked?;
         let Some(start) = stale? else { return Ok(()) };
         match unregister(memory, *place, start) {
             // Another writer was quicker, or the area is out of order.

@@ -125,6 +125,15 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
     }
     unmapped(walk, &scenes[2]);
 
+    // A registration that was overtaken, and faults when it looks again.
+    let mut scene = scenes[2].clone();
+    scene.write_argument(2);
+    let arguments = [scene.address, scene.address + ARGUMENT as u64];
+    for fault_from in 0..700 {
+        let others = Others { commits_every: 40, fault_from: Some(fault_from), ..Others::none() };
+        call(walk, &scene, "__vdso_fixup_register", &arguments, &others, 1);
+    }
+
     let mut chance = Chance(0x1234_5678_9abc_def1);
     for round in 0..ROUNDS {
         let mut scene = scenes[chance.below(scenes.len() as u64) as usize].clone();

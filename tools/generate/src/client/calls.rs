@@ -25,7 +25,9 @@ const ESSAY: &str = "
 //! libc has otherwise, `struct sigaction`, has a type: [`Sigaction`].
 
 use crate::Sigaction;
-use core::ffi::{c_char, c_int, c_long, c_longlong, c_uchar, c_uint, c_ulong, c_ulonglong, c_ushort, c_void};
+use core::ffi::{
+    c_char, c_int, c_long, c_longlong, c_uchar, c_uint, c_ulong, c_ulonglong, c_ushort, c_void,
+};
 
 ";
 
