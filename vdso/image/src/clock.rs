@@ -2,7 +2,7 @@
 //!
 //! The kernel publishes, for each clock, the time at its last update and the counter's value then;
 //! a reader adds the counter's progress since. Reference: `lib/vdso/gettimeofday.c` and
-//! `arch/x86/include/asm/vdso/gettimeofday.h` of Linux 6.12.
+//! `arch/x86/include/asm/vdso/gettimeofday.h`.
 //!
 //! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the
 //! initial time namespace. If anything is in the way, it jumps to its slow path, which starts over

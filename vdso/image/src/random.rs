@@ -3,7 +3,7 @@
 //! A thread gives its state: a ChaCha20 key that the kernel chose, and a batch of output. Bytes are
 //! taken from the batch, which then has zeros there; when it is empty, one stream of the key makes
 //! whole blocks for the caller, a new batch and a new key, so that neither the bytes that were
-//! handed out nor their key remain anywhere. Reference: `lib/vdso/getrandom.c` of Linux 6.12; the
+//! handed out nor their key remain anywhere. Reference: `lib/vdso/getrandom.c`; the
 //! state is documented in [`liblinux_abi::kernel::random`].
 //!
 //! The entry makes one attempt in the hot page, with the rest of the batch. If that does not

@@ -1,6 +1,6 @@
 //! Clock ids, and the units of time.
 //!
-//! Source: `include/uapi/linux/time.h` of Linux 6.12; the sets are `VDSO_HRES`, `VDSO_COARSE` and
+//! Source: `include/uapi/linux/time.h`; the sets are `VDSO_HRES`, `VDSO_COARSE` and
 //! `VDSO_RAW` of `include/vdso/datapage.h`; the units are those of `include/vdso/time64.h`.
 
 /// `CLOCK_REALTIME`.

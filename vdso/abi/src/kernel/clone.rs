@@ -1,7 +1,7 @@
 //! How a new process or thread is asked for, and the flags that decide whether it shares its
 //! parent's memory and stack.
 //!
-//! Source: `include/uapi/linux/sched.h` of Linux 6.12.
+//! Source: `include/uapi/linux/sched.h`.
 
 use core::mem::offset_of;
 

@@ -1,6 +1,6 @@
 //! The kernel's error numbers and their names.
 //!
-//! Source: `include/uapi/asm-generic/errno-base.h` and `errno.h` of Linux 6.12. Numbers that have
+//! Source: `include/uapi/asm-generic/errno-base.h` and `errno.h`. Numbers that have
 //! two names have one row, and a line in [`SYNONYMS`].
 //!
 //! # Invariants

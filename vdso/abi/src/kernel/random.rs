@@ -2,7 +2,7 @@
 //! the answer to the probe for it, and the flags.
 //!
 //! Source: `include/vdso/getrandom.h`, `include/uapi/linux/random.h`, `include/uapi/linux/mman.h`
-//! and `include/uapi/asm-generic/mman-common.h` of Linux 6.12.
+//! and `include/uapi/asm-generic/mman-common.h`.
 //!
 //! # Invariants
 //!

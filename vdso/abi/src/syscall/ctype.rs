@@ -12,8 +12,7 @@
 //! The one structure that a libc has under the kernel's name with other bytes is
 //! `struct sigaction`. It gets a name of its own, so that a compiler refuses the libc's.
 //!
-//! Source: `include/linux/types.h`, `include/uapi/asm-generic/posix_types.h` and `int-ll64.h` of
-//! Linux 6.12.
+//! Source: `include/linux/types.h`, `include/uapi/asm-generic/posix_types.h` and `int-ll64.h`.
 //!
 //! # Invariants
 //!

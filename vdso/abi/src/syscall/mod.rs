@@ -1,4 +1,4 @@
-//! The native x86-64 system-call table of Linux 6.12, one row per call that the kernel implements.
+//! The native x86-64 system-call table, one row per call that the kernel implements.
 //!
 //! This is the one place where a system call is written down. The image's slots, the version
 //! script, the ABI lock, the checker's expectations, the C header and the tests are all made from

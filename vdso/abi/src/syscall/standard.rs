@@ -7,7 +7,7 @@
 //! from these types, never from the system call's.
 //!
 //! Source: `include/vdso/gettime.h`, `include/vdso/getrandom.h`,
-//! `arch/x86/include/asm/vdso/processor.h` of Linux 6.12. A test gives the compiler both.
+//! `arch/x86/include/asm/vdso/processor.h`. A test gives the compiler both.
 //!
 //! # Invariants
 //!

@@ -2,7 +2,7 @@
 //! processor can do.
 //!
 //! Source: `struct alt_instr` in `arch/x86/include/asm/alternative.h`, feature numbers in
-//! `arch/x86/include/asm/cpufeatures.h`, both of Linux 6.12.
+//! `arch/x86/include/asm/cpufeatures.h`.
 //!
 //! # Invariants
 //!

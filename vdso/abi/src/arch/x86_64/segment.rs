@@ -1,6 +1,6 @@
 //! Where the kernel keeps the number of each processor for user space.
 //!
-//! Source: `arch/x86/include/asm/segment.h` of Linux 6.12.
+//! Source: `arch/x86/include/asm/segment.h`.
 
 /// `__CPUNODE_SEG`: selector of the descriptor whose limit holds processor and NUMA node.
 pub const CPUNODE_SEGMENT: u32 = 15 * 8 + 3;

@@ -1,6 +1,6 @@
 //! Entering an SGX enclave: the structure that its caller and `__vdso_sgx_enter_enclave` share.
 //!
-//! Source: `arch/x86/include/uapi/asm/sgx.h` and `arch/x86/include/asm/enclu.h` of Linux 6.12.
+//! Source: `arch/x86/include/uapi/asm/sgx.h` and `arch/x86/include/asm/enclu.h`.
 //!
 //! # Invariants
 //!

@@ -1,16 +1,12 @@
 //! The counters that clocks run on: the time-stamp counter, as it is or scaled by a hypervisor.
 
-#![expect(unsafe_code, reason = "reads a processor register, and pages that are not always there")]
+#![expect(unsafe_code, reason = "reads a processor register")]
 
 use super::alternative::alternative;
-use super::data::{hvclock_page, pvclock_page};
-use super::hypervisor;
 use core::arch::asm;
 use core::mem::offset_of;
 use liblinux_abi::arch::x86_64::alternative::FEATURE_RDTSCP;
-use liblinux_abi::kernel::datapage::{
-    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TSC, ClockData,
-};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TSC, ClockData};
 
 /// The clock mode whose counter [`counter_since_update`] reads.
 pub const COUNTER_MODE: i32 = CLOCK_MODE_TSC;
@@ -61,21 +57,4 @@ pub fn counter_since_update(data: &ClockData) -> Option<u64> {
         );
     }
     (high == 0).then_some(low)
-}
-
-/// The counter of a clock mode; none if it has to be read by the kernel.
-///
-/// # Safety
-///
-/// A clock has this mode.
-#[inline(always)]
-pub unsafe fn counter_of_mode(mode: i32) -> Option<u64> {
-    match mode {
-        CLOCK_MODE_TSC => Some(counter()),
-        // SAFETY: the clock has this mode.
-        CLOCK_MODE_PVCLOCK => hypervisor::pvclock(unsafe { pvclock_page() }),
-        // SAFETY: the clock has this mode.
-        CLOCK_MODE_HVCLOCK => hypervisor::hvclock(unsafe { hvclock_page() }),
-        _ => None,
-    }
 }

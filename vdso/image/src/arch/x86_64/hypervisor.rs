@@ -2,21 +2,25 @@
 //!
 //! A guest's TSC may run at another rate after a migration, so the hypervisor says how to make a
 //! time of it. References: `arch/x86/kernel/pvclock.c` and `arch/x86/include/asm/pvclock.h`,
-//! `include/clocksource/hyperv_timer.h` of Linux 6.12.
+//! `include/clocksource/hyperv_timer.h`.
 //!
 //! # Invariants
 //!
 //! 1. A reading is taken between two equal values of the page's own sequence number.
 //! 2. A page that calls itself unusable yields nothing, and the kernel is asked.
 
+#![expect(unsafe_code, reason = "reads pages that are not always there")]
+
 use super::counter::counter;
+use super::data::{hvclock_page, pvclock_page};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
 use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TSC};
 
 /// Nanoseconds by KVM's or Xen's page.
 #[inline(always)]
-pub(super) fn pvclock(page: &PvclockPage) -> Option<u64> {
+fn pvclock(page: &PvclockPage) -> Option<u64> {
     loop {
         // An odd version can never be read again as even, so a write in progress takes another
         // turn.
@@ -47,7 +51,7 @@ fn scale(cycles: u64, mul: u32, shift: i8) -> u64 {
 
 /// Units of 100 ns by Hyper-V's page.
 #[inline(always)]
-pub(super) fn hvclock(page: &HypervPage) -> Option<u64> {
+fn hvclock(page: &HypervPage) -> Option<u64> {
     loop {
         let sequence = page.sequence.load(Acquire); // Pairs with the hypervisor's barrier.
         if sequence == 0 {
@@ -60,5 +64,22 @@ pub(super) fn hvclock(page: &HypervPage) -> Option<u64> {
         if page.sequence.load(Relaxed) == sequence {
             return Some(time);
         }
+    }
+}
+
+/// The counter of a clock mode; none if it has to be read by the kernel.
+///
+/// # Safety
+///
+/// A clock has this mode.
+#[inline(always)]
+pub unsafe fn counter_of_mode(mode: i32) -> Option<u64> {
+    match mode {
+        CLOCK_MODE_TSC => Some(counter()),
+        // SAFETY: the clock has this mode.
+        CLOCK_MODE_PVCLOCK => pvclock(unsafe { pvclock_page() }),
+        // SAFETY: the clock has this mode.
+        CLOCK_MODE_HVCLOCK => hvclock(unsafe { hvclock_page() }),
+        _ => None,
     }
 }

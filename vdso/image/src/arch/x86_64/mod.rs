@@ -23,7 +23,8 @@ mod symbol;
 mod time;
 pub mod user;
 
-pub use counter::{COUNTER_MODE, counter_of_mode, counter_since_update};
+pub use counter::{COUNTER_MODE, counter_since_update};
 pub use data::{namespace_data, process_clock, process_data};
 pub use fixups::{code_segment, own_fixups};
+pub use hypervisor::counter_of_mode;
 pub use slots::fallback;

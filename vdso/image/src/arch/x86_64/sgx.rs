@@ -9,7 +9,7 @@
 //!
 //! How it was left is stored in the caller's `struct sgx_enclave_run` (`abi::arch::x86_64::sgx`).
 //! Then its handler is called, if there is one, and says what to return, or how to enter again.
-//! Reference: `arch/x86/entry/vdso/vsgx.S` of Linux 6.12 and the comments of `asm/sgx.h`. Where the
+//! Reference: `arch/x86/entry/vdso/vsgx.S` and the comments of `asm/sgx.h`. Where the
 //! two differ, as in what is returned after an exception without a handler (0 and not `-EFAULT`),
 //! this is like the code, on which enclave runtimes build. Different from the code, on purpose:
 //!
