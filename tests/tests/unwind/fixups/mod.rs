@@ -129,9 +129,11 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
     let mut scene = scenes[2].clone();
     scene.write_argument(2);
     let arguments = [scene.address, scene.address + ARGUMENT as u64];
-    for fault_from in 0..700 {
-        let others = Others { commits_every: 40, fault_from: Some(fault_from), ..Others::none() };
-        call(walk, &scene, "__vdso_fixup_register", &arguments, &others, 1);
+    for commits_every in (200..900).step_by(50) {
+        for fault_from in (commits_every..commits_every + 800).step_by(20) {
+            let others = Others { commits_every, fault_from: Some(fault_from), ..Others::none() };
+            call(walk, &scene, "__vdso_fixup_register", &arguments, &others, 1);
+        }
     }
 
     let mut chance = Chance(0x1234_5678_9abc_def1);
