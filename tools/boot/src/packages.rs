@@ -65,6 +65,7 @@ pub const TEST: &[Package] = &[
     package("lld", "ld.lld"),
     package("manpages-dev", "/usr/share/man/man2/open.2.gz"),
     package("mold", "mold"),
+    package("mount", "mount"),
     package("openjdk-17-jdk-headless", "javac"),
     package("perl", "perl"),
     package("pkgconf", "pkg-config"),
