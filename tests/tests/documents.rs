@@ -119,7 +119,7 @@ fn mapped(map: &str) -> BTreeSet<String> {
 #[test]
 fn the_map_is_the_folders() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
-    let map = mapped(block(&readme, "## Find your way", ""));
+    let map = mapped(block(&readme, "## Find your way", "text"));
     let mut folders = BTreeSet::new();
     for file in tracked() {
         let parts: Vec<&str> = file.split('/').collect();
