@@ -100,12 +100,24 @@ impl<'t> Table<'t> {
 ///
 /// ```no_run
 /// # #[cfg(target_arch = "x86_64")]
-/// fn divide(dividend: u32, divisor: u32) -> Option<u32> { let (quotient, trapped): (u32, u32); //
-/// SAFETY: a division; if it traps, execution continues behind it. unsafe { core::arch::asm!( "mov
-/// {trapped:e}, 1", "2: div {divisor:e}", "3: xor {trapped:e}, {trapped:e}", "4:",
-/// liblinux::fixup!(plain "2b" .. "3b" => "4b"), divisor = in(reg) divisor, trapped = out(reg)
-/// trapped, inout("eax") dividend => quotient, inout("edx") 0 => _, ); } (trapped ==
-/// 0).then_some(quotient) }
+/// fn divide(dividend: u32, divisor: u32) -> Option<u32> {
+///     let (quotient, trapped): (u32, u32);
+///     // SAFETY: a division; if it traps, execution continues behind it.
+///     unsafe {
+///         core::arch::asm!(
+///             "mov {trapped:e}, 1",
+///             "2: div {divisor:e}",
+///             "3: xor {trapped:e}, {trapped:e}",
+///             "4:",
+///             liblinux::fixup!(plain "2b" .. "3b" => "4b"),
+///             divisor = in(reg) divisor,
+///             trapped = out(reg) trapped,
+///             inout("eax") dividend => quotient,
+///             inout("edx") 0 => _,
+///         );
+///     }
+///     (trapped == 0).then_some(quotient)
+/// }
 /// ```
 #[macro_export]
 macro_rules! fixup {
