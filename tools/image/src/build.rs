@@ -16,16 +16,13 @@ use liblinux_abi::image::export::SONAME;
 use liblinux_abi::image::layout::{
     BODIES, DATA_SIZE, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS, TEXT, TICK,
 };
-use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{cargo, output, run};
 use liblinux_workspace::product;
+use liblinux_workspace::{ARCHITECTURE, Workspace};
 use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// What the image is compiled for.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Compiler flags of the image alone, each with its reason.
 const RUSTFLAGS: &[&str] = &[
@@ -80,17 +77,21 @@ fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf
     let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str()]).collect();
     let mut cargo = cargo(workspace);
     cargo.args(["build", "--quiet", "--locked", "--package=liblinux-image", "--profile=image"]);
-    cargo.args(more).arg(format!("--target={TARGET}")).arg("--target-dir").arg(&target);
+    cargo
+        .args(more)
+        .arg(format!("--target={}", ARCHITECTURE.triple))
+        .arg("--target-dir")
+        .arg(&target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     run(&mut cargo).context("the image does not compile")?;
-    Ok(target.join(TARGET).join("image/libliblinux_image.rlib"))
+    Ok(target.join(ARCHITECTURE.triple).join("image/libliblinux_image.rlib"))
 }
 
 fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
     let mut ld = Command::new("ld");
     ld.args([
         "-m",
-        "elf_x86_64",
+        ARCHITECTURE.emulation,
         "-shared",
         "-Bsymbolic",
         "--no-undefined",
