@@ -85,12 +85,12 @@ pub fn kernel(options: &Options) -> Result<Kernel> {
 pub(crate) fn build(
     cache: &Cache,
     root: &Path,
-    line: &Line,
+    line: &'static Line,
     configuration: &str,
     image: &Path,
 ) -> Result<Kernel> {
     let tarball = source::find(line, cache)?;
-    let mut tree = Tree::new(cache, recipe(root, line, configuration, tarball)?)?;
+    let mut tree = Tree::new(cache, line, recipe(root, line, configuration, tarball)?)?;
     let stage = tree::stage(tree.folder(), image);
     let started = Instant::now();
     let kernel = tree.build(image)?;

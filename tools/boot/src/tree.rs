@@ -23,7 +23,7 @@ use crate::source;
 use crate::{config, job};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_mkimage::embed::embed;
-use liblinux_workspace::ARCHITECTURE;
+use liblinux_workspace::{ARCHITECTURE, Line};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,6 +44,7 @@ pub enum Stage {
 
 /// The folder in which one recipe is built.
 pub struct Tree {
+    line: &'static Line,
     folder: PathBuf,
     recipe: Recipe,
     /// Unpacked in this run: not damaged by an earlier one.
@@ -63,13 +64,13 @@ pub struct Kernel {
 }
 
 impl Tree {
-    /// The tree of `recipe` in the cache; nothing is built yet.
-    pub fn new(cache: &Cache, recipe: Recipe) -> Result<Self> {
+    /// The tree of `recipe`, a kernel of `line`, in the cache; nothing is built yet.
+    pub fn new(cache: &Cache, line: &'static Line, recipe: Recipe) -> Result<Self> {
         let folder = recipe.folder(cache)?;
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         cache.prune(&folder)?;
-        Ok(Self { folder, recipe, fresh: false })
+        Ok(Self { line, folder, recipe, fresh: false })
     }
 
     /// The folder itself.
@@ -93,7 +94,7 @@ impl Tree {
         let place = self.image_place()?;
         let kernel = Kernel {
             bz_image: self.folder.join("build").join(boot()).join(ARCHITECTURE.kernel_image),
-            c_image: self.folder.join("build/arch/x86/entry/vdso/vdso64.so.dbg"),
+            c_image: self.folder.join("build").join(self.line.c_image_folder).join("vdso64.so.dbg"),
             source: self.folder.join("source"),
             build: self.folder.join("build"),
         };
@@ -120,7 +121,7 @@ impl Tree {
             }
         }
         remove_file(&mark)?;
-        embed(image, &place, self.hz()?)?;
+        embed(image, &place, self.line, self.hz()?)?;
         self.make(&image_hash)?;
         ensure!(
             fs::metadata(&kernel.bz_image).is_ok_and(|data| data.len() > 0),

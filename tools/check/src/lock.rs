@@ -11,6 +11,9 @@
 //! on: where the call returns to, and how many bytes of stack are in use then. The reviewer of a
 //! change of the body judges what those bytes hold.
 //!
+//! Images for all kernel lines have one lock. Their offsets are the same; sizes are those of the
+//! default line's image, because compiled functions read the data pages of their line.
+//!
 //! # Invariants
 //!
 //! 1. Entries are sorted by offset, then name; names are unique.
@@ -105,6 +108,17 @@ impl Lock {
     fn sorted(mut entries: Vec<Entry>) -> Self {
         entries.sort();
         Self { entries }
+    }
+
+    /// The same with the sizes that entries of these names have in `other`.
+    pub fn with_sizes_of(&self, other: &Self) -> Self {
+        let mut lock = self.clone();
+        for entry in &mut lock.entries {
+            if let Some(twin) = other.entries.iter().find(|twin| twin.name == entry.name) {
+                entry.size = twin.size;
+            }
+        }
+        lock
     }
 
     /// Reads the text of a lock file; an error names the line.

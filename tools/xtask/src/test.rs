@@ -38,7 +38,11 @@ const STEPS: &[Step] = &[
         about: "abi, fixup and image compile with the kernel's oldest Rust",
         run: oldest::check,
     },
-    Step { name: "image", about: "the image builds and passes the checker", run: image },
+    Step {
+        name: "image",
+        about: "the image of each kernel line builds and passes the checker",
+        run: image,
+    },
     Step {
         name: "reproducible",
         about: "the image is the same when it is built elsewhere",
@@ -134,7 +138,9 @@ fn documentation(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn image(workspace: &Workspace) -> Result<Tally> {
-    checked::image(workspace)?;
+    for line in line::LINES {
+        checked::image(workspace, line)?;
+    }
     Ok(Tally::PASSED)
 }
 

@@ -22,6 +22,7 @@
 pub mod arch;
 pub mod clock;
 pub mod fixup;
+mod note;
 pub mod random;
 pub mod state;
 pub mod timekeeping;

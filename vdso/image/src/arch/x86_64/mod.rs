@@ -24,7 +24,7 @@ mod time;
 pub mod user;
 
 pub use counter::{COUNTER_MODE, counter_since_update};
-pub use data::{namespace_data, process_clock, process_data};
+pub use data::{namespace_data, process_clock, process_data, random_data};
 pub use fixups::{code_segment, own_fixups};
 pub use hypervisor::counter_of_mode;
 pub use slots::fallback;
