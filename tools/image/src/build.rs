@@ -81,7 +81,7 @@ fn finish(
 fn compile(workspace: &Workspace, line: &Line, folder: &str, more: &[&str]) -> Result<PathBuf> {
     let target = workspace.root().join("target").join(folder).join(line.version);
     let remap = format!("--remap-path-prefix={}=/liblinux", workspace.root().display());
-    let chosen = format!("--cfg=kernel_line=\"{}\"", line.version);
+    let chosen = line_flag(line);
     let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str(), &chosen]).collect();
     let mut cargo = cargo(workspace);
     cargo.args(["build", "--quiet", "--locked", "--package=liblinux-image", "--profile=image"]);
@@ -93,6 +93,11 @@ fn compile(workspace: &Workspace, line: &Line, folder: &str, more: &[&str]) -> R
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     run(&mut cargo).context("the image does not compile")?;
     Ok(target.join(ARCHITECTURE.triple).join("image/libliblinux_image.rlib"))
+}
+
+/// The compiler's flag by which `abi` and `image` are compiled for a kernel line.
+pub fn line_flag(line: &Line) -> String {
+    format!("--cfg=kernel_line=\"{}\"", line.version)
 }
 
 fn link(workspace: &Workspace, line: &Line, library: &Path, linked: &Path) -> Result<()> {
