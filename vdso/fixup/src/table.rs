@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! A DSO's table: searched for an address, and judged before it is registered.
 //!
 //! An offset of an entry is relative to its own field, so a table needs no relocations.

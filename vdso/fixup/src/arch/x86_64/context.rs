@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Applying a fixup to a signal's context: the kernel does this before there is a signal, this code
 //! in the handler.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Instructions that may fault: each has an entry in two tables.
 //!
 //! `__ex_table` is the kernel's: it consults the table of its vDSO before it delivers a signal. It
