@@ -35,7 +35,7 @@ const STEPS: &[Step] = &[
     Step { name: "documentation", about: "rustdoc has no warnings", run: documentation },
     Step {
         name: "oldest-rust",
-        about: "abi, fixup and image compile with the kernel's oldest Rust",
+        about: "the image builds with the kernel's oldest Rust",
         run: oldest::check,
     },
     Step {

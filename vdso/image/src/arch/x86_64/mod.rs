@@ -14,6 +14,7 @@ mod exception;
 mod fixups;
 mod getcpu;
 mod hypervisor;
+mod layout;
 mod legacy;
 pub mod memory;
 mod private;
