@@ -58,7 +58,7 @@ pub(crate) fn compile(
 ) -> Result<PathBuf> {
     let mut flags = recipe.compiler.clone();
     flags.extend(compiler.flags.iter().cloned());
-    flags.push(format!("--cfg=kernel_line=\"{}\"", line.version));
+    flags.push(line_flag(line));
     let object = folder.join(format!("{}.o", name(CRATES[CRATES.len() - 1])));
     let (mark, inputs) = (folder.join("inputs"), inputs(workspace, compiler, &flags)?);
     if object.is_file() && fs::read_to_string(&mark).is_ok_and(|last| last == inputs) {
@@ -85,6 +85,11 @@ pub(crate) fn compile(
     product::install(&new, &object)?;
     product::write(&mark, inputs)?;
     Ok(object)
+}
+
+/// The compiler's flag by which `abi` and `image` are compiled for a kernel line.
+pub fn line_flag(line: &Line) -> String {
+    format!("--cfg=kernel_line=\"{}\"", line.version)
 }
 
 /// The name of a crate, as its dependents have it in their code.

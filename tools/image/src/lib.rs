@@ -20,4 +20,4 @@ pub mod lock;
 mod recipe;
 pub mod stub;
 
-pub use compile::Compiler;
+pub use compile::{Compiler, line_flag};

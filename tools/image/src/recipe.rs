@@ -78,6 +78,7 @@ fn words(text: &str, variable: &str) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use liblinux_workspace::ARCHITECTURE;
 
     #[test]
     fn words_are_read_but_places_in_a_tree() {
@@ -89,6 +90,14 @@ mod tests {
         assert_eq!(recipe.linker[..EVERY_IMAGE.len()], *EVERY_IMAGE);
         assert_eq!(recipe.linker[EVERY_IMAGE.len()..], ["-z", "one=1", "--two"]);
         assert_eq!(recipe.strip, ["-S"]);
+    }
+
+    #[test]
+    fn the_makefile_is_for_this_architecture() {
+        let recipe = Recipe::read(&Workspace::current()).unwrap();
+        assert!(recipe.compiler.contains(&format!("--target={}", ARCHITECTURE.triple)));
+        let emulation = ["-m", ARCHITECTURE.emulation];
+        assert!(recipe.linker.windows(2).any(|words| words == emulation), "{recipe:?}");
     }
 
     #[test]
