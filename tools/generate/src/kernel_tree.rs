@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub const FOLDER: &str = "arch/x86/entry/vdso/rust";
 
 /// The patch that adds the folder, below `kernel-patch`.
-const PATCH: &str = "7.3/0001-x86-vdso-Add-the-sources-of-a-64-bit-image-in-Rust.patch";
+const PATCH: &str = "7.3/in-tree/0001-x86-vdso-Add-the-sources-of-a-64-bit-image-in-Rust.patch";
 
 /// Where each file, or each folder with all below it, comes from, and its name in [`FOLDER`].
 const PLACES: &[(&str, &str)] = &[
@@ -70,19 +70,6 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort_unstable();
     Ok(found)
-}
-
-/// Makes the folder in a kernel's tree what it should be, and touches no file that is right.
-pub fn install(workspace: &Workspace, tree: &Path) -> Result<()> {
-    let folder = tree.join(FOLDER);
-    let files = files(workspace)?;
-    if folder.is_dir() {
-        for name in files_below(&folder)?.iter().filter(|name| !files.contains_key(*name)) {
-            let path = folder.join(name);
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
-    files.iter().try_for_each(|(name, text)| product::write(&folder.join(name), text))
 }
 
 /// Writes the patch if it is not what it should be.
@@ -158,7 +145,7 @@ mod tests {
     fn no_probe_names_an_output_file() {
         let workspace = Workspace::current();
         let patches = files_below(path(&workspace).parent().unwrap()).unwrap();
-        let folder = workspace.root().join("kernel-patch/7.3");
+        let folder = workspace.root().join("kernel-patch/7.3/in-tree");
         let mut seen = 0;
         for name in patches {
             let text = fs::read_to_string(folder.join(&name)).unwrap();
@@ -184,20 +171,5 @@ mod tests {
         assert!(new.ends_with("+++ b/arch/x86/entry/vdso/rust/a/b\n@@ -0,0 +1,2 @@\n+one\n+two\n"));
         assert!(!new.contains("old"));
         assert_eq!(with_files(&new, &files), new);
-    }
-
-    #[test]
-    fn a_folder_is_made_equal_and_right_files_keep_their_time() {
-        let workspace = Workspace::current();
-        let tree = tempfile::tempdir().unwrap();
-        let folder = tree.path().join(FOLDER);
-        product::write(&folder.join("abi/src/gone.rs"), "old").unwrap();
-        install(&workspace, tree.path()).unwrap();
-        let wanted: Vec<PathBuf> = files(&workspace).unwrap().into_keys().collect();
-        assert_eq!(files_below(&folder).unwrap(), wanted);
-        let time = || fs::metadata(folder.join("Makefile")).unwrap().modified().unwrap();
-        let before = time();
-        install(&workspace, tree.path()).unwrap();
-        assert_eq!(time(), before);
     }
 }
