@@ -366,7 +366,7 @@ const FIXTURES: &[Fixture] = &[
     }),
 
     fixture("extable-absent", "a table in the stripped image", |s| s.image.rename_section(".altinstr_replacement", "__ex_table")),
-    fixture("extable-order", "two entries exchanged", |s| { let at = s.debug.contents("__ex_table"); s.debug.bytes[at..at + 16].rotate_left(8) }),
+    fixture("extable-unique", "an instruction twice", |s| { let at = s.debug.contents("__ex_table"); let first = s.debug.word(at); s.debug.put32(at + 8, first) }),
     fixture("extable-targets", "an entry for the middle of an instruction", |s| into_instruction(s, 0)),
     fixture("extable-targets", "a fixup in the middle of an instruction", |s| into_instruction(s, 4)),
 
@@ -379,7 +379,7 @@ const FIXTURES: &[Fixture] = &[
     }),
     fixture("private-calls", "mark that attaches", |s| { let (start, _) = s.debug.range("__vdso_fixup_mark.body"); s.put(start + 12, &[0]) }),
     fixture("private-calls", "a number that no kernel gave", |s| s.put(PRIVATE_NUMBER, &[1])),
-    fixture("fixup-table", "two entries exchanged", |s| { let at = s.image.contents(".fixups"); s.image.bytes[at..at + 32].rotate_left(16) }),
+    fixture("fixup-table", "an instruction twice", |s| { let at = s.image.contents(".fixups"); let first = s.image.word(at); s.put(at + 16, &first.wrapping_sub(16).to_le_bytes()) }),
     fixture("fixup-table", "an entry for an instruction that does not access memory", |s| { let at = s.image.contents(".fixups"); let first = s.image.fixup(0); let old = s.image.word(at); let next = s.debug.after(first); s.put(at, &old.wrapping_add((next - first) as u32).to_le_bytes()) }),
     fixture("fixup-table", "a landing in another function", |s| { let at = s.image.contents(".fixups") + 8; s.put(at, &(slot(0).wrapping_sub(at) as u32).to_le_bytes()) }),
     fixture("own-fixups", "another landing than the kernel's", |s| { let at = s.image.contents(".fixups") + 8; let old = s.image.word(at); s.put(at, &(old + 1).to_le_bytes()) }),
@@ -518,7 +518,7 @@ const NEEDS_MORE: &[&str] = &[
     "same-code",
     "data-pages",
     "unique-data-pages",
-    "extable-order",
+    "extable-unique",
     "extable-targets",
     "own-fixups",
     "no-undefined-locals",

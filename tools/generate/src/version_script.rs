@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 
 /// What the file should say.
 pub(crate) fn text(_: &Workspace) -> Result<String> {
-    let mut text = format!("/* {HEADER} */\n{VERSION} {{\nglobal:\n");
+    let mut text = format!(
+        "/* SPDX-License-Identifier: GPL-2.0-only OR MIT */\n/* {HEADER} */\n{VERSION} {{\nglobal:\n"
+    );
     for export in exports() {
         writeln!(text, "\t{};", export.name)?;
     }

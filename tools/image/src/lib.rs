@@ -1,4 +1,4 @@
-//! From Rust to an image that a kernel may map: compile, link, sort, strip, judge, and hand over.
+//! From Rust to an image that a kernel may map: compile, link, strip, judge, and hand over.
 //!
 //! [`build`] makes both files of the image, [`checked`] lets the checker judge them against the ABI
 //! lock, [`lock`] reads and renews that lock, [`embed`] hands an image to a kernel build, and
@@ -12,9 +12,12 @@
 
 pub mod build;
 pub mod checked;
+mod compile;
 pub mod embed;
-mod exception;
-mod identity;
 pub mod layout;
+mod link;
 pub mod lock;
+mod recipe;
 pub mod stub;
+
+pub use compile::{Compiler, line_flag};

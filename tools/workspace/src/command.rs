@@ -2,6 +2,7 @@
 
 use crate::Workspace;
 use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The cargo that runs this program, in the workspace.
@@ -9,6 +10,16 @@ pub fn cargo(workspace: &Workspace) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace.root());
     cargo
+}
+
+/// The Rust compiler of the toolchain that runs this program: `$RUSTC`, or the one beside cargo.
+pub fn rustc() -> PathBuf {
+    if let Some(named) = std::env::var_os("RUSTC") {
+        return named.into();
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_default();
+    let beside = Path::new(&cargo).with_file_name("rustc");
+    if beside.is_absolute() && beside.is_file() { beside } else { "rustc".into() }
 }
 
 /// Runs a program whose output the user sees; fails unless it succeeds.

@@ -63,6 +63,11 @@ impl Workspace {
         self.root.join("linker/x86_64/vdso.lds")
     }
 
+    /// The makefile of the image in a kernel's tree, which has the flags of compiler and linker.
+    pub fn image_makefile(&self) -> PathBuf {
+        self.root.join("vdso/kbuild/Makefile")
+    }
+
     /// The version script.
     pub fn version_script(&self) -> PathBuf {
         self.root.join("linker/x86_64/vdso.map")

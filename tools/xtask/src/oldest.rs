@@ -1,5 +1,5 @@
-//! The oldest Rust that the kernel takes, for compiling what would be built in the kernel's tree:
-//! `abi`, `fixup` and `image`.
+//! The oldest Rust that the kernel takes, for building what is built in the kernel's tree: the
+//! image.
 //!
 //! Debian 12's main archive has that compiler, under a name that leaves the system's own alone. It
 //! is unpacked apart, in the user's cache, and nothing is installed.
@@ -15,8 +15,9 @@ use anyhow::{Context as _, Result, bail};
 use liblinux_boot::cache::{self, Cache};
 use liblinux_boot::job;
 use liblinux_boot::progress::Progress;
-use liblinux_workspace::Workspace;
-use liblinux_workspace::command::{cargo, output, run};
+use liblinux_mkimage::{Compiler, build};
+use liblinux_workspace::command::{output, run};
+use liblinux_workspace::{Workspace, line};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 
 /// What the kernel's build of Rust code allows beside stable features, and the image uses.
-const FLAGS: &str = "-Zcrate-attr=feature(asm_goto)";
+const FLAG: &str = "-Zcrate-attr=feature(asm_goto)";
 
 /// The compiler's name in its folder: a script that lets it find its libraries.
 const COMPILER: &str = "rustc";
@@ -46,7 +47,7 @@ root=${0%/*}
 LD_LIBRARY_PATH=$root/usr/lib:$root/usr/lib/x86_64-linux-gnu exec \"$root/usr/bin/rustc\" \"$@\"
 ";
 
-/// Compiles the crates with it, or says why it cannot be had here.
+/// Builds the images with it, or says why it cannot be had here.
 pub(crate) fn check(workspace: &Workspace) -> Result<Tally> {
     let compiler = match compiler()? {
         Ok(compiler) => compiler,
@@ -56,23 +57,16 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Tally> {
         }
     };
     println!("{}", output(Command::new(&compiler).arg("--version"))?.trim_end());
-    let mut check = cargo(workspace);
-    check.args([
-        "check",
-        "--locked",
-        "--package=liblinux-image",
-        "--profile=image",
-        "--ignore-rust-version",
-    ]);
-    check.arg("--target-dir").arg(workspace.root().join(format!("target/rust-{VERSION}")));
-    check.env("RUSTC", compiler).env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", FLAGS);
-    check.env_remove("RUSTC_WRAPPER").env_remove("RUSTC_WORKSPACE_WRAPPER");
-    run(&mut check).with_context(|| {
-        format!(
-            "abi, fixup and image do not compile with Rust {VERSION}, which kernels may be built with; write what is \
-             newer in an older way"
-        )
-    })?;
+    let compiler = Compiler { program: compiler, flags: vec![FLAG.to_owned()] };
+    for line in line::LINES {
+        let folder = workspace.root().join(format!("target/rust-{VERSION}")).join(line.version);
+        build::build_with(workspace, line, &compiler, &folder).with_context(|| {
+            format!(
+                "the image does not build with Rust {VERSION}, which kernels may be built with; write what is newer \
+                 in an older way"
+            )
+        })?;
+    }
     Ok(Tally::PASSED)
 }
 

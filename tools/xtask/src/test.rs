@@ -35,7 +35,7 @@ const STEPS: &[Step] = &[
     Step { name: "documentation", about: "rustdoc has no warnings", run: documentation },
     Step {
         name: "oldest-rust",
-        about: "abi, fixup and image compile with the kernel's oldest Rust",
+        about: "the image builds with the kernel's oldest Rust",
         run: oldest::check,
     },
     Step {
@@ -200,7 +200,7 @@ fn lines(workspace: &Workspace) -> Result<Tally> {
         test.args(OF_A_LINE.map(|name| format!("--test={name}")));
         test.arg("--target-dir").arg(workspace.root().join("target/lines").join(line.version));
         test.args(["--", "--quiet"]);
-        test.env("CARGO_ENCODED_RUSTFLAGS", build::line_flag(line));
+        test.env("CARGO_ENCODED_RUSTFLAGS", liblinux_mkimage::line_flag(line));
         tally = tally.plus(counted(test)?);
     }
     Ok(tally)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The facts of the liblinux image, each written down once.
 //!
 //! Everything else derives from this crate or checks it against an outside source: the image takes

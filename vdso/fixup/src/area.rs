@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! An area, as it is found: checked as far as its header goes, and cells by their place.
 //!
 //! # Invariants

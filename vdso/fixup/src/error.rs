@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Errors, with the kernel's numbers.
 
 use crate::memory::Fault;

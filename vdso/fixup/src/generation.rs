@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Making the next generation: an operation that was proposed is carried out by every writer that
 //! comes across it.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The private calls, as the registry makes them. A kernel that knows nothing of fixups will do,
 //! too: no call of the registry has to succeed, and [`crate::state`] reports a call that did not.
 

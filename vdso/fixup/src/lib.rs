@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The registry of exception fixups: reading it, changing it, and applying it to a signal's
 //! context.
 //!

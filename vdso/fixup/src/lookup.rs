@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Reading the registry in user space, as the kernel does for an address.
 //!
 //! The kernel patch follows the same steps with accesses of its own, and differs in one: it

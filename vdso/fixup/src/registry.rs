@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Changing the registry: making an area, adding and removing DSOs, moving to a larger area.
 //!
 //! # Invariants

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The kernel's facts about a process, saved and restored: see `liblinux_abi::image::state`.
 //!
 //! The area itself is memory, which a restorer of the process restores anyway. Marks on texts are

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! A DSO's table: searched for an address, and judged before it is registered.
 //!
 //! An offset of an entry is relative to its own field, so a table needs no relocations.
@@ -85,6 +87,21 @@ pub fn search<M: Memory>(memory: &M, text: &Row, address: u64) -> Result<Option<
     }
     let fixup = Fixup::read(memory, next.wrapping_sub(ENTRY_SIZE))?;
     Ok(fixup.applies(address, text).then_some(fixup))
+}
+
+/// Finds the entry for an address in a table in any order: the image's own, which the linker leaves
+/// as the compiler emitted functions. Each of its entries covers one instruction.
+#[inline(always)]
+pub fn scan<M: Memory>(memory: &M, text: &Row, address: u64) -> Result<Option<Fixup>, Fault> {
+    let mut entry = text.table;
+    for _ in 0..text.count() {
+        if relative(entry, memory.load_half(entry)?) == address {
+            let fixup = Fixup::read(memory, entry)?;
+            return Ok(fixup.applies(address, text).then_some(fixup));
+        }
+        entry = entry.wrapping_add(ENTRY_SIZE);
+    }
+    Ok(None)
 }
 
 /// Judges the table of a text that is to be registered: `INVALID` if an entry is empty, out of

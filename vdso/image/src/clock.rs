@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `clock_gettime`, `gettimeofday`, `time` and `clock_getres`, read from the kernel's data pages.
 //!
 //! The kernel publishes, for each clock, the time at its last update and the counter's value then;

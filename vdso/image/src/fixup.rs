@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Exception fixups: the entries round `liblinux-fixup`, which has the algorithms.
 //!
 //! Every pointer that a caller gives is an address to be accessed with care, so they are numbers

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The liblinux vDSO image: the code that the kernel maps into every process.
 //!
 //! The crate is compiled to one object and linked with `linker/x86_64/vdso.lds`. Nothing else is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The layout note: the data pages for which this image was compiled. See
 //! `liblinux_abi::image::note`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `getrandom`: random bytes.
 //!
 //! A thread gives its state: a ChaCha20 key that the kernel chose, and a batch of output. Bytes are

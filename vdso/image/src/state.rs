@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The state of a process, saved and restored: the entries round `liblinux_fixup::state`.
 
 use crate::arch::memory::User;

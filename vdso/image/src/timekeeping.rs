@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Reading a clock from the data that the kernel publishes.
 //!
 //! Each clock is read in two ways. The `try_` functions make one attempt without a loop or a call

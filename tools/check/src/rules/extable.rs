@@ -27,11 +27,11 @@ pub(super) const RULES: &[Rule] = &[
         check: extable_absent,
     },
     Rule {
-        name: "extable-order",
+        name: "extable-unique",
         demands: &[demand::EXCEPTION_TABLE],
         because: "an instruction with two fixups resumes at the one that the kernel finds first",
         remedy: REMEDY,
-        check: extable_order,
+        check: extable_unique,
     },
     Rule {
         name: "extable-targets",
@@ -55,13 +55,12 @@ fn extable_absent(subject: &Subject<'_>) -> Verdict {
     Ok(())
 }
 
-fn extable_order(subject: &Subject<'_>) -> Verdict {
+fn extable_unique(subject: &Subject<'_>) -> Verdict {
+    let mut seen = BTreeSet::new();
     let entries = entries(subject.debug()?)?;
-    let disorder = entries.windows(2).find(|pair| pair[0].0 >= pair[1].0);
-    match disorder {
-        None => Ok(()),
-        Some(pair) => Err(format!("{KERNEL} has {:#x} before {:#x}", pair[0].0, pair[1].0).into()),
-    }
+    let twice = entries.iter().find(|(instruction, _)| !seen.insert(*instruction));
+    demand!(twice.is_none(), "{KERNEL} has two entries for an instruction: {twice:x?}");
+    Ok(())
 }
 
 fn extable_targets(subject: &Subject<'_>) -> Verdict {

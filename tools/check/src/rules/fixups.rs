@@ -15,6 +15,7 @@ use crate::view::exceptions::{self, Fixup, OWN};
 use iced_x86::{Instruction, Mnemonic, OpKind};
 use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE};
 use liblinux_abi::image::layout::{self, SLOT_SIZE, fixup_slot};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 pub(super) const RULES: &[Rule] = &[
@@ -35,8 +36,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "fixup-table",
         demands: &[demand::EXCEPTION_TABLE],
-        because: "a handler searches the table by halves, and resumes where an entry says with no check of its own",
-        remedy: "`cargo xtask image` sorts the table; look at `on_fault!` of vdso/image/src/arch/x86_64/exception.rs",
+        because: "a handler resumes where the first entry for the instruction says, with no check of its own",
+        remedy: "look at `on_fault!` of vdso/image/src/arch/x86_64/exception.rs",
         check: fixup_table,
     },
     Rule {
@@ -112,8 +113,9 @@ fn fixup_table(subject: &Subject<'_>) -> Verdict {
         odd.is_none(),
         "an entry of {OWN} covers more than one instruction, or has flags: {odd:x?}"
     );
-    let disorder = own.windows(2).find(|pair| pair[0].instruction >= pair[1].instruction);
-    demand!(disorder.is_none(), "two entries of {OWN} are out of order: {disorder:x?}");
+    let mut seen = BTreeSet::new();
+    let twice = own.iter().find(|entry| !seen.insert(entry.instruction));
+    demand!(twice.is_none(), "{OWN} has two entries for an instruction: {twice:x?}");
     let mut wrong = Vec::new();
     for entry in own {
         let Fixup { instruction: place, landing, .. } = entry;
@@ -144,7 +146,7 @@ fn own_fixups(subject: &Subject<'_>) -> Verdict {
     let kernel = extable::entries(subject.debug()?)?;
     let own: Vec<(u64, u64)> =
         own(subject)?.into_iter().map(|entry| (entry.instruction, entry.landing)).collect();
-    // The kernel's is sorted, or `extable-order` says so.
+    // One macro writes both, and the linker keeps its order.
     let differing = kernel.iter().zip(&own).find(|(kernel, own)| kernel != own);
     demand!(differing.is_none(), "{OWN} and the kernel's table differ: {differing:x?}");
     demand!(

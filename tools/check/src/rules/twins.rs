@@ -27,6 +27,10 @@ use goblin::elf::section_header::{
 use goblin::elf::sym::STB_LOCAL;
 use liblinux_abi::image::layout::{PRIVATE, TEXT, TICK};
 
+/// `SHT_X86_64_UNWIND`: the psABI's type of `.eh_frame`, which LLVM's assembler writes. GNU's writes
+/// `SHT_PROGBITS`, and a linker keeps the type of its first input.
+const SHT_X86_64_UNWIND: u32 = 0x7000_0001;
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sections-agree",
@@ -54,6 +58,14 @@ struct Twin {
     /// The section that it has to link to, if any.
     link: &'static str,
     info: u32,
+}
+
+/// The type of a section, with the two of `.eh_frame` as one.
+fn kind(section: &Section<'_>) -> u32 {
+    match section.header.sh_type {
+        SHT_X86_64_UNWIND if section.name == ".eh_frame" => SHT_PROGBITS,
+        kind => kind,
+    }
 }
 
 fn twins(image: &Image<'_>) -> Result<Vec<Twin>, String> {
@@ -110,7 +122,7 @@ fn sections_agree(subject: &Subject<'_>) -> Verdict {
         // By type, as readers do; `.eh_frame` and string tables share theirs with others.
         let shares = matches!(twin.kind, SHT_PROGBITS | SHT_STRTAB);
         let of_kind = |section: &&Section<'_>| {
-            section.header.sh_type == twin.kind && (!shares || section.name == twin.name)
+            kind(section) == twin.kind && (!shares || section.name == twin.name)
         };
         let found: Vec<_> = sections.iter().filter(of_kind).collect();
         let [section] = found[..] else {
@@ -184,7 +196,7 @@ fn section_table(subject: &Subject<'_>) -> Verdict {
             wrong.push(format!("{name} is not one of an image's sections"));
             continue;
         };
-        if header.sh_type != *kind || header.sh_flags != u64::from(*flags) {
+        if self::kind(section) != *kind || header.sh_flags != u64::from(*flags) {
             wrong.push(format!(
                 "{name} has type {:#x} and flags {:#x}",
                 header.sh_type, header.sh_flags

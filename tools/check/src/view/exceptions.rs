@@ -56,7 +56,7 @@ fn lead((address, entry): &(u64, &[u8]), at: usize) -> u64 {
 /// Instruction and fixup of every entry of the kernel's table; none if the image has no such table.
 pub fn kernel(image: &Image<'_>) -> Result<Option<Vec<(u64, u64)>>, String> {
     let Some(entries) = entries(image, KERNEL, KERNEL_ENTRY)? else { return Ok(None) };
-    // Both offsets are from the table's start, so that sorting moves whole entries.
+    // Both offsets are from the table's start.
     let start = entries.first().map_or(0, |first| first.0);
     let place = |entry: &[u8], at: usize| lead(&(start, entry), at);
     Ok(Some(entries.iter().map(|(_, entry)| (place(entry, 0), place(entry, 4))).collect()))

@@ -194,11 +194,12 @@ impl File {
         self.contents(".symtab") + 24 * index
     }
 
-    /// The name of some compiled function that is not exported.
+    /// The longest name of a compiled function that is not exported.
     pub(crate) fn compiled(&self) -> String {
         let view = self.view();
-        let found = view.symtab().expect("symtab").iter().find(|one| one.name.starts_with("_ZN"));
-        found.expect("a mangled symbol").name.to_owned()
+        let symbols = view.symtab().expect("symtab").iter().map(|one| one.name);
+        let mangled = symbols.filter(|name| name.starts_with("_R"));
+        mangled.max_by_key(|name| name.len()).expect("a mangled symbol").to_owned()
     }
 
     /// Gives a symbol of `.symtab` a shorter name.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Making entries of a table of exception fixups, and reading what was registered.
 //!
 //! Offsets of an [`Entry`] are relative to their own fields, so an entry is made for one place.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The names that the image exports, and the ELF names that loaders look for.
 //!
 //! # Invariants

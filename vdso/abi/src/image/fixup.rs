@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Exception fixups: the area that holds a process's registry, the tables of its DSOs, and the
 //! arguments of callers.
 //!

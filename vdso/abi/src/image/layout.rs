@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Where things are in the image and around it.
 //!
 //! The image's text has four parts. The *hot page* holds the standard functions, so that all of

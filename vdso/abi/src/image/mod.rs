@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The promises of the image: the places of its parts, its exports, and the structures that callers
 //! share with it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The layout note: for which data pages an image was compiled, in the image itself.
 //!
 //! The layout of the kernel's data pages is not an ABI. An image with another kernel's reads wrong

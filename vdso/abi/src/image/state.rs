@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The facts about a process that are outside its memory because of the image, as bytes that a
 //! checkpoint can keep.
 //!

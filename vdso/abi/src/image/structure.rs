@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Structures that programs share with the image or with each other, told to Rust and to C from one
 //! definition.
 //!

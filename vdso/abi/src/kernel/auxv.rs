@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Tags of the auxiliary vector: pairs of a tag and a value, above the environment of a new
 //! program's stack.
 //!

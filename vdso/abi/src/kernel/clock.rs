@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Clock ids, and the units of time.
 //!
 //! Source: `include/uapi/linux/time.h`; the sets are `VDSO_HRES`, `VDSO_COARSE` and

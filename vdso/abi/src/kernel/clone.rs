@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! How a new process or thread is asked for, and the flags that decide whether it shares its
 //! parent's memory and stack.
 //!

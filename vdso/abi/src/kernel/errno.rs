@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The kernel's error numbers and their names.
 //!
 //! Source: `include/uapi/asm-generic/errno-base.h` and `errno.h`. Numbers that have

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The promises of the kernel on every architecture: error numbers, tags of the auxiliary vector,
 //! clocks, random numbers, and its data pages.
 

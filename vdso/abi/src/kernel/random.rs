@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The agreement of the kernel and a libc on `__vdso_getrandom`: the state that the caller keeps,
 //! the answer to the probe for it, and the flags.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The types of the system calls' parameters, spelled without the kernel's headers.
 //!
 //! The table of calls has the kernel's own declarations. Programs see them through a C header that

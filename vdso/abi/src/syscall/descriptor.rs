@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! File descriptors and processes among parameters and results.
 //!
 //! The kernel declares descriptors as `int`, `unsigned int` and `unsigned long`, and every call

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The ways in which a system call can harm the process that makes it: the contract of the Rust
 //! call.
 //!

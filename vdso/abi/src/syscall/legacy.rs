@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Legacy calls: those of x86-64 that a new architecture does not get.
 //!
 //! The kernel's own list for new 64-bit architectures (`scripts/syscall.tbl`) says which calls are

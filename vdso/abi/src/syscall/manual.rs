@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Where the manual describes each system call, and the errors that it lists there.
 //!
 //! The generated C header and the Rust calls carry these as their documentation. Pages are those of

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The native x86-64 system-call table, one row per call that the kernel implements.
 //!
 //! This is the one place where a system call is written down. The image's slots, the version

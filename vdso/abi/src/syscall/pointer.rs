@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Parameters that a program has in another type than the kernel's source declares.
 //!
 //! The kernel declares pointers for itself: data is `char *`, `const` is left out where the kernel

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The C types of the standard functions.
 //!
 //! A standard function is the vDSO's, not the system call of the same name: it may take other

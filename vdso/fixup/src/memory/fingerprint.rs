@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The fingerprint: a number by which a text and its table are recognised.
 //!
 //! A program may unmap a text without unregistering it, and map something else there. The patched

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The memory of the process, by address.
 //!
 //! # Invariants

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Code that depends on the processor, a folder for each architecture, behind one contract.
 //!
 //! The rest of the image asks for these names and no others. An architecture gives all of them:

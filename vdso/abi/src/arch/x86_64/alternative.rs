@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The kernel's alternatives: instructions that it replaces in the image at boot, by what the
 //! processor can do.
 //!

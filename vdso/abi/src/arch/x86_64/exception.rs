@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Signals that exceptions of 64-bit code raise, as their handler is told of them.
 //!
 //! Each row is one that the kernel gives to exception fixups before it raises the signal: the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The pages of the client's signal handler: its code on the first one, its data on the second.
 //!
 //! Libraries of different age, in Rust and in C, share one handler. So the layout is part of the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The clock pages that hypervisors write.
 //!
 //! A hypervisor writes these while user space reads them, so every field is an atomic.

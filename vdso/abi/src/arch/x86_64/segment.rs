@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Where the kernel keeps the number of each processor for user space.
 //!
 //! Source: `arch/x86/include/asm/segment.h`.

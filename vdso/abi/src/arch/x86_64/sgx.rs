@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Entering an SGX enclave: the structure that its caller and `__vdso_sgx_enter_enclave` share.
 //!
 //! Source: `arch/x86/include/uapi/asm/sgx.h` and `arch/x86/include/asm/enclu.h`.

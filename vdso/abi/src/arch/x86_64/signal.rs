@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The signal frame: where `rt_sigreturn` finds the registers of the interrupted code.
 //!
 //! When a handler returns into the restorer, `rsp` points at the frame's `struct ucontext`. Its

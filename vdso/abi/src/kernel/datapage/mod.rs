@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The pages that the kernel keeps below the image: a module for each kernel line, because the
 //! layout is not an ABI.
 //!

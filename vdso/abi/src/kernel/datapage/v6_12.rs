@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The kernel's data pages, in the layout of Linux 6.12 on x86-64.
 //!
 //! Four pages: the data (`vvar_page`), the two of hypervisors, and in a time namespace a second one

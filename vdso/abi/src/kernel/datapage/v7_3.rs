@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The kernel's data pages, in the layout of Linux 7.3 on x86-64.
 //!
 //! Six pages: the clocks, in a time namespace the system's clocks (the first page is the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Applying a fixup to a signal's context: the kernel does this before there is a signal, this code
 //! in the handler.
 //!
@@ -33,7 +35,7 @@ use liblinux_abi::image::fixup::{PLAIN, SIGNAL_SHIFT};
 pub struct Image {
     /// The selector of 64-bit code.
     pub code_segment: u16,
-    /// The image's text, and its fixups for itself.
+    /// The image's text, and its fixups for itself, in any order.
     pub own: Row,
 }
 
@@ -59,7 +61,7 @@ pub fn dispatch<M: Memory>(
         return Ok(false);
     }
     if image.own.covers(ip) {
-        let Some(fixup) = table::search(memory, &image.own, ip)? else { return Ok(false) };
+        let Some(fixup) = table::scan(memory, &image.own, ip)? else { return Ok(false) };
         // As the kernel's exception table for a vDSO has it: without the signal.
         report(memory, context, trap, 0)?;
         memory.store(context.wrapping_add(RIP as u64), fixup.landing)?;

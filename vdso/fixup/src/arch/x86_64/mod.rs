@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! x86-64: the context of a signal.
 
 pub mod context;

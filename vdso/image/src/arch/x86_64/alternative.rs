@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Instructions that the kernel replaces at boot, by what the processor can do: see
 //! `abi::arch::x86_64::alternative`.
 //!

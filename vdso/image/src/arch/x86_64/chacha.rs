@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! ChaCha20 for `getrandom`: output to the caller, and then a new batch and a new key.
 //!
 //! One function makes as many blocks as the caller asked for and the two that refill the state. The

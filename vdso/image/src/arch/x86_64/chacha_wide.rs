@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! ChaCha20 for `getrandom` with AVX2: two blocks to a register, six at a time.
 //!
 //! The counterpart of [`super::chacha`] for many blocks, with the same registers, invariants and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `clock_getres`: the resolution of the clocks that the data page holds.
 //!
 //! In assembly for the reasons that [`super::time`] has. Both possible answers are loaded and one

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The fast path of `clock_gettime`: one attempt to read a clock that the data page holds.
 //!
 //! In assembly, because its speed depends on facts that a compiler does not know. `rdtscp` waits

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The counters that clocks run on: the time-stamp counter, as it is or scaled by a hypervisor.
 
 #![expect(unsafe_code, reason = "reads a processor register")]

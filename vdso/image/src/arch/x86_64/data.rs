@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The data pages below the image.
 //!
 //! The linker defines their addresses by `abi::kernel::datapage`, for the kernel line that the

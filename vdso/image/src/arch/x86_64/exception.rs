@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Instructions that may fault: each has an entry in two tables.
 //!
 //! `__ex_table` is the kernel's: it consults the table of its vDSO before it delivers a signal. It
@@ -7,8 +9,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Both tables have the same instructions and landings: they are written by this one macro,
-//!    sorted by `cargo xtask image`, and compared by the checker.
+//! 1. Both tables have the same instructions and landings in the same order: they are written by
+//!    this one macro, and compared by the checker. The order is that in which the compiler emitted
+//!    functions; both readers look at one entry after the other.
 //! 2. An entry of `__ex_table` is a pair of 32-bit offsets from the table's start (the kernel's
 //!    `_ASM_VDSO_EXTABLE_HANDLE`), one of `.fixups` has offsets from its own fields.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The entry slots of exception fixups and of the state of a process, and the image's facts about
 //! its own.
 //!

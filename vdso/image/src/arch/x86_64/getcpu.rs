@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `getcpu`: which processor and which NUMA node run the caller, as they were at some moment during
 //! the call.
 //!

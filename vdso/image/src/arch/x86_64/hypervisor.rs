@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Counters of hypervisors: the TSC, scaled by numbers that the hypervisor keeps in a page.
 //!
 //! A guest's TSC may run at another rate after a migration, so the hypervisor says how to make a

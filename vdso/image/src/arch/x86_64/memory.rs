@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The process's memory as the registry of fixups sees it: see `liblinux_fixup::memory`.
 //!
 //! # Invariants

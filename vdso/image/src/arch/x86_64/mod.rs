@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! x86-64: system-call entries, the time-stamp counter, the processor number, ChaCha20, entering
 //! enclaves, and where the data pages are.
 
@@ -12,6 +14,7 @@ mod exception;
 mod fixups;
 mod getcpu;
 mod hypervisor;
+mod layout;
 mod legacy;
 pub mod memory;
 mod private;

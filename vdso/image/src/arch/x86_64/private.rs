@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Private calls: system calls without a number of their own.
 //!
 //! The kernel picks their numbers at boot and writes the first one into the image. If it wrote

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Calls that make or end a thread of execution, written by hand.
 //!
 //! A plain stub returns through the stack, and these calls take the stack away. A child with memory

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `rt_sigreturn`: where a signal handler returns to.
 //!
 //! `__vdso_rt_sigreturn` is for `sa_restorer`; it cannot be called as a function. It is exactly the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `__vdso_sgx_enter_enclave`: enters an SGX enclave, and tells how it was left.
 //!
 //! An enclave is entered and resumed by one instruction, `enclu`. Events inside show up there too:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The slot table: one 16-byte entry per system call, and `__vdso_syscall`.
 //!
 //! A plain stub moves the fourth argument to where the kernel wants it, loads the number and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Addresses that the linker script defines.
 //!
 //! They are computed relative to `rip` in assembly: the compiler would go through a global offset

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `time`: the second of the kernel's last update.
 //!
 //! In assembly, because the call itself is most of the time. All of it lies in one cache line, and

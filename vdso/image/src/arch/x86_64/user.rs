@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Access to the caller's memory that does not crash.
 //!
 //! Each access is one instruction with an entry in the image's `__ex_table` (see

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Calls that make a descriptor: the newer ones take flags.
 //!
 //! `dup2` of a descriptor on itself is an error for `dup3`. It changes nothing and tells whether

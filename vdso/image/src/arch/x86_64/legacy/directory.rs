@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! `getdents`: the entries of a folder in the older layout.
 //!
 //! An entry takes the same room in both layouts (`abi::syscall::legacy::DIRENT_RECLEN`): so

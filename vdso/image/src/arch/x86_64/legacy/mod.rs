@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Legacy calls as functions over the calls that superseded them: see `abi::syscall::legacy` for
 //! which, and which not.
 //!

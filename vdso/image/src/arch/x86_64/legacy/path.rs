@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Calls that take a file name: the newer ones take the folder too that it is relative to.
 //!
 //! # Invariants

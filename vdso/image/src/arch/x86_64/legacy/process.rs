@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! The group of a process, and its copy.
 //!
 //! # Invariants

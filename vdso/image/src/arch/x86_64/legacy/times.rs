@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Times of files, converted to the newer structure on the stack.
 //!
 //! Source: `struct utimbuf` of `include/uapi/linux/utime.h`, `struct __kernel_old_timeval` and

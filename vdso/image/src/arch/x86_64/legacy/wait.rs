@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
 //! Calls that wait: for a signal, and for an epoll instance.
 //!
 //! # Invariants
