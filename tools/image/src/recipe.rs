@@ -1,5 +1,5 @@
-//! The image's recipe: the flags of compiler, linker and objcopy, from the makefile by which the kernel's
-//! build makes the image, too.
+//! The image's recipe: the flags of compiler, linker and objcopy, from the makefile by which the
+//! kernel's build makes the image, too.
 //!
 //! The makefile has the reason for each flag. Only lines that set one of the variables named here,
 //! or add to it, are read, and of these only the words that are the same everywhere: those with a

@@ -27,8 +27,8 @@ use goblin::elf::section_header::{
 use goblin::elf::sym::STB_LOCAL;
 use liblinux_abi::image::layout::{PRIVATE, TEXT, TICK};
 
-/// `SHT_X86_64_UNWIND`: the psABI's type of `.eh_frame`, which LLVM's assembler writes. GNU's writes
-/// `SHT_PROGBITS`, and a linker keeps the type of its first input.
+/// `SHT_X86_64_UNWIND`: the psABI's type of `.eh_frame`, which LLVM's assembler writes. GNU's
+/// writes `SHT_PROGBITS`, and a linker keeps the type of its first input.
 const SHT_X86_64_UNWIND: u32 = 0x7000_0001;
 
 pub(super) const RULES: &[Rule] = &[
