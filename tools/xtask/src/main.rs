@@ -102,8 +102,8 @@ enum Task {
         #[arg(long = "step", value_name = "NAME")]
         steps: Vec<String>,
     },
-    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg, and the same in a folder there for each
-    /// other kernel line
+    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg, and the same in a folder there for
+    /// each other kernel line
     Image,
     /// Check that every loader can read an image; exit status 0 good, 1 refused, 2 could not read
     Check {

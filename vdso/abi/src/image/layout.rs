@@ -6,7 +6,7 @@
 //! alone, so it can never move, and the table grows at its end as the kernel does. The *bodies* of
 //! hand-written entries come behind it, then compiled code, which may move from build to build.
 //!
-//! The numbers that have no call leave unused slots (104 of 463); a table in row
+//! The numbers that have no call leave unused slots (104 of 473); a table in row
 //! order would save these 1.6 KiB and pay with a table to look offsets up in.
 //!
 //! # Invariants

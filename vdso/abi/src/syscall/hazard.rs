@@ -138,6 +138,7 @@ pub const HAZARDS: &[Hazard] = &[
             "ioperm",
             "pivot_root",
             "chroot",
+            "fchroot",
         ],
     ),
     hazard(
