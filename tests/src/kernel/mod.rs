@@ -10,8 +10,8 @@
 mod conditional;
 pub mod definition;
 pub mod header;
-pub mod hyperv;
 pub mod table;
+pub mod variant;
 
 use crate::image::Image;
 use liblinux_workspace::skip::skip;

@@ -46,6 +46,9 @@ pub struct ClockData {
     pub unused: AtomicU32,
 }
 
+/// How many auxiliary clocks the page holds.
+pub const AUXILIARY_CLOCKS: usize = 0;
+
 /// `vvar_page`, and in a time namespace `timens_page`.
 #[derive(Debug)]
 #[repr(C)]
@@ -77,6 +80,11 @@ impl DataPage {
     /// Minutes west of Greenwich, and the kind of daylight saving.
     pub const fn time_zone(&self) -> (&AtomicI32, &AtomicI32) {
         (&self.hres_coarse.tz_minuteswest, &self.hres_coarse.tz_dsttime)
+    }
+
+    /// The clocksource of an auxiliary clock: this line has none.
+    pub const fn auxiliary(&self, _index: usize) -> Option<&ClockData> {
+        None
     }
 
     /// The resolution of the high-resolution clocks, in nanoseconds.
