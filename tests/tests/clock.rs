@@ -162,8 +162,7 @@ impl Moment {
     /// Writes the whole page, with auxiliary clocks that differ in their time, every third one
     /// disabled.
     fn publish_page(&self, page: &DataPage) {
-        for index in 0..AUXILIARY_CLOCKS {
-            let data = page.auxiliary(index).expect("a clocksource");
+        for (index, data) in auxiliary_data(page).enumerate() {
             let mut moment = self.clone();
             moment.base[0][0] = moment.base[0][0].wrapping_add(index as u64);
             moment.mode = if index % 3 == 2 { CLOCK_MODE_NONE } else { self.mode };
@@ -187,6 +186,11 @@ impl Moment {
     }
 }
 
+/// The clocksources of all auxiliary clocks.
+fn auxiliary_data(page: &DataPage) -> impl Iterator<Item = &ClockData> {
+    (0..).map_while(|index| page.auxiliary(index))
+}
+
 /// The auxiliary clocks that [`Moment::publish_page`] enables.
 fn auxiliary_clocks() -> impl Iterator<Item = usize> {
     (0..AUXILIARY_CLOCKS).filter(|index| index % 3 != 2).map(|index| AUXILIARY + index)
@@ -199,8 +203,7 @@ fn clocks(set: u32) -> impl Iterator<Item = usize> {
 /// Writes a time namespace's page: offsets, and zeros for all that the kernel leaves alone.
 fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
     page.hrtimer_res().store(0, Relaxed);
-    let auxiliary = (0..AUXILIARY_CLOCKS).filter_map(|index| page.auxiliary(index));
-    for data in [&page.hres_coarse, &page.raw].into_iter().chain(auxiliary) {
+    for data in [&page.hres_coarse, &page.raw].into_iter().chain(auxiliary_data(page)) {
         data.sequence.store(1, Relaxed);
         data.mode.store(CLOCK_MODE_TIMENS, Relaxed);
         for (slot, [sec, nsec]) in data.base.iter().zip(offsets) {

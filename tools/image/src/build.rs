@@ -13,7 +13,7 @@ use crate::{exception, identity, layout};
 use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::image::export::SONAME;
 use liblinux_abi::image::layout::{
-    BODIES, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS, TEXT, TICK,
+    BODIES, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, ROBUST, SGX, SLOTS, TEXT, TICK,
 };
 use liblinux_workspace::command::{cargo, output, run};
 use liblinux_workspace::product;
@@ -121,6 +121,7 @@ fn link(workspace: &Workspace, line: &Line, library: &Path, linked: &Path) -> Re
         ("TEXT", TEXT),
         ("LIBRARY", LIBRARY),
         ("SGX", SGX),
+        ("ROBUST", ROBUST),
         ("FIXUPS", FIXUPS),
         ("SLOTS", SLOTS),
         ("BODIES", BODIES),

@@ -40,6 +40,16 @@ pub fn former(call: &str, line: &str) -> Option<&'static [&'static str]> {
     row.map(|(_, _, parameters)| *parameters)
 }
 
+/// The newest kernel line, whose table this is.
+pub const NEWEST: &str = ADDED[ADDED.len() - 1].0;
+
+/// Whether a kernel line is `since` or a newer one.
+pub fn reaches(line: &str, since: &str) -> bool {
+    // The oldest line and unknown ones have no place.
+    let place = |line| ADDED.iter().position(|(other, _)| *other == line);
+    place(since) <= place(line)
+}
+
 /// The oldest kernel line that implements the call.
 pub fn since(call: &str) -> &'static str {
     ADDED.iter().find(|(_, calls)| calls.contains(&call)).map_or(OLDEST, |(line, _)| line)
@@ -47,9 +57,7 @@ pub fn since(call: &str) -> &'static str {
 
 /// Whether a kernel line implements the call.
 pub fn is_in(call: &str, line: &str) -> bool {
-    // Lines that come later than this one, whose calls it lacks.
-    let later = ADDED.iter().rev().take_while(|(other, _)| *other != line);
-    !later.into_iter().any(|(_, calls)| calls.contains(&call))
+    reaches(line, since(call))
 }
 
 #[cfg(test)]

@@ -71,6 +71,10 @@ pub const HRTIMER_RES: usize = offset_of!(DataPage, hrtimer_res);
 /// Whether a time namespace moves the random number generator's state, with the page that it is in.
 pub const NAMESPACE_MOVES_RANDOM: bool = false;
 
+/// Whether the kernel completes an unlock of a robust futex that is interrupted in the image: see
+/// `image::export::ROBUST`.
+pub const ROBUST_FUTEXES: bool = true;
+
 impl DataPage {
     /// Minutes west of Greenwich, and the kind of daylight saving.
     pub const fn time_zone(&self) -> (&AtomicI32, &AtomicI32) {
