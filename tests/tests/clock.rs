@@ -6,16 +6,16 @@
 use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::clock::{
-    COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME, REALTIME_COARSE,
+    AUXILIARY, COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME, REALTIME_COARSE,
 };
 use liblinux_abi::kernel::datapage::{
-    CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC, CLOCKS, ClockData,
-    DataPage,
+    AUXILIARY_CLOCKS, CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS,
+    CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
 };
 use liblinux_mkimage::embed::set_tick;
 use liblinux_tests::arch::counter;
 use liblinux_tests::image::Image;
-use liblinux_tests::kernel::{Source, hyperv};
+use liblinux_tests::kernel::{Source, variant};
 use liblinux_tests::update::{self, COUNTER, FIRST};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -159,8 +159,15 @@ impl Moment {
         }
     }
 
-    /// Writes the whole page.
+    /// Writes the whole page, with auxiliary clocks that differ in their time, every third one
+    /// disabled.
     fn publish_page(&self, page: &DataPage) {
+        for (index, data) in auxiliary_data(page).enumerate() {
+            let mut moment = self.clone();
+            moment.base[0][0] = moment.base[0][0].wrapping_add(index as u64);
+            moment.mode = if index % 3 == 2 { CLOCK_MODE_NONE } else { self.mode };
+            moment.publish(data);
+        }
         self.publish(&page.hres_coarse);
         self.publish(&page.raw);
         let (west, daylight_saving) = page.time_zone();
@@ -179,6 +186,16 @@ impl Moment {
     }
 }
 
+/// The clocksources of all auxiliary clocks.
+fn auxiliary_data(page: &DataPage) -> impl Iterator<Item = &ClockData> {
+    (0..).map_while(|index| page.auxiliary(index))
+}
+
+/// The auxiliary clocks that [`Moment::publish_page`] enables.
+fn auxiliary_clocks() -> impl Iterator<Item = usize> {
+    (0..AUXILIARY_CLOCKS).filter(|index| index % 3 != 2).map(|index| AUXILIARY + index)
+}
+
 fn clocks(set: u32) -> impl Iterator<Item = usize> {
     (0..CLOCKS).filter(move |clock| set >> clock & 1 != 0)
 }
@@ -186,7 +203,7 @@ fn clocks(set: u32) -> impl Iterator<Item = usize> {
 /// Writes a time namespace's page: offsets, and zeros for all that the kernel leaves alone.
 fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
     page.hrtimer_res().store(0, Relaxed);
-    for data in [&page.hres_coarse, &page.raw] {
+    for data in [&page.hres_coarse, &page.raw].into_iter().chain(auxiliary_data(page)) {
         data.sequence.store(1, Relaxed);
         data.mode.store(CLOCK_MODE_TIMENS, Relaxed);
         for (slot, [sec, nsec]) in data.base.iter().zip(offsets) {
@@ -206,7 +223,14 @@ fn hypervisor_page<'i, T>(image: &'i Image, symbol: &str) -> &'i T {
 
 #[test]
 fn equals_the_c_image_bit_for_bit() {
-    let images = [Clocks::ours(), Clocks::theirs()];
+    let folder = tempfile::tempdir().expect("a folder");
+    let theirs = if AUXILIARY_CLOCKS == 0 {
+        Clocks::theirs()
+    } else {
+        let source = Source::cached();
+        Clocks::map(&variant::c_image(&source, folder.path(), variant::AUXILIARY), |_| ())
+    };
+    let images = [Clocks::ours(), theirs];
     let mut numbers = Numbers(1);
     let mut compared = 0;
     for round in 0..20_000 {
@@ -237,7 +261,8 @@ fn equals_the_c_image_bit_for_bit() {
         }
         // A counter whose highest bit is set cannot come from a TSC mode; the kernel is asked then,
         // at two moments.
-        for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
+        let all = self::clocks(HIGH_RESOLUTION | RAW | COARSE);
+        for clock in all.chain(auxiliary_clocks()) {
             let [ours, theirs] = images.each_ref().map(|clocks| clocks.get_time(clock));
             assert_eq!(
                 ours, theirs,
@@ -256,7 +281,7 @@ fn equals_the_c_image_bit_for_bit() {
                 ((clocks.clock_getres)(clock as i32, &mut resolution), resolution)
             };
             let resolutions: Vec<_> =
-                self::clocks(HIGH_RESOLUTION | RAW | COARSE).map(resolution).collect();
+                (0..AUXILIARY + 2 * AUXILIARY_CLOCKS).map(resolution).collect();
             (plain, zoned, seconds, resolutions)
         });
         assert_eq!(ours, theirs, "round {round}: {moment:?}");
@@ -281,13 +306,20 @@ fn equals_plain_arithmetic() {
             let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
             assert_eq!(clocks.get_time(clock), (0, expected), "clock {clock}: {moment:?}");
         }
+        for clock in auxiliary_clocks() {
+            let expected = moment.time(0, moment.counter);
+            let second = (expected / NSEC_PER_SEC) as i64 + (clock - AUXILIARY) as i64;
+            let expected = [second, (expected % NSEC_PER_SEC) as i64];
+            assert_eq!(clocks.get_time(clock), (0, expected), "clock {clock}: {moment:?}");
+        }
     }
 }
 
 #[test]
 fn reads_the_page_of_hyper_v() {
     let folder = tempfile::tempdir().expect("a folder");
-    let theirs = Clocks::map(&hyperv::c_image(&Source::cached(), folder.path()), |_| ());
+    let theirs =
+        Clocks::map(&variant::c_image(&Source::cached(), folder.path(), variant::HYPERV), |_| ());
     let images = [Clocks::ours(), theirs];
     let mut numbers = Numbers(3);
     for round in 0..10_000 {

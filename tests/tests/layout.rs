@@ -10,11 +10,9 @@ use liblinux_abi::kernel::datapage::LAYOUTS;
 use liblinux_abi::kernel::random::{Parameters, State};
 use liblinux_abi::kernel::{auxv, clock, clone, errno, random};
 use liblinux_abi::syscall::legacy;
-use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
-use liblinux_workspace::skip::skip;
-use liblinux_workspace::{Line, line};
+use liblinux_workspace::line;
 use std::mem::{offset_of, size_of};
 
 const PRELUDE: &str = "
@@ -178,7 +176,7 @@ fn facts_are_the_kernels() {
     };
     for (version, more) in PRELUDES {
         let line = line::find(version).expect("a kernel line");
-        let Some(source) = source(line) else { continue };
+        let Some(source) = Source::of_line(line) else { continue };
         let prelude = [PRELUDE, more].concat();
         let data = LAYOUTS.iter().find(|layout| layout.line == version).expect("a layout");
         let data = data.facts.iter().map(|&(expression, value)| Fact { expression, value });
@@ -190,16 +188,4 @@ fn facts_are_the_kernels() {
         let wrong = [Fact { expression: "PAGE_SIZE", value: layout::PAGE_SIZE + 1 }];
         assert!(compare(&source, &prelude, &wrong).is_err(), "a wrong fact was accepted");
     }
-}
-
-/// The source of a line's kernel; only the line of the image under test must have one here.
-fn source(line: &'static Line) -> Option<Source> {
-    if line == Image::line() {
-        return Some(Source::of(line));
-    }
-    let source = Source::present(line);
-    if source.is_none() {
-        skip(&format!("no kernel of Linux {0}; run `cargo xtask boot --kernel {0}`", line.version));
-    }
-    source
 }

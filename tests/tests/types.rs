@@ -3,7 +3,7 @@
 use liblinux_abi::kernel::errno::ERRORS;
 use liblinux_abi::syscall::ctype::TYPES;
 use liblinux_abi::syscall::standard::{FUNCTIONS, entry};
-use liblinux_abi::syscall::{SYSCALLS, find};
+use liblinux_abi::syscall::{SYSCALLS, find, since};
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
 
@@ -78,15 +78,16 @@ fn standard_functions_have_the_types_of_the_kernels_vdso() {
         let theirs = format!("__typeof__(__vdso_{name})");
         fact(format!("__builtin_types_compatible_p({theirs}, {result} ({parameters}))"), 1)
     };
-    let mut facts = Vec::new();
+    let (source, mut facts) = (Source::cached(), Vec::new());
     for function in FUNCTIONS {
         let (result, parameters) = entry(find(function.call).expect("a row of the table"));
-        facts.push(is_type(function.call, result, parameters));
+        let former = since::former(function.call, source.line().version);
+        facts.push(is_type(function.call, result, former.unwrap_or(parameters)));
     }
     assert!(!facts.is_empty());
-    compare(&Source::cached(), VDSO, &facts).unwrap_or_else(|complaints| panic!("{complaints}"));
+    compare(&source, VDSO, &facts).unwrap_or_else(|complaints| panic!("{complaints}"));
     // The system call's own type is not it.
     let getrandom = find("getrandom").expect("a row of the table");
     let wrong = is_type("getrandom", "long", getrandom.parameters);
-    assert!(compare(&Source::cached(), VDSO, &[wrong]).is_err());
+    assert!(compare(&source, VDSO, &[wrong]).is_err());
 }

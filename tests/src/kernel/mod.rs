@@ -10,10 +10,11 @@
 mod conditional;
 pub mod definition;
 pub mod header;
-pub mod hyperv;
 pub mod table;
+pub mod variant;
 
 use crate::image::Image;
+use liblinux_workspace::skip::skip;
 use liblinux_workspace::{Line, Workspace};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,22 @@ impl Source {
     /// The tree that `cargo xtask boot` built a kernel from, of the line of [`Image::line`].
     pub fn cached() -> Self {
         Self::of(Image::line())
+    }
+
+    /// The tree of a line for a test that compares with all lines: it says that it skips one whose
+    /// kernel was not built, unless that is the line of [`Image::line`].
+    pub fn of_line(line: &'static Line) -> Option<Self> {
+        if line == Image::line() {
+            return Some(Self::of(line));
+        }
+        let source = Self::present(line);
+        if source.is_none() {
+            let version = line.version;
+            skip(&format!(
+                "no kernel of Linux {version}; run `cargo xtask boot --kernel {version}`"
+            ));
+        }
+        source
     }
 
     /// The tree that `cargo xtask boot` built a line's kernel from.

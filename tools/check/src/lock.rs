@@ -11,8 +11,9 @@
 //! on: where the call returns to, and how many bytes of stack are in use then. The reviewer of a
 //! change of the body judges what those bytes hold.
 //!
-//! Images for all kernel lines have one lock. Their offsets are the same; sizes are those of the
-//! default line's image, because compiled functions read the data pages of their line.
+//! Images for all kernel lines have one lock, that of the newest. Their offsets are the same; an
+//! older line may lack exports, and compiled functions, which read the data pages of their line,
+//! may have other sizes.
 //!
 //! # Invariants
 //!
@@ -108,6 +109,12 @@ impl Lock {
     fn sorted(mut entries: Vec<Entry>) -> Self {
         entries.sort();
         Self { entries }
+    }
+
+    /// The same without the entries of some names.
+    pub fn without(&self, is_missing: impl Fn(&str) -> bool) -> Self {
+        let entries = self.entries.iter().filter(|entry| !is_missing(&entry.name));
+        Self { entries: entries.cloned().collect() }
     }
 
     /// The same with the sizes that entries of these names have in `other`.

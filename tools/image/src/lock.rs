@@ -6,10 +6,13 @@
 
 use crate::build;
 use anyhow::{Context as _, Result, anyhow};
+use liblinux_abi::image::export::exports;
+use liblinux_abi::syscall::since::NEWEST;
 use liblinux_check::Lock;
 use liblinux_check::image::Image;
 use liblinux_workspace::{Line, Workspace, line, product};
 use std::fs;
+use std::path::PathBuf;
 
 /// The checked-in lock.
 pub fn read(workspace: &Workspace) -> Result<Lock> {
@@ -20,8 +23,13 @@ pub fn read(workspace: &Workspace) -> Result<Lock> {
     Lock::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
+/// The lock's file, if a line's image has to equal it as it is: the newest line's.
+pub fn file(workspace: &Workspace, line: &Line) -> Option<PathBuf> {
+    (line.version == NEWEST).then(|| workspace.lock())
+}
+
 /// The lock that the image of a kernel line, in these two files, has to equal: the checked-in one,
-/// whose sizes are those of the default line's image.
+/// whose sizes are those of the newest line's image, without what the line lacks.
 pub(crate) fn of_line(
     workspace: &Workspace,
     line: &Line,
@@ -29,9 +37,11 @@ pub(crate) fn of_line(
     debug: &[u8],
 ) -> Result<Lock> {
     let lock = read(workspace)?;
-    if line == line::DEFAULT {
+    if line.version == NEWEST {
         return Ok(lock);
     }
+    let newer: Vec<_> = exports().filter(|export| !export.is_in(line.version)).collect();
+    let lock = lock.without(|name| newer.iter().any(|export| export.name == name));
     Ok(lock.with_sizes_of(&of_image(image, debug)?))
 }
 
@@ -42,13 +52,14 @@ fn of_image(image: &[u8], debug: &[u8]) -> Result<Lock> {
     Lock::of(&image, &debug).map_err(|error| anyhow!(error))
 }
 
-/// Writes the files that are generated from the table, and the lock from the default line's image,
-/// whose exports are where those of every other line are.
+/// Writes the files that are generated from the table, and the lock from the image of the newest
+/// line, which has all exports.
 pub fn bless(workspace: &Workspace) -> Result<()> {
     liblinux_generate::write(workspace)?;
-    let path = build::build(workspace, line::DEFAULT)?;
+    let newest = line::find(NEWEST)?;
+    let path = build::build(workspace, newest)?;
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let debug = workspace.debug_image(line::DEFAULT);
+    let debug = workspace.debug_image(newest);
     let debug = fs::read(&debug).with_context(|| format!("cannot read {}", debug.display()))?;
     let new = of_image(&bytes, &debug).with_context(|| format!("{}", path.display()))?;
     if workspace.lock().exists() {

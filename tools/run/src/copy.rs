@@ -30,10 +30,11 @@ use crate::arch::{JUMP_SIZE, SHORT_JUMP_SIZE, jump, short_jump};
 use crate::extension::Extension;
 use crate::running::Running;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use liblinux_abi::image::export::{SGX_ENTER_ENCLAVE, standard};
+use liblinux_abi::image::export::{ROBUST, SGX_ENTER_ENCLAVE, standard};
 use liblinux_abi::image::layout::{PAGE_SIZE, slot};
 use liblinux_check::image::Image as Elf;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 /// The image that `build.rs` put in.
@@ -48,7 +49,24 @@ pub(crate) struct Image {
     bytes: Vec<u8>,
     build_id: String,
     redirections: Vec<Redirection>,
+    robust: Vec<Robust>,
 }
+
+/// A function that only some kernels support.
+#[derive(Clone, Debug)]
+struct Robust {
+    symbol: &'static str,
+    /// Where its code is.
+    offset: usize,
+    /// Where its symbol is.
+    entry: usize,
+}
+
+/// Bytes of a dynamic symbol, and those of them that say that it is defined: `st_shndx` and
+/// `st_value`.
+const SYMBOL_SIZE: usize = 24;
+/// See [`SYMBOL_SIZE`].
+const DEFINITION: Range<usize> = 6..16;
 
 /// A function that the running kernel may answer.
 #[derive(Clone, Debug)]
@@ -129,9 +147,23 @@ impl Image {
                 });
             }
         }
+        let table = elf.section(".dynsym").map_err(error)?.header.sh_offset;
+        let mut robust = Vec::new();
+        for symbol in ROBUST {
+            let Some(export) = exports.iter().find(|export| export.name == symbol) else {
+                continue;
+            };
+            let offset = usize::try_from(export.value)?;
+            let entry = usize::try_from(table)? + SYMBOL_SIZE * export.index;
+            ensure!(
+                offset + JUMP_SIZE <= bytes.len() && entry + SYMBOL_SIZE <= bytes.len(),
+                "{symbol} reaches beyond the file"
+            );
+            robust.push(Robust { symbol, offset, entry });
+        }
         let build_id = build_id(&elf).context("it has no build-id")?;
         bytes.resize(bytes.len().next_multiple_of(PAGE_SIZE), 0);
-        Ok(Self { bytes, build_id, redirections })
+        Ok(Self { bytes, build_id, redirections, robust })
     }
 
     /// Bytes of a copy, at most, in a process whose kernel's vDSO is as given.
@@ -160,6 +192,20 @@ impl Image {
         let (bytes, behind) =
             extended.map_or_else(|| (self.bytes.clone(), None), |(bytes, at)| (bytes, Some(at)));
         let mut copy = Copy { bytes, redirected: Vec::new(), obstacle };
+        for hidden in &self.robust {
+            let function = kernel
+                .and_then(|(home, kernel)| Some(home + kernel.functions().offset(hidden.symbol)?));
+            match function {
+                // In the kernel's own, whose critical sections it knows.
+                Some(function) => {
+                    copy.bytes[hidden.offset..hidden.offset + JUMP_SIZE]
+                        .copy_from_slice(&jump(function));
+                    copy.redirected.push(hidden.symbol);
+                }
+                // A program that finds the name makes calls which such a kernel lacks.
+                None => copy.bytes[hidden.entry..][DEFINITION].fill(0),
+            }
+        }
         for &Redirection { ref name, symbol, offset, fallback } in &self.redirections {
             let function =
                 kernel.and_then(|(home, kernel)| Some((home, kernel.functions().offset(symbol)?)));
@@ -209,6 +255,7 @@ fn build_id(elf: &Elf<'_>) -> Result<String> {
 mod tests {
     use super::*;
     use crate::functions;
+    use liblinux_abi::syscall::since::NEWEST;
 
     /// The vDSO of this process, and where it is.
     fn own() -> (u64, Running) {
@@ -230,12 +277,14 @@ mod tests {
         (code[0] == 0xe9).then(|| behind.wrapping_add_signed(distance.into()))
     }
 
-    /// An independent reader must find the same names, offsets and sizes in a copy as in the image.
+    /// An independent reader must find the same names, offsets and sizes in a copy as in the image,
+    /// but for functions that the kernel has to know.
     fn assert_names_stay(image: &Image, copy: &Copy) {
         let [built, copied] = [&image.bytes, &copy.bytes].map(|bytes| {
             let elf = Elf::read(bytes).unwrap();
             let exports = elf.exports().unwrap();
-            exports.iter().map(|one| (one.name.to_owned(), one.value, one.size)).collect::<Vec<_>>()
+            let exports = exports.iter().filter(|one| !ROBUST.contains(&one.name));
+            exports.map(|one| (one.name.to_owned(), one.value, one.size)).collect::<Vec<_>>()
         });
         assert_eq!(built, copied);
         // Six functions with two names each, and the one for enclaves.
@@ -283,6 +332,27 @@ mod tests {
                     stub.map(|call| slot(call.number) as u64),
                     "{symbol}"
                 );
+            }
+        }
+    }
+
+    /// A name that a program finds is a promise of the kernel's, too.
+    #[test]
+    fn functions_of_robust_futexes_are_there_if_the_kernel_has_them() {
+        let newest = liblinux_workspace::line::find(NEWEST).unwrap();
+        let file = liblinux_workspace::Workspace::current().image(newest);
+        let image = Image::from_file(&file).unwrap();
+        assert_eq!(image.robust.len(), ROBUST.len());
+        let (home, kernel) = own();
+        let base = home + 0x10_0000;
+        for running in [None, Some((home, &kernel))] {
+            let copy = image.copy_for(base, running);
+            let elf = Elf::read(&copy.bytes).unwrap();
+            let names: Vec<&str> = elf.exports().unwrap().iter().map(|one| one.name).collect();
+            for name in ROBUST {
+                let is_known = running.is_some() && kernel.functions().offset(name).is_some();
+                assert_eq!(names.contains(&name), is_known, "{name}");
+                assert_eq!(copy.redirected.contains(&name), is_known, "{name}");
             }
         }
     }

@@ -194,6 +194,6 @@ fn check(
         Some(file) => file,
         None => build::build(workspace, line::DEFAULT)?,
     };
-    let lock = own.then(|| workspace.lock());
+    let lock = if own { lock::file(workspace, line::DEFAULT) } else { None };
     Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose, strict }).into())
 }

@@ -61,8 +61,8 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Tests of the image over data pages, which differ from kernel line to kernel line.
-const OF_A_LINE: [&str; 3] = ["clock", "random", "updates"];
+/// Tests of what differs from kernel line to kernel line: the data pages, and what reads them.
+const OF_A_LINE: [&str; 4] = ["clock", "random", "robust", "updates"];
 
 /// How long all of it takes, on two cores.
 const DURATION: &str = "about 20 minutes the first time, when kernels are built, and 10 later";

@@ -96,13 +96,14 @@ struct liblinux_sigaction {
 long __vdso_syscall(long number, ...);
 
 struct __aio_sigset;
+struct bpf_common_attr;
 struct cachestat;
 struct cachestat_range;
 struct clone_args;
 struct epoll_event;
+struct file_attr;
 struct file_handle;
 struct futex_waitv;
-struct getcpu_cache;
 struct io_event;
 struct io_uring_params;
 struct iocb;
@@ -116,6 +117,7 @@ struct mnt_id_req;
 struct mount_attr;
 struct mq_attr;
 struct msqid_ds;
+struct ns_id_req;
 struct open_how;
 struct perf_event_attr;
 struct pollfd;
@@ -138,6 +140,7 @@ struct timezone;
 struct tms;
 struct ustat;
 struct utimbuf;
+struct xattr_args;
 union bpf_attr;
 
 /* read(2), number 0. Errors: EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR. */
@@ -423,7 +426,7 @@ long __vdso_semget(int key, int nsems, int semflg);
 /*
  * semop(2), number 65. Errors: E2BIG EACCES EAGAIN EFAULT EFBIG EIDRM EINTR EINVAL ENOMEM ERANGE.
  */
-long __vdso_semop(int semid, struct sembuf *tsops, unsigned nsops);
+long __vdso_semop(int semid, struct sembuf *tsops, unsigned int nsops);
 
 /* semctl(2), number 66. Errors: EACCES EFAULT EIDRM EINVAL EPERM ERANGE. */
 long __vdso_semctl(int semid, int semnum, int cmd, unsigned long arg);
@@ -1344,7 +1347,7 @@ long __vdso_sendmmsg(int fd, struct mmsghdr *mmsg, unsigned int vlen, unsigned i
 long __vdso_setns(int fd, int flags);
 
 /* getcpu(2), number 309, a standard function. Errors: EFAULT. */
-long __vdso_getcpu(unsigned *cpu, unsigned *node, struct getcpu_cache *unused);
+long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused);
 
 /* process_vm_readv(2), number 310. Errors: EFAULT EINVAL ENOMEM EPERM ESRCH. */
 long __vdso_process_vm_readv(int pid, const struct iovec *lvec, unsigned long liovcnt,
@@ -1392,7 +1395,8 @@ long __vdso_kexec_file_load(int kernel_fd, int initrd_fd, unsigned long cmdline_
 	const char *cmdline_ptr, unsigned long flags);
 
 /* bpf(2), number 321. Errors: E2BIG EACCES EBADF EFAULT EINVAL ENOENT ENOMEM EPERM. */
-long __vdso_bpf(int cmd, union bpf_attr *uattr, unsigned int size);
+long __vdso_bpf(int cmd, union bpf_attr *uattr, unsigned int size,
+	struct bpf_common_attr *uattr_common, unsigned int size_common);
 
 /* execveat(2), number 322. Errors: EINVAL ELOOP ENOENT ENOTDIR. */
 long __vdso_execveat(int fd, const char *filename, const char *const *argv, const char *const *envp,
@@ -1590,6 +1594,43 @@ long __vdso_lsm_list_modules(unsigned long long *ids, unsigned int *size, unsign
 
 /* no page in the manual, number 462. */
 long __vdso_mseal(unsigned long start, __SIZE_TYPE__ len, unsigned long flags);
+
+/* no page in the manual, number 463. */
+long __vdso_setxattrat(int dfd, const char *pathname, unsigned int at_flags, const char *name,
+	const struct xattr_args *uargs, __SIZE_TYPE__ usize);
+
+/* no page in the manual, number 464. */
+long __vdso_getxattrat(int dfd, const char *pathname, unsigned int at_flags, const char *name,
+	struct xattr_args *uargs, __SIZE_TYPE__ usize);
+
+/* no page in the manual, number 465. */
+long __vdso_listxattrat(int dfd, const char *pathname, unsigned int at_flags, char *list,
+	__SIZE_TYPE__ size);
+
+/* no page in the manual, number 466. */
+long __vdso_removexattrat(int dfd, const char *pathname, unsigned int at_flags, const char *name);
+
+/* no page in the manual, number 467. */
+long __vdso_open_tree_attr(int dfd, const char *filename, unsigned flags,
+	const struct mount_attr *uattr, __SIZE_TYPE__ usize);
+
+/* no page in the manual, number 468. */
+long __vdso_file_getattr(int dfd, const char *filename, struct file_attr *ufattr,
+	__SIZE_TYPE__ usize, unsigned int at_flags);
+
+/* no page in the manual, number 469. */
+long __vdso_file_setattr(int dfd, const char *filename, const struct file_attr *ufattr,
+	__SIZE_TYPE__ usize, unsigned int at_flags);
+
+/* no page in the manual, number 470. */
+long __vdso_listns(const struct ns_id_req *req, unsigned long long *ns_ids, __SIZE_TYPE__ nr_ns_ids,
+	unsigned int flags);
+
+/* no page in the manual, number 471. */
+long __vdso_rseq_slice_yield(void);
+
+/* no page in the manual, number 472. */
+long __vdso_fchroot(int fd, unsigned int flags);
 
 #ifdef __cplusplus
 }

@@ -735,7 +735,7 @@ crate::call::methods! {
     semget(key: c_int, nsems: c_int, semflg: c_int) -> usize;
     /// `semop(2)`, number 65.
     ///
-    /// `long semop(int semid, struct sembuf *tsops, unsigned nsops)`
+    /// `long semop(int semid, struct sembuf *tsops, unsigned int nsops)`
     ///
     /// Errors of the manual: E2BIG EACCES EAGAIN EFAULT EFBIG EIDRM EINTR EINVAL ENOMEM ERANGE.
     ///
@@ -3274,7 +3274,7 @@ crate::call::methods! {
     setns(fd: c_int, flags: c_int) -> usize;
     /// `getcpu(2)`, number 309. Answers from user space where it can.
     ///
-    /// `long getcpu(unsigned *cpu, unsigned *node, struct getcpu_cache *unused)`
+    /// `long getcpu(unsigned *cpu, unsigned *node, void *unused)`
     ///
     /// Errors of the manual: EFAULT.
     ///
@@ -3407,16 +3407,16 @@ crate::call::methods! {
     kexec_file_load(kernel_fd: c_int, initrd_fd: c_int, cmdline_len: c_ulong, cmdline_ptr: *const c_char, flags: c_ulong) -> usize;
     /// `bpf(2)`, number 321.
     ///
-    /// `long bpf(int cmd, union bpf_attr *uattr, unsigned int size)`
+    /// `long bpf(int cmd, union bpf_attr *uattr, unsigned int size, struct bpf_common_attr *uattr_common, unsigned int size_common)`
     ///
     /// Errors of the manual: E2BIG EACCES EBADF EFAULT EINVAL ENOENT ENOMEM EPERM.
     ///
     /// # Safety
     ///
-    /// - `uattr` is valid for what the kernel reads and writes there.
+    /// - `uattr` and `uattr_common` are valid for what the kernel reads and writes there.
     /// - A null pointer is given only where the manual allows one.
     /// - Loading code into the kernel, or stopping the machine, is meant.
-    bpf(cmd: c_int, uattr: *mut c_void, size: c_uint) -> usize;
+    bpf(cmd: c_int, uattr: *mut c_void, size: c_uint, uattr_common: *mut c_void, size_common: c_uint) -> usize;
     /// `execveat(2)`, number 322.
     ///
     /// `long execveat(int fd, const char *filename, const char *const *argv, const char *const *envp, int flags)`
@@ -3964,4 +3964,101 @@ crate::call::methods! {
     /// - Memory that is in use stays mapped, with its contents and the access that its users
     ///   rely on; so does the image.
     mseal(start: c_ulong, len: usize, flags: c_ulong) -> usize;
+    /// `setxattrat`, number 463. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long setxattrat(int dfd, const char *pathname, unsigned int at_flags, const char *name, const struct xattr_args *uargs, size_t usize)`
+    ///
+    /// # Safety
+    ///
+    /// - `pathname` and `name` are strings that a null byte ends.
+    /// - `uargs` is valid for what the kernel reads there.
+    /// - A null pointer is given only where the manual allows one.
+    setxattrat(dfd: c_int, pathname: *const c_char, at_flags: c_uint, name: *const c_char, uargs: *const c_void, usize: usize) -> usize;
+    /// `getxattrat`, number 464. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long getxattrat(int dfd, const char *pathname, unsigned int at_flags, const char *name, struct xattr_args *uargs, size_t usize)`
+    ///
+    /// # Safety
+    ///
+    /// - `pathname` and `name` are strings that a null byte ends.
+    /// - `uargs` is valid for what the kernel reads and writes there.
+    /// - A null pointer is given only where the manual allows one.
+    getxattrat(dfd: c_int, pathname: *const c_char, at_flags: c_uint, name: *const c_char, uargs: *mut c_void, usize: usize) -> usize;
+    /// `listxattrat`, number 465. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long listxattrat(int dfd, const char *pathname, unsigned int at_flags, char *list, size_t size)`
+    ///
+    /// # Safety
+    ///
+    /// - `pathname` is a string that a null byte ends.
+    /// - `list` is valid for what the kernel reads and writes there.
+    /// - A null pointer is given only where the manual allows one.
+    listxattrat(dfd: c_int, pathname: *const c_char, at_flags: c_uint, list: *mut c_char, size: usize) -> usize;
+    /// `removexattrat`, number 466. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long removexattrat(int dfd, const char *pathname, unsigned int at_flags, const char *name)`
+    ///
+    /// # Safety
+    ///
+    /// - `pathname` and `name` are strings that a null byte ends.
+    /// - A null pointer is given only where the manual allows one.
+    removexattrat(dfd: c_int, pathname: *const c_char, at_flags: c_uint, name: *const c_char) -> usize;
+    /// `open_tree_attr`, number 467. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long open_tree_attr(int dfd, const char *filename, unsigned flags, struct mount_attr *uattr, size_t usize)`
+    ///
+    /// # Safety
+    ///
+    /// - `filename` is a string that a null byte ends.
+    /// - `uattr` is valid for what the kernel reads there.
+    /// - A null pointer is given only where the manual allows one.
+    open_tree_attr(dfd: c_int, filename: *const c_char, flags: c_uint, uattr: *const c_void, usize: usize) -> c_int;
+    /// `file_getattr`, number 468. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long file_getattr(int dfd, const char *filename, struct file_attr *ufattr, size_t usize, unsigned int at_flags)`
+    ///
+    /// # Safety
+    ///
+    /// - `filename` is a string that a null byte ends.
+    /// - `ufattr` is valid for what the kernel reads and writes there.
+    /// - A null pointer is given only where the manual allows one.
+    file_getattr(dfd: c_int, filename: *const c_char, ufattr: *mut c_void, usize: usize, at_flags: c_uint) -> usize;
+    /// `file_setattr`, number 469. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long file_setattr(int dfd, const char *filename, struct file_attr *ufattr, size_t usize, unsigned int at_flags)`
+    ///
+    /// # Safety
+    ///
+    /// - `filename` is a string that a null byte ends.
+    /// - `ufattr` is valid for what the kernel reads there.
+    /// - A null pointer is given only where the manual allows one.
+    file_setattr(dfd: c_int, filename: *const c_char, ufattr: *const c_void, usize: usize, at_flags: c_uint) -> usize;
+    /// `listns`, number 470. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long listns(const struct ns_id_req *req, u64 *ns_ids, size_t nr_ns_ids, unsigned int flags)`
+    ///
+    /// # Safety
+    ///
+    /// - `req` is valid for what the kernel reads there.
+    /// - `ns_ids` is valid for what the kernel reads and writes there.
+    /// - A null pointer is given only where the manual allows one.
+    listns(req: *const c_void, ns_ids: *mut c_ulonglong, nr_ns_ids: usize, flags: c_uint) -> usize;
+    /// `rseq_slice_yield`, number 471. Linux 7.3 has it, the line before that has not:
+    /// `ENOSYS`.
+    ///
+    /// `long rseq_slice_yield(void)`
+    ///
+    /// # Safety
+    ///
+    /// None: the call takes no address, and changes nothing that Rust code relies on.
+    rseq_slice_yield() -> usize;
+    /// `fchroot`, number 472. Linux 7.3 has it, the line before that has not: `ENOSYS`.
+    ///
+    /// `long fchroot(int fd, unsigned int flags)`
+    ///
+    /// # Safety
+    ///
+    /// - No code of this process relies on what the call takes away from the thread: its
+    ///   segments, its shared tables, its permission to make calls.
+    fchroot(fd: c_int, flags: c_uint) -> usize;
 }

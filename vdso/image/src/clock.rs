@@ -24,10 +24,14 @@
 
 use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
-use crate::timekeeping::{Instant, coarse, cold_path, high_resolution, try_high_resolution};
+use crate::timekeeping::{
+    Instant, auxiliary, coarse, cold_path, high_resolution, try_high_resolution,
+};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
-use liblinux_abi::kernel::clock::{COARSE, HIGH_RESOLUTION, NSEC_PER_USEC, RAW, REALTIME};
+use liblinux_abi::kernel::clock::{
+    AUXILIARY, COARSE, HIGH_RESOLUTION, NSEC_PER_USEC, RAW, REALTIME,
+};
 use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, DataPage};
 
 /// `struct __kernel_timespec`, and `struct __kernel_old_timeval`: two 64-bit words.
@@ -53,7 +57,7 @@ pub extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
     } else if is_in(RAW, id) {
         high_resolution(|page| &page.raw, id)
     } else {
-        None
+        auxiliary(id.wrapping_sub(AUXILIARY))
     };
     match now {
         Some(now) => stored(store_pair(time, [now.sec, now.nsec])),

@@ -99,14 +99,27 @@ fn even(sequence: u32) -> u32 {
 
 /// The time now of the high-resolution clock `id`; none if only the kernel can read its counter.
 pub fn high_resolution(source: impl Source, id: usize) -> Option<Instant> {
-    let now = read(source, id, |data, base| {
-        let elapsed = Elapsed::new(data, cycles(data.mode.load(Relaxed))?);
-        Some(Instant {
-            sec: base.sec.load(Relaxed),
-            nsec: elapsed.nanoseconds(base.nsec.load(Relaxed)),
-        })
-    })?;
-    Some(now.carried())
+    Some(read(source, id, by_counter)?.carried())
+}
+
+/// The time now of an auxiliary clock, which has a clocksource of its own; none if the clock is not
+/// enabled or only the kernel can read its counter. Time namespaces do not shift these clocks.
+pub fn auxiliary(index: usize) -> Option<Instant> {
+    let mut data = arch::process_data().auxiliary(index)?;
+    if data.mode.load(Relaxed) == CLOCK_MODE_TIMENS {
+        // SAFETY: the clock mode was just seen, and a page with it has it for good.
+        data = unsafe { arch::namespace_data() }.auxiliary(index)?;
+    }
+    Some(consistent(data, data.base.first()?, by_counter)?.carried())
+}
+
+/// The time now by a clocksource's counter, not yet carried.
+fn by_counter(data: &ClockData, base: &Timestamp) -> Option<Instant> {
+    let elapsed = Elapsed::new(data, cycles(data.mode.load(Relaxed))?);
+    Some(Instant {
+        sec: base.sec.load(Relaxed),
+        nsec: elapsed.nanoseconds(base.nsec.load(Relaxed)),
+    })
 }
 
 /// The time of the coarse clock `id` at the last update.
@@ -116,8 +129,7 @@ pub fn coarse(source: impl Source, id: usize) -> Option<Instant> {
     })
 }
 
-/// Calls `take` until the data stood still meanwhile; none if the clock is unknown or `take` cannot
-/// read it.
+/// As [`consistent`], with a time namespace's offset; none for an unknown clock, too.
 fn read(
     source: impl Source,
     id: usize,
@@ -127,25 +139,34 @@ fn read(
     let in_namespace = shown.mode.load(Relaxed) == CLOCK_MODE_TIMENS;
     // SAFETY: the clock mode was just seen, and a page with it has it for good.
     let data = if in_namespace { source(unsafe { arch::namespace_data() }) } else { shown };
-    let base = data.base.get(id)?;
+    let now = consistent(data, data.base.get(id)?, take)?;
+    if !in_namespace {
+        return Some(now);
+    }
+    // A namespace's page holds what to add to the system's clocks.
+    let offset = shown.base.get(id)?;
+    let sec = now.sec.wrapping_add(offset.sec.load(Relaxed));
+    let nsec = now.nsec.wrapping_add(offset.nsec.load(Relaxed));
+    Some(Instant { sec, nsec }.carried())
+}
+
+/// Calls `take` until the data stood still meanwhile; none if `take` cannot read it.
+#[inline(always)]
+fn consistent(
+    data: &ClockData,
+    base: &Timestamp,
+    take: impl Fn(&ClockData, &Timestamp) -> Option<Instant>,
+) -> Option<Instant> {
     loop {
         let sequence = data.sequence.load(Acquire); // Pairs with the write barrier of `vdso_write_begin`.
         if sequence & 1 != 0 {
             spin_loop();
             continue;
         }
-        let Instant { sec, nsec } = take(data, base)?;
-        if !is_unchanged(data, sequence) {
-            continue;
+        let now = take(data, base)?;
+        if is_unchanged(data, sequence) {
+            return Some(now);
         }
-        if !in_namespace {
-            return Some(Instant { sec, nsec });
-        }
-        // A namespace's page holds what to add to the system's clocks.
-        let offset = shown.base.get(id)?;
-        let sec = sec.wrapping_add(offset.sec.load(Relaxed));
-        let nsec = nsec.wrapping_add(offset.nsec.load(Relaxed));
-        return Some(Instant { sec, nsec }.carried());
     }
 }
 

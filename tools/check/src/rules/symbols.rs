@@ -11,10 +11,11 @@ use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::symbol::{SHN_UNDEF, Symbol};
 use crate::verdict::{Verdict, demand, none_of};
+use crate::view::notes::layout;
 use goblin::elf::sym::{
     STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT,
 };
-use liblinux_abi::image::export::{Binding, NAME_MAX, exports, standard};
+use liblinux_abi::image::export::{Binding, NAME_MAX, ROBUST, exports, standard};
 use liblinux_abi::image::layout::SLOT_SIZE;
 use std::collections::BTreeMap;
 
@@ -135,7 +136,8 @@ fn expected_exports(subject: &Subject<'_>) -> Verdict {
         subject.image.exports()?.iter().map(|symbol| (symbol.name, symbol.binding)).collect();
     let mut missing = Vec::new();
     let mut rebound = Vec::new();
-    for export in exports() {
+    let line = layout(&subject.image)?.line;
+    for export in exports().filter(|export| export.is_in(line)) {
         let binding = match export.binding {
             Binding::Global => STB_GLOBAL,
             Binding::Weak => STB_WEAK,
@@ -229,8 +231,9 @@ fn entry_room(subject: &Subject<'_>) -> Verdict {
 }
 
 fn name_length(subject: &Subject<'_>) -> Verdict {
+    // The kernel's C image has these two, too.
+    let is_long = |name: &&str| name.len() > NAME_MAX && !ROBUST.contains(name);
     let symbols = subject.image.dynsym()?.iter().filter(|symbol| symbol.binding != STB_LOCAL);
-    let long: Vec<&str> =
-        symbols.map(|symbol| symbol.name).filter(|name| name.len() > NAME_MAX).collect();
+    let long: Vec<&str> = symbols.map(|symbol| symbol.name).filter(is_long).collect();
     none_of("names longer than 31 bytes", &long)
 }

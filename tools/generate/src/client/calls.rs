@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use liblinux_abi::kernel::clone::CHILD;
 use liblinux_abi::syscall::descriptor::{OPENS, PROCESSES, is_descriptor};
 use liblinux_abi::syscall::{Kind, SYSCALLS, Syscall};
-use liblinux_abi::syscall::{ctype, manual, standard};
+use liblinux_abi::syscall::{ctype, manual, since, standard};
 use liblinux_workspace::Workspace;
 use std::fmt::Write as _;
 
@@ -55,7 +55,9 @@ fn method(text: &mut String, call: &Syscall) -> Result<()> {
     let parameters = Parameter::of(call)?;
     let page = manual::find(call.name);
     let title = page.map_or_else(|| call.name.to_owned(), |page| page.page.to_owned());
-    for line in wrapped(&format!("`{title}`, number {}.{}", call.number, note(call.kind))) {
+    let first =
+        format!("`{title}`, number {}.{}{}", call.number, note(call.kind), since(call.name));
+    for line in wrapped(&first) {
         writeln!(text, "    /// {line}")?;
     }
     writeln!(text, "    ///\n    /// `{}`", declared(call))?;
@@ -124,6 +126,14 @@ fn note(kind: Kind) -> String {
             format!(" With code of its own, as a plain stub would not do: {because}.")
         }
         Kind::Stub | Kind::Absent { .. } => String::new(),
+    }
+}
+
+/// The kernel line that a call needs, unless every line has it.
+fn since(call: &str) -> String {
+    match since::since(call) {
+        since::OLDEST => String::new(),
+        line => format!(" Linux {line} has it, the line before that has not: `ENOSYS`."),
     }
 }
 

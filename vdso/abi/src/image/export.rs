@@ -8,8 +8,9 @@
 //!    that link against it unrunnable on older kernels, while a missing symbol can be probed for.
 //! 2. A standard function is exported under both of its names at the same address: `__vdso_NAME`
 //!    (global) and `NAME` (weak), as in the C image.
-//! 3. No name is longer than [`NAME_MAX`].
+//! 3. No name is longer than [`NAME_MAX`], but for the kernel's own.
 
+use crate::syscall::since::{self, OLDEST};
 use crate::syscall::{Kind, SYSCALLS, Syscall};
 
 /// The version node of all exports; the one that every libc asks for.
@@ -26,6 +27,23 @@ pub const SYSCALL: &str = "__vdso_syscall";
 
 /// `vdso_sgx_enter_enclave_t` of `asm/sgx.h`: enters an SGX enclave and reports how it was left.
 pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
+
+/// The functions that unlock a robust futex which no thread waits for, in the order of their slots
+/// (`layout::robust_slot`): with a pending operation of 64 and of 32 bits. Declared in the kernel's
+/// `include/vdso/futex.h`.
+pub const ROBUST: [&str; 2] =
+    ["__vdso_futex_robust_list64_try_unlock", "__vdso_futex_robust_list32_try_unlock"];
+
+/// The oldest kernel line whose image has [`ROBUST`]. A program that finds the name relies on the
+/// futex operations that a kernel without it lacks, so an older line's image must not have it.
+pub const ROBUST_SINCE: &str = "7.3";
+
+/// The local symbols by which `vdso2c` finds the critical sections of [`ROBUST`]: the first and the
+/// one behind the last byte of each.
+pub const ROBUST_SECTIONS: [[&str; 2]; 2] = [
+    ["__futex_list64_try_unlock_cs_start", "__futex_list64_try_unlock_cs_end"],
+    ["__futex_list32_try_unlock_cs_start", "__futex_list32_try_unlock_cs_end"],
+];
 
 /// The functions of exception fixups, and of the state that a process has with them, in the order
 /// of their slots (`layout::fixup_slot`), which grows at its end.
@@ -72,23 +90,36 @@ pub struct Export {
     pub binding: Binding,
     /// The system call whose entry it is; none for functions of the image itself.
     pub call: Option<&'static str>,
+    /// The oldest kernel line whose image has it.
+    pub since: &'static str,
 }
 
-/// Every export of the image, system calls first, ascending by number.
+impl Export {
+    /// Whether the image of a kernel line has it.
+    pub fn is_in(&self, line: &str) -> bool {
+        since::reaches(line, self.since)
+    }
+}
+
+/// Every export of the newest line's image, system calls first, ascending by number.
 pub fn exports() -> impl Iterator<Item = Export> {
     let calls = SYSCALLS.iter().filter(|call| call.is_exported()).map(|call| Export {
         name: call.symbol,
         binding: Binding::Global,
         call: Some(call.name),
+        since: OLDEST,
     });
     let aliases = standard().map(|call| Export {
         name: call.name,
         binding: Binding::Weak,
         call: Some(call.name),
+        since: OLDEST,
     });
     let own = [SYSCALL, SGX_ENTER_ENCLAVE].into_iter().chain(FIXUPS);
-    let own = own.map(|name| Export { name, binding: Binding::Global, call: None });
-    calls.chain(aliases).chain(own)
+    let function = |name, since| Export { name, binding: Binding::Global, call: None, since };
+    let own = own.map(move |name| function(name, OLDEST));
+    let robust = ROBUST.into_iter().map(move |name| function(name, ROBUST_SINCE));
+    calls.chain(aliases).chain(own).chain(robust)
 }
 
 /// The standard functions.
@@ -99,11 +130,20 @@ pub fn standard() -> impl Iterator<Item = &'static Syscall> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::datapage::{v6_12, v7_3};
+
+    #[test]
+    fn a_line_has_the_robust_functions_if_its_kernel_repairs_them() {
+        let robust = exports().find(|export| export.name == ROBUST[0]).expect("an export");
+        assert!(robust.is_in("7.3") && v7_3::ROBUST_FUTEXES);
+        assert!(!robust.is_in("6.12") && !v6_12::ROBUST_FUTEXES);
+    }
 
     #[test]
     fn names_fit_and_are_unique() {
         let mut names: std::vec::Vec<_> = exports().map(|export| export.name).collect();
-        assert!(names.iter().all(|name| name.len() <= NAME_MAX));
+        let fits = |name: &&str| name.len() <= NAME_MAX || ROBUST.contains(name);
+        assert!(names.iter().all(fits));
         let count = names.len();
         names.sort_unstable();
         names.dedup();

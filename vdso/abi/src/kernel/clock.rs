@@ -20,6 +20,12 @@ pub const BOOTTIME: usize = 7;
 /// `CLOCK_TAI`.
 pub const TAI: usize = 11;
 
+/// `CLOCK_AUX`: the first of the auxiliary clocks, which Linux 7.3 added.
+pub const AUXILIARY: usize = 16;
+/// `aux_clock_resolution_ns()` of `include/vdso/auxclock.h`: the resolution of every auxiliary
+/// clock, in nanoseconds.
+pub const AUXILIARY_RESOLUTION: u32 = 1;
+
 /// Clocks answered from the adjusted clocksource, a bit each.
 pub const HIGH_RESOLUTION: u32 = 1 << REALTIME | 1 << MONOTONIC | 1 << BOOTTIME | 1 << TAI;
 /// Clocks answered from the last update alone, a bit each.

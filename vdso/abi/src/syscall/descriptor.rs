@@ -47,6 +47,7 @@ pub const OPENS: &[&str] = &[
     "pidfd_getfd",
     "landlock_create_ruleset",
     "memfd_secret",
+    "open_tree_attr",
 ];
 
 /// Calls that return the number of a process, a thread, a group or a session.

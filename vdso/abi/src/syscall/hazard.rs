@@ -140,6 +140,7 @@ pub const HAZARDS: &[Hazard] = &[
             "ioperm",
             "pivot_root",
             "chroot",
+            "fchroot",
         ],
     ),
     hazard(

@@ -50,6 +50,7 @@ pub const KEPT: &[Kept] = &[
     kept("ioperm", "belongs to the processor, and has no newer call"),
     kept("time", "a standard function of every image, which answers from the data page; a program that finds no image makes the call"),
     kept("uretprobe", "belongs to the processor: the return trampoline of probes"),
+    kept("uprobe", "belongs to the processor: the trampoline of probes"),
 ];
 
 /// A difference between a function over newer calls and the call that it replaces.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-//! The native x86-64 system-call table, one row per call that the kernel implements.
+//! The native x86-64 system-call table, one row per call that Linux 7.3 implements.
+//!
+//! An older kernel line lacks the newest calls: there the same entry answers `-ENOSYS`, as the
+//! kernel does. [`since`] says which calls these are.
 //!
 //! This is the one place where a system call is written down. The image's slots, the version
 //! script, the ABI lock, the checker's expectations, the C header and the tests are all made from
@@ -16,7 +19,7 @@
 //!
 //! 1. Rows ascend by number; numbers and names are unique (asserted at compile time).
 //! 2. A row exists exactly for the calls that the kernel implements: a table entry with an entry
-//!    point other than `sys_ni_syscall` (a test compares with the kernel source).
+//!    point other than `sys_ni_syscall` (a test compares with the source of each kernel line).
 //! 3. A row never changes its number, and so never its slot: see [`crate::image::layout::slot`].
 
 pub mod ctype;
@@ -25,6 +28,7 @@ pub mod hazard;
 pub mod legacy;
 pub mod manual;
 pub mod pointer;
+pub mod since;
 pub mod standard;
 
 /// How the image provides a system call.
@@ -194,7 +198,7 @@ macro_rules! for_each_syscall {
             62 kill stub("pid_t pid", "int sig");
             63 uname stub("struct new_utsname *name");
             64 semget stub("key_t key", "int nsems", "int semflg");
-            65 semop stub("int semid", "struct sembuf *tsops", "unsigned nsops");
+            65 semop stub("int semid", "struct sembuf *tsops", "unsigned int nsops");
             66 semctl stub("int semid", "int semnum", "int cmd", "unsigned long arg");
             67 shmdt stub("char *shmaddr");
             68 msgget stub("key_t key", "int msgflg");
@@ -421,7 +425,7 @@ macro_rules! for_each_syscall {
             306 syncfs stub("int fd");
             307 sendmmsg stub("int fd", "struct mmsghdr *mmsg", "unsigned int vlen", "unsigned int flags");
             308 setns stub("int fd", "int flags");
-            309 getcpu standard("unsigned *cpup", "unsigned *nodep", "struct getcpu_cache *unused");
+            309 getcpu standard("unsigned *cpup", "unsigned *nodep", "void *unused");
             310 process_vm_readv stub("pid_t pid", "const struct iovec *lvec", "unsigned long liovcnt", "const struct iovec *rvec", "unsigned long riovcnt", "unsigned long flags");
             311 process_vm_writev stub("pid_t pid", "const struct iovec *lvec", "unsigned long liovcnt", "const struct iovec *rvec", "unsigned long riovcnt", "unsigned long flags");
             312 kcmp stub("pid_t pid1", "pid_t pid2", "int type", "unsigned long idx1", "unsigned long idx2");
@@ -433,7 +437,7 @@ macro_rules! for_each_syscall {
             318 getrandom standard("char *ubuf", "size_t len", "unsigned int flags");
             319 memfd_create stub("const char *uname", "unsigned int flags");
             320 kexec_file_load stub("int kernel_fd", "int initrd_fd", "unsigned long cmdline_len", "const char *cmdline_ptr", "unsigned long flags");
-            321 bpf stub("int cmd", "union bpf_attr *uattr", "unsigned int size");
+            321 bpf stub("int cmd", "union bpf_attr *uattr", "unsigned int size", "struct bpf_common_attr *uattr_common", "unsigned int size_common");
             322 execveat stub("int fd", "const char *filename", "const char *const *argv", "const char *const *envp", "int flags");
             323 userfaultfd stub("int flags");
             324 membarrier stub("int cmd", "unsigned int flags", "int cpu_id");
@@ -448,6 +452,7 @@ macro_rules! for_each_syscall {
             333 io_pgetevents stub("aio_context_t ctx_id", "long min_nr", "long nr", "struct io_event *events", "struct __kernel_timespec *timeout", "const struct __aio_sigset *usig");
             334 rseq stub("struct rseq *rseq", "u32 rseq_len", "int flags", "u32 sig");
             335 uretprobe absent() "only the kernel's own return-probe trampoline may issue it; any other caller gets SIGILL";
+            336 uprobe absent() "only the kernel's own probe trampoline may issue it; any other caller gets an error";
             424 pidfd_send_signal stub("int pidfd", "int sig", "siginfo_t *info", "unsigned int flags");
             425 io_uring_setup stub("u32 entries", "struct io_uring_params *params");
             426 io_uring_enter stub("unsigned int fd", "u32 to_submit", "u32 min_complete", "u32 flags", "const void *argp", "size_t argsz");
@@ -487,6 +492,16 @@ macro_rules! for_each_syscall {
             460 lsm_set_self_attr stub("unsigned int attr", "struct lsm_ctx *ctx", "u32 size", "u32 flags");
             461 lsm_list_modules stub("u64 *ids", "u32 *size", "u32 flags");
             462 mseal stub("unsigned long start", "size_t len", "unsigned long flags");
+            463 setxattrat stub("int dfd", "const char *pathname", "unsigned int at_flags", "const char *name", "const struct xattr_args *uargs", "size_t usize");
+            464 getxattrat stub("int dfd", "const char *pathname", "unsigned int at_flags", "const char *name", "struct xattr_args *uargs", "size_t usize");
+            465 listxattrat stub("int dfd", "const char *pathname", "unsigned int at_flags", "char *list", "size_t size");
+            466 removexattrat stub("int dfd", "const char *pathname", "unsigned int at_flags", "const char *name");
+            467 open_tree_attr stub("int dfd", "const char *filename", "unsigned flags", "struct mount_attr *uattr", "size_t usize");
+            468 file_getattr stub("int dfd", "const char *filename", "struct file_attr *ufattr", "size_t usize", "unsigned int at_flags");
+            469 file_setattr stub("int dfd", "const char *filename", "struct file_attr *ufattr", "size_t usize", "unsigned int at_flags");
+            470 listns stub("const struct ns_id_req *req", "u64 *ns_ids", "size_t nr_ns_ids", "unsigned int flags");
+            471 rseq_slice_yield stub();
+            472 fchroot stub("int fd", "unsigned int flags");
         }
     };
 }

@@ -83,6 +83,8 @@ pub const POINTERS: &[(&str, &str)] = &[
     ("pidfd_send_signal", "const siginfo_t *info"),
     ("openat2", "const struct open_how *how"),
     ("mount_setattr", "const struct mount_attr *uattr"),
+    ("open_tree_attr", "const struct mount_attr *uattr"),
+    ("file_setattr", "const struct file_attr *ufattr"),
 ];
 
 /// A parameter's declaration for programs: the row's, or else the kernel's own.

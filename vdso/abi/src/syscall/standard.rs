@@ -43,7 +43,7 @@ pub const FUNCTIONS: &[Function] = &[
     row("time", "__kernel_old_time_t", &["__kernel_old_time_t *t"]),
     row("clock_gettime", "int", &["clockid_t clock", "struct __kernel_timespec *ts"]),
     row("clock_getres", "int", &["clockid_t clock", "struct __kernel_timespec *res"]),
-    row("getcpu", "long", &["unsigned *cpu", "unsigned *node", "struct getcpu_cache *unused"]),
+    row("getcpu", "long", &["unsigned *cpu", "unsigned *node", "void *unused"]),
     row(
         "getrandom",
         "ssize_t",

@@ -48,6 +48,9 @@ pub struct ClockData {
     pub unused: AtomicU32,
 }
 
+/// How many auxiliary clocks the page holds.
+pub const AUXILIARY_CLOCKS: usize = 0;
+
 /// `vvar_page`, and in a time namespace `timens_page`.
 #[derive(Debug)]
 #[repr(C)]
@@ -75,10 +78,19 @@ pub const HRTIMER_RES: usize =
 /// Whether a time namespace moves the random number generator's state, with the page that it is in.
 pub const NAMESPACE_MOVES_RANDOM: bool = true;
 
+/// Whether the kernel completes an unlock of a robust futex that is interrupted in the image: see
+/// `image::export::ROBUST`.
+pub const ROBUST_FUTEXES: bool = false;
+
 impl DataPage {
     /// Minutes west of Greenwich, and the kind of daylight saving.
     pub const fn time_zone(&self) -> (&AtomicI32, &AtomicI32) {
         (&self.hres_coarse.tz_minuteswest, &self.hres_coarse.tz_dsttime)
+    }
+
+    /// The clocksource of an auxiliary clock: this line has none.
+    pub const fn auxiliary(&self, _index: usize) -> Option<&ClockData> {
+        None
     }
 
     /// The resolution of the high-resolution clocks, in nanoseconds.

@@ -19,7 +19,7 @@ use crate::image::layout::PAGE_SIZE;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
-/// `MAX_AUX_CLOCKS`: how many auxiliary clocks a machine may have.
+/// `MAX_AUX_CLOCKS`: how many auxiliary clocks the page holds.
 pub const AUXILIARY_CLOCKS: usize = 8;
 
 /// `struct vdso_clock`: the data by which one clocksource is read.
@@ -73,10 +73,19 @@ pub const HRTIMER_RES: usize = offset_of!(DataPage, hrtimer_res);
 /// Whether a time namespace moves the random number generator's state, with the page that it is in.
 pub const NAMESPACE_MOVES_RANDOM: bool = false;
 
+/// Whether the kernel completes an unlock of a robust futex that is interrupted in the image: see
+/// `image::export::ROBUST`.
+pub const ROBUST_FUTEXES: bool = true;
+
 impl DataPage {
     /// Minutes west of Greenwich, and the kind of daylight saving.
     pub const fn time_zone(&self) -> (&AtomicI32, &AtomicI32) {
         (&self.tz_minuteswest, &self.tz_dsttime)
+    }
+
+    /// The clocksource of an auxiliary clock, if there is one of that number.
+    pub fn auxiliary(&self, index: usize) -> Option<&ClockData> {
+        self.auxiliary.get(index)
     }
 
     /// The resolution of the high-resolution clocks, in nanoseconds.

@@ -20,9 +20,12 @@ use super::exception::on_fault;
 use core::arch::global_asm;
 use core::mem::offset_of;
 use liblinux_abi::kernel::clock::{
-    COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE,
+    AUXILIARY, AUXILIARY_RESOLUTION, COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW,
+    REALTIME_COARSE,
 };
-use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage, HRTIMER_RES};
+use liblinux_abi::kernel::datapage::{
+    AUXILIARY_CLOCKS, CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage, HRTIMER_RES,
+};
 use liblinux_abi::kernel::errno::EFAULT;
 
 const _: () = assert!(COARSE == 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE);
@@ -35,7 +38,7 @@ global_asm!(
     "__vdso_clock_getres:",
     ".cfi_startproc",
     "    cmp edi, {clocks}",
-    "    jae __vdso_clock_getres.fallback",
+    "    jae 10f",
     "    mov eax, {known}",
     "    bt eax, edi",
     "    jae 9f",
@@ -57,6 +60,10 @@ global_asm!(
     "    jne 7b",
     "    mov eax, [rip + timens_page + {hrtimer_res}]",
     "    jmp 7b",
+    "10: lea ecx, [rdi - {auxiliary}]",
+    "    mov eax, {auxiliary_resolution}",
+    "    cmp ecx, {auxiliary_clocks}",
+    "    jb 7b",
     "9:  jmp __vdso_clock_getres.fallback",
     "3:  mov rax, -{efault}",
     "    ret",
@@ -66,6 +73,9 @@ global_asm!(
     on_fault!("4b", "3b"),
     on_fault!("5b", "3b"),
     clocks = const CLOCKS,
+    auxiliary = const AUXILIARY,
+    auxiliary_clocks = const AUXILIARY_CLOCKS,
+    auxiliary_resolution = const AUXILIARY_RESOLUTION,
     known = const HIGH_RESOLUTION | RAW | COARSE,
     first_coarse = const REALTIME_COARSE,
     last_coarse = const MONOTONIC_COARSE,

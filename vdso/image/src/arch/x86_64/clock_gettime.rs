@@ -13,7 +13,8 @@
 //!   with the others, four milliseconds of two seconds.
 //! - A coarse clock is reached without a taken branch; `CLOCK_REALTIME` and `CLOCK_MONOTONIC`,
 //!   which programs ask for most, with one; the others, for which the counter is most of the time
-//!   anyway, with three. Ids that no data page has go to the plain stub at once.
+//!   anyway, with three. Auxiliary clocks, each with a clocksource of its own, are the slow path's;
+//!   ids that no data page has go to the plain stub at once.
 //! - In front of the counter are eleven operations for the first two clocks: with twelve the
 //!   processor is not ready for the next call when the time is, and each costs a cycle.
 //! - An odd sequence is made even: the data never has that one again, so the one comparison at the
@@ -33,9 +34,11 @@ use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use liblinux_abi::arch::x86_64::alternative::FEATURE_RDTSCP;
 use liblinux_abi::kernel::clock::{
-    COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME_COARSE,
+    AUXILIARY, COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME_COARSE,
 };
-use liblinux_abi::kernel::datapage::{CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage, Timestamp};
+use liblinux_abi::kernel::datapage::{
+    AUXILIARY_CLOCKS, CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage, Timestamp,
+};
 use liblinux_abi::kernel::errno::EFAULT;
 
 const _: () = {
@@ -54,7 +57,7 @@ global_asm!(
     "__vdso_clock_gettime:",
     ".cfi_startproc",
     "    cmp edi, {clocks}",
-    "    jae __vdso_clock_gettime.fallback",
+    "    jae 12f",
     "    lea eax, [rdi - {first_coarse}]",
     "    lea r10, [rip + vdso_u_time_data + {hres_coarse}]",
     "    cmp eax, {last_coarse} - {first_coarse}",
@@ -129,6 +132,10 @@ global_asm!(
     "    cmp edi, {monotonic_raw}",
     "    je 6b",
     "9:  jmp __vdso_clock_gettime.fallback",
+    "12: lea eax, [rdi - {auxiliary}]",
+    "    cmp eax, {auxiliary_clocks}",
+    "    jae 9b",
+    "    jmp {cold}",
     "10: mov rax, -{efault}",
     "    ret",
     ".cfi_endproc",
@@ -140,6 +147,8 @@ global_asm!(
     on_fault!("4b", "10b"),
     cold = sym crate::clock::clock_gettime_cold,
     clocks = const CLOCKS,
+    auxiliary = const AUXILIARY,
+    auxiliary_clocks = const AUXILIARY_CLOCKS,
     monotonic = const MONOTONIC,
     high_resolution = const HIGH_RESOLUTION,
     first_coarse = const REALTIME_COARSE,

@@ -12,7 +12,7 @@
 
 use core::arch::global_asm;
 use liblinux_abi::image::layout::{
-    BODIES, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS, TEXT, TICK,
+    BODIES, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, ROBUST, SGX, SLOTS, TEXT, TICK,
 };
 use liblinux_abi::kernel::datapage::{DATA_SIZE, LAYOUT};
 
@@ -49,6 +49,7 @@ symbols! {
     "TEXT" = TEXT;
     "LIBRARY" = LIBRARY;
     "SGX" = SGX;
+    "ROBUST" = ROBUST;
     "FIXUPS" = FIXUPS;
     "SLOTS" = SLOTS;
     "BODIES" = BODIES;

@@ -20,6 +20,7 @@ pub mod memory;
 mod private;
 mod process;
 mod restorer;
+mod robust;
 mod sgx;
 mod slots;
 mod symbol;

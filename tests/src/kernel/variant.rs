@@ -1,9 +1,8 @@
-//! The kernel's C image with Hyper-V's clock in it.
+//! The kernel's C image with clocks in it that the guests' configuration leaves out.
 //!
-//! The configuration of the guests has no Hyper-V, which would add much to the kernel's build for a
-//! clock that no guest can have. The clock's reading is one `#ifdef` in one file of the C image, so
-//! that file is compiled again with the line that built it and the option, and the image linked
-//! again with the line that linked it.
+//! Hyper-V would add much to the kernel's build for a clock that no guest can have. A clock's
+//! reading is one condition in one file of the C image, so that file is compiled again with the
+//! line that built it and the option, and the image linked again with the line that linked it.
 //!
 //! # Invariants
 //!
@@ -13,18 +12,21 @@ use super::Source;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What differs from the configuration.
-const OPTION: &str = "-DCONFIG_HYPERV_TIMER=1";
+/// The option for Hyper-V's clock.
+pub const HYPERV: &str = "CONFIG_HYPERV_TIMER";
 
-/// Builds the image in `folder`.
-pub fn c_image(source: &Source, folder: &Path) -> PathBuf {
+/// The option for the auxiliary clocks.
+pub const AUXILIARY: &str = "CONFIG_POSIX_AUX_CLOCKS";
+
+/// Builds the image with an option in `folder`.
+pub fn c_image(source: &Source, folder: &Path, option: &str) -> PathBuf {
     let (object, image) = (folder.join("vclock_gettime.o"), folder.join("vdso64.so"));
     let made = source.line().c_image_folder;
     let compile = saved(source, "vclock_gettime.o");
     let dependencies = format!(" -Wp,-MMD,{made}/.vclock_gettime.o.d");
     let compile = replace(&compile, &dependencies, "");
     let target = format!(" -o {made}/vclock_gettime.o ");
-    run(source, &replace(&compile, &target, &format!(" {OPTION} -o '{}' ", object.display())));
+    run(source, &replace(&compile, &target, &format!(" -D{option}=1 -o '{}' ", object.display())));
 
     let link = saved(source, "vdso64.so.dbg");
     // Checks may stand behind it.
