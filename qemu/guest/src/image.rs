@@ -21,6 +21,8 @@ use std::os::unix::fs::FileExt;
 pub struct Image {
     /// Where its first byte is.
     pub address: u64,
+    /// The bytes that are mapped.
+    size: u64,
     /// The build-id in hexadecimal, if it has one.
     pub build_id: Option<String>,
     exports: Vec<Export>,
@@ -78,7 +80,7 @@ impl Image {
                 Some(Export { name: name.to_owned(), offset: symbol.st_value })
             })
             .collect();
-        Ok(Self { address, build_id, exports })
+        Ok(Self { address, size: bytes.len() as u64, build_id, exports })
     }
 
     /// The offset of an exported function.
@@ -90,6 +92,10 @@ impl Image {
     /// `__vdso_`.
     pub fn function_at(&self, address: u64) -> Option<&str> {
         let offset = address.wrapping_sub(self.address);
+        // Most words of a program's memory are not addresses of the image.
+        if offset >= self.size {
+            return None;
+        }
         let names = || {
             self.exports.iter().filter(|export| export.offset == offset).map(|export| &*export.name)
         };

@@ -149,8 +149,54 @@ fn apply(patch: &Path, tree: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use liblinux_workspace::line;
 
     const PATCH: &str = "--- a/file\n+++ b/file\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n";
+
+    /// A tree in `folder` that passes for a whole one, of this version.
+    fn tree(folder: &Path, version: &str) {
+        for file in release::WHOLE {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "one\ntwo\nthree\n").unwrap();
+        }
+        let [version, patchlevel] =
+            <[&str; 2]>::try_from(version.split('.').collect::<Vec<_>>()).unwrap();
+        let text = format!("VERSION = {version}\nPATCHLEVEL = {patchlevel}\nSUBLEVEL = 1\n");
+        fs::write(folder.join("Makefile"), text).unwrap();
+        fs::create_dir_all(folder.join(".git")).unwrap();
+        fs::write(folder.join(".git/config"), "").unwrap();
+    }
+
+    #[test]
+    fn a_tree_and_a_tarball_give_the_same_patched_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, line) = (folder.path(), line::DEFAULT);
+        let linux = folder.join("linux");
+        tree(&linux, line.version);
+        let tarball = folder.join("linux.tar.xz");
+        let mut tar = Command::new("tar");
+        tar.args(["--create", "--xz", "--exclude=.git", "--file"]).arg(&tarball);
+        assert!(tar.arg("--directory").arg(folder).arg("linux").status().unwrap().success());
+        let patch = folder.join("0001-two.patch");
+        fs::write(&patch, PATCH.replace("file", "Kconfig")).unwrap();
+        for (name, path) in [("a", &linux), ("b", &tarball)] {
+            let place = folder.join(name);
+            let source = Source { path: path.clone(), identity: String::new() };
+            fs::create_dir(&place).unwrap();
+            unpack(&source, line, std::slice::from_ref(&patch), &place).unwrap();
+            let made = place.join("source");
+            assert_eq!(fs::read_to_string(made.join("Kconfig")).unwrap(), "one\n2\nthree\n");
+            assert!(made.join("mm/mmap.c").is_file() && !made.join(".git").exists());
+        }
+
+        tree(&linux, "2.6");
+        let (source, place) = (Source { path: linux, identity: String::new() }, folder.join("c"));
+        fs::create_dir(&place).unwrap();
+        let error = unpack(&source, line, &[], &place).unwrap_err().to_string();
+        assert!(error.contains("is Linux 2.6.1"), "{error}");
+        assert!(!place.join("source.partial").exists(), "a wrong source is not kept");
+    }
 
     #[test]
     fn a_patch_applies_or_shows_its_rejects() {
