@@ -23,7 +23,7 @@ const PRELUDE: &str = "
 #include <asm/cpufeatures.h>
 #include <asm/pvclock-abi.h>
 #include <asm/segment.h>
-#include <asm/hyperv-tlfs.h>
+#include <linux/signal.h>
 #include <asm/sigframe.h>
 #include <linux/auxvec.h>
 #include <linux/dirent.h>
@@ -40,10 +40,11 @@ const PRELUDE: &str = "
 
 /// More, by kernel line.
 const PRELUDES: [(&str, &str); 2] = [
-    ("7.3", "#include <asm/vdso/vsyscall.h>\n"),
+    ("7.3", "#include <asm/vdso/vsyscall.h>\n#include <hyperv/hvhdk.h>\n"),
     (
         "6.12",
-        "#undef _ASM_X86_VVAR_H
+        "#include <asm/hyperv-tlfs.h>
+#undef _ASM_X86_VVAR_H
 #undef _SINGLE_DATA
 #define EMIT_VVAR(name, offset) enum { at_##name = offset };
 #include <asm/vvar.h>

@@ -5,8 +5,9 @@
 //!
 //! 1. It chooses the cases ([`case`], [`cases`]), and says what it is going to do (`outlook`).
 //! 2. It installs Debian's packages ([`packages`], [`apt`]).
-//! 3. It finds or fetches the kernel's source ([`source`]), unpacks and patches it ([`unpack`]), builds it once and keeps it ([`recipe`],
-//!    [`tree`], [`cache`]). A new image is linked into the kernel that is there.
+//! 3. It finds or fetches the kernel's source ([`source`]), unpacks and patches it ([`unpack`]),
+//!    builds it once and keeps it ([`recipe`], [`tree`], [`cache`]). A new image is linked into the
+//!    kernel that is there.
 //! 4. It builds the guest's programs ([`programs`], [`workshop`]) and puts them into a file system
 //!    ([`initramfs`]).
 //! 5. It runs QEMU for each case ([`qemu`], [`schedule`]), and reads the KTAP that comes back

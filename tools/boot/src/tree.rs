@@ -22,7 +22,7 @@ use crate::recipe::Recipe;
 use crate::{config, job, unpack};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_mkimage::embed::embed;
-use liblinux_workspace::Line;
+use liblinux_workspace::{ARCHITECTURE, Line};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -94,7 +94,7 @@ impl Tree {
         self.configure()?;
         let place = self.image_place()?;
         let kernel = Kernel {
-            bz_image: self.folder.join("build/arch/x86/boot/bzImage"),
+            bz_image: self.folder.join("build").join(boot()).join(ARCHITECTURE.kernel_image),
             c_image: self.folder.join("build").join(self.line.c_image_folder).join("vdso64.so.dbg"),
             source: self.folder.join("source"),
             headers: self.folder.join("build/usr/include"),
@@ -116,7 +116,7 @@ impl Tree {
                     kernel.bz_image.display()
                 );
                 // Make compares times, so files that may be damaged have to go.
-                for name in ["arch/x86/boot", "vmlinux", "vmlinux.o", "arch/x86/entry/vdso"] {
+                for name in [boot(), "vmlinux".into(), "vmlinux.o".into(), vdso()] {
                     let path = self.folder.join("build").join(name);
                     if path.is_dir() { cache::remove_tree(&path)? } else { remove_file(&path)? }
                 }
@@ -146,9 +146,7 @@ impl Tree {
 
     fn unpack(&mut self) -> Result<()> {
         let source = self.folder.join("source");
-        if source.join("Makefile").is_file()
-            && source.join("arch/x86/entry/vdso/Makefile").is_file()
-        {
+        if source.join("Makefile").is_file() && source.join(vdso()).join("Makefile").is_file() {
             return Ok(());
         }
         if source.exists() || self.mark("configured").exists() {
@@ -210,7 +208,7 @@ impl Tree {
             Progress::new(label, expected.or(first.then_some(self.line.build_lines)));
         let mut make = self.make_command();
         // The selftests are compiled with this kernel's headers for user space.
-        make.args(["bzImage", "headers"]);
+        make.args([ARCHITECTURE.kernel_image, "headers"]);
         let status = job::run_logged(&mut make, &log, |line| {
             progress.advance(line.and_then(|line| line.split_whitespace().last()));
         })?;
@@ -291,6 +289,16 @@ pub fn stage(folder: &Path, image: &Path) -> Stage {
     } else {
         Stage::Linked
     }
+}
+
+/// The folder of the kernel that boots, in a source tree and in a build.
+fn boot() -> PathBuf {
+    Path::new(ARCHITECTURE.kernel_folder).join("boot")
+}
+
+/// The folder of the vDSO.
+fn vdso() -> PathBuf {
+    Path::new(ARCHITECTURE.kernel_folder).join("entry/vdso")
 }
 
 fn remove_file(path: &Path) -> Result<()> {

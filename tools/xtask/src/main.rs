@@ -36,8 +36,8 @@ struct Arguments {
 /// The kernel to boot.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Wanted {
-    /// The kernel line; if none is given, the default one, or another if the source of that cannot be
-    /// had
+    /// The kernel line; if none is given, the default one, or another if the source of that cannot
+    /// be had
     #[arg(long, value_name = "VERSION", value_parser = line::find)]
     pub(crate) kernel: Option<&'static Line>,
     /// The kernel's source: a tarball of that line, or the folder of its tree; that of Debian's
@@ -114,8 +114,8 @@ enum Task {
         #[arg(long = "step", value_name = "NAME")]
         steps: Vec<String>,
     },
-    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg, and the same in a folder there for each
-    /// other kernel line
+    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg, and the same in a folder there for
+    /// each other kernel line
     Image,
     /// Check that every loader can read an image; exit status 0 good, 1 refused, 2 could not read
     Check {

@@ -4,9 +4,9 @@
 //! with the data, because `vvar_page` is the namespace's there. The random number generator's state
 //! is in the same page as the clocks, so a namespace moves it, too.
 //!
-//! Source: `include/vdso/datapage.h` (`struct vdso_data`), `arch/x86/include/asm/vvar.h` (offsets in
-//! the page), `arch/x86/entry/vdso/vdso-layout.lds.S` (the pages), `vdso2c.c` of that folder (the
-//! symbols that the kernel's build looks for).
+//! Source: `include/vdso/datapage.h` (`struct vdso_data`), `arch/x86/include/asm/vvar.h` (offsets
+//! in the page), `arch/x86/entry/vdso/vdso-layout.lds.S` (the pages), `vdso2c.c` of that folder
+//! (the symbols that the kernel's build looks for).
 
 use super::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC,

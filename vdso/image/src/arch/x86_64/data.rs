@@ -5,10 +5,10 @@
 //!
 //! # Invariants
 //!
-//! 1. The pages of `vdso_u_time_data` and `vdso_u_rng_data` are mapped wherever the image is, for as long as
-//!    the image is.
-//! 2. Each other page may be read only if the clock mode in `vdso_u_time_data` says that it is in use;
-//!    otherwise reading it raises SIGBUS.
+//! 1. The pages of `vdso_u_time_data` and `vdso_u_rng_data` are mapped wherever the image is, for
+//!    as long as the image is.
+//! 2. Each other page may be read only if the clock mode in `vdso_u_time_data` says that it is in
+//!    use; otherwise reading it raises SIGBUS.
 //! 3. All fields of the pages are atomics: the kernel or a hypervisor may write them at any time.
 
 #![expect(unsafe_code, reason = "turns linker symbols into references")]
