@@ -21,6 +21,8 @@ use std::os::unix::fs::FileExt;
 pub struct Image {
     /// Where its first byte is.
     pub address: u64,
+    /// The last offset of a function.
+    last: u64,
     /// The build-id in hexadecimal, if it has one.
     pub build_id: Option<String>,
     exports: Vec<Export>,
@@ -69,7 +71,7 @@ impl Image {
             .filter_map(Result::ok)
             .find(|note| note.name == "GNU" && note.n_type == NT_GNU_BUILD_ID)
             .map(|note| note.desc.iter().map(|byte| format!("{byte:02x}")).collect());
-        let exports = elf
+        let exports: Vec<Export> = elf
             .dynsyms
             .iter()
             .filter(|symbol| symbol.is_function() && !symbol.is_import())
@@ -78,7 +80,8 @@ impl Image {
                 Some(Export { name: name.to_owned(), offset: symbol.st_value })
             })
             .collect();
-        Ok(Self { address, build_id, exports })
+        let last = exports.iter().map(|export| export.offset).max().unwrap_or(0);
+        Ok(Self { address, last, build_id, exports })
     }
 
     /// The offset of an exported function.
@@ -90,6 +93,10 @@ impl Image {
     /// `__vdso_`.
     pub fn function_at(&self, address: u64) -> Option<&str> {
         let offset = address.wrapping_sub(self.address);
+        // Most words of a program's memory are not addresses of the image.
+        if offset > self.last {
+            return None;
+        }
         let names = || {
             self.exports.iter().filter(|export| export.offset == offset).map(|export| &*export.name)
         };
@@ -122,6 +129,7 @@ mod tests {
     fn a_symbol_may_lead_out_of_the_image() {
         let lead = |address: u64, to: u64| Image {
             address,
+            last: to.wrapping_sub(address),
             build_id: None,
             exports: vec![Export { name: "f".to_owned(), offset: to.wrapping_sub(address) }],
         };

@@ -8,8 +8,9 @@ use crate::cache::{self, Cache};
 use crate::case::{Case, Image};
 use crate::options::Options;
 use crate::recipe::Recipe;
+use crate::source::{self, Source};
 use crate::tree::{self, Kernel, Stage, Tree};
-use crate::{config, elf, source};
+use crate::{config, elf, unpack};
 use anyhow::{Context, Result, ensure};
 use liblinux_workspace::{ARCHITECTURE, Line, Workspace};
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ impl Bootable {
                 continue;
             }
             let image = Self::image(case, options);
-            let kernel = build(&cache, &options.root, options.line, &case.config, image)
+            let kernel = build(&cache, &options.origin(), &case.config, image)
                 .with_context(|| format!("case `{}` has no kernel", case.name))?;
             let bz_image = folder.join(format!("{}-{key}", ARCHITECTURE.kernel_image));
             fs::copy(&kernel.bz_image, &bz_image)
@@ -78,63 +79,74 @@ impl Bootable {
 pub fn kernel(options: &Options) -> Result<Kernel> {
     let cache = Cache::open()?;
     let _lock = cache.lock()?;
-    build(&cache, &options.root, options.line, config::SMALLEST, &options.image_debug)
+    build(&cache, &options.origin(), config::SMALLEST, &options.image_debug)
 }
 
-/// The same with a configuration and an image, in a cache whose lock the caller holds.
+/// What a kernel is made of, beside its configuration and image.
+pub(crate) struct Origin<'a> {
+    /// The workspace.
+    pub(crate) root: &'a Path,
+    /// The kernel line.
+    pub(crate) line: &'static Line,
+    /// The kernel's source, if it is not to be that of Debian's package.
+    pub(crate) source: Option<&'a Path>,
+}
+
+/// Finds or fetches the source of a kernel line.
+pub fn require_source(line: &'static Line, named: Option<&Path>) -> Result<()> {
+    let cache = Cache::open()?;
+    let _lock = cache.lock()?;
+    source::find(line, named, &cache).map(drop)
+}
+
+/// Builds the kernel of a configuration with `image` in it, or finds that it is built, in a cache
+/// whose lock the caller holds.
 pub(crate) fn build(
     cache: &Cache,
-    root: &Path,
-    line: &'static Line,
+    origin: &Origin<'_>,
     configuration: &str,
     image: &Path,
 ) -> Result<Kernel> {
-    let tarball = source::find(line, cache)?;
-    let mut tree = Tree::new(cache, line, recipe(root, line, configuration, tarball)?)?;
+    let source = source::find(origin.line, origin.source, cache)?;
+    let mut tree = Tree::new(cache, origin.line, recipe(origin, configuration, source)?)?;
     let stage = tree::stage(tree.folder(), image);
     let started = Instant::now();
     let kernel = tree.build(image)?;
     if stage != Stage::Built {
         let seconds = started.elapsed().as_secs().to_string();
-        cache::write_whole(&record(cache, configuration, stage), &seconds)?;
+        cache::write_whole(&record(cache, origin.line, configuration, stage), &seconds)?;
     }
     Ok(kernel)
 }
 
-fn recipe(
-    root: &Path,
-    line: &Line,
-    configuration: &str,
-    tarball: source::Tarball,
-) -> Result<Recipe> {
-    let workspace = Workspace::at(root);
-    let fragment = config::fragment(&workspace.kernel_config(line), configuration)?;
-    Ok(Recipe { tarball, fragment, patches: source::series(&workspace.series(line))? })
+fn recipe(origin: &Origin<'_>, configuration: &str, source: Source) -> Result<Recipe> {
+    let workspace = Workspace::at(origin.root);
+    let fragment = config::fragment(&workspace.kernel_config(origin.line), configuration)?;
+    Ok(Recipe { source, fragment, patches: unpack::series(&workspace.series(origin.line))? })
 }
 
 /// How far the kernel of a configuration is from being built with `image`, and how long that took
 /// the last time here. Changes nothing. A kernel about which nothing can be learnt is still to be
 /// built.
 pub(crate) fn outlook(
-    root: &Path,
-    line: &Line,
+    origin: &Origin<'_>,
     configuration: &str,
     image: &Path,
 ) -> (Stage, Option<Duration>) {
     let Ok(cache) = Cache::open() else { return (Stage::New, None) };
     let folder = || {
-        let recipe = recipe(root, line, configuration, source::known(line, &cache)?).ok()?;
-        recipe.folder(&cache).ok()
+        let known = source::known(origin.line, origin.source, &cache)?;
+        recipe(origin, configuration, known).ok()?.folder(&cache).ok()
     };
     let stage = folder().map_or(Stage::New, |folder| tree::stage(&folder, image));
-    let seconds = fs::read_to_string(record(&cache, configuration, stage)).ok();
+    let seconds = fs::read_to_string(record(&cache, origin.line, configuration, stage)).ok();
     (stage, seconds.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs))
 }
 
 /// The file that says how many seconds a build took.
-fn record(cache: &Cache, configuration: &str, stage: Stage) -> PathBuf {
+fn record(cache: &Cache, line: &Line, configuration: &str, stage: Stage) -> PathBuf {
     let what = if stage == Stage::New { "build" } else { "link" };
-    cache.root().join(format!("{what}-{configuration}.seconds"))
+    cache.root().join(format!("{what}-{}-{configuration}.seconds", line.version))
 }
 
 /// The build-id of an image of which there are these two files.

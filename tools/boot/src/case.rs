@@ -18,6 +18,7 @@ use crate::config;
 use crate::qemu::Limits;
 use anyhow::{Result, ensure};
 use liblinux_protocol::case::{Check, Program};
+use liblinux_workspace::{Line, line};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeSet;
@@ -42,7 +43,7 @@ pub struct Case {
     /// then.
     #[serde(default)]
     pub long: bool,
-    /// Words added to the kernel command line.
+    /// Words added to the kernel command line, behind the one that chooses the image.
     #[serde(default)]
     pub command_line: String,
     /// Virtual CPUs.
@@ -92,6 +93,8 @@ pub struct Case {
 pub struct CaseProgram {
     /// A name that [`crate::programs`] knows how to build.
     pub name: String,
+    /// The kernel line that alone has it; all have it if none is given.
+    pub kernel: Option<String>,
     /// How the guest judges it.
     #[serde(deserialize_with = "check")]
     pub check: Check,
@@ -122,6 +125,17 @@ pub enum Image {
     C,
 }
 
+impl Image {
+    /// The word of the kernel's command line that chooses it.
+    pub(crate) fn word(self, line: &Line) -> String {
+        let image = match self {
+            Self::Rust | Self::Update => "rust",
+            Self::C => "c",
+        };
+        format!("{}={image}", line.parameter)
+    }
+}
+
 impl Case {
     /// Reads the text of the case called `name`.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
@@ -146,6 +160,9 @@ impl Case {
         );
         let mut seen = BTreeSet::new();
         for program in &case.programs {
+            if let Some(version) = &program.kernel {
+                line::find(version)?;
+            }
             ensure!(seen.insert(&program.name), "program `{}` is listed twice", program.name);
             for word in program.arguments.iter().chain([&program.name]) {
                 ensure!(
@@ -156,6 +173,15 @@ impl Case {
             }
         }
         Ok(case)
+    }
+
+    /// The same without the programs that a kernel line does not have.
+    pub fn on(mut self, line: &Line) -> Self {
+        let has = |program: &CaseProgram| {
+            program.kernel.as_ref().is_none_or(|version| version == line.version)
+        };
+        self.programs.retain(has);
+        self
     }
 
     /// How long its guest may take: for its programs as long as they may, and a minute to boot and
@@ -246,6 +272,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_program_of_one_kernel_line_runs_on_that_alone() {
+        let [one, other] = [&line::LINES[0], &line::LINES[1]];
+        let kernel = format!("kernel = '{}'\ncheck =", one.version);
+        let case = Case::parse("some", &SMALL.replace("check =", &kernel)).unwrap();
+        assert_eq!(case.clone().on(one).programs.len(), 1);
+        assert_eq!(case.on(other).programs.len(), 0);
+    }
+
+    #[test]
     fn refuses() {
         for (from, to, because) in [
             ("about", "abuot", "unknown field `abuot`"),
@@ -255,6 +290,7 @@ pub(crate) mod tests {
             ("default", "long = true\ndefault", "cannot be a long one"),
             ("default", "cpus = 2\ncounts_instructions = true\ndefault", "on one CPU"),
             ("clocksource = \"tsc\"", "", "missing field `clocksource`"),
+            ("check =", "kernel = '2.6'\ncheck =", "`2.6` is not a kernel"),
         ] {
             let error = format!("{:#}", Case::parse("bad", &SMALL.replace(from, to)).unwrap_err());
             assert!(error.contains(because), "{error}");

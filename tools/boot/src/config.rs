@@ -12,6 +12,7 @@
 //! 1. [`dropped`] compares at least one line, or says that the fragment asks for nothing.
 
 use anyhow::{Context, Result};
+use liblinux_workspace::Line;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -49,28 +50,19 @@ fn option(line: &str) -> Option<&str> {
     })
 }
 
-/// The option that the series adds for the project's image: its path.
-const PREBUILT_IMAGE: &str = "CONFIG_X86_VDSO64_PREBUILT_IMAGE";
-
-/// The target that make names when the kernel's own checks refuse the project's image.
-pub const GATE: &str = "vdso64-prebuilt";
-
-/// The lines that a first build prints, for its bar; a wrong guess only makes the bar uneven.
-pub const USUAL_OBJECTS: u64 = 1750;
-
 /// The fragment with the option for the image, in the build folder unless the fragment says where.
-pub fn with_image(fragment: &str) -> String {
+pub fn with_image(fragment: &str, line: &Line) -> String {
     let mut text = fragment.trim_end().to_owned() + "\n";
-    if image(fragment).is_none() {
-        text += &format!("{PREBUILT_IMAGE}=\"vdso64-rust.so.dbg\"\n");
+    if image(fragment, line).is_none() {
+        text += &format!("{}=\"vdso64-rust.so.dbg\"\n", line.image_option);
     }
     text
 }
 
 /// The image's path in a configuration, relative to the build folder.
-pub fn image(config: &str) -> Option<&str> {
+pub fn image<'a>(config: &'a str, line: &Line) -> Option<&'a str> {
     let value =
-        config.lines().find_map(|line| line.strip_prefix(PREBUILT_IMAGE)?.strip_prefix('='))?;
+        config.lines().find_map(|text| text.strip_prefix(line.image_option)?.strip_prefix('='))?;
     let path = value.trim().trim_matches('"');
     (!path.is_empty()).then_some(path)
 }
@@ -121,6 +113,7 @@ pub fn number(config: &str, option: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use liblinux_workspace::line;
 
     #[test]
     fn finds_dropped_lines() {
@@ -151,10 +144,12 @@ mod tests {
 
     #[test]
     fn asks_for_the_image_once() {
-        let text = with_image("CONFIG_A=y");
-        assert_eq!(image(&text), Some("vdso64-rust.so.dbg"));
-        assert_eq!(with_image(&text), text);
-        let named = format!("{PREBUILT_IMAGE}=\"/tmp/x\"\n");
-        assert_eq!(with_image(&named), named);
+        for line in line::LINES {
+            let text = with_image("CONFIG_A=y", line);
+            assert_eq!(image(&text, line), Some("vdso64-rust.so.dbg"));
+            assert_eq!(with_image(&text, line), text);
+            let named = format!("{}=\"/tmp/x\"\n", line.image_option);
+            assert_eq!(with_image(&named, line), named);
+        }
     }
 }

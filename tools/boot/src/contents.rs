@@ -33,7 +33,9 @@ impl Contents {
         let workshop = Workshop {
             root: &options.root,
             folder: folder.join("programs"),
+            line: options.line,
             kernel: &kernel.source,
+            headers: &kernel.headers,
             image: &options.image,
             image_debug: &options.image_debug,
             c_image_debug: &kernel.c_image,

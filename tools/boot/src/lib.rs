@@ -4,9 +4,10 @@
 //! [`boot`] makes both from a C compiler and the Rust toolchain:
 //!
 //! 1. It chooses the cases ([`case`], [`cases`]), and says what it is going to do (`outlook`).
-//! 2. It installs Debian's packages ([`packages`], [`apt`], [`archives`]).
-//! 3. It unpacks and patches the kernel ([`source`]), builds it once and keeps it ([`recipe`],
-//!    [`tree`], [`cache`]). A new image is linked into the kernel that is there.
+//! 2. It installs Debian's packages ([`packages`], [`apt`]).
+//! 3. It finds or fetches the kernel's source ([`source`]), unpacks and patches it ([`unpack`]),
+//!    builds it once and keeps it ([`recipe`], [`tree`], [`cache`]). A new image is linked into the
+//!    kernel that is there.
 //! 4. It builds the guest's programs ([`programs`], [`workshop`]) and puts them into a file system
 //!    ([`initramfs`]).
 //! 5. It runs QEMU for each case ([`qemu`], [`schedule`]), and reads the KTAP that comes back
@@ -26,7 +27,6 @@
 //!    see, and passed or did the same as in the case's control.
 
 pub mod apt;
-pub mod archives;
 mod bootable;
 pub mod cache;
 pub mod case;
@@ -36,6 +36,7 @@ pub mod config;
 mod contents;
 pub mod control;
 pub mod declared;
+mod download;
 pub mod elf;
 pub mod initramfs;
 pub mod job;
@@ -51,6 +52,7 @@ pub mod programs;
 pub mod progress;
 pub mod qemu;
 pub mod recipe;
+mod release;
 pub mod report;
 mod run;
 pub mod schedule;
@@ -60,11 +62,13 @@ pub mod source;
 pub mod stream;
 pub mod subject;
 pub mod tree;
+pub mod unpack;
 pub mod verdict;
 pub mod workshop;
 
-pub use crate::bootable::kernel;
+pub use crate::bootable::{kernel, require_source};
 pub use crate::cases::all as list_cases;
+pub use crate::download::Unobtainable;
 pub use crate::options::Options;
 pub use crate::report::Summary;
 pub use crate::run::boot;

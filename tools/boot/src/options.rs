@@ -1,5 +1,6 @@
 //! The choices of a run.
 
+use crate::bootable::Origin;
 use liblinux_workspace::Line;
 use std::path::PathBuf;
 
@@ -16,6 +17,15 @@ pub struct Options {
     pub updated_image: PathBuf,
     /// The kernel line.
     pub line: &'static Line,
+    /// The kernel's source, if it is not to be that of Debian's package.
+    pub source: Option<PathBuf>,
     /// Names of cases; the default ones if there are none.
     pub cases: Vec<String>,
+}
+
+impl Options {
+    /// What the kernels are made of.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        Origin { root: &self.root, line: self.line, source: self.source.as_deref() }
+    }
 }

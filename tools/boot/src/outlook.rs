@@ -9,21 +9,17 @@
 //!
 //! 1. Looking changes nothing: it takes no lock, makes no folder and installs nothing.
 
-use crate::bootable::{self, Bootable};
+use crate::bootable::{self, Bootable, Origin};
 use crate::case::Case;
 use crate::options::Options;
 use crate::tree::Stage;
 use crate::{cases, config, packages};
-use liblinux_workspace::{Line, Workspace};
+use liblinux_workspace::Workspace;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
-
-/// The first build of a small kernel on two idle processors: the longer of those that
-/// `tests/README.md` has.
-const FIRST_BUILD: Duration = Duration::from_secs(264);
 
 /// How many times as long the build of a kernel takes that looks for its own faults.
 const DEBUG_FACTOR: u32 = 3;
@@ -66,9 +62,9 @@ impl Outlook {
             let key = Bootable::key(case);
             if !kernels.iter().any(|(known, _)| *known == key) {
                 let image = Bootable::image(case, options);
-                let mut step = Step::of(&options.root, options.line, &case.config, image);
+                let mut step = Step::of(&options.origin(), &case.config, image);
                 // A kernel is built once; with another image it is linked alone.
-                if kernels.iter().any(|(_, known)| known.configuration == case.config)
+                if kernels.iter().any(|(_, known)| known.configuration == step.configuration)
                     && step.stage == Stage::New
                 {
                     (step.stage, step.last) = (Stage::Linked, None);
@@ -86,8 +82,8 @@ impl Outlook {
     }
 
     /// The outlook of a guest with the smallest kernel for one program.
-    pub(crate) fn of_program(root: &Path, line: &Line, image: &Path, name: &str) -> Self {
-        let kernels = vec![Step::of(root, line, config::SMALLEST, image)];
+    pub(crate) fn of_program(origin: &Origin<'_>, image: &Path, name: &str) -> Self {
+        let kernels = vec![Step::of(origin, config::SMALLEST, image)];
         Self { subject: format!("a guest for {name}"), missing: missing(), kernels, guests: None }
     }
 
@@ -103,12 +99,14 @@ impl Outlook {
 }
 
 impl Step {
-    fn of(root: &Path, line: &Line, configuration: &str, image: &Path) -> Self {
-        let (stage, last) = bootable::outlook(root, line, configuration, image);
-        let folder = Workspace::at(root).kernel_config(line);
+    fn of(origin: &Origin<'_>, configuration: &str, image: &Path) -> Self {
+        let (stage, last) = bootable::outlook(origin, configuration, image);
+        let folder = Workspace::at(origin.root).kernel_config(origin.line);
         let fragment = config::fragment(&folder, configuration).unwrap_or_default();
         let factor = if config::looks_for_faults(&fragment) { DEBUG_FACTOR } else { 1 };
-        Self { configuration: configuration.to_owned(), stage, last, usual: FIRST_BUILD * factor }
+        let usual = Duration::from_secs(origin.line.build_s) * factor;
+        let configuration = format!("{} {configuration}", origin.line.version);
+        Self { configuration, stage, last, usual }
     }
 
     /// How long it takes; none if that is not known.
@@ -205,7 +203,7 @@ mod tests {
 
     fn step(stage: Stage, last: Option<u64>) -> Step {
         let last = last.map(Duration::from_secs);
-        Step { configuration: "smoke".into(), stage, last, usual: FIRST_BUILD }
+        Step { configuration: "smoke".into(), stage, last, usual: Duration::from_secs(264) }
     }
 
     fn outlook(kernel: Step, last: Option<u64>) -> Outlook {

@@ -5,6 +5,8 @@
 //! essential. `cargo xtask test` runs with a `PATH` that has nothing else ([`crate::declared`]), so
 //! an undeclared program is missing on every machine.
 //!
+//! The kernels' sources are not among them: [`crate::source`] gets these.
+//!
 //! A package is looked for by a file that it brings, not by its name. A `make` from elsewhere is as
 //! good as Debian's, and looking for a file is faster than asking dpkg. Only missing packages are
 //! installed ([`crate::apt`]).
@@ -17,7 +19,6 @@
 use crate::apt;
 use crate::probe::present;
 use anyhow::{Result, bail};
-use liblinux_workspace::line;
 
 /// A package with one thing that it brings: a program on the path, or an absolute file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,6 @@ pub const BOOT: &[Package] = &[
     package("golang-go", "go"),
     package("libc6-dev", "/usr/include/stdio.h"),
     package("libelf-dev", "/usr/include/libelf.h"),
-    package(line::DEFAULT.package, line::DEFAULT.tarball),
     package("make", "make"),
     package("musl-tools", "musl-gcc"),
     package("patch", "patch"),
@@ -90,11 +90,6 @@ pub fn require(set: &[Package]) -> Result<()> {
             package.probe
         ),
     }
-}
-
-/// Installs `name` again, for a package whose files were damaged.
-pub fn reinstall(name: &str) -> Result<()> {
-    apt::install(&[name])
 }
 
 /// Those of `set` whose probe is not there.

@@ -1,7 +1,7 @@
 //! The inputs of a kernel's build, and the name in the cache that is made of them.
 
 use crate::cache::{self, Cache};
-use crate::source::Tarball;
+use crate::source::Source;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ const RECIPE: &[u8] = b"1";
 
 /// The inputs of a kernel, beside the image.
 pub struct Recipe {
-    /// The checked source package.
-    pub tarball: Tarball,
+    /// The checked source.
+    pub source: Source,
     /// The text of the configuration fragment.
     pub fragment: String,
     /// The series, in order.
@@ -31,7 +31,7 @@ impl Recipe {
         let patches = patches.collect::<Result<Vec<_>>>()?;
         let mut parts: Vec<(&str, &[u8])> = vec![
             ("recipe", RECIPE),
-            ("source", self.tarball.identity.as_bytes()),
+            ("source", self.source.identity.as_bytes()),
             ("config", self.fragment.as_bytes()),
             ("compiler", compiler.as_bytes()),
         ];

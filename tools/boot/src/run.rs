@@ -12,7 +12,7 @@ use crate::report::Summary;
 use crate::verdict::{self, Verdict};
 use crate::{cache, cases, ktap, log, packages, schedule};
 use anyhow::{Context, Result, bail};
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -25,21 +25,27 @@ const ARCHIVE_ALIGNMENT: usize = 4;
 pub fn boot(options: &Options) -> Result<Summary> {
     let started = Instant::now();
     let cases = cases::choose(cases::all(&options.root)?, &options.cases)?;
-    let folder = Workspace::at(&options.root).boot();
+    let cases: Vec<Case> = cases.into_iter().map(|case| case.on(options.line)).collect();
+    let workspace = Workspace::at(&options.root);
+    let (folder, programs) = (workspace.boots(options.line), workspace.boot());
     eprintln!("{}", Outlook::of_cases(options, &folder, &cases));
     packages::require(packages::BOOT)?;
     let build_id = bootable::build_id(&options.image, &options.image_debug)?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _lock = cache::lock(&folder.join("lock"), "target/boot")?;
     let (kernels, judged) = Bootable::build_all(options, &folder, &cases)?;
-    let contents = Contents::build(options, &folder, &judged, &cases)?;
+    let contents = Contents::build(options, &programs, &judged, &cases)?;
 
     eprintln!("console and verdict of each guest are in {}/CASE", folder.display());
     let progress = Mutex::new(Progress::exact("booting", cases.len()));
     let run = |case: &Case| {
         let started = Instant::now();
-        let boot =
-            Boot { case, folder: folder.join(&case.name), kernel: &kernels[&Bootable::key(case)] };
+        let boot = Boot {
+            case,
+            line: options.line,
+            folder: folder.join(&case.name),
+            kernel: &kernels[&Bootable::key(case)],
+        };
         let verdict = boot.run(&contents, &progress);
         let verdict = verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")));
         let seconds = started.elapsed().as_secs_f32();
@@ -95,6 +101,7 @@ fn compare(cases: &[Case], verdicts: &[Verdict], folder: &Path) -> Result<Vec<Co
 /// One guest of a run.
 struct Boot<'a> {
     case: &'a Case,
+    line: &'static Line,
     /// Where its files go.
     folder: PathBuf,
     kernel: &'a Bootable,
@@ -103,14 +110,14 @@ struct Boot<'a> {
 impl Boot<'_> {
     /// Boots it; what it reported, judged. How long that took is written down for the next run.
     fn run(&self, contents: &Contents, progress: &Mutex<Progress>) -> Result<Verdict> {
-        let Self { case, folder, kernel } = self;
+        let Self { case, line, folder, kernel } = self;
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let guest = Guest {
             folder: folder.clone(),
             bz_image: kernel.bz_image.clone(),
             initramfs: self.initramfs(contents)?,
-            command_line: case.command_line.clone(),
+            command_line: format!("{} {}", case.image.word(line), case.command_line),
             cpus: case.cpus,
             counts_instructions: case.counts_instructions,
             memory_mib: case.memory_mib,

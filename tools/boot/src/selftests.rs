@@ -1,7 +1,7 @@
 //! The kernel's own selftests: judges of the image that come from outside the project.
 //!
 //! They come from the source of the kernel that the guest runs and are compiled where they lie,
-//! with the flags of their Makefiles, by a line of gcc each. The Makefiles of the five folders
+//! with the flags of their Makefiles, by a line of gcc each. The Makefiles of their folders
 //! differ in everything, build all or nothing, and cannot say when to build again. As in those
 //! Makefiles the programs are dynamic: `dlopen("linux-vdso.so.1")`, with which some look for the
 //! image, finds nothing in a static program, and they would test nothing. rseq's library alone is
@@ -25,6 +25,7 @@
 use crate::elf;
 use anyhow::{Context, Result, ensure};
 use liblinux_abi::kernel::random::State;
+use liblinux_workspace::Line;
 use std::fs;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,10 @@ pub struct Origin<'a> {
     pub root: &'a Path,
     /// The kernel's source.
     pub tree: &'a Path,
+    /// The kernel line.
+    pub line: &'static Line,
+    /// The kernel's headers for user space.
+    pub headers: &'a Path,
     /// The project's image with its symbols.
     pub image_debug: &'a Path,
     /// The kernel's image with its symbols.
@@ -50,8 +55,9 @@ pub struct Selftest {
     pub name: &'static str,
     /// Files beside `NAME.c`.
     more: &'static [&'static str],
-    /// Flags beside the folder's.
+    /// Flags beside the folder's, on each kernel line or on one.
     flags: &'static [&'static str],
+    line_flags: Option<(&'static str, &'static [&'static str])>,
     /// Whether it is linked with [`BLOCKS`].
     has_blocks: bool,
     /// Words of its source, and the words of a guest's copy instead.
@@ -67,7 +73,7 @@ const fn with(
     more: &'static [&'static str],
     flags: &'static [&'static str],
 ) -> Selftest {
-    Selftest { name, more, flags, has_blocks: false, edit: None }
+    Selftest { name, more, flags, line_flags: None, has_blocks: false, edit: None }
 }
 
 /// The file of the workspace that calls the block function of either image.
@@ -85,16 +91,29 @@ pub const SELFTESTS: &[Selftest] = &[
     with("vDSO/vdso_test_getcpu", PARSER, &[]),
     with("vDSO/vdso_test_abi", PARSER, &[]),
     selftest("vDSO/vdso_test_clock_getres"),
-    with(
-        "vDSO/vdso_standalone_test_x86",
-        PARSER,
-        &["-nostdlib", "-fno-asynchronous-unwind-tables", "-fno-stack-protector"],
-    ),
+    Selftest {
+        line_flags: Some((
+            "7.3",
+            &[
+                "-nostdinc",
+                "-ffreestanding",
+                "-include",
+                "TREE/tools/include/nolibc/nolibc.h",
+                "-ITREE/tools/include/nolibc",
+            ],
+        )),
+        ..with(
+            "vDSO/vdso_standalone_test_x86",
+            PARSER,
+            &["-nostdlib", "-fno-asynchronous-unwind-tables", "-fno-stack-protector"],
+        )
+    },
     with("vDSO/vdso_test_mremap", PARSER, &[]),
     selftest("vDSO/vdso_test_unmap"),
     with("vDSO/vdso_test_fixup", &["parse_vdso.c", "vdso_test_fixup_probes.S"], &[]),
     with("vDSO/vdso_test_fixup_marks", PARSER, &[]),
-    selftest("vDSO/vdso_test_correctness"),
+    // It takes `__kernel_time_t` from a header that a newer C library includes.
+    with("vDSO/vdso_test_correctness", PARSER, &["-include", "linux/types.h"]),
     with(
         "vDSO/vdso_test_getrandom",
         PARSER,
@@ -134,15 +153,51 @@ pub const SELFTESTS: &[Selftest] = &[
     selftest("x86/ptrace_syscall"),
     selftest("rseq/basic_test"),
     selftest("rseq/param_test"),
+    selftest("rseq/syscall_errors_test"),
+    selftest("rseq/check_optimized"),
     selftest("syscall_user_dispatch/sud_test"),
+    selftest("futex/functional/futex_lock_pi_exiting"),
+    selftest("futex/functional/futex_requeue_pi"),
+    selftest("futex/functional/futex_requeue_pi_mismatched_ops"),
+    selftest("futex/functional/futex_requeue_pi_signal_restart"),
+    selftest("futex/functional/futex_wait_private_mapped_file"),
+    selftest("futex/functional/futex_wait_timeout"),
+    selftest("futex/functional/futex_wait_uninitialized_heap"),
+    selftest("futex/functional/futex_wait_wouldblock"),
+    selftest("futex/functional/futex_waitv"),
+    with("mm/mseal_test", &["vm_util.c"], &[]),
+    selftest("mseal_system_mappings/sysmap_is_sealed"),
 ];
+
+/// What all folders share.
+const SHARED: &str = "-ITREE/tools/testing/selftests";
 
 /// A folder with what its Makefile says: more files, and flags. `TREE` is the kernel's source.
 const FOLDERS: &[(&str, &[&str], &[&str])] = &[
     (
+        "futex",
+        &[],
+        &[
+            "-O2",
+            "-pthread",
+            "-D_FILE_OFFSET_BITS=64",
+            "-D_TIME_BITS=64",
+            "-DLIBNUMA_VER_NO=1",
+            "-ITREE/tools/testing/selftests/futex/include",
+        ],
+    ),
+    ("mm", &[], &["-O2", "-no-pie", "-ITREE/tools/include"]),
+    ("mseal_system_mappings", &[], &["-O2"]),
+    (
         "rseq",
         &["rseq.c"],
-        &["-O2", "-pthread", "-ITREE/tools/testing/selftests/rseq", "-ITREE/tools/include"],
+        &[
+            "-O2",
+            "-pthread",
+            "-ITREE/tools/testing/selftests/rseq",
+            "-ITREE/tools/include",
+            "-ITREE/tools/arch/x86/include",
+        ],
     ),
     ("syscall_user_dispatch", &[], &[]),
     ("timens", &[], &["-pthread"]),
@@ -189,8 +244,10 @@ impl Selftest {
             .expect("the table's folders are known");
         let mut command = Command::new("gcc");
         // As `lib.mk` says; without symbols, which the guest would have to unpack.
-        command.args(["-D_GNU_SOURCE=", "-s", "-w"]);
-        for flag in flags.iter().chain(self.flags) {
+        command.args(["-D_GNU_SOURCE=", "-s", "-w", "-isystem"]).arg(origin.headers);
+        let lines = self.line_flags.filter(|(version, _)| *version == origin.line.version);
+        let lines = lines.map_or(&[][..], |(_, flags)| flags);
+        for flag in [SHARED].iter().chain(flags.iter()).chain(self.flags).chain(lines) {
             command.arg(flag.replace("TREE", &origin.tree.to_string_lossy()));
         }
         if self.has_blocks {
@@ -216,11 +273,12 @@ impl Selftest {
 mod tests {
     use super::*;
     use crate::cases;
-    use liblinux_workspace::Workspace;
+    use liblinux_workspace::{Workspace, line};
 
     fn origin() -> Origin<'static> {
-        let [root, tree, none] = ["/w", "/k", "/none"].map(Path::new);
-        Origin { root, tree, image_debug: none, c_image_debug: none }
+        let [root, tree, headers, none] = ["/w", "/k", "/h", "/none"].map(Path::new);
+        let line = line::DEFAULT;
+        Origin { root, tree, line, headers, image_debug: none, c_image_debug: none }
     }
 
     #[test]
@@ -235,8 +293,8 @@ mod tests {
         };
         assert_eq!(
             line("rseq/basic_test"),
-            "gcc -D_GNU_SOURCE= -s -w -O2 -pthread -I/k/tools/testing/selftests/rseq -I/k/tools/include -o /o \
-             /k/tools/testing/selftests/rseq/basic_test.c /k/tools/testing/selftests/rseq/rseq.c"
+            "gcc -D_GNU_SOURCE= -s -w -isystem /h -I/k/tools/testing/selftests -O2 -pthread \
+             -I/k/tools/testing/selftests/rseq -I/k/tools/include -I/k/tools/arch/x86/include -o /o /k/tools/testing/selftests/rseq/basic_test.c /k/tools/testing/selftests/rseq/rseq.c"
         );
         let line = line("x86/sysret_rip");
         assert!(line.contains(" -no-pie ") && line.ends_with("/x86/clang_helpers_64.S"), "{line}");

@@ -10,6 +10,7 @@
 //!    said the end.
 //! 2. Nothing but the program's output is written to standard output.
 
+use crate::bootable::Origin;
 use crate::cache::Cache;
 use crate::luggage::Luggage;
 use crate::outlook::Outlook;
@@ -36,7 +37,7 @@ const TIMED_OUT: u8 = 124;
 const SIGNALLED: i32 = 128;
 
 /// The words of the kernel's command line before the user's.
-const COMMAND_LINE: &str = "vdso64_image=rust clocksource=tsc tsc=reliable";
+const COMMAND_LINE: &str = "clocksource=tsc tsc=reliable";
 
 /// The time that a guest may take beside the program.
 const BOOT: Duration = Duration::from_secs(60);
@@ -81,6 +82,15 @@ pub struct Machine {
     pub image_debug: PathBuf,
     /// The kernel line.
     pub line: &'static Line,
+    /// The kernel's source, if it is not to be that of Debian's package.
+    pub source: Option<PathBuf>,
+}
+
+impl Machine {
+    /// What its kernel is made of.
+    fn origin(&self) -> Origin<'_> {
+        Origin { root: &self.root, line: self.line, source: self.source.as_deref() }
+    }
 }
 
 /// A request whose program and files are there.
@@ -115,10 +125,7 @@ impl Session {
     /// Boots the guest and passes the program's output on; the exit status.
     pub fn run(mut self, machine: &Machine) -> Result<u8> {
         let name = self.request.words[0].to_string_lossy();
-        eprintln!(
-            "{}",
-            Outlook::of_program(&machine.root, machine.line, &machine.image_debug, &name)
-        );
+        eprintln!("{}", Outlook::of_program(&machine.origin(), &machine.image_debug, &name));
         packages::require(packages::BOOT)?;
         shell(&mut self.luggage)?;
         let boots = Workspace::at(&machine.root).boot();
@@ -127,7 +134,7 @@ impl Session {
         let folder =
             folder.with_context(|| format!("cannot create a folder in {}", boots.display()))?;
         let images = self.build(machine, &boots, folder.path())?;
-        let guest = self.guest(folder.path())?;
+        let guest = self.guest(machine.line, folder.path())?;
         for path in self.luggage.list() {
             eprintln!("taken along: {}", path.display());
         }
@@ -143,7 +150,7 @@ impl Session {
         let verdict = qemu::run_watched(&guest, limits, &mut || {
             streams.iter_mut().try_for_each(Stream::pass_on)
         });
-        match verdict.and_then(|text| self.judge(&text, &images, started.elapsed())) {
+        match verdict.and_then(|text| self.judge(&text, machine.line, &images, started.elapsed())) {
             Ok(status) => Ok(status),
             Err(error) => {
                 // The console may say why.
@@ -160,13 +167,8 @@ impl Session {
         let build_id = bootable::build_id(&machine.image, &machine.image_debug)?;
         let cache = Cache::open()?;
         let _cache_lock = cache.lock()?;
-        let kernel = bootable::build(
-            &cache,
-            &machine.root,
-            machine.line,
-            config::SMALLEST,
-            &machine.image_debug,
-        )?;
+        let (origin, image) = (machine.origin(), &machine.image_debug);
+        let kernel = bootable::build(&cache, &origin, config::SMALLEST, image)?;
         let bz_image = folder.join(ARCHITECTURE.kernel_image);
         fs::copy(&kernel.bz_image, &bz_image)
             .with_context(|| format!("cannot write {}", bz_image.display()))?;
@@ -174,7 +176,9 @@ impl Session {
         let workshop = Workshop {
             root: &machine.root,
             folder: boots.join("programs"),
+            line: machine.line,
             kernel: &kernel.source,
+            headers: &kernel.headers,
             image: &machine.image,
             image_debug: &machine.image_debug,
             c_image_debug: &kernel.c_image,
@@ -183,7 +187,7 @@ impl Session {
         Ok([build_id, elf::build_id(&kernel.c_image)?])
     }
 
-    fn guest(&mut self, folder: &Path) -> Result<Guest> {
+    fn guest(&mut self, line: &Line, folder: &Path) -> Result<Guest> {
         // The files are in memory twice while the kernel unpacks them.
         let files_mib = self.luggage.archive().size().div_ceil(1 << 20) * 2;
         let memory_mib =
@@ -192,7 +196,7 @@ impl Session {
             folder: folder.to_owned(),
             bz_image: folder.join(ARCHITECTURE.kernel_image),
             initramfs: self.luggage.archive().archive()?,
-            command_line: format!("{COMMAND_LINE} {}", self.request.append),
+            command_line: format!("{}=rust {COMMAND_LINE} {}", line.parameter, self.request.append),
             cpus: self.request.cpus,
             counts_instructions: false,
             memory_mib: self.request.memory_mib.unwrap_or(memory_mib),
@@ -201,7 +205,13 @@ impl Session {
     }
 
     /// The exit status for a verdict.
-    fn judge(&self, verdict: &str, images: &[String; 2], elapsed: Duration) -> Result<u8> {
+    fn judge(
+        &self,
+        verdict: &str,
+        line: &Line,
+        images: &[String; 2],
+        elapsed: Duration,
+    ) -> Result<u8> {
         let value = |key: &str| {
             verdict
                 .lines()
@@ -213,8 +223,8 @@ impl Session {
         }
         let image = value("image").context("the guest did not say which image it has")?;
         let [ours, kernels] = images;
-        let asked_for_c =
-            self.request.append.split_whitespace().any(|word| word == "vdso64_image=c");
+        let word = format!("{}=c", line.parameter);
+        let asked_for_c = self.request.append.split_whitespace().any(|given| given == word);
         let wanted = if asked_for_c { kernels } else { ours };
         ensure!(
             image == *wanted,

@@ -1,50 +1,49 @@
-//! The kernel's source: Debian's package, checked, unpacked and patched.
+//! Where the source of a kernel line comes from, and that it is whole and of that line.
 //!
-//! Every user can get Debian's tarball again, byte for byte, by its package's version. The usual
-//! damage is a download or an unpacking that was cut short. So the tarball is compared with dpkg's
-//! own checksum, and the tree appears under its name only when it is whole and patched.
-//!
-//! Left out while unpacking: device trees and two sets of generated tables, a quarter of the bytes.
-//! No build for x86 reads them. Whole architectures have to stay, because `crypto/Kconfig` sources
-//! them all.
+//! It is the tarball of Debian's package, installed or fetched into the cache
+//! ([`crate::download`]). Every user can get that again, byte for byte, by the package's version.
+//! Or the caller names a tarball, or a tree, of the same line. The usual damage is a download or an
+//! unpacking that was cut short. So an installed tarball is compared with dpkg's own checksum.
 //!
 //! # Invariants
 //!
-//! 1. A [`Tarball`] has the bytes that dpkg installed.
-//! 2. A folder called `source` is unpacked and patched in full; until then it is called
-//!    `source.partial`.
+//! 1. A [`Source`] from a package has the bytes that dpkg or apt compared with the package's
+//!    checksum.
+//! 2. A named source is a [`Source`] only if its Makefile has the version of the line.
 
 use crate::cache::{self, Cache};
-use crate::progress::Progress;
-use crate::{job, packages};
-use anyhow::{Context, Result, bail, ensure};
+use crate::{download, release};
+use anyhow::{Context, Result, ensure};
 use liblinux_workspace::Line;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Parts of the tree that are not unpacked.
-const EXCLUDED: &[&str] = &[
-    "*/arch/arm/boot/dts",
-    "*/arch/arm64/boot/dts",
-    "*/drivers/gpu/drm/amd/include",
-    "*/tools/perf/pmu-events",
-];
-
-/// An intact source package.
-pub struct Tarball {
-    path: PathBuf,
-    /// The text that tells this tarball from another.
+/// The source of a kernel.
+pub struct Source {
+    /// A tarball, or the folder of a tree.
+    pub path: PathBuf,
+    /// The text that tells this source from another.
     pub identity: String,
 }
 
-/// The installed source package of a kernel line, if it was checked before and is the same file.
-pub fn known(line: &Line, cache: &Cache) -> Option<Tarball> {
-    let path = PathBuf::from(line.tarball);
+/// The source of a kernel line, if it was checked before and is the same file.
+pub fn known(line: &Line, named: Option<&Path>, cache: &Cache) -> Option<Source> {
+    if let Some(path) = named {
+        let memo = fs::read_to_string(memo(line, cache)).unwrap_or_default();
+        return recorded(&memo, path);
+    }
     let text = fs::read_to_string(memo(line, cache)).ok()?;
-    let identity = text.strip_prefix(&stat(&path).ok()?)?;
-    Some(Tarball { path, identity: identity.trim().to_owned() })
+    [PathBuf::from(line.tarball), download::place(line, cache)]
+        .iter()
+        .find_map(|path| recorded(&text, path))
+}
+
+/// The source at `path`, if a memo says that this very file was checked.
+fn recorded(memo: &str, path: &Path) -> Option<Source> {
+    let identity = memo.strip_prefix(&stat(path).ok()?)?;
+    Some(Source { path: path.to_owned(), identity: identity.trim().to_owned() })
 }
 
 /// The file that says which tarball was checked.
@@ -52,113 +51,82 @@ fn memo(line: &Line, cache: &Cache) -> PathBuf {
     cache.root().join(format!("{}.checked", line.package))
 }
 
-/// Finds the installed source package of a kernel line and checks that it is whole, installing it
-/// again if it is not.
-pub fn find(line: &Line, cache: &Cache) -> Result<Tarball> {
-    let package = line.package;
-    let path = PathBuf::from(line.tarball);
+/// Finds the source of a kernel line and checks it: the one that is named, or else that of Debian's
+/// package, which is fetched unless it is here.
+pub fn find(line: &'static Line, named: Option<&Path>, cache: &Cache) -> Result<Source> {
     // Checking reads 150 MB twice; the same file, by size and times, was the same bytes.
-    if let Some(tarball) = known(line, cache) {
-        return Ok(tarball);
+    if let Some(source) = known(line, named, cache) {
+        return Ok(source);
     }
-    eprintln!("checking {}", path.display());
-    if !intact(package)? {
-        eprintln!("{} differs from what its package brought: installing it again", path.display());
-        packages::reinstall(package)?;
-        ensure!(
-            intact(package)?,
-            "{} still differs from its package's checksum; run `apt-get clean`, then `apt-get install --reinstall \
-             {package}`, and check the disk",
-            path.display()
-        );
+    if let Some(path) = named {
+        return self::named(line, path, cache);
     }
-    let version =
-        output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))?;
-    let identity = format!("{package} {version} {}", cache::hash_file(&path)?);
-    cache::write_whole(&memo(line, cache), &format!("{}{identity}\n", stat(&path)?))?;
-    Ok(Tarball { path, identity })
+    let installed = PathBuf::from(line.tarball);
+    if installed.is_file() {
+        eprintln!("checking {}", installed.display());
+        if intact(line.package)? {
+            let version = installed_version(line.package)?;
+            return remember(line, &installed, &version, cache);
+        }
+        eprintln!("{} differs from what its package brought", installed.display());
+    }
+    let download = download::fetch(line, cache)?;
+    remember(line, &download.path, &download.version, cache)
 }
 
-/// Makes `folder/source`, unpacked from `tarball` with `patches` applied in order.
-pub fn unpack(tarball: &Tarball, patches: &[PathBuf], folder: &Path) -> Result<()> {
-    let partial = folder.join("source.partial");
-    if partial.exists() {
-        eprintln!("a former run was stopped while unpacking the kernel: starting that over");
-        cache::remove_tree(&partial)?;
-    }
-    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
-    let log = folder.join("unpack.log");
-    let mut tar = job::supervised("KILL", "tar");
-    tar.args(["--extract", "--xz", "--strip-components=1", "--no-same-owner", "--verbose"]);
-    tar.args(EXCLUDED.iter().map(|path| format!("--exclude={path}")));
-    tar.arg("--file").arg(&tarball.path).arg("--directory").arg(&partial);
-    let mut progress = Progress::new("unpacking the kernel", None);
-    let status = job::run_logged(&mut tar, &log, |line| progress.advance(line))?;
-    ensure!(
-        status.success(),
-        "tar could not unpack {} into {}:\n{}\nfree some disk space (a build takes 2.5 GB) and try again",
-        tarball.path.display(),
-        partial.display(),
-        job::tail(&log, 5)
-    );
-    progress.finish();
-    for patch in patches {
-        apply(patch, &partial)?;
-    }
-    let whole = folder.join("source");
-    fs::rename(&partial, &whole).with_context(|| format!("cannot create {}", whole.display()))
+/// Writes down that a package's tarball was checked.
+fn remember(line: &Line, path: &Path, version: &str, cache: &Cache) -> Result<Source> {
+    let identity = format!("{} {version} {}", line.package, cache::hash_file(path)?);
+    cache::write_whole(&memo(line, cache), &format!("{}{identity}\n", stat(path)?))?;
+    Ok(Source { path: path.to_owned(), identity })
 }
 
-/// The patches that the file `series` in `folder` names, in order.
-pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
-    let path = folder.join("series");
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let names = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    let patches: Vec<PathBuf> =
-        names.filter(|name| !name.is_empty()).map(|name| folder.join(name)).collect();
+/// The tarball or the tree at `path`, which the caller named.
+fn named(line: &Line, path: &Path, cache: &Cache) -> Result<Source> {
+    let path = path
+        .canonicalize()
+        .with_context(|| format!("cannot find the source {}", path.display()))?;
+    let is_tree = path.is_dir();
+    let makefile = if is_tree { release::of_tree(&path)? } else { release::of_tarball(&path)? };
+    release::require(&makefile, line, &path)?;
+    if !is_tree {
+        let identity = format!("{makefile} {}", cache::hash_file(&path)?);
+        cache::write_whole(&memo(line, cache), &format!("{}{identity}\n", stat(&path)?))?;
+        return Ok(Source { path, identity });
+    }
     ensure!(
-        !patches.is_empty(),
-        "{} names no patch, so the kernel could not take the image",
+        !path.join(".config").exists() && !path.join("include/config").exists(),
+        "{} was built in, and such a tree cannot be built in another folder; run `make mrproper` in it, or name its tarball",
         path.display()
     );
-    if let Some(absent) = patches.iter().find(|patch| !patch.is_file()) {
-        bail!("{} names {}, which is not there", path.display(), absent.display());
-    }
-    Ok(patches)
+    let mut files = String::new();
+    list(&path, &mut files)?;
+    let identity = format!("{makefile} {}", cache::key([("tree", files.as_bytes())]));
+    Ok(Source { path, identity })
 }
 
-fn apply(patch: &Path, tree: &Path) -> Result<()> {
-    let result = Command::new("patch")
-        .args([
-            "--strip=1",
-            "--batch",
-            "--forward",
-            "--fuzz=0",
-            "--no-backup-if-mismatch",
-            "--directory",
-        ])
-        .arg(tree)
-        .arg("--input")
-        .arg(patch)
-        .env("LC_ALL", "C")
-        .output()
-        .context("cannot run patch")?;
-    if result.status.success() {
-        return Ok(());
+/// Adds a line for each file of a tree, which changes when the file is written.
+fn list(folder: &Path, files: &mut String) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths.iter().filter(|path| !path.ends_with(".git")) {
+        if path.is_dir() && !path.is_symlink() {
+            list(path, files)?;
+        } else {
+            let data = fs::symlink_metadata(path)
+                .with_context(|| format!("cannot find {}", path.display()))?;
+            files.push_str(&format!(
+                "{} {} {}.{}\n",
+                path.display(),
+                data.size(),
+                data.mtime(),
+                data.mtime_nsec()
+            ));
+        }
     }
-    let said = String::from_utf8_lossy(&result.stdout);
-    let mut rejects = String::new();
-    for name in said.lines().filter_map(|line| line.split_once("saving rejects to file ")) {
-        let text = fs::read_to_string(tree.join(name.1)).unwrap_or_default();
-        rejects.extend(text.lines().take(30).map(|line| format!("    {line}\n")));
-    }
-    bail!(
-        "{} does not apply to the kernel's source (with the patches before it in the series); patch says\n\
-         {}\nand rejects\n{rejects}rebase it on Debian's linux-source and run again",
-        patch.display(),
-        said.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"),
-    )
+    Ok(())
 }
 
 /// Whether dpkg finds the package's files as it installed them. It prints one line per file that
@@ -167,6 +135,19 @@ fn intact(package: &str) -> Result<bool> {
     let result =
         Command::new("dpkg").args(["--verify", package]).output().context("cannot run dpkg")?;
     Ok(result.status.success() && !String::from_utf8_lossy(&result.stdout).contains("/usr/src/"))
+}
+
+fn installed_version(package: &str) -> Result<String> {
+    let result = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Version}", package])
+        .output()
+        .context("cannot run dpkg-query")?;
+    ensure!(
+        result.status.success(),
+        "dpkg-query does not know {package}: {}",
+        String::from_utf8_lossy(&result.stderr)
+    );
+    Ok(String::from_utf8_lossy(&result.stdout).trim().to_owned())
 }
 
 /// A line that changes when the file is written.
@@ -182,51 +163,80 @@ fn stat(path: &Path) -> Result<String> {
     ))
 }
 
-fn output(command: &mut Command) -> Result<String> {
-    let result = command
-        .output()
-        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    ensure!(
-        result.status.success(),
-        "{:?} failed: {}",
-        command,
-        String::from_utf8_lossy(&result.stderr)
-    );
-    Ok(String::from_utf8_lossy(&result.stdout).trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use liblinux_workspace::line;
 
-    const PATCH: &str = "--- a/file\n+++ b/file\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n";
+    /// A tree in `folder` with the files that a whole one has, of this version.
+    fn tree(folder: &Path, version: &str) {
+        for file in release::WHOLE {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x\n").unwrap();
+        }
+        let numbers: Vec<&str> = version.split('.').collect();
+        let text = format!(
+            "VERSION = {}\nPATCHLEVEL = {}\nSUBLEVEL = {}\nEXTRAVERSION =\n",
+            numbers[0], numbers[1], numbers[2]
+        );
+        fs::write(folder.join("Makefile"), text).unwrap();
+    }
 
-    #[test]
-    fn a_patch_applies_or_shows_its_rejects() {
-        let folder = tempfile::tempdir().unwrap();
-        let patch = folder.path().join("0001-two.patch");
-        fs::write(&patch, PATCH).unwrap();
-        let file = folder.path().join("file");
-        fs::write(&file, "one\ntwo\nthree\n").unwrap();
-        apply(&patch, folder.path()).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "one\n2\nthree\n");
-
-        fs::write(&file, "quite\nother\nlines\n").unwrap();
-        let error = apply(&patch, folder.path()).unwrap_err().to_string();
-        assert!(error.contains("0001-two.patch") && error.contains("Hunk #1 FAILED"), "{error}");
-        assert!(error.contains("+2"), "the rejected hunk is shown: {error}");
+    fn tarball(folder: &Path, name: &str) -> PathBuf {
+        let path = folder.join(name);
+        let status = Command::new("tar")
+            .args(["--create", "--gzip", "--file"])
+            .arg(&path)
+            .arg("--directory")
+            .args([folder, Path::new("linux")])
+            .status();
+        assert!(status.unwrap().success());
+        path
     }
 
     #[test]
-    fn a_series_names_patches_that_exist() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        assert!(format!("{:#}", series(folder).unwrap_err()).contains("cannot read"));
-        fs::write(folder.join("series"), "# none\n\n").unwrap();
-        assert!(series(folder).unwrap_err().to_string().contains("names no patch"));
-        fs::write(folder.join("series"), "# first\na.patch # why\n").unwrap();
-        assert!(series(folder).unwrap_err().to_string().contains("a.patch"));
-        fs::write(folder.join("a.patch"), PATCH).unwrap();
-        assert_eq!(series(folder).unwrap(), [folder.join("a.patch")]);
+    fn a_tree_or_a_tarball_of_the_line_is_taken() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (folder, cache) = (folder.path(), Cache::at(cache.path()).unwrap());
+        let line = line::DEFAULT;
+        tree(&folder.join("linux"), line.base);
+        let path = folder.join("linux");
+        let first = find(line, Some(&path), &cache).unwrap();
+        assert!(first.identity.starts_with(line.base), "{}", first.identity);
+        assert_eq!(find(line, Some(&path), &cache).unwrap().identity, first.identity);
+        fs::write(path.join("Kconfig"), "another\n").unwrap();
+        assert_ne!(find(line, Some(&path), &cache).unwrap().identity, first.identity);
+
+        let file = tarball(folder, "linux.tar.gz");
+        let packed = find(line, Some(&file), &cache).unwrap();
+        assert_eq!(known(line, Some(&file), &cache).unwrap().identity, packed.identity);
+    }
+
+    #[test]
+    fn what_is_not_a_whole_source_of_the_line_is_refused() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (folder, cache) = (folder.path(), Cache::at(cache.path()).unwrap());
+        let line = line::DEFAULT;
+        let refusal = |path: &Path| {
+            format!("{:#}", find(line, Some(path), &cache).err().expect("it is refused"))
+        };
+        let linux = folder.join("linux");
+        assert!(refusal(&linux).contains("cannot find the source"));
+        tree(&linux, "2.6.39");
+        let why = refusal(&linux);
+        assert!(why.contains("is Linux 2.6.39") && why.contains(line.version), "{why}");
+        let why = refusal(&tarball(folder, "old.tar.gz"));
+        assert!(why.contains("old.tar.gz is Linux 2.6.39"), "{why}");
+
+        tree(&linux, line.base);
+        fs::remove_file(linux.join(release::WHOLE[0])).unwrap();
+        let why = refusal(&linux);
+        assert!(why.contains("not a whole") && why.contains(release::WHOLE[0]), "{why}");
+        fs::write(folder.join("text"), "no tarball\n").unwrap();
+        assert!(refusal(&folder.join("text")).contains("not a tarball"), "{why}");
+        tree(&linux, line.base);
+        fs::write(linux.join(".config"), "").unwrap();
+        assert!(refusal(&linux).contains("make mrproper"));
     }
 }

@@ -19,8 +19,7 @@
 use crate::cache::{self, Cache, hash_file, write_whole};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::source;
-use crate::{config, job};
+use crate::{config, job, unpack};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_mkimage::embed::embed;
 use liblinux_workspace::{ARCHITECTURE, Line};
@@ -59,6 +58,8 @@ pub struct Kernel {
     pub c_image: PathBuf,
     /// The patched source.
     pub source: PathBuf,
+    /// Its headers for user space.
+    pub headers: PathBuf,
     /// Where it was configured and built.
     pub build: PathBuf,
 }
@@ -96,6 +97,7 @@ impl Tree {
             bz_image: self.folder.join("build").join(boot()).join(ARCHITECTURE.kernel_image),
             c_image: self.folder.join("build").join(self.line.c_image_folder).join("vdso64.so.dbg"),
             source: self.folder.join("source"),
+            headers: self.folder.join("build/usr/include"),
             build: self.folder.join("build"),
         };
         let mark = self.mark("built");
@@ -154,7 +156,7 @@ impl Tree {
             );
         }
         self.remove()?;
-        source::unpack(&self.recipe.tarball, &self.recipe.patches, &self.folder)?;
+        unpack::unpack(&self.recipe.source, self.line, &self.recipe.patches, &self.folder)?;
         self.fresh = true;
         Ok(())
     }
@@ -172,7 +174,7 @@ impl Tree {
         }
         let build = self.folder.join("build");
         fs::create_dir_all(&build).with_context(|| format!("cannot create {}", build.display()))?;
-        let asked = config::with_image(&self.recipe.fragment);
+        let asked = config::with_image(&self.recipe.fragment, self.line);
         let fragment = self.folder.join("asked.config");
         write_whole(&fragment, &asked)?;
         let log = self.folder.join("configure.log");
@@ -203,9 +205,10 @@ impl Tree {
         let expected = fs::read_to_string(&objects).ok().and_then(|text| text.trim().parse().ok());
         let label = if first { "building the kernel" } else { "relinking the kernel" };
         let mut progress =
-            Progress::new(label, expected.or(first.then_some(config::USUAL_OBJECTS)));
+            Progress::new(label, expected.or(first.then_some(self.line.build_lines)));
         let mut make = self.make_command();
-        make.arg(ARCHITECTURE.kernel_image);
+        // The selftests are compiled with this kernel's headers for user space.
+        make.args([ARCHITECTURE.kernel_image, "headers"]);
         let status = job::run_logged(&mut make, &log, |line| {
             progress.advance(line.and_then(|line| line.split_whitespace().last()));
         })?;
@@ -217,8 +220,9 @@ impl Tree {
         }
         drop(progress);
         let text = fs::read_to_string(&log).unwrap_or_default();
-        let refused =
-            text.lines().any(|line| line.starts_with("make") && line.contains(config::GATE));
+        let refused = text
+            .lines()
+            .any(|line| line.starts_with("make") && line.contains(self.line.image_target));
         if !self.fresh && !refused {
             write_whole(&self.mark("failed"), image_hash)?;
         }
@@ -254,7 +258,7 @@ impl Tree {
         let path = self.folder.join("build/.config");
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let image = config::image(&text).with_context(|| {
+        let image = config::image(&text, self.line).with_context(|| {
             format!("{} names no vDSO image: does the series apply?", path.display())
         })?;
         Ok(self.folder.join("build").join(image))

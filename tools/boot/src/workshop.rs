@@ -12,7 +12,7 @@ use crate::programs::{Build, Program, RUNNER};
 use crate::progress::Progress;
 use crate::selftests::Origin;
 use anyhow::{Context, Result, ensure};
-use liblinux_workspace::ARCHITECTURE;
+use liblinux_workspace::{ARCHITECTURE, Line};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,8 +32,12 @@ pub struct Workshop<'a> {
     pub root: &'a Path,
     /// Where results go.
     pub folder: PathBuf,
-    /// The source of the guest's kernel, which has the selftests.
+    /// The line of the guest's kernel.
+    pub line: &'static Line,
+    /// The source of that kernel, which has the selftests.
     pub kernel: &'a Path,
+    /// Its headers for user space.
+    pub headers: &'a Path,
     /// The project's image.
     pub image: &'a Path,
     /// The same with its symbols.
@@ -145,6 +149,8 @@ impl Workshop<'_> {
                 let origin = Origin {
                     root: self.root,
                     tree: self.kernel,
+                    line: self.line,
+                    headers: self.headers,
                     image_debug: self.image_debug,
                     c_image_debug: self.c_image_debug,
                 };
@@ -255,6 +261,7 @@ fn headers(folder: &Path) -> Result<Vec<PathBuf>> {
 mod tests {
     use super::*;
     use crate::programs::find;
+    use liblinux_workspace::line;
 
     #[test]
     fn compiles_once_and_names_errors() {
@@ -266,7 +273,9 @@ mod tests {
         let workshop = Workshop {
             root: root.path(),
             folder: root.path().join("out"),
+            line: line::DEFAULT,
             kernel: root.path(),
+            headers: root.path(),
             image: root.path(),
             image_debug: root.path(),
             c_image_debug: root.path(),

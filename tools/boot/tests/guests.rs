@@ -9,7 +9,7 @@ use liblinux_boot::cache::Cache;
 use liblinux_boot::initramfs::Initramfs;
 use liblinux_boot::ktap;
 use liblinux_boot::qemu::{self, Guest, Limits};
-use liblinux_workspace::{ARCHITECTURE, Workspace};
+use liblinux_workspace::{ARCHITECTURE, Workspace, line};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,7 +49,8 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     assert!(gcc.arg("-static").arg("-o").arg(&init).arg(&source).status().unwrap().success());
     let mut archive = Initramfs::new();
     archive.program("/init", &init).unwrap();
-    let bz_image = Workspace::current().boot().join(format!("{}-smoke", ARCHITECTURE.kernel_image));
+    let kernel = format!("{}-smoke", ARCHITECTURE.kernel_image);
+    let bz_image = Workspace::current().boots(line::DEFAULT).join(kernel);
     assert!(
         bz_image.is_file(),
         "no kernel at {}: run `cargo xtask boot` first",
@@ -133,7 +134,7 @@ fn stops_in_the_middle() {
 #[test]
 fn the_kernels_own_parser_reads_every_verdict() {
     let kunit = newest_source().join("tools/testing/kunit/kunit.py");
-    let boots = Workspace::current().boot();
+    let boots = Workspace::current().boots(line::DEFAULT);
     let mut read = 0;
     for entry in fs::read_dir(&boots).unwrap().flatten() {
         let verdict = entry.path().join("verdict.ktap");

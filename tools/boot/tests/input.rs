@@ -19,6 +19,7 @@ fn options() -> Options {
         image,
         updated_image,
         line,
+        source: None,
         cases: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@
 //! # Invariants
 //!
 //! 1. Versions are unique, and the first line is the default of every command.
+//! 2. A line's base is a patch level of its version.
 
 use anyhow::{Context as _, Result};
 
@@ -14,6 +15,8 @@ use anyhow::{Context as _, Result};
 pub struct Line {
     /// Its version, as `--kernel` takes it and as its folders are named.
     pub version: &'static str,
+    /// The patch level that its series was made for.
+    pub base: &'static str,
     /// Debian's package of its source.
     pub package: &'static str,
     /// The tarball that the package brings.
@@ -22,23 +25,45 @@ pub struct Line {
     pub suite: &'static str,
     /// The folder in which a kernel's build makes its own 64-bit image, `vdso64.so`.
     pub c_image_folder: &'static str,
+    /// The option of its configuration that names the file with the project's image.
+    pub image_option: &'static str,
+    /// The target that make names when the kernel's own checks refuse that file.
+    pub image_target: &'static str,
+    /// The boot parameter that chooses the image, by `c` or `rust`.
+    pub parameter: &'static str,
+    /// Seconds that a first build of the small kernel takes on two idle processors.
+    pub build_s: u64,
+    /// Lines that make prints in a first build of the small kernel.
+    pub build_lines: u64,
 }
 
 /// Every line, the default one first.
 pub const LINES: &[Line] = &[
     Line {
         version: "6.12",
+        base: "6.12.117",
         package: "linux-source-6.12",
         tarball: "/usr/src/linux-source-6.12.tar.xz",
         suite: "bookworm-security",
         c_image_folder: "arch/x86/entry/vdso",
+        image_option: "CONFIG_X86_VDSO64_PREBUILT_IMAGE",
+        image_target: "vdso64-prebuilt",
+        parameter: "vdso64_image",
+        build_s: 264,
+        build_lines: 1750,
     },
     Line {
         version: "7.3",
+        base: "7.3.4",
         package: "linux-source-7.3",
         tarball: "/usr/src/linux-source-7.3.tar.xz",
         suite: "trixie-backports",
         c_image_folder: "arch/x86/entry/vdso/vdso64",
+        image_option: "CONFIG_X86_VDSO64_RUST_IMAGE",
+        image_target: "vdso64-rust",
+        parameter: "vdso64",
+        build_s: 360,
+        build_lines: 1750,
     },
 ];
 
@@ -64,6 +89,7 @@ mod tests {
             assert_eq!(LINES.iter().filter(|other| other.version == line.version).count(), 1);
             assert_eq!(find(line.version).unwrap(), line);
             assert!(line.tarball.contains(line.package), "{line:?}");
+            assert!(line.base.starts_with(&format!("{}.", line.version)), "{line:?}");
         }
     }
 

@@ -93,9 +93,14 @@ impl Workspace {
         self.root.join("qemu/cases")
     }
 
-    /// What the boots make, and leave for tests and people: kernels, programs, consoles, verdicts.
+    /// What the boots make of all kernel lines: the guests' programs.
     pub fn boot(&self) -> PathBuf {
         self.root.join("target/boot")
+    }
+
+    /// What the boots of a line leave for tests and people: kernels, consoles, verdicts.
+    pub fn boots(&self, line: &Line) -> PathBuf {
+        self.boot().join(line.version)
     }
 
     /// The sources of the guest's programs in C and Go.

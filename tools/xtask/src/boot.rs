@@ -1,31 +1,79 @@
 //! `cargo xtask boot`: from the sources to a verdict, or to the end of a program of the user.
 
-use anyhow::{Context as _, Result};
+use crate::Wanted;
+use anyhow::{Context as _, Result, bail};
 use liblinux_boot::session::{Machine, Request, Session};
 use liblinux_boot::subject::{self, Refusal};
-use liblinux_boot::{Kernel, Options, Summary};
+use liblinux_boot::{Kernel, Options, Summary, Unobtainable};
 use liblinux_mkimage::{build, checked, stub};
-use liblinux_workspace::{Line, Workspace};
+use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::ExitCode;
 
+/// A kernel line, and its source if that is not to be Debian's package.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    pub(crate) line: &'static Line,
+    source: Option<&'a Path>,
+}
+
+impl<'a> Choice<'a> {
+    /// The line, with the source of Debian's package.
+    pub(crate) fn packaged(line: &'static Line) -> Self {
+        Self { line, source: None }
+    }
+
+    /// The choice of a user. Who asks for no line gets the first one whose source can be had:
+    /// archives drop old versions.
+    fn of(wanted: &'a Wanted) -> Result<Self> {
+        let source = wanted.source.as_deref();
+        let first = Self { line: wanted.kernel.unwrap_or(line::DEFAULT), source };
+        if wanted.kernel.is_some() || source.is_some() {
+            return Ok(first);
+        }
+        let Some(why) = first.obstacle()? else { return Ok(first) };
+        for line in &line::LINES[1..] {
+            let other = Self::packaged(line);
+            if other.obstacle()?.is_none() {
+                eprintln!("{why}\nbooting Linux {} instead", line.version);
+                return Ok(other);
+            }
+        }
+        bail!("{why}")
+    }
+
+    /// Why the source cannot be had here, if so.
+    pub(crate) fn obstacle(self) -> Result<Option<Unobtainable>> {
+        match liblinux_boot::require_source(self.line, self.source) {
+            Ok(()) => Ok(None),
+            Err(error) => error.downcast().map(Some),
+        }
+    }
+}
+
 /// Boots cases, the default ones if none is named.
-pub(crate) fn cases(
+pub(crate) fn cases(workspace: &Workspace, wanted: &Wanted, names: &[String]) -> Result<Summary> {
+    chosen_cases(workspace, Choice::of(wanted)?, names)
+}
+
+/// The same on a kernel line that was chosen.
+pub(crate) fn chosen_cases(
     workspace: &Workspace,
-    line: &'static Line,
+    choice: Choice<'_>,
     names: &[String],
 ) -> Result<Summary> {
-    let options = options(workspace, line, names)?;
+    let options = options(workspace, choice, names)?;
     let summary = liblinux_boot::boot(&options)?;
-    link(workspace, line, &liblinux_boot::kernel(&options)?)?;
+    link(workspace, choice.line, &liblinux_boot::kernel(&options)?)?;
     Ok(summary)
 }
 
 /// Runs a program of the user's in a guest; the exit status. Nothing but its output is written to
 /// standard output.
-pub(crate) fn program(workspace: &Workspace, line: &'static Line, request: Request) -> ExitCode {
-    match session(workspace, line, request) {
+pub(crate) fn program(workspace: &Workspace, wanted: Wanted, request: Request) -> ExitCode {
+    match session(workspace, &wanted, request) {
         Ok(status) => status.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -34,21 +82,24 @@ pub(crate) fn program(workspace: &Workspace, line: &'static Line, request: Reque
     }
 }
 
-fn session(workspace: &Workspace, line: &'static Line, request: Request) -> Result<u8> {
+fn session(workspace: &Workspace, wanted: &Wanted, request: Request) -> Result<u8> {
     let session = Session::prepare(request)?;
+    let Choice { line, source } = Choice::of(wanted)?;
     let (image, _) = checked::judged(workspace, line)?;
     let machine = Machine {
         root: workspace.root().to_owned(),
         image,
         image_debug: workspace.debug_image(line),
         line,
+        source: source.map(Path::to_owned),
     };
     session.run(&machine)
 }
 
 /// Builds the kernel with the image in it, or finds that it is built.
 pub(crate) fn kernel(workspace: &Workspace, line: &'static Line) -> Result<()> {
-    link(workspace, line, &liblinux_boot::kernel(&options(workspace, line, &[])?)?)
+    let options = options(workspace, Choice::packaged(line), &[])?;
+    link(workspace, line, &liblinux_boot::kernel(&options)?)
 }
 
 /// Lays the links by which tests and benches find the kernel.
@@ -69,7 +120,8 @@ fn link(workspace: &Workspace, line: &Line, kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-fn options(workspace: &Workspace, line: &'static Line, cases: &[String]) -> Result<Options> {
+fn options(workspace: &Workspace, choice: Choice<'_>, cases: &[String]) -> Result<Options> {
+    let Choice { line, source } = choice;
     // A guest's program links with the stub.
     stub::build(workspace)?;
     Ok(Options {
@@ -78,6 +130,7 @@ fn options(workspace: &Workspace, line: &'static Line, cases: &[String]) -> Resu
         image_debug: workspace.debug_image(line),
         updated_image: build::build_updated_image(workspace, line)?,
         line,
+        source: source.map(Path::to_owned),
         cases: cases.to_vec(),
     })
 }

@@ -33,6 +33,19 @@ struct Arguments {
     task: Task,
 }
 
+/// The kernel to boot.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wanted {
+    /// The kernel line; if none is given, the default one, or another if the source of that cannot
+    /// be had
+    #[arg(long, value_name = "VERSION", value_parser = line::find)]
+    pub(crate) kernel: Option<&'static Line>,
+    /// The kernel's source: a tarball of that line, or the folder of its tree; that of Debian's
+    /// package if none is given
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) source: Option<PathBuf>,
+}
+
 /// A program of the user in the guest.
 #[derive(Debug, clap::Args)]
 struct Own {
@@ -53,7 +66,7 @@ struct Own {
     /// Memory of the guest in MiB, if what its files need is not enough
     #[arg(long, value_name = "MIB", requires = "run")]
     memory: Option<u32>,
-    /// Words for the kernel's command line, such as `legacy_syscalls=off` or `vdso64_image=c`
+    /// Words for the kernel's command line, such as `legacy_syscalls=off`
     #[arg(
         long,
         value_name = "WORDS",
@@ -88,9 +101,8 @@ enum Task {
         /// List the cases
         #[arg(long)]
         list: bool,
-        /// The kernel version
-        #[arg(long, value_name = "VERSION", default_value = line::DEFAULT.version, value_parser = line::find)]
-        kernel: &'static Line,
+        #[command(flatten)]
+        wanted: Wanted,
         #[command(flatten)]
         own: Own,
     },
@@ -158,11 +170,11 @@ fn perform(task: Task) -> Result<ExitCode> {
                 println!("{:width$} {}", case.name, case.about);
             }
         }
-        Task::Boot { kernel, own, .. } if !own.run.is_empty() => {
-            return Ok(boot::program(&workspace, kernel, own.request()));
+        Task::Boot { wanted, own, .. } if !own.run.is_empty() => {
+            return Ok(boot::program(&workspace, wanted, own.request()));
         }
         Task::Packages => test::packages()?,
-        Task::Boot { cases, kernel, .. } => drop(boot::cases(&workspace, kernel, &cases)?),
+        Task::Boot { cases, wanted, .. } => drop(boot::cases(&workspace, &wanted, &cases)?),
         Task::Test { steps } => {
             return test::run_steps(&workspace, &steps)
                 .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });

@@ -13,7 +13,7 @@
 //! 3. What is not run is said: steps that were not asked for, long cases, and tests that cannot run
 //!    here.
 
-use crate::boot;
+use crate::boot::{self, Choice};
 use crate::oldest;
 use crate::tally::{self, Step, Tally};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -166,8 +166,13 @@ fn boots(workspace: &Workspace) -> Result<Tally> {
     }
     println!("not run, because it takes long: .ci/quick-start");
     let names: Vec<_> = cases.into_iter().map(|case| case.name).collect();
-    let summary = boot::cases(workspace, line::DEFAULT, &names)?;
-    let count = summary.count();
+    let choice = Choice::packaged(line::DEFAULT);
+    if let Some(why) = choice.obstacle()? {
+        println!("{why}");
+        names.iter().for_each(|name| println!("skipped: {name} on Linux {}", choice.line.version));
+        return Ok(Tally { skipped: names.len(), ..Tally::default() });
+    }
+    let count = boot::chosen_cases(workspace, choice, &names)?.count();
     Ok(Tally { passed: count.passed, failed: count.failed, skipped: count.skipped })
 }
 

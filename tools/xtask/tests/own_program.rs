@@ -3,6 +3,7 @@
 //!
 //! The guests boot the kernel that `cargo xtask boot` built.
 
+use liblinux_workspace::line;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -114,12 +115,13 @@ fn a_program_that_takes_too_long_is_killed() {
 #[test]
 fn the_kernels_command_line_and_processors_are_the_users() {
     let script = "nproc; cat /proc/cmdline";
-    let options = ["--cpus", "2", "--append", "vdso64_image=c quiet"];
+    let words_added = format!("{}=c quiet", line::DEFAULT.parameter);
+    let options = ["--cpus", "2", "--append", &words_added];
     let output = run(Path::new("/"), &options, &words(&["sh", "-c", script]));
     let (code, errors) = status(&output);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        code == Some(0) && text.starts_with("2\n") && text.contains("vdso64_image=c quiet"),
+        code == Some(0) && text.starts_with("2\n") && text.contains(&words_added),
         "{text} {errors}"
     );
 }

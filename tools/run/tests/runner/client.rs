@@ -4,7 +4,7 @@ use crate::workbench::Workbench;
 use liblinux_boot::case::Case;
 use liblinux_boot::programs;
 use liblinux_boot::workshop::Workshop;
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, line};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -24,7 +24,9 @@ fn the_clients_examples_run_as_they_do_in_a_guest() {
     let workshop = Workshop {
         root: &root,
         folder,
+        line: line::DEFAULT,
         kernel: none,
+        headers: none,
         image: none,
         image_debug: none,
         c_image_debug: none,
