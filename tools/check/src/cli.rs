@@ -10,7 +10,9 @@
 //!    `LOCK_LIMIT`.
 
 use crate::lock::Lock;
+use crate::profile::{self, PROFILES, Profile};
 use crate::report::Report;
+use crate::verdict::Severity;
 use clap::Parser;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -35,9 +37,18 @@ pub struct Arguments {
     /// List the rules that hold, too
     #[arg(short, long)]
     pub verbose: bool,
-    /// Refuse the image if a rule could not be judged
+    /// Refuse the image if a rule could not be judged, too, and for warnings
     #[arg(long)]
     pub strict: bool,
+    /// What kind of vDSO it is, in place of what its bytes tell
+    #[arg(long, value_name = "NAME", value_parser = profile_of)]
+    pub profile: Option<&'static Profile>,
+}
+
+/// The profile of that name.
+fn profile_of(name: &str) -> Result<&'static Profile, String> {
+    let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+    profile::find(name).ok_or_else(|| format!("give one of {}", names.join(", ")))
 }
 
 /// How the command ends.
@@ -79,27 +90,24 @@ fn unreadable(what: &str) -> Ending {
 }
 
 fn ending(arguments: &Arguments, report: &Report) -> Ending {
-    let is_judged = report.not_judged().next().is_none();
-    if report.is_good() && (is_judged || !arguments.strict) {
-        Ending::Good
-    } else {
-        Ending::Refused
-    }
+    let is_clean = report.not_judged().next().is_none()
+        && report.findings().iter().all(|finding| finding.severity < Severity::Warning);
+    if report.is_good() && (is_clean || !arguments.strict) { Ending::Good } else { Ending::Refused }
 }
 
 fn verdict(arguments: &Arguments, report: &Report) -> String {
     let mut text = String::new();
     if arguments.verbose {
-        for finding in report.findings.iter().filter(|finding| finding.verdict.is_ok()) {
-            text += &format!("holds: {}\n", finding.rule.name);
+        for judgement in report.judgements.iter().filter(|judgement| judgement.verdict.is_ok()) {
+            text += &format!("holds: {}\n", judgement.rule.name);
         }
     }
     // One line stays behind the file's name; more begin on a line of their own.
-    let is_short = report.findings.iter().all(|finding| finding.verdict.is_ok());
+    let is_short = report.judgements.iter().all(|judgement| judgement.verdict.is_ok());
     text +=
         &format!("{}:{}{report}\n", arguments.file.display(), if is_short { " " } else { "\n" });
     if arguments.strict && report.is_good() && !is_short {
-        text += "refused: --strict wants every rule judged; give what the lines above lack\n";
+        text += "refused: --strict wants every rule judged and no warning; see the lines above\n";
     }
     text
 }
@@ -115,7 +123,11 @@ pub fn judge(arguments: &Arguments) -> Result<Report, String> {
     if let (Some(path), Some(bytes)) = (&debug_path, &debug) {
         crate::image::Image::read(bytes).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    crate::check(&image, debug.as_deref(), lock.as_ref()).map_err(|error| {
+    let judged = match arguments.profile {
+        Some(profile) => crate::check_as(profile, &image, debug.as_deref(), lock.as_ref()),
+        None => crate::check(&image, debug.as_deref(), lock.as_ref()),
+    };
+    judged.map_err(|error| {
         format!("{}: {error}; give the path of a vDSO image", arguments.file.display())
     })
 }

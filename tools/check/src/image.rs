@@ -14,6 +14,7 @@
 //! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a
 //!    section.
 
+use crate::machine::Machine;
 use crate::symbol::{SHN_UNDEF, Symbol, dynamic_symbols, read_symbols};
 use crate::table::{Table, not_empty, string_in};
 use goblin::container::Ctx;
@@ -100,6 +101,12 @@ impl<'a> Image<'a> {
     /// Whether this is a 64-bit little-endian x86-64 file.
     pub fn is_native(&self) -> bool {
         self.header.e_ident[4..6] == [2, 1] && self.header.e_machine == EM_X86_64
+    }
+
+    /// Whether the file is for that machine, in its class, with little-endian fields.
+    pub fn is_for(&self, machine: &Machine) -> bool {
+        self.header.e_ident[4..6] == [machine.class as u8, 1]
+            && self.header.e_machine == machine.number
     }
 
     /// All program headers.

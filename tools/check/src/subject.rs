@@ -1,4 +1,4 @@
-//! What is judged: the image, the unstripped image, the ABI lock.
+//! What is judged: the image and its profile, the unstripped image, the ABI lock.
 //!
 //! # Invariants
 //!
@@ -10,6 +10,7 @@ use crate::flow::{self, Flow, Surroundings};
 use crate::function::{self, Function};
 use crate::image::Image;
 use crate::lock::Lock;
+use crate::profile::Profile;
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict};
 use crate::view::{alternatives, exceptions};
@@ -31,6 +32,8 @@ pub enum Needs {
 pub struct Subject<'a> {
     /// The image as the kernel takes it.
     pub image: Image<'a>,
+    /// What kind of vDSO it is.
+    pub profile: &'static Profile,
     debug: Option<Image<'a>>,
     lock: Option<&'a Lock>,
     functions: OnceCell<Result<Vec<Function<'a>>, Fault>>,
@@ -39,8 +42,13 @@ pub struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// Takes the files together.
-    pub fn new(image: Image<'a>, debug: Option<Image<'a>>, lock: Option<&'a Lock>) -> Self {
-        Self { image, debug, lock, functions: OnceCell::new(), flows: OnceCell::new() }
+    pub fn new(
+        image: Image<'a>,
+        profile: &'static Profile,
+        debug: Option<Image<'a>>,
+        lock: Option<&'a Lock>,
+    ) -> Self {
+        Self { image, profile, debug, lock, functions: OnceCell::new(), flows: OnceCell::new() }
     }
 
     /// Whether rules with these needs can be judged.

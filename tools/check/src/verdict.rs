@@ -5,6 +5,29 @@
 //! 1. A refusal names what is wrong and where: the first few faults of a kind, and the number of
 //!    the others.
 
+/// How bad it is that a rule does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing: no reader minds.
+    Note,
+    /// A tool is misled, or a reader may be: the image works.
+    Warning,
+    /// A program crashes, does not start, or does not find a function that it looks up; or the
+    /// kernel's build refuses the image.
+    Error,
+}
+
+impl Severity {
+    /// As reports name it, JSON too.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// Why a rule did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {

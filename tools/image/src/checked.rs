@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use liblinux_abi::image::export::standard;
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_check::image::Image;
+use liblinux_check::profile::LIBLINUX;
 use liblinux_check::{Lock, Report};
 use liblinux_workspace::Workspace;
 use std::fs;
@@ -27,8 +28,9 @@ pub fn image(workspace: &Workspace) -> Result<PathBuf> {
 pub fn judged(workspace: &Workspace) -> Result<(PathBuf, Report)> {
     let path = build::build(workspace)?;
     let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image())?);
-    let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock::read(workspace)?))
-        .with_context(|| format!("{} cannot be checked", path.display()))?;
+    let report =
+        liblinux_check::check_as(&LIBLINUX, &bytes, Some(&debug), Some(&lock::read(workspace)?))
+            .with_context(|| format!("{} cannot be checked", path.display()))?;
     ensure!(report.is_good(), "{} is refused:\n{report}", path.display());
     Ok((path, report))
 }

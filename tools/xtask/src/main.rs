@@ -19,6 +19,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use liblinux_boot::session::Request;
 use liblinux_check::cli;
+use liblinux_check::profile::LIBLINUX;
 use liblinux_mkimage::{build, checked, lock, stub};
 use liblinux_workspace::{Line, Workspace, line};
 use std::ffi::OsString;
@@ -189,5 +190,6 @@ fn check(
         None => build::build(workspace)?,
     };
     let lock = own.then(|| workspace.lock());
-    Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose, strict }).into())
+    let profile = own.then_some(&LIBLINUX);
+    Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose, strict, profile }).into())
 }

@@ -10,7 +10,7 @@
 use crate::arch::alternative::{Alternative, ENTRY_SIZE, FEATURES, FLAG_NOT};
 use crate::function::{Function, decode};
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand};
 use crate::view::alternatives::{REPLACEMENTS, SECTION, read};
@@ -18,11 +18,13 @@ use iced_x86::Instruction;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-const REMEDY: &str = "look at the entries pushed to .altinstructions in vdso/image/src/arch/x86_64";
+const REMEDY: &str = "look at the entries pushed to .altinstructions in {source}";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "alternative-format",
+        severity: Severity::Warning,
+        scope: Scope::Linux,
         demands: &[],
         because: "the kernel steps through the table by its own struct's size, and puts in what the feature allows, feature 0 always",
         remedy: REMEDY,
@@ -30,6 +32,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "alternative-originals",
+        severity: Severity::Warning,
+        scope: Scope::Linux,
         demands: &[],
         because: "the kernel overwrites the instructions that an entry names, wherever they are",
         remedy: REMEDY,
@@ -37,6 +41,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "alternative-replacements",
+        severity: Severity::Warning,
+        scope: Scope::Linux,
         demands: &[],
         because: "the kernel copies the replacement over the original, and a longer one destroys the code behind it",
         remedy: REMEDY,

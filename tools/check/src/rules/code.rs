@@ -8,7 +8,7 @@
 
 use crate::demand;
 use crate::function::{Function, decode};
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
 use iced_x86::{Instruction, Mnemonic};
@@ -16,13 +16,17 @@ use iced_x86::{Instruction, Mnemonic};
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "decodes",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DECLARED_CALLS, demand::CODE_BOUNDS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "bytes that do not decode are data among code, or a function that ends within an instruction",
-        remedy: "disassemble the place in vdso64.so.dbg with objdump -d, and move data to .rodata",
+        remedy: "disassemble the place in {unstripped} with objdump -d, and move data to .rodata",
         check: decodes,
     },
     Rule {
         name: "text-covered",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::DECLARED_CALLS],
         because: "code that belongs to no function is seen by no other rule, and has no call-frame information",
         remedy: "give the code a symbol with .type @function and .size, or fill the gap with int3",

@@ -10,7 +10,7 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::SYMBOL_SIZE;
 use crate::verdict::{Verdict, demand, none_of};
@@ -75,27 +75,35 @@ const NO_RELOCATIONS: &str = "the kernel maps the image and never links it, so w
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-relocation-tags",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NO_RELOCATIONS],
         because: NO_RELOCATIONS,
-        remedy: "find the static that holds an address, or the reference to a symbol from elsewhere, in vdso/image",
+        remedy: "find the static that holds an address, or the reference to a symbol from elsewhere, in {source}",
         check: no_relocation_tags,
     },
     Rule {
         name: "no-relocation-sections",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NO_RELOCATIONS],
         because: NO_RELOCATIONS,
-        remedy: "run `readelf -r` on the image and remove what the relocations are for from vdso/image",
+        remedy: "run `readelf -r` on the image and remove what the relocations are for from {source}",
         check: no_relocation_sections,
     },
     Rule {
         name: "no-unstripped-relocations",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_RELOCATIONS],
         because: "the kernel's build runs readelf over the unstripped image and stops at any relocation",
-        remedy: "link without --emit-relocs, and look for what `readelf -r` shows in vdso/image",
+        remedy: "link without --emit-relocs, and look for what `readelf -r` shows in {source}",
         check: no_unstripped_relocations,
     },
     Rule {
         name: "no-dependencies",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NOTHING_UNDEFINED],
         because: "nothing can be loaded for the vDSO, and glibc would look for it in every process",
         remedy: "take libraries, run paths and versions of other objects out of the linker call (LD_RUN_PATH counts)",
@@ -103,27 +111,35 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "no-initialisers",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NO_CONSTRUCTORS],
         because: "glibc runs the vDSO's initialisers and finalisers in every process; other loaders never do",
-        remedy: "remove constructors and destructors from vdso/image",
+        remedy: "remove constructors and destructors from {source}",
         check: no_initialisers,
     },
     Rule {
         name: "dynamic-tables",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_TABLES],
         because: "CRIU and rustix follow these addresses as they are, and old glibc reads what they lead to without bounds",
-        remedy: "keep .dynsym, .dynstr and .dynamic of linker/x86_64/vdso.lds in the text segment",
+        remedy: "keep .dynsym, .dynstr and .dynamic of {script} in the text segment",
         check: dynamic_tables,
     },
     Rule {
         name: "known-tags",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_TABLES],
         because: "a loader may act on a tag that this checker does not know, and readers stop at the end mark",
-        remedy: "look at the options of the linker call, and at KNOWN_TAGS of tools/check/src/rules/dynamic.rs",
+        remedy: "look at the options of the linker call",
         check: known_tags,
     },
     Rule {
         name: "unique-tags",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_TABLES],
         because: "of a tag given twice some readers take the first and some the last",
         remedy: "look at the options of the linker call",
@@ -131,13 +147,17 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "string-table",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_TABLES],
         because: "a name that no symbol has is the trace of an edit, and tools that print the strings show it as an entry",
-        remedy: "link and strip the image anew with `cargo xtask image`",
+        remedy: "{build}",
         check: string_table,
     },
     Rule {
         name: "soname",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::SONAME],
         because: "programs linked with DT_NEEDED of this name bind to the vDSO by it, and debuggers recognise it",
         remedy: "link with -soname linux-vdso.so.1",

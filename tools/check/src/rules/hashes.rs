@@ -13,18 +13,19 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
 
-const REMEDY: &str =
-    "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";
+const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in {script}";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sysv-hash",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "musl and parse_vdso.c know no other table, and follow its chains without a bound, for absent names too",
         remedy: REMEDY,
@@ -32,6 +33,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "sysv-hash-count",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "readers without section headers take the number of symbols from the hash table's nchain",
         remedy: REMEDY,
@@ -39,6 +42,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "gnu-hash",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "glibc and Go prefer this table, walk its chains to their end marks, and believe it about absent names",
         remedy: REMEDY,
@@ -46,6 +51,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "gnu-hash-bloom",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "glibc asserts that the filter's size is a power of two, and believes it when it says that a name is absent",
         remedy: REMEDY,

@@ -6,13 +6,12 @@
 //!    and not misread.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand};
 use goblin::elf::header::{EM_X86_64, ET_DYN};
 
-const REMEDY: &str =
-    "build the image with `cargo xtask image`; its linker call decides the ELF header";
+const REMEDY: &str = "{build}; its linker call decides the ELF header";
 
 /// Byte positions in `e_ident`.
 mod ident {
@@ -29,6 +28,8 @@ const PN_XNUM: u16 = 0xffff;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "elf-ident",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::ELF_HEADER],
         because: "rustix, CRIU and the kernel's vdso2c compare the identification bytes and do without the vDSO",
         remedy: REMEDY,
@@ -36,6 +37,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "elf-type",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::ELF_HEADER],
         because: "loaders take nothing but a shared object for their own machine",
         remedy: REMEDY,
@@ -43,6 +46,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "elf-sizes",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::ELF_HEADER],
         because: "readers step through the program headers by the sizes given here, and some with no check of their own",
         remedy: REMEDY,

@@ -8,7 +8,7 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::{SHN_UNDEF, Symbol};
 use crate::verdict::{Verdict, demand, none_of};
@@ -21,27 +21,35 @@ const DATA_START: &str = "vvar_start";
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "page-multiple",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::WHOLE_PAGES],
         because: "the kernel maps whole pages, and what follows the file in memory would be mapped with its last one",
-        remedy: "pad the stripped image to a whole page: `cargo xtask image` does",
+        remedy: "pad the stripped image to a whole page",
         check: page_multiple,
     },
     Rule {
         name: "tail-padding",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::WHOLE_PAGES],
         because: "the padding is mapped executable into every process",
-        remedy: "pad with zeros or int3 (0xcc): `cargo xtask image` does",
+        remedy: "pad with zeros or int3 (0xcc)",
         check: tail_padding,
     },
     Rule {
         name: "between-sections",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::WHOLE_PAGES],
         because: "all of the file is mapped executable, and code between the sections is code that no other rule sees",
-        remedy: "link and strip the image anew with `cargo xtask image`; the linker fills these places with zeros",
+        remedy: "{build}; the linker fills these places with zeros",
         check: between_sections,
     },
     Rule {
         name: "tick",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[],
         because: "the coarse clocks' resolution is read there, a number that the kernel's build writes into the image",
         remedy: "hand the image to a kernel build with `embed` of tools/image, which takes TICK_NSEC from the kernel's configuration",
@@ -49,20 +57,26 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "covers-load",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::STRIPPED_AGREES],
         because: "vdso2c refuses a stripped image that is shorter than what the program headers promise",
-        remedy: "strip the unstripped image of this very link: `cargo xtask image`",
+        remedy: "strip the unstripped image of this very link",
         check: covers_load,
     },
     Rule {
         name: "same-code",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::STRIPPED_AGREES],
         because: "debuggers show the unstripped image's symbols and lines for the stripped image's code",
-        remedy: "make both from one link: `cargo xtask image`",
+        remedy: "make both from one link",
         check: same_code,
     },
     Rule {
         name: "data-pages",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c takes the places of the kernel's data pages from these symbols, and the code reads the pages there",
         remedy: "compare the symbols at the top of linker/x86_64/vdso.lds with `layout::DATA_PAGES` in vdso/abi",
@@ -70,6 +84,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "unique-data-pages",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c refuses a symbol that it finds twice",
         remedy: "define each data page's symbol once, in linker/x86_64/vdso.lds",

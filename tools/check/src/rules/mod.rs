@@ -72,6 +72,7 @@ pub fn rules() -> impl Iterator<Item = (&'static Rule, Needs)> {
 mod tests {
     use super::*;
     use crate::demand::{DEMANDS, REPRODUCIBLE};
+    use crate::profile::{ANY, PROFILES};
     use std::collections::BTreeSet;
 
     #[test]
@@ -87,11 +88,20 @@ mod tests {
         let names: BTreeSet<&str> = rules().map(|(rule, _)| rule.name).collect();
         assert_eq!(names.len(), rules().count());
         for (rule, _) in rules() {
-            assert!(
-                rule.because.len() > 20 && rule.remedy.len() > 10,
-                "{} says too little",
-                rule.name
-            );
+            let remedy = ANY.remedy(rule.remedy);
+            assert!(rule.because.len() > 20 && remedy.len() > 10, "{} says too little", rule.name);
+        }
+    }
+
+    #[test]
+    fn remedies_fit_the_profile() {
+        let own = ["linker/", "vdso/image", "vdso/abi", "xtask", "tools/", ".rs", "{"];
+        for profile in PROFILES.iter().filter(|profile| !profile.is_liblinux()) {
+            for (rule, _) in rules().filter(|(rule, _)| profile.includes(rule.scope)) {
+                let remedy = profile.remedy(rule.remedy);
+                let found = own.iter().find(|own| remedy.contains(*own));
+                assert_eq!(found, None, "{} for {}: {remedy}", rule.name, profile.name);
+            }
         }
     }
 }

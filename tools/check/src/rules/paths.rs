@@ -9,16 +9,18 @@
 use crate::arch::register::{RSP, SAVED, general};
 use crate::demand;
 use crate::flow::Kind;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
 use iced_x86::{InstructionInfoFactory, OpAccess, Register};
 
-const REMEDY: &str = "disassemble the place in vdso64.so.dbg with objdump -d; compiled code obeys, so look at the assembly";
+const REMEDY: &str = "disassemble the place in {unstripped} with objdump -d; compiled code obeys, so look at the assembly";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "stack-balance",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::CODE_BOUNDS],
         because: "a function that takes more or less from the stack than it puts there returns to some other address",
         remedy: REMEDY,
@@ -26,6 +28,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "saved-registers",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::CODE_BOUNDS],
         because: "callers keep values of their own in rbx, rbp and r12 to r15 across every call",
         remedy: REMEDY,
@@ -33,6 +37,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "function-ends",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DECLARED_CALLS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "code that runs off its function's end, or jumps into another's midst, executes instructions that no path should reach",
         remedy: REMEDY,
@@ -40,6 +46,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "set-registers",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[],
         because: "a register that the function did not set has another value in every caller",
         remedy: REMEDY,

@@ -8,7 +8,7 @@
 //!    compared none.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand};
 use object::elf::FileHeader64;
@@ -17,6 +17,8 @@ use object::{Endianness, read::SectionIndex};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     name: "readers-agree",
+    severity: Severity::Warning,
+    scope: Scope::Any,
     demands: &[demand::ELF_HEADER, demand::DYNAMIC_TABLES, demand::SECTION_HEADERS],
     because: "of an image that two careful readers see differently, two programs will see different symbols",
     remedy: "compare `readelf -a` with the message; the file was probably edited after the link",

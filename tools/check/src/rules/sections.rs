@@ -10,7 +10,7 @@
 
 use crate::demand;
 use crate::image::Section;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::section_header::{
@@ -24,6 +24,8 @@ const HEADER_SIZE: u64 = 64;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "section-headers",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::SECTION_HEADERS],
         because: "bionic finds the symbols through the section headers and does without the vDSO if it cannot",
         remedy: "strip with `objcopy --strip-all`, which keeps them, and pad the file afterwards",
@@ -31,37 +33,47 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "dynsym-section",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::SECTION_HEADERS],
         because: "bionic and elfutils look for SHT_DYNSYM and the string table that it links to",
-        remedy: "keep .dynsym and .dynstr in linker/x86_64/vdso.lds",
+        remedy: "keep .dynsym and .dynstr in {script}",
         check: dynsym_section,
     },
     Rule {
         name: "sections-in-load",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::TEXT, demand::SECTION_HEADERS],
         because: "a section outside the PT_LOAD is not at its address in memory",
-        remedy: "assign every allocated section to the text segment in linker/x86_64/vdso.lds",
+        remedy: "assign every allocated section to the text segment in {script}",
         check: sections_in_load,
     },
     Rule {
         name: "no-writable-data",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_DATA],
         because: "the image is mapped read-only and shared by all processes: a write is a crash",
-        remedy: "remove `static mut`, atomics in statics and references to other objects from vdso/image",
+        remedy: "remove `static mut`, atomics in statics and references to other objects from {source}",
         check: no_writable_data,
     },
     Rule {
         name: "no-tls-sections",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_EXTRA_SEGMENTS, demand::NO_DATA],
         because: "glibc aborts on a vDSO with thread-local storage, and no loader would allocate it",
-        remedy: "remove thread-local variables from vdso/image",
+        remedy: "remove thread-local variables from {source}",
         check: no_tls_sections,
     },
     Rule {
         name: "text",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::TEXT],
         because: "an image without code was linked wrongly",
-        remedy: "look at .text in linker/x86_64/vdso.lds, and whether the object was built for the image's target",
+        remedy: "look at .text in {script}, and whether the object was built for the image's target",
         check: text,
     },
 ];

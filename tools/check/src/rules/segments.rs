@@ -10,7 +10,7 @@
 //!    on it.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::program_header::{
@@ -19,7 +19,7 @@ use goblin::elf::program_header::{
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 
-const REMEDY: &str = "look at PHDRS in linker/x86_64/vdso.lds";
+const REMEDY: &str = "look at PHDRS in {script}";
 
 /// Bytes of an ELF header.
 const HEADER_SIZE: u64 = 64;
@@ -30,6 +30,8 @@ const DYNAMIC_ENTRY_SIZE: u64 = 16;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "one-load",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::ONE_LOAD],
         because: "glibc up to 2.42 crashes on a second PT_LOAD, CRIU refuses it, and the kernel maps the image R+X as a whole",
         remedy: REMEDY,
@@ -37,6 +39,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "load-at-zero",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::LOAD_AT_ZERO],
         because: "the kernel maps the file from its first byte, and loaders find the headers through this segment",
         remedy: REMEDY,
@@ -44,6 +48,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "load-geometry",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::LOAD_ORDER],
         because: "loaders compute one bias for all segments, and a page can have only one protection",
         remedy: REMEDY,
@@ -51,20 +57,26 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "read-only-dynamic",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_SEGMENT],
         because: "glibc relocates a writable dynamic table in place, and every program crashes on the read-only page",
-        remedy: "give the dynamic segment FLAGS(4) in PHDRS of linker/x86_64/vdso.lds",
+        remedy: "give the dynamic segment FLAGS(4) in PHDRS of {script}",
         check: read_only_dynamic,
     },
     Rule {
         name: "dynamic-ends",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_SEGMENT],
         because: "loaders read the dynamic table until DT_NULL, with no other bound",
-        remedy: "keep .dynamic whole in linker/x86_64/vdso.lds, and its segment on nothing else",
+        remedy: "keep .dynamic whole in {script}, and its segment on nothing else",
         check: dynamic_ends,
     },
     Rule {
         name: "known-segments",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NO_EXTRA_SEGMENTS, demand::NOTES],
         because: "glibc aborts on PT_TLS, rustix refuses PT_INTERP and PT_GNU_RELRO, and no reader of a vDSO needs others",
         remedy: REMEDY,
@@ -72,6 +84,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "segment-fields",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::LOAD_AT_ZERO, demand::LOAD_ORDER, demand::NOTES],
         because: "readers take one of two fields that should be the same, and step through notes by the alignment given",
         remedy: REMEDY,
@@ -79,6 +93,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "segments-in-load",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::LOAD_AT_ZERO, demand::DYNAMIC_SEGMENT, demand::UNWIND_TABLES],
         because: "readers add the load bias to a segment's address and read there, mapped or not",
         remedy: REMEDY,

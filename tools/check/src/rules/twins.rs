@@ -11,7 +11,7 @@
 
 use crate::demand;
 use crate::image::{Image, KERNEL_COPY, Section};
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::SYMBOL_SIZE;
 use crate::verdict::{Verdict, demand, none_of};
@@ -30,13 +30,17 @@ use liblinux_abi::image::layout::{PRIVATE, TEXT, TICK};
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sections-agree",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_TABLES, demand::SECTION_HEADERS],
         because: "loaders go by the dynamic table and debuggers by the sections: where the two differ, so do their symbols",
-        remedy: "link and strip the image anew with `cargo xtask image`; the file was edited after the link",
+        remedy: "{build}; the file was edited after the link",
         check: sections_agree,
     },
     Rule {
         name: "section-table",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::NO_DATA, demand::SECTION_HEADERS],
         because: "readers that go by sections find them by name, type and flags, and take an unknown one for what it claims to be",
         remedy: "list the section in linker/x86_64/vdso.lds and in SECTIONS of tools/check/src/rules/twins.rs",

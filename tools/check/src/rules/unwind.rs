@@ -10,23 +10,27 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames};
 
-const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in vdso/image";
+const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in {source}";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "eh-frame-hdr",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::UNWIND_TABLES],
         because: "unwinders search this table and nothing else: an entry missing from it, or out of order, is not found",
-        remedy: "link with --eh-frame-hdr, and keep .eh_frame_hdr and .eh_frame in linker/x86_64/vdso.lds",
+        remedy: "link with --eh-frame-hdr, and keep .eh_frame_hdr and .eh_frame in {script}",
         check: eh_frame_hdr,
     },
     Rule {
         name: "unwind-entries",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::UNWIND_TABLES],
         because: "a debugger or profiler that stops in an entry without call-frame information loses the whole stack",
         remedy: REMEDY,
@@ -34,6 +38,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "unwind-functions",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::UNWIND_TABLES],
         because: "a thread can be stopped in local functions too, and the stack is lost there as well",
         remedy: REMEDY,

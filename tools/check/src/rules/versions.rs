@@ -6,7 +6,7 @@
 //!    see the same.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use crate::view::hashes::sysv;
@@ -14,7 +14,7 @@ use crate::view::versions::{AUXILIARY_SIZE, DEFINITION_SIZE, definitions, versio
 use goblin::elf::dynamic::DT_VERDEFNUM;
 use liblinux_abi::image::export;
 
-const REMEDY: &str = "link with --version-script=linker/x86_64/vdso.map, which has one node";
+const REMEDY: &str = "link with --version-script={versions}, which has one node";
 
 /// `VER_FLG_BASE`: the definition names the file itself.
 const FLAG_BASE: u16 = 1;
@@ -22,6 +22,8 @@ const FLAG_BASE: u16 = 1;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "version-definitions",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::VERSIONS],
         because: "Go crashes at start on a vDSO without version definitions, and musl and rustix take only the right one",
         remedy: REMEDY,
@@ -29,6 +31,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "version-base",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::VERSIONS],
         because: "glibc and readers that print versions expect the first definition to name the file itself",
         remedy: REMEDY,
@@ -36,6 +40,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "version-symbols",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::VERSIONS],
         because: "musl, Go and rustix skip a symbol whose version is another one or hidden",
         remedy: REMEDY,

@@ -10,6 +10,9 @@ use goblin::elf::program_header::PT_NOTE;
 /// The owner of the notes that GNU's tools make.
 pub const GNU: &[u8] = b"GNU\0";
 
+/// The owner of the kernel's own notes: its version is in one of them.
+pub const LINUX: &[u8] = b"Linux\0";
+
 /// `NT_GNU_BUILD_ID`.
 pub const BUILD_ID: u32 = 3;
 

@@ -1,0 +1,57 @@
+//! Which refusals follow from which: one cause is one finding.
+//!
+//! A broken table is seen by every rule that reads it. The rule that judges the table itself comes
+//! first and is the finding; the others are its consequences, which the report lists with it, so
+//! that nothing is lost.
+//!
+//! # Invariants
+//!
+//! 1. A cause stands in front of its consequences in the order of the rules, so there is no circle.
+
+/// A rule, and those that an image which breaks it breaks as well.
+const FOLLOWS: &[(&str, &[&str])] = &[
+    ("elf-ident", &["elf-type", "elf-sizes", "readers-agree"]),
+    ("one-load", &["load-at-zero", "load-geometry", "segments-in-load"]),
+    ("load-at-zero", &["load-geometry", "segment-fields", "segments-in-load", "sections-in-load"]),
+    ("read-only-dynamic", &["segment-fields"]),
+    ("known-segments", &["no-tls-sections"]),
+    ("no-relocation-tags", &["no-relocation-sections", "known-tags"]),
+    ("no-dependencies", &["known-tags", "string-table"]),
+    ("no-initialisers", &["known-tags"]),
+    ("dynamic-tables", &["sections-agree"]),
+    ("section-headers", &["dynsym-section", "text", "readers-agree", "between-sections"]),
+    ("no-writable-data", &["section-table"]),
+    ("no-undefined", &["export-shape", "no-undefined-locals"]),
+    ("plain-symbols", &["export-shape", "plain-locals"]),
+    ("sysv-hash", &["sysv-hash-count"]),
+    ("gnu-hash", &["gnu-hash-bloom"]),
+    ("version-definitions", &["version-base", "version-symbols"]),
+    ("eh-frame-hdr", &["unwind-entries", "unwind-functions", "unwind-rows"]),
+    ("unwind-entries", &["unwind-functions"]),
+    ("decodes", &["branch-targets", "function-ends"]),
+];
+
+/// Whether a refusal by `rule` follows from one by `cause`.
+pub(crate) fn follows(rule: &str, cause: &str) -> bool {
+    FOLLOWS.iter().any(|(first, then)| *first == cause && then.contains(&rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::rules;
+
+    #[test]
+    fn causes_are_rules_and_come_first() {
+        let place = |name: &str| {
+            rules()
+                .position(|(rule, _)| rule.name == name)
+                .unwrap_or_else(|| panic!("no rule {name}"))
+        };
+        for (cause, then) in FOLLOWS {
+            for rule in *then {
+                assert!(place(cause) < place(rule), "{cause} is judged behind {rule}");
+            }
+        }
+    }
+}
