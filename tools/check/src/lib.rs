@@ -19,6 +19,7 @@
 //! 3. What the image must hold (numbers, names, offsets) is read from `liblinux-abi`; this crate
 //!    writes down only what the formats and their readers demand.
 
+pub mod against;
 pub mod arch;
 mod cause;
 pub mod cli;
@@ -28,10 +29,12 @@ pub mod function;
 pub mod image;
 pub mod lock;
 pub mod machine;
+pub mod output;
 pub mod profile;
 pub mod report;
 pub mod rule;
 pub mod rules;
+pub mod source;
 pub mod subject;
 pub mod symbol;
 pub mod table;

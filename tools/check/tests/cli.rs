@@ -241,8 +241,8 @@ fn what_cannot_be_read_is_an_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let absent = directory.path().join("absent");
     let cases = [
-        ("run `cargo xtask image`", run(&[&absent])),
-        ("is a directory", run(&[directory.path()])),
+        ("No such file", run(&[&absent])),
+        ("is a directory without an image", run(&[directory.path()])),
         ("not a regular file", run(&[Path::new("/dev/null")])),
         ("the file is empty", run_on(b"")),
         ("not an ELF file", run_on(b"#!/bin/sh\necho an image\n")),
