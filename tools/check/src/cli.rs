@@ -11,6 +11,7 @@
 
 use crate::lock::Lock;
 use crate::profile::{self, PROFILES, Profile};
+use crate::reader;
 use crate::report::Report;
 use crate::verdict::Severity;
 use clap::Parser;
@@ -37,6 +38,9 @@ pub struct Arguments {
     /// List the rules that hold, too
     #[arg(short, long)]
     pub verbose: bool,
+    /// Print what each program that reads vDSOs does with the image, and judge nothing
+    #[arg(long, conflicts_with_all = ["debug", "lock", "verbose", "strict"])]
+    pub readers: bool,
     /// Refuse the image if a rule could not be judged, too, and for warnings
     #[arg(long)]
     pub strict: bool,
@@ -70,8 +74,13 @@ impl From<Ending> for ExitCode {
 
 /// Does what the arguments ask for and prints the outcome.
 pub fn run(arguments: &Arguments) -> Ending {
-    let (verdict, ending) = match judge(arguments) {
-        Ok(report) => (verdict(arguments, &report), ending(arguments, &report)),
+    let judged = if arguments.readers {
+        readers(arguments)
+    } else {
+        judge(arguments).map(|report| (verdict(arguments, &report), ending(arguments, &report)))
+    };
+    let (verdict, ending) = match judged {
+        Ok(judged) => judged,
         Err(what) => return unreadable(&what),
     };
     match std::io::stdout().lock().write_all(verdict.as_bytes()) {
@@ -110,6 +119,23 @@ fn verdict(arguments: &Arguments, report: &Report) -> String {
         text += "refused: --strict wants every rule judged and no warning; see the lines above\n";
     }
     text
+}
+
+/// The table of readers, and 1 for an image that harms one of them.
+fn readers(arguments: &Arguments) -> Result<(String, Ending), String> {
+    let image = read(&arguments.file, IMAGE_LIMIT)?;
+    let machine = arguments.profile.and_then(|profile| profile.machine);
+    let machine = machine.or_else(|| reader::machine_of(&image)).ok_or_else(|| {
+        let file = arguments.file.display();
+        format!("{file}: no reader is known for this file's machine; name its kind by --profile")
+    })?;
+    let harms = reader::harms(&image, machine);
+    let mut text = reader::table(&image, machine);
+    for harm in &harms {
+        let word = if harm.is_fatal { "harmed" } else { "worse off" };
+        text += &format!("{word}: {}: {}\n", harm.reader, harm.what);
+    }
+    Ok((text, if harms.is_empty() { Ending::Good } else { Ending::Refused }))
 }
 
 /// Reads the files and judges the image.

@@ -29,6 +29,7 @@ pub mod image;
 pub mod lock;
 pub mod machine;
 pub mod profile;
+pub mod reader;
 pub mod report;
 pub mod rule;
 pub mod rules;

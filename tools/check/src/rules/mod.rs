@@ -19,6 +19,7 @@ mod header;
 mod instructions;
 mod layout;
 mod locked;
+mod models;
 mod names;
 mod notes;
 mod paths;
@@ -60,6 +61,7 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (alternatives::RULES, Needs::Native),
     (names::RULES, Needs::Native),
     (readers::RULES, Needs::Native),
+    (models::RULES, Needs::Elf),
     (locked::RULES, Needs::Native),
 ];
 
