@@ -17,6 +17,7 @@ const FOLLOWS: &[(&str, &[&str])] = &[
     ("known-segments", &["no-tls-sections"]),
     ("no-relocation-tags", &["no-relocation-sections", "known-tags"]),
     ("no-dependencies", &["known-tags", "string-table"]),
+    ("no-run-path", &["known-tags", "string-table"]),
     ("no-initialisers", &["known-tags"]),
     ("dynamic-tables", &["sections-agree"]),
     ("section-headers", &["dynsym-section", "text", "readers-agree", "between-sections"]),

@@ -14,13 +14,13 @@
 //! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a
 //!    section.
 
-use crate::machine::Machine;
+use crate::machine::{Class, Machine};
 use crate::symbol::{SHN_UNDEF, Symbol, dynamic_symbols, read_symbols};
 use crate::table::{Table, not_empty, string_in};
 use goblin::container::Ctx;
 use goblin::elf::Elf;
 use goblin::elf::dynamic::{Dyn, Dynamic};
-use goblin::elf::header::{EM_X86_64, Header};
+use goblin::elf::header::{EM_386, EM_X86_64, Header};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD, ProgramHeader, pt_to_str};
 use goblin::elf::section_header::{SHT_NOBITS, SHT_SYMTAB, SectionHeader};
 use goblin::elf::sym::STB_LOCAL;
@@ -101,6 +101,25 @@ impl<'a> Image<'a> {
     /// Whether this is a 64-bit little-endian x86-64 file.
     pub fn is_native(&self) -> bool {
         self.header.e_ident[4..6] == [2, 1] && self.header.e_machine == EM_X86_64
+    }
+
+    /// The class of the file, which says how large the entries of its tables are.
+    pub fn class(&self) -> Class {
+        if self.header.e_ident[4] == Class::Elf32 as u8 { Class::Elf32 } else { Class::Elf64 }
+    }
+
+    /// Whether the file's fields are little-endian.
+    pub fn is_little_endian(&self) -> bool {
+        self.header.e_ident[5] == 1
+    }
+
+    /// How many bits the x86 code of the file has; none for other machines.
+    pub fn x86_bits(&self) -> Option<u32> {
+        match self.header.e_machine {
+            EM_X86_64 => Some(64),
+            EM_386 => Some(32),
+            _ => None,
+        }
     }
 
     /// Whether the file is for that machine, in its class, with little-endian fields.

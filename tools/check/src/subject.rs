@@ -24,8 +24,12 @@ use std::ops::Range;
 pub enum Needs {
     /// Any ELF file.
     Elf,
-    /// A 64-bit little-endian x86-64 file, whose tables have the sizes that the rules know.
-    Native,
+    /// A little-endian file.
+    Tables,
+    /// A little-endian file with x86 code.
+    X86,
+    /// A little-endian file with 64-bit x86 code.
+    X86_64,
 }
 
 /// Everything that the rules may look at.
@@ -63,10 +67,19 @@ impl<'a> Subject<'a> {
 
     /// Whether rules with these needs can be judged.
     pub(crate) fn admits(&self, needs: Needs) -> Verdict {
-        if needs == Needs::Elf || self.image.is_native() {
-            return Ok(());
+        let image = &self.image;
+        let lacks = |what: &str| Err(Fault::NotJudged(format!("the file {what}")));
+        match needs {
+            Needs::Elf => Ok(()),
+            // liblinux is for one machine, and its rules for one kind of file.
+            _ if self.profile.is_liblinux() && !image.is_native() => {
+                lacks("is not a 64-bit little-endian x86-64 ELF")
+            }
+            _ if !image.is_little_endian() => lacks("is not little-endian"),
+            Needs::X86 if image.x86_bits().is_none() => lacks("has no x86 code"),
+            Needs::X86_64 if image.x86_bits() != Some(64) => lacks("has no 64-bit x86 code"),
+            _ => Ok(()),
         }
-        Err(Fault::NotJudged("the file is not a 64-bit little-endian x86-64 ELF".into()))
     }
 
     /// The unstripped image.
@@ -79,7 +92,8 @@ impl<'a> Subject<'a> {
     /// The ABI lock.
     pub fn lock(&self) -> Result<&'a Lock, Fault> {
         self.lock.ok_or_else(|| {
-            Fault::NotJudged("no ABI lock was given (--lock linker/x86_64/vdso.abi)".into())
+            let file = if self.profile.is_liblinux() { "linker/x86_64/vdso.abi" } else { "FILE" };
+            Fault::NotJudged(format!("no ABI lock was given (--lock {file})"))
         })
     }
 
@@ -96,7 +110,9 @@ impl<'a> Subject<'a> {
     /// All functions of the image, decoded.
     pub fn functions(&self) -> Result<&[Function<'a>], Fault> {
         self.functions
-            .get_or_init(|| function::decode_all(&self.image, &self.symbols()))
+            .get_or_init(|| {
+                function::decode_all(&self.image, self.profile.is_liblinux(), &self.symbols())
+            })
             .as_deref()
             .map_err(Clone::clone)
     }

@@ -89,6 +89,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-relocation-sections", "SHT_RELR", |s| section32(s, ".comment", section::TYPE, 19)),
     fixture("no-unstripped-relocations", "SHT_RELA", |s| { let at = s.debug.section(".comment"); s.debug.put32(at + section::TYPE, 4) }),
     fixture("no-dependencies", "DT_NEEDED", |s| s.image.add_tag(DT_NEEDED, 1)),
+    fixture("no-run-path", "DT_RUNPATH", |s| s.image.add_tag(29, 1)),
     fixture("no-initialisers", "DT_INIT", |s| s.image.add_tag(DT_INIT, 0x1000)),
     fixture("dynamic-tables", "DT_SYMENT 16", |s| { let at = s.image.tag(DT_SYMENT); s.image.put64(at + 8, 16) }),
     fixture("dynamic-tables", "no DT_VERDEF", |s| { let at = s.image.tag(0x6fff_fffc); s.image.put64(at, 0x6fff_ff00) }),

@@ -178,7 +178,7 @@ fn dependencies_and_undefined_symbols() {
     let assembly = ".globl elsewhere\nmov rax, [rip + elsewhere@gotpcrel]";
     tells_apart("no-undefined", &Link { assembly, script, ..Link::default() });
     let run_path = ["-Wl,--hash-style=both", "-Wl,--version-script=versions", "-Wl,-rpath,/tmp"];
-    tells_apart("no-dependencies", &Link { options: &run_path, ..Link::default() });
+    tells_apart("no-run-path", &Link { options: &run_path, ..Link::default() });
 }
 
 #[test]

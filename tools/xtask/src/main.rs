@@ -191,5 +191,8 @@ fn check(
     };
     let lock = own.then(|| workspace.lock());
     let profile = own.then_some(&LIBLINUX);
-    Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose, strict, profile }).into())
+    let files = vec![file];
+    let arguments =
+        cli::Arguments { files, lock, verbose, strict, profile, ..cli::Arguments::default() };
+    Ok(cli::run(&arguments).into())
 }

@@ -14,6 +14,7 @@ mod list;
 
 pub use crate::machine::{Class, Code, Machine};
 pub use detect::detect;
+use liblinux_abi::image::layout::PAGE_SIZE;
 pub use list::{ANY, LIBLINUX, PROFILES, find};
 
 /// Which images a rule or a profile is for. Each includes those in front of it: a rule judges the
@@ -86,6 +87,24 @@ impl Profile {
     /// Whether this is liblinux, where a rule that does not hold is always an error.
     pub fn is_liblinux(&self) -> bool {
         self.scope == Scope::Liblinux
+    }
+
+    /// Bytes of which the file has a whole number.
+    pub fn unit(&self) -> usize {
+        match self.stage {
+            Stage::Mapped => PAGE_SIZE,
+            Stage::Built => 1,
+        }
+    }
+
+    /// Whether a C library or a language runtime looks that name up on this machine; of an unknown
+    /// machine any name with the prefix of such functions counts.
+    pub fn wants(&self, name: &str) -> bool {
+        if self.wanted.is_empty() {
+            name.starts_with("__vdso_") || name.starts_with("__kernel_")
+        } else {
+            self.wanted.contains(&name)
+        }
     }
 
     /// A remedy with the names of this profile's places.

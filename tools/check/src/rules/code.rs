@@ -7,11 +7,11 @@
 //!    belongs to none of them.
 
 use crate::demand;
-use crate::function::{Function, decode};
+use crate::function::{Function, decode_as};
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
-use iced_x86::{Instruction, Mnemonic};
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -62,9 +62,31 @@ fn decodes(subject: &Subject<'_>) -> Verdict {
     none_of("functions outside .text", &outside)
 }
 
+/// Whether an instruction does nothing, as assemblers pad with: on i386 moves of a register to
+/// itself, too.
+fn is_padding(instruction: &Instruction) -> bool {
+    let registers = (instruction.op0_register(), instruction.memory_base());
+    match instruction.mnemonic() {
+        Mnemonic::Int3 | Mnemonic::Nop => true,
+        Mnemonic::Lea => {
+            let index = instruction.memory_index();
+            registers.0 == registers.1
+                && instruction.memory_displacement64() == 0
+                && index == Register::None
+        }
+        Mnemonic::Xchg | Mnemonic::Mov => {
+            instruction.op1_kind() == OpKind::Register
+                && registers.0 == instruction.op1_register()
+                && registers.0 != Register::None
+        }
+        _ => false,
+    }
+}
+
 fn text_covered(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let text = image.text()?;
+    let bits = image.x86_bits().unwrap_or(64);
     let end = (text.end, text.end);
     let mut from = text.start;
     let ranges =
@@ -72,10 +94,10 @@ fn text_covered(subject: &Subject<'_>) -> Verdict {
     let mut gaps = Vec::new();
     for (start, end) in ranges.chain([end]) {
         let start = start.clamp(from, text.end.max(from));
-        let is_code = |instruction: &Instruction| {
-            !matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop)
-        };
-        if decode(image.at(from, start - from)?, from).iter().any(is_code) {
+        if decode_as(bits, image.at(from, start - from)?, from)
+            .iter()
+            .any(|found| !is_padding(found))
+        {
             gaps.push(format!("{from:#x}..{start:#x}"));
         }
         from = from.max(end.min(text.end));

@@ -18,6 +18,7 @@ use crate::subject::Subject;
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
+use goblin::elf::dynamic::{DT_GNU_HASH, DT_HASH};
 
 const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in {script}";
 
@@ -127,13 +128,19 @@ fn sysv_hash_count(subject: &Subject<'_>) -> Verdict {
     Ok(())
 }
 
-fn gnu_table(image: &Image<'_>) -> Result<GnuTable, String> {
-    GnuTable::of(image, image.dynsym()?.len())
+/// The table; another image than liblinux may do without it, since readers then take `DT_HASH`.
+fn gnu_table(subject: &Subject<'_>) -> Result<GnuTable, Fault> {
+    let image = &subject.image;
+    let has_other = image.tag(DT_HASH, "DT_HASH").is_ok() && !subject.profile.is_liblinux();
+    if has_other && image.tag(DT_GNU_HASH, "DT_GNU_HASH").is_err() {
+        return Err(Fault::NotJudged("the image has no DT_GNU_HASH".into()));
+    }
+    Ok(GnuTable::of(image, image.dynsym()?.len())?)
 }
 
 fn gnu_hash(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
-    let table = gnu_table(image)?;
+    let table = gnu_table(subject)?;
     let count = table.buckets.len();
     demand!(count > 0, "nbuckets is 0");
     let mut walk = Walk::of(image)?;
@@ -170,7 +177,7 @@ fn gnu_hash(subject: &Subject<'_>) -> Verdict {
 
 fn gnu_hash_bloom(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
-    let table = gnu_table(image)?;
+    let table = gnu_table(subject)?;
     let words = table.filter.len();
     demand!(words.is_power_of_two(), "the filter has {words} words, not a power of two");
     demand!(table.shift < 32, "the filter's shift is {}", table.shift);

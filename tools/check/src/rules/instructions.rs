@@ -13,9 +13,10 @@ use crate::demand;
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
-use crate::view::exceptions;
+use crate::view::{alternatives, exceptions};
 use iced_x86::{FlowControl, Instruction, Mnemonic};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// The largest frame of one function, in bytes.
 const FRAME_MAX: u64 = 512;
@@ -103,6 +104,11 @@ fn no_vectors(subject: &Subject<'_>) -> Verdict {
 fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
     let own = exceptions::own(&subject.image)?.unwrap_or_default();
     let guarded: BTreeSet<u64> = own.into_iter().map(|entry| entry.instruction).collect();
+    // A kernel that maps the image has put its alternatives in.
+    let replaced: Vec<Range<u64>> = match subject.profile.is_liblinux() {
+        true => Vec::new(),
+        false => alternatives::read(&subject.image)?.into_iter().map(|one| one.original).collect(),
+    };
     no_instruction(
         subject,
         "instructions that not every x86-64 processor has",
@@ -115,7 +121,12 @@ fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
             let handled = handled
                 || instruction.mnemonic() == Mnemonic::Cmpxchg16b
                     && guarded.contains(&instruction.ip());
-            !function.is_replacement && !other && !handled && !is_baseline(instruction)
+            let is_replaced = replaced.iter().any(|range| range.contains(&instruction.ip()));
+            !function.is_replacement
+                && !is_replaced
+                && !other
+                && !handled
+                && !is_baseline(instruction)
         },
     )
 }

@@ -94,11 +94,8 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn page_multiple(subject: &Subject<'_>) -> Verdict {
-    let len = subject.image.bytes.len();
-    demand!(
-        len.is_multiple_of(PAGE_SIZE),
-        "the file has {len} bytes, not a multiple of {PAGE_SIZE}"
-    );
+    let (len, unit) = (subject.image.bytes.len(), subject.profile.unit());
+    demand!(len.is_multiple_of(unit), "the file has {len} bytes, not a multiple of {unit}");
     Ok(())
 }
 
@@ -110,7 +107,8 @@ fn tail_padding(subject: &Subject<'_>) -> Verdict {
     let section_end = in_file
         .map(|section| section.header.sh_offset.saturating_add(section.header.sh_size))
         .max();
-    let table_end = image.header.e_shoff.saturating_add(64 * sections.len() as u64);
+    let table_end =
+        image.header.e_shoff.saturating_add(image.class().section() * sections.len() as u64);
     let end =
         table_end.max(section_end.unwrap_or(0)).max(load.p_offset.saturating_add(load.p_filesz));
     let tail = usize::try_from(end).ok().and_then(|end| image.bytes.get(end..));
@@ -131,12 +129,13 @@ fn between_sections(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let header = &image.header;
     let sections = image.sections()?;
-    let headers = header.e_phoff.saturating_add(56 * u64::from(header.e_phnum));
+    let class = image.class();
+    let headers = header.e_phoff.saturating_add(class.segment() * u64::from(header.e_phnum));
     let mut ranges: Vec<(u64, u64, &str)> = sections[1..]
         .iter()
         .filter(|section| section.header.sh_type != SHT_NOBITS)
         .map(|section| (section.header.sh_offset, section.header.sh_size, section.name))
-        .chain([(header.e_shoff, 64 * sections.len() as u64, "the section headers")])
+        .chain([(header.e_shoff, class.section() * sections.len() as u64, "the section headers")])
         .collect();
     ranges.sort_unstable();
     let mut end = headers;

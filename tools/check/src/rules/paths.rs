@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "set-registers",
         severity: Severity::Note,
-        scope: Scope::Any,
+        scope: Scope::Liblinux,
         demands: &[],
         because: "a register that the function did not set has another value in every caller",
         remedy: REMEDY,

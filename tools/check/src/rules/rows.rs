@@ -101,8 +101,9 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
             entries.partition_point(|entry| entry.initial_address() <= function.range.start);
         // The signal frame's rows are expressions over what the kernel put on the stack:
         // `signal-frame` has them.
-        let Some(entry) = entries[..before].last().filter(|entry| !entry.is_signal_trampoline())
-        else {
+        let entry = entries[..before].last().filter(|entry| !entry.is_signal_trampoline());
+        // Code without an entry is for `unwind-functions` to refuse.
+        let Some(entry) = entry.filter(|entry| entry.contains(function.range.start)) else {
             continue;
         };
         let rows = match frames.rows(entry) {

@@ -16,10 +16,6 @@ use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::section_header::{
     SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_DYNSYM, SHT_NOBITS, SHT_PROGBITS, SHT_STRTAB,
 };
-use liblinux_abi::image::layout::PAGE_SIZE;
-
-/// Bytes of a section header.
-const HEADER_SIZE: u64 = 64;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -82,15 +78,16 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let header = &image.header;
     let sections = image.sections()?;
+    let (size, word) = (image.class().section(), image.class().word());
     demand!(header.e_shnum != 0, "e_shnum is 0");
     demand!(
-        u64::from(header.e_shentsize) == HEADER_SIZE,
-        "e_shentsize is {}, not {HEADER_SIZE}",
+        u64::from(header.e_shentsize) == size,
+        "e_shentsize is {}, not {size}",
         header.e_shentsize
     );
     demand!(
-        header.e_shoff.is_multiple_of(8),
-        "e_shoff is {:#x}, not a multiple of 8",
+        header.e_shoff.is_multiple_of(word),
+        "e_shoff is {:#x}, not a multiple of {word}",
         header.e_shoff
     );
     demand!(header.e_shstrndx != 0, "e_shstrndx is 0: the sections have no names");
@@ -101,8 +98,9 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
     let nameless = sections.iter().skip(1).filter(|section| section.name.is_empty()).count();
     demand!(nameless == 0, "{nameless} sections have no name");
     // The kernel maps whole pages of the file and nothing else.
-    let mapped = (image.bytes.len() / PAGE_SIZE * PAGE_SIZE) as u64;
-    let end = header.e_shoff.saturating_add(HEADER_SIZE * u64::from(header.e_shnum));
+    let unit = subject.profile.unit();
+    let mapped = (image.bytes.len() / unit * unit) as u64;
+    let end = header.e_shoff.saturating_add(size * u64::from(header.e_shnum));
     demand!(
         end <= mapped,
         "the section headers end at {end:#x}, behind the {mapped:#x} bytes of whole pages"
@@ -124,15 +122,15 @@ fn dynsym_section(subject: &Subject<'_>) -> Verdict {
     let tables: Vec<_> =
         sections.iter().filter(|section| section.header.sh_type == SHT_DYNSYM).collect();
     demand!(tables.len() == 1, "there are {} sections of type SHT_DYNSYM, not one", tables.len());
-    let table = &tables[0].header;
+    let (table, size) = (&tables[0].header, subject.image.class().symbol());
     demand!(
-        table.sh_entsize == 24,
-        "the entry size of {} is {}, not 24",
+        table.sh_entsize == size,
+        "the entry size of {} is {}, not {size}",
         tables[0].name,
         table.sh_entsize
     );
     demand!(
-        table.sh_size.is_multiple_of(24),
+        table.sh_size.is_multiple_of(size),
         "the size of {} is not a whole number of symbols",
         tables[0].name
     );
@@ -169,9 +167,11 @@ fn sections_in_load(subject: &Subject<'_>) -> Verdict {
 }
 
 fn no_writable_data(subject: &Subject<'_>) -> Verdict {
+    let is_liblinux = subject.profile.is_liblinux();
     let writable = |section: &&&Section<'_>| {
         let header = &section.header;
-        header.sh_flags & u64::from(SHF_WRITE) != 0
+        // The kernel's own linker scripts leave the flag on sections that nothing writes.
+        is_liblinux && header.sh_flags & u64::from(SHF_WRITE) != 0
             || (header.sh_type == SHT_NOBITS && header.sh_size > 0)
             || ([".data", ".bss", ".got", ".got.plt", ".plt"].contains(&section.name)
                 && header.sh_size > 0)

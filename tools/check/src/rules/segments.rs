@@ -21,12 +21,6 @@ use liblinux_abi::image::layout::PAGE_SIZE;
 
 const REMEDY: &str = "look at PHDRS in {script}";
 
-/// Bytes of an ELF header.
-const HEADER_SIZE: u64 = 64;
-
-/// Bytes of a dynamic entry.
-const DYNAMIC_ENTRY_SIZE: u64 = 16;
-
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "one-load",
@@ -126,9 +120,17 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
         }
         let align = match segment.p_type {
             PT_LOAD => PAGE_SIZE as u64,
-            PT_DYNAMIC => 8,
+            PT_DYNAMIC => subject.image.class().word(),
             _ => 4,
         };
+        // Kernels with larger pages align to these, and the linker aligns some notes to 8.
+        let is_multiple = !subject.profile.is_liblinux()
+            && segment.p_align.is_power_of_two()
+            && segment.p_align >= align
+            && segment.p_vaddr.is_multiple_of(segment.p_align);
+        if is_multiple {
+            continue;
+        }
         if segment.p_align != align || !segment.p_vaddr.is_multiple_of(align) {
             wrong.push(format!(
                 "{name} at {:#x} is aligned to {:#x}",
@@ -166,7 +168,8 @@ fn load_at_zero(subject: &Subject<'_>) -> Verdict {
         image.slice(load.p_offset, load.p_filesz).is_some(),
         "the PT_LOAD reaches beyond the file"
     );
-    let headers = image.header.e_phoff.saturating_add(56 * u64::from(image.header.e_phnum));
+    let size = image.class().segment() * u64::from(image.header.e_phnum);
+    let headers = image.header.e_phoff.saturating_add(size);
     demand!(headers <= load.p_filesz, "the PT_LOAD ends before the program headers do");
     Ok(())
 }
@@ -182,7 +185,10 @@ fn load_geometry(subject: &Subject<'_>) -> Verdict {
             load.p_vaddr
         );
         demand!(
-            load.p_align == PAGE_SIZE as u64,
+            load.p_align == PAGE_SIZE as u64
+                || !subject.profile.is_liblinux()
+                    && load.p_align.is_multiple_of(PAGE_SIZE as u64)
+                    && load.p_align != 0,
             "the PT_LOAD at {:#x} is aligned to {:#x}, not to a page",
             load.p_vaddr,
             load.p_align
@@ -222,19 +228,24 @@ fn read_only_dynamic(subject: &Subject<'_>) -> Verdict {
 fn dynamic_ends(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let table = image.segments_of(PT_DYNAMIC)?[0];
-    demand!(table.p_offset >= HEADER_SIZE, "the dynamic table begins inside the ELF header");
     demand!(
-        table.p_vaddr.is_multiple_of(8),
-        "the dynamic table is at {:#x}, not a multiple of 8",
+        table.p_offset >= image.class().header(),
+        "the dynamic table begins inside the ELF header"
+    );
+    let word = image.class().word();
+    demand!(
+        table.p_vaddr.is_multiple_of(word),
+        "the dynamic table is at {:#x}, not a multiple of {word}",
         table.p_vaddr
     );
     demand!(
-        table.p_memsz == table.p_filesz && table.p_filesz.is_multiple_of(DYNAMIC_ENTRY_SIZE),
+        table.p_memsz == table.p_filesz && table.p_filesz.is_multiple_of(2 * word),
         "the dynamic table's size {:#x} is not a whole number of entries",
         table.p_filesz
     );
     let bytes = image.at(table.p_offset, table.p_filesz)?;
-    let ends = bytes.chunks_exact(16).any(|entry| entry[..8] == [0; 8]);
+    let mut entries = bytes.chunks_exact(2 * word as usize);
+    let ends = entries.any(|entry| entry[..word as usize].iter().all(|byte| *byte == 0));
     demand!(ends, "the dynamic table has no DT_NULL in its {:#x} bytes", table.p_memsz);
     Ok(())
 }
@@ -256,6 +267,10 @@ fn known_segments(subject: &Subject<'_>) -> Verdict {
         .filter(|segment| !known(segment))
         .map(|segment| format!("{} ({:#x})", pt_to_str(segment.p_type), segment.p_type))
         .collect();
+    // Of other segments no reader minds any but these; linkers add some for each machine.
+    if !subject.profile.is_liblinux() {
+        return Ok(());
+    }
     none_of("program headers that a vDSO does not have", &names)
 }
 

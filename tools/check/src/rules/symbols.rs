@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "export-shape",
-        severity: Severity::Warning,
+        severity: Severity::Error,
         scope: Scope::Any,
         demands: &[demand::EXPORTS],
         because: "Go and the kernel's own parse_vdso.c ignore what is not a defined, global or weak function in the text",
@@ -143,8 +143,10 @@ fn export_shape(subject: &Subject<'_>) -> Verdict {
     image.exports()?;
     // Local symbols, too: they have no place among the dynamic ones.
     let offered = image.dynsym()?.iter().skip(1).filter(|symbol| !symbol.is_version_node());
-    let wrong: Vec<String> =
-        offered.filter(|symbol| symbol.section != SHN_UNDEF).filter_map(fault).collect();
+    let profile = subject.profile;
+    let is_judged = |symbol: &&Symbol<'_>| profile.is_liblinux() || profile.wants(symbol.name);
+    let offered = offered.filter(|symbol| symbol.section != SHN_UNDEF).filter(is_judged);
+    let wrong: Vec<String> = offered.filter_map(fault).collect();
     none_of("exports that are not plain functions", &wrong)
 }
 
@@ -190,6 +192,12 @@ fn null_symbol(subject: &Subject<'_>) -> Verdict {
     let nodes = image.dynsym()?.iter().filter(|symbol| symbol.is_version_node());
     for node in nodes {
         let shape = (node.value, node.size, node.binding, node.other);
+        let versions = subject.profile.versions;
+        demand!(
+            versions.is_empty() || versions.contains(&node.name),
+            "there is a symbol {} as for a version, but {versions:?} are the versions",
+            node.name
+        );
         demand!(
             shape == (0, 0, STB_GLOBAL, 0),
             "the symbol {} of the version is {shape:x?}",
@@ -220,6 +228,9 @@ fn aliases(subject: &Subject<'_>) -> Verdict {
 fn entry_room(subject: &Subject<'_>) -> Verdict {
     let mut exports = subject.image.exports()?;
     exports.sort_by_key(|symbol| (symbol.value, symbol.size));
+    if !subject.profile.is_liblinux() {
+        return entries_apart(subject, &exports);
+    }
     let room = SLOT_SIZE as u64;
     let narrow: Vec<&str> =
         exports.iter().filter(|symbol| symbol.size < room).map(|symbol| symbol.name).collect();
@@ -244,6 +255,19 @@ fn entry_room(subject: &Subject<'_>) -> Verdict {
         before = Some(symbol);
     }
     Ok(())
+}
+
+/// Whether each wanted entry has 16 bytes up to the next: compilers pad short functions, so the
+/// symbol's own size does not matter.
+fn entries_apart(subject: &Subject<'_>, exports: &[&Symbol<'_>]) -> Verdict {
+    let room = SLOT_SIZE as u64;
+    let narrow = exports.iter().enumerate().filter(|(index, symbol)| {
+        let next = exports[*index..].iter().find(|next| next.value > symbol.value);
+        subject.profile.wants(symbol.name)
+            && next.is_some_and(|next| next.value < symbol.value.saturating_add(room))
+    });
+    let narrow: Vec<&str> = narrow.map(|(_, symbol)| symbol.name).collect();
+    none_of("entries with less than 16 bytes up to the next", &narrow)
 }
 
 fn name_length(subject: &Subject<'_>) -> Verdict {

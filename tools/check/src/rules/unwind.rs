@@ -9,11 +9,11 @@
 //! 1. gimli reads both sections; each query that yields no entry is a refusal.
 
 use crate::demand;
-use crate::image::Image;
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames};
+use goblin::elf::sym::STT_FUNC;
 
 const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in {source}";
 
@@ -89,24 +89,31 @@ fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
 /// What is wrong unless one of the `entries` (ascending) covers the code at `start..end` from its
 /// first byte to its last instruction.
 fn uncovered(
-    image: &Image<'_>,
+    subject: &Subject<'_>,
     entries: &[Entry<'_>],
     name: &str,
     start: u64,
     end: u64,
 ) -> Option<String> {
+    let (image, is_liblinux) = (&subject.image, subject.profile.is_liblinux());
     let before = entries.partition_point(|entry| entry.initial_address() <= start);
     let Some(entry) = entries[..before].last().filter(|entry| entry.contains(start)) else {
-        return Some(format!("{name} has none"));
+        let late = entries.get(before).map(Entry::initial_address).filter(|late| *late < end);
+        return Some(match late {
+            Some(late) => format!("{name}: from {late:#x} on, {} bytes late", late - start),
+            None => format!("{name} has none"),
+        });
     };
     // One byte early is a signal frame; the rule `signal-frame` says which function may be one.
     let early = u64::from(entry.is_signal_trampoline());
-    if entry.initial_address() != start - early.min(start) {
+    if is_liblinux && entry.initial_address() != start - early.min(start) {
         return Some(format!("{name}: from {:#x}, not {start:#x}", entry.initial_address()));
     }
     let code = image.at(start, end - start).unwrap_or_default();
-    let padding = code.iter().rev().take_while(|byte| **byte == 0xcc).count() as u64;
-    if entry.end_address() > end || entry.end_address() < end - padding {
+    // Compilers of other images pad with nops, too, and count the padding or not.
+    let is_padding = |byte: &&u8| **byte == 0xcc || !is_liblinux && **byte == 0x90;
+    let padding = code.iter().rev().take_while(is_padding).count() as u64;
+    if is_liblinux && entry.end_address() > end || entry.end_address() < end - padding {
         return Some(format!(
             "{name}: up to {:#x}, but the code ends at {:#x}",
             entry.end_address(),
@@ -120,9 +127,9 @@ fn unwind_entries(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let entries = Frames::of(image)?.entries()?;
     let exports = image.exports()?;
-    let wrong: Vec<String> = exports
-        .iter()
-        .filter_map(|symbol| uncovered(image, &entries, symbol.name, symbol.value, symbol.end()))
+    let functions = exports.iter().filter(|symbol| symbol.kind == STT_FUNC);
+    let wrong: Vec<String> = functions
+        .filter_map(|symbol| uncovered(subject, &entries, symbol.name, symbol.value, symbol.end()))
         .collect();
     none_of("entries without exact call-frame information", &wrong)
 }
@@ -133,7 +140,7 @@ fn unwind_functions(subject: &Subject<'_>) -> Verdict {
     let functions = subject.functions()?.iter().filter(|function| !function.is_replacement);
     let wrong: Vec<String> = functions
         .filter_map(|function| {
-            uncovered(image, &entries, &function.name(), function.range.start, function.range.end)
+            uncovered(subject, &entries, &function.name(), function.range.start, function.range.end)
         })
         .collect();
     none_of("functions without exact call-frame information", &wrong)

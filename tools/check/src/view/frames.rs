@@ -33,6 +33,8 @@ pub struct Row {
 /// Both tables, and what addresses in them are relative to.
 #[derive(Debug)]
 pub struct Frames<'a> {
+    /// Bytes of an address.
+    word: u8,
     header: EhFrameHdr<Bytes<'a>>,
     frame: EhFrame<Bytes<'a>>,
     bases: BaseAddresses,
@@ -56,11 +58,13 @@ impl<'a> Frames<'a> {
             EhFrameHdr::new(image.at(headers[0].p_vaddr, headers[0].p_memsz)?, LittleEndian);
         let bases = BaseAddresses::default().set_eh_frame_hdr(headers[0].p_vaddr);
         let broken = |error: gimli::Error| format!(".eh_frame_hdr cannot be read: {error}");
+        let word = image.class().word() as u8;
         let start =
-            header.parse(&bases, 8).map_err(broken)?.eh_frame_ptr().direct().map_err(broken)?;
+            header.parse(&bases, word).map_err(broken)?.eh_frame_ptr().direct().map_err(broken)?;
         let size = size(image, start)?;
-        let frame = EhFrame::new(image.at(start, size)?, LittleEndian);
-        Ok(Self { header, frame, bases: bases.set_eh_frame(start), start, size })
+        let mut frame = EhFrame::new(image.at(start, size)?, LittleEndian);
+        frame.set_address_size(word);
+        Ok(Self { word, header, frame, bases: bases.set_eh_frame(start), start, size })
     }
 
     /// All entries of `.eh_frame`, ascending by address, at least one.
@@ -80,7 +84,7 @@ impl<'a> Frames<'a> {
     /// The search table: start of code, offset of the entry in `.eh_frame`.
     pub fn table(&self) -> Result<Vec<(u64, u64)>, String> {
         let broken = |error: gimli::Error| format!(".eh_frame_hdr cannot be read: {error}");
-        let header = self.header.parse(&self.bases, 8).map_err(broken)?;
+        let header = self.header.parse(&self.bases, self.word).map_err(broken)?;
         let frame = self.start;
         let table = header.table().ok_or("the header has no search table")?;
         let mut found = Vec::new();

@@ -3,8 +3,8 @@
 //!
 //! Libcs, Go and the unwinders run in programs that `tests/readers/launch.c` starts as the kernel
 //! would, with any image for their vDSO. The runner cannot: it takes sound images alone. Readers
-//! that take an address are given one by a program of their own. gdb reads the image out of a core file.
-//! bionic and CRIU's parser do not run here, so their models are not compared.
+//! that take an address are given one by a program of their own. gdb reads the image out of a core
+//! file. bionic and CRIU's parser do not run here, so their models are not compared.
 //!
 //! The images are this workspace's and the running kernel's own, each with one thing broken: faults
 //! that a person thought of, and random ones in what readers read.
