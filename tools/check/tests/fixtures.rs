@@ -307,6 +307,11 @@ const FIXTURES: &[Fixture] = &[
     fixture("saved-registers", "rbx and rbp exchanged", |s| s.code(VICTIM, &[0x53, 0x55, 0x5b, 0x5d, 0xc3])),
     fixture("saved-registers", "a legacy call that loses its argument", |s| s.code("__vdso_getpgrp.body", &[0x31, 0xff, 0xb8, 121, 0, 0, 0, 0x0f, 0x05, 0xc3])),
     fixture("saved-registers", "a replacement that changes rbx", |s| { let at = s.image.contents(".altinstr_replacement") + 10; s.put(at, &[0xf3, 0x0f, 0xc7, 0xfb]) }),
+    fixture("direction-flag", "std", |s| s.code(VICTIM, &[0xfd, 0x31, 0xc0, 0xc3])),
+    fixture("direction-flag", "std on one path", |s| s.code(VICTIM, &[0x85, 0xff, 0x74, 1, 0xfd, 0x31, 0xc0, 0xc3])),
+    fixture("constant-time", "a branch on a bit of the key", |s| s.code(VICTIM, &[0x66, 0x0f, 0x6e, 0xc7, 0xf6, 0x06, 1, 0x74, 0, 0xc3])),
+    fixture("constant-time", "a look-up by a byte of the key", |s| s.code(VICTIM, &[0x66, 0x0f, 0x6e, 0xc7, 0x0f, 0xb6, 0x06, 0x0f, 0xb6, 0x04, 0x07, 0xc3])),
+    fixture("constant-time", "a jump on a word of a vector", |s| s.code(VICTIM, &[0x66, 0x0f, 0x7e, 0xc0, 0x85, 0xc0, 0x74, 0, 0xc3])),
     fixture("function-ends", "no ret", |s| s.code(VICTIM, &[0x31, 0xc0])),
     fixture("function-ends", "code that nothing leads to", |s| s.code(VICTIM, &[0x31, 0xc0, 0xc3, 0x31, 0xc0, 0xc3])),
     fixture("function-ends", "a jump into another function", |s| {

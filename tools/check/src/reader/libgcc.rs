@@ -14,6 +14,7 @@ use super::glibc::{self, Library};
 use super::memory::{Memory, Read};
 use super::names::Name;
 use super::{Fate, Found, Reader, Yields};
+use crate::machine::{ARM, Machine};
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
 
 pub(super) const READER: Reader = Reader {
@@ -21,9 +22,14 @@ pub(super) const READER: Reader = Reader {
     version: "12.2",
     absent: "ends the unwinding there: an exception ends the process, a backtrace ends early",
     yields: Yields::Frame,
-    names: glibc::wanted,
+    names: wanted,
     read,
 };
+
+fn wanted(machine: &Machine) -> &'static [Name] {
+    // 32-bit Arm has unwinding tables of its own kind, which are not modelled.
+    if *machine == ARM { &[] } else { glibc::wanted(machine) }
+}
 
 fn read(memory: &Memory<'_>, names: &[Name]) -> Read<Found> {
     let library = glibc::load(memory)?;

@@ -15,7 +15,7 @@ use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD};
 pub(super) const READER: Reader = Reader {
     name: "parse_vdso.c",
     version: "Linux 6.12",
-    absent: "the selftest is skipped or fails",
+    absent: "skips the selftest, or fails it",
     yields: Yields::Function,
     names: all,
     read,

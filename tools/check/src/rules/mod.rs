@@ -25,6 +25,7 @@ mod notes;
 mod paths;
 mod readers;
 mod rows;
+mod secrets;
 mod sections;
 mod segments;
 mod slots;
@@ -55,6 +56,7 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (instructions::RULES, Needs::X86_64),
     (control::RULES, Needs::X86),
     (paths::RULES, Needs::X86_64),
+    (secrets::RULES, Needs::X86_64),
     (layout::RULES, Needs::Tables),
     (extable::RULES, Needs::X86_64),
     (fixups::RULES, Needs::X86_64),
