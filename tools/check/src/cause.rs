@@ -27,8 +27,7 @@ const FOLLOWS: &[(&str, &[&str])] = &[
     ("sysv-hash", &["sysv-hash-count"]),
     ("gnu-hash", &["gnu-hash-bloom"]),
     ("version-definitions", &["version-base", "version-symbols"]),
-    ("eh-frame-hdr", &["unwind-entries", "unwind-functions", "unwind-rows"]),
-    ("unwind-entries", &["unwind-functions"]),
+    ("eh-frame-hdr", &["eh-frame-end", "unwind-entries", "unwind-functions", "unwind-rows"]),
     ("decodes", &["branch-targets", "function-ends"]),
 ];
 

@@ -37,6 +37,11 @@ pub struct Rule {
 impl Rule {
     /// How bad it is if an image of that profile breaks the rule.
     pub fn severity_in(&self, profile: &Profile) -> Severity {
-        if profile.is_liblinux() { Severity::Error } else { self.severity }
+        let known = profile.known.iter().find(|(name, _)| *name == self.name);
+        match known {
+            _ if profile.is_liblinux() => Severity::Error,
+            Some((_, severity)) => *severity,
+            None => self.severity,
+        }
     }
 }

@@ -230,6 +230,7 @@ const FIXTURES: &[Fixture] = &[
     }),
     fixture("eh-frame-hdr", "one row missing", |s| { let at = s.image.contents(".eh_frame_hdr") + 8; let rows = s.image.word(at); s.image.put32(at, rows - 1) }),
     fixture("eh-frame-hdr", "no PT_GNU_EH_FRAME", |s| segment32(s, 0x6474_e550, segment::TYPE, 0)),
+    fixture("eh-frame-end", "a word behind the last entry", |s| { let header = s.image.view().section(".eh_frame").expect("frames").header.clone(); let at = (header.sh_offset + header.sh_size) as usize - 4; s.image.put32(at, 0x7fff_ffff) }),
     fixture("unwind-entries", "an entry's last byte uncovered", |s| { let (at, _) = s.image.frame(slot(0)); s.image.put32(at + 12, 14) }),
     fixture("unwind-functions", "a body's last byte uncovered", |s| {
         let (start, size) = s.debug.range("__vdso_vfork.body");

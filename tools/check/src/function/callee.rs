@@ -12,6 +12,9 @@ use std::ops::Range;
 /// `nop`, with which compilers pad.
 const NOP: u8 = 0x90;
 
+/// `endbr64`.
+const ENDBR: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
+
 /// The functions that the `known` ones call and that are none of these: each reaches up to the next
 /// function, or to the end of `.text`, without the padding.
 pub(super) fn unnamed(image: &Image<'_>, known: &[Range<u64>]) -> Result<Vec<Range<u64>>, String> {
@@ -42,8 +45,10 @@ pub(super) fn unnamed(image: &Image<'_>, known: &[Range<u64>]) -> Result<Vec<Ran
             [sorted.get(before(*start)).map(|next| next.start), starts.get(index + 1).copied()];
         let end = next.into_iter().flatten().fold(text.end, u64::min);
         let code = image.at(*start, end - start)?;
+        // Behind it may be the mark of a function whose entry begins late.
+        let code = code.strip_suffix(ENDBR).unwrap_or(code);
         let padding = code.iter().rev().take_while(|byte| matches!(**byte, NOP | INT3)).count();
-        found.push(*start..end - padding as u64);
+        found.push(*start..*start + (code.len() - padding) as u64);
     }
     Ok(found)
 }

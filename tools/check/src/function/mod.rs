@@ -24,7 +24,7 @@ use crate::view::alternatives;
 use crate::view::frames::{Entry, Frames};
 pub use decode::{decode, decode_as};
 use goblin::elf::sym::STT_FUNC;
-use iced_x86::{FlowControl, Instruction};
+use iced_x86::{FlowControl, Instruction, Mnemonic};
 use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE, SGX_ENTER_ENCLAVE};
 use liblinux_abi::image::layout::{SLOT_SIZE, SLOTS, fixup_slot, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
@@ -46,6 +46,8 @@ pub struct Function<'a> {
     pub names: Vec<&'a str>,
     /// Its addresses.
     pub range: Range<u64>,
+    /// Whether it is one of liblinux's.
+    pub is_liblinux: bool,
     /// Whether it is in liblinux's table of slots.
     pub is_slot: bool,
     /// The entry whose body it is: named `ENTRY.body`, or where the entry's slot jumps to.
@@ -96,7 +98,9 @@ impl Function<'_> {
     /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a
     /// function of the caller.
     pub fn enters_enclaves(&self) -> bool {
-        self.body_of == Some(SGX_ENTER_ENCLAVE) || self.names.contains(&SGX_ENTER_ENCLAVE)
+        let is_enclu = |found: &Instruction| found.mnemonic() == Mnemonic::Enclu;
+        self.body_of == Some(SGX_ENTER_ENCLAVE)
+            || !self.is_liblinux && self.instructions.iter().any(is_enclu)
     }
 
     /// Names an instruction of this function for a message.
@@ -182,7 +186,15 @@ pub(crate) fn decode_all<'a>(
     );
     let known: BTreeSet<u64> = named.iter().map(|(range, _)| range.start).collect();
     match nameless(image, &known) {
-        Ok(ranges) => named.extend(ranges.into_iter().map(|range| (range, None))),
+        // An entry that begins late is of the function that it begins in.
+        Ok(ranges) => {
+            let named_already = named.clone();
+            let is_inside = |start: u64| {
+                !is_liblinux && named_already.iter().any(|(range, _)| range.contains(&start))
+            };
+            let ranges = ranges.into_iter().filter(|range| !is_inside(range.start));
+            named.extend(ranges.map(|range| (range, None)));
+        }
         // With all symbols at hand, call-frame information that cannot be read is for its own rules
         // to refuse.
         Err(error) if local.is_err() => return Err(Fault::Wrong(error)),
@@ -209,6 +221,7 @@ pub(crate) fn decode_all<'a>(
                 })?;
                 let body_of = bodies.get(&range.start).copied();
                 functions.push(Function {
+                    is_liblinux,
                     is_slot: is_liblinux && range.start >= SLOTS as u64,
                     ..function(image, range, name, body_of)?
                 });
@@ -243,6 +256,7 @@ fn function<'a>(
     }
     Ok(Function {
         leads_elsewhere,
+        is_liblinux: false,
         is_slot: false,
         names: name.into_iter().collect(),
         is_replacement: name == Some(REPLACEMENT),

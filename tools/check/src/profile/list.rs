@@ -2,6 +2,7 @@
 
 use super::{Places, Profile, Scope, Stage};
 use crate::machine::{ARM, ARM64, I386, Machine, RISCV64, X32, X86_64};
+use crate::verdict::Severity;
 use liblinux_abi::image::export;
 
 /// Any vDSO: what all readers agree on, and nothing about who built it.
@@ -14,6 +15,7 @@ pub const ANY: Profile = Profile {
     soname: None,
     versions: &[],
     wanted: &[],
+    known: &[],
     places: Places {
         script: "the linker script",
         versions: "the version script",
@@ -34,6 +36,7 @@ pub static LIBLINUX: Profile = Profile {
     soname: Some(export::SONAME),
     versions: &[export::VERSION],
     wanted: X86_NAMES,
+    known: &[],
     places: Places {
         script: "linker/x86_64/vdso.lds",
         versions: "linker/x86_64/vdso.map",
@@ -100,6 +103,7 @@ const fn linux(
         soname: Some(soname),
         versions,
         wanted,
+        known: &[],
         places: Places {
             script,
             versions: script,
@@ -146,25 +150,40 @@ const LINUX_I386: Profile = linux(
     ("arch/x86/entry/vdso/ (vdso-layout.lds.S, vdso32.lds.S)", "arch/x86/entry/vdso/vdso32/"),
 );
 
-const LINUX_ARM64: Profile = linux(
-    "linux-arm64",
-    "Linux, arm64",
-    &ARM64,
-    "linux-vdso.so.1",
-    &["LINUX_2.6.39"],
-    ARM64_NAMES,
-    ("arch/arm64/kernel/vdso/vdso.lds.S", "arch/arm64/kernel/vdso/"),
-);
+/// The arm kernels of today link with `--hash-style=gnu` alone, and discard `.eh_frame`.
+const ARM_KNOWN: &[(&str, Severity)] = &[
+    ("sysv-hash", Severity::Warning),
+    ("sysv-hash-count", Severity::Warning),
+    ("eh-frame-hdr", Severity::Note),
+    ("unwind-entries", Severity::Note),
+    ("unwind-functions", Severity::Note),
+];
 
-const LINUX_ARM: Profile = linux(
-    "linux-arm",
-    "Linux, arm",
-    &ARM,
-    "linux-vdso.so.1",
-    &["LINUX_2.6"],
-    ARM_NAMES,
-    ("arch/arm/vdso/vdso.lds.S", "arch/arm/vdso/"),
-);
+const LINUX_ARM64: Profile = Profile {
+    known: ARM_KNOWN,
+    ..linux(
+        "linux-arm64",
+        "Linux, arm64",
+        &ARM64,
+        "linux-vdso.so.1",
+        &["LINUX_2.6.39"],
+        ARM64_NAMES,
+        ("arch/arm64/kernel/vdso/vdso.lds.S", "arch/arm64/kernel/vdso/"),
+    )
+};
+
+const LINUX_ARM: Profile = Profile {
+    known: ARM_KNOWN,
+    ..linux(
+        "linux-arm",
+        "Linux, arm",
+        &ARM,
+        "linux-vdso.so.1",
+        &["LINUX_2.6"],
+        ARM_NAMES,
+        ("arch/arm/vdso/vdso.lds.S", "arch/arm/vdso/"),
+    )
+};
 
 const LINUX_RISCV64: Profile = linux(
     "linux-riscv64",

@@ -13,6 +13,7 @@ mod detect;
 mod list;
 
 pub use crate::machine::{Class, Code, Machine};
+use crate::verdict::Severity;
 pub use detect::detect;
 use liblinux_abi::image::layout::PAGE_SIZE;
 pub use list::{ANY, LIBLINUX, PROFILES, find};
@@ -74,6 +75,8 @@ pub struct Profile {
     pub versions: &'static [&'static str],
     /// The functions that C libraries and language runtimes look up on this machine.
     pub wanted: &'static [&'static str],
+    /// Rules that this vDSO's makers break on purpose, and how bad that is here.
+    pub known: &'static [(&'static str, Severity)],
     /// What remedies call the places to look at.
     pub places: Places,
 }

@@ -188,8 +188,23 @@ fn refuse_tags(subject: &Subject<'_>, what: &str, tags: &[u64]) -> Verdict {
 }
 
 fn no_relocation_tags(subject: &Subject<'_>) -> Verdict {
-    let flags = subject.image.dynamic()?.iter().find(|entry| entry.d_tag == DT_FLAGS);
+    let entries = subject.image.dynamic()?;
+    let flags = entries.iter().find(|entry| entry.d_tag == DT_FLAGS);
     demand!(flags.is_none_or(|entry| entry.d_val & DF_TEXTREL == 0), "DT_FLAGS has DF_TEXTREL");
+    let size = |tag: u64| entries.iter().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
+    // Some linkers announce a table of relocations that is empty: loaders have nothing to do.
+    let is_empty = !subject.profile.is_liblinux()
+        && [DT_RELSZ, DT_RELASZ, DT_RELRSZ, DT_PLTRELSZ]
+            .iter()
+            .all(|tag| size(*tag).unwrap_or(0) == 0)
+        && [DT_REL, DT_RELA, DT_RELR, DT_JMPREL]
+            .iter()
+            .zip([DT_RELSZ, DT_RELASZ, DT_RELRSZ, DT_PLTRELSZ])
+            .all(|(table, size_tag)| size(*table).is_none() || size(size_tag).is_some())
+        && size(DT_TEXTREL).is_none();
+    if is_empty {
+        return Ok(());
+    }
     refuse_tags(subject, "dynamic tags that announce relocations", RELOCATION_TAGS)
 }
 
@@ -288,6 +303,8 @@ fn known_tags(subject: &Subject<'_>) -> Verdict {
         .filter(|entry| !KNOWN_TAGS.contains(&entry.d_tag))
         // It says how to bind names, and a vDSO has none to bind.
         .filter(|entry| entry.d_tag != DT_FLAGS_1 || subject.profile.is_liblinux())
+        // Those that announce relocations have a rule of their own.
+        .filter(|entry| subject.profile.is_liblinux() || !RELOCATION_TAGS.contains(&entry.d_tag))
         .map(|entry| format!("{:#x}", entry.d_tag))
         .collect();
     none_of("dynamic tags that a vDSO does not have", &unknown)?;

@@ -12,13 +12,13 @@
 //!    its hash selects, and each chain ends.
 
 use crate::demand;
-use crate::image::Image;
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
 use goblin::elf::dynamic::{DT_GNU_HASH, DT_HASH};
+use goblin::elf::sym::STB_LOCAL;
 
 const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in {script}";
 
@@ -65,13 +65,15 @@ pub(super) const RULES: &[Rule] = &[
 struct Walk<'i, 'a> {
     symbols: &'i [Symbol<'a>],
     seen: Vec<bool>,
+    /// Whether local symbols have to be in a chain, too.
+    with_locals: bool,
     wrong: Vec<String>,
 }
 
 impl<'i, 'a> Walk<'i, 'a> {
-    fn of(image: &'i Image<'a>) -> Result<Self, String> {
-        let symbols = image.dynsym()?;
-        Ok(Self { symbols, seen: vec![false; symbols.len()], wrong: Vec::new() })
+    fn of(subject: &'i Subject<'a>) -> Result<Self, String> {
+        let (symbols, with_locals) = (subject.image.dynsym()?, subject.profile.is_liblinux());
+        Ok(Self { with_locals, symbols, seen: vec![false; symbols.len()], wrong: Vec::new() })
     }
 
     /// Notes that symbol `index` is in chain `bucket`; `wanted` gives the chain that its name
@@ -96,7 +98,10 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     /// Refuses what was wrong, and symbols from `first` on that no chain reached.
     fn verdict(mut self, table: &str, first: usize) -> Verdict {
-        let missed = self.symbols.iter().skip(first).filter(|symbol| !self.seen[symbol.index]);
+        let missed = self.symbols.iter().skip(first);
+        // A linker may keep local symbols out of the chains: nothing looks them up.
+        let missed = missed.filter(|symbol| symbol.binding != STB_LOCAL || self.with_locals);
+        let missed = missed.filter(|symbol| !self.seen[symbol.index]);
         self.wrong.extend(missed.map(|symbol| format!("no chain leads to {}", symbol.name)));
         none_of(table, &self.wrong)
     }
@@ -107,7 +112,7 @@ fn sysv_hash(subject: &Subject<'_>) -> Verdict {
     let table = SysvTable::of(image)?;
     let count = table.buckets.len();
     demand!(count > 0, "nbucket is 0");
-    let mut walk = Walk::of(image)?;
+    let mut walk = Walk::of(subject)?;
     for (bucket, first) in table.buckets.iter().enumerate() {
         let mut index = *first;
         while index != 0 && walk.visit(index, bucket, |name| sysv(name) as usize % count) {
@@ -139,11 +144,10 @@ fn gnu_table(subject: &Subject<'_>) -> Result<GnuTable, Fault> {
 }
 
 fn gnu_hash(subject: &Subject<'_>) -> Verdict {
-    let image = &subject.image;
     let table = gnu_table(subject)?;
     let count = table.buckets.len();
     demand!(count > 0, "nbuckets is 0");
-    let mut walk = Walk::of(image)?;
+    let mut walk = Walk::of(subject)?;
     for (bucket, first) in table.buckets.iter().enumerate().filter(|(_, first)| **first != 0) {
         for index in *first.. {
             let link = index

@@ -97,6 +97,9 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
     let functions = subject.functions()?;
     for (index, flow) in subject.flows()? {
         let function = &functions[*index];
+        if function.enters_enclaves() && !subject.profile.is_liblinux() {
+            continue;
+        }
         let before =
             entries.partition_point(|entry| entry.initial_address() <= function.range.start);
         // The signal frame's rows are expressions over what the kernel put on the stack:

@@ -166,6 +166,11 @@ fn sections_in_load(subject: &Subject<'_>) -> Verdict {
     )
 }
 
+/// The words that GNU ld reserves in a `.got.plt` that nothing uses.
+fn is_reserved(section: &Section<'_>) -> bool {
+    section.name == ".got.plt" && section.header.sh_size <= 24
+}
+
 fn no_writable_data(subject: &Subject<'_>) -> Verdict {
     let is_liblinux = subject.profile.is_liblinux();
     let writable = |section: &&&Section<'_>| {
@@ -174,6 +179,7 @@ fn no_writable_data(subject: &Subject<'_>) -> Verdict {
         is_liblinux && header.sh_flags & u64::from(SHF_WRITE) != 0
             || (header.sh_type == SHT_NOBITS && header.sh_size > 0)
             || ([".data", ".bss", ".got", ".got.plt", ".plt"].contains(&section.name)
+                && (is_liblinux || !is_reserved(section))
                 && header.sh_size > 0)
     };
     let names: Vec<&str> =

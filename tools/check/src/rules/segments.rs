@@ -100,7 +100,8 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
     let mut wrong = Vec::new();
     for segment in subject.image.segments()? {
         let name = pt_to_str(segment.p_type);
-        if segment.p_type == PT_GNU_STACK {
+        let is_empty = !subject.profile.is_liblinux() && segment.p_filesz == 0;
+        if segment.p_type == PT_GNU_STACK || is_empty {
             continue; // It describes no bytes of the file.
         }
         if segment.p_paddr != segment.p_vaddr {
@@ -126,7 +127,7 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
         // Kernels with larger pages align to these, and the linker aligns some notes to 8.
         let is_multiple = !subject.profile.is_liblinux()
             && segment.p_align.is_power_of_two()
-            && segment.p_align >= align
+            && (segment.p_align >= align || segment.p_type == PT_LOAD)
             && segment.p_vaddr.is_multiple_of(segment.p_align);
         if is_multiple {
             continue;
@@ -185,10 +186,7 @@ fn load_geometry(subject: &Subject<'_>) -> Verdict {
             load.p_vaddr
         );
         demand!(
-            load.p_align == PAGE_SIZE as u64
-                || !subject.profile.is_liblinux()
-                    && load.p_align.is_multiple_of(PAGE_SIZE as u64)
-                    && load.p_align != 0,
+            load.p_align == PAGE_SIZE as u64 || !subject.profile.is_liblinux(),
             "the PT_LOAD at {:#x} is aligned to {:#x}, not to a page",
             load.p_vaddr,
             load.p_align
@@ -276,8 +274,15 @@ fn known_segments(subject: &Subject<'_>) -> Verdict {
 
 fn segments_in_load(subject: &Subject<'_>) -> Verdict {
     let load = subject.image.load()?;
+    // An empty header leads no reader anywhere.
+    let is_nothing = |segment: &ProgramHeader| {
+        !subject.profile.is_liblinux()
+            && (segment.p_filesz, segment.p_memsz) == (0, 0)
+            && !matches!(segment.p_type, PT_LOAD | PT_DYNAMIC)
+    };
     let outside = |segment: &&ProgramHeader| {
         segment.p_type != PT_GNU_STACK
+            && !is_nothing(segment)
             && (segment.p_vaddr != segment.p_offset
                 || !inside(segment, load.p_filesz)
                 || segment.p_filesz == 0)

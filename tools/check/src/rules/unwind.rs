@@ -28,6 +28,15 @@ pub(super) const RULES: &[Rule] = &[
         check: eh_frame_hdr,
     },
     Rule {
+        name: "eh-frame-end",
+        severity: Severity::Note,
+        scope: Scope::Any,
+        demands: &[demand::UNWIND_TABLES],
+        because: "a reader that steps through the entries, and neither searches the table nor knows the section, runs into what follows",
+        remedy: "link crtend's zero, `.long 0`, behind the last entry of .eh_frame in {script}",
+        check: eh_frame_end,
+    },
+    Rule {
         name: "unwind-entries",
         severity: Severity::Warning,
         scope: Scope::Any,
@@ -47,8 +56,14 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+fn eh_frame_end(subject: &Subject<'_>) -> Verdict {
+    demand!(Frames::of(&subject.image)?.ends, ".eh_frame does not end with a zero");
+    Ok(())
+}
+
 fn eh_frame_hdr(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
+    demand!(frames.ends || !subject.profile.is_liblinux(), ".eh_frame does not end with a zero");
     let entries = frames.entries()?;
     let table = frames.table()?;
     let disorder = table.windows(2).find(|pair| pair[0].0 >= pair[1].0);
@@ -137,7 +152,15 @@ fn unwind_entries(subject: &Subject<'_>) -> Verdict {
 fn unwind_functions(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let entries = Frames::of(image)?.entries()?;
-    let functions = subject.functions()?.iter().filter(|function| !function.is_replacement);
+    // Entries of other images than liblinux are for `unwind-entries`.
+    let exports: Vec<u64> = match subject.profile.is_liblinux() {
+        true => Vec::new(),
+        false => image.exports()?.iter().map(|symbol| symbol.value).collect(),
+    };
+    let functions = subject
+        .functions()?
+        .iter()
+        .filter(|function| !function.is_replacement && !exports.contains(&function.range.start));
     let wrong: Vec<String> = functions
         .filter_map(|function| {
             uncovered(subject, &entries, &function.name(), function.range.start, function.range.end)

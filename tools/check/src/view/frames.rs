@@ -33,6 +33,8 @@ pub struct Row {
 /// Both tables, and what addresses in them are relative to.
 #[derive(Debug)]
 pub struct Frames<'a> {
+    /// Whether a zero ends the entries.
+    pub ends: bool,
     /// Bytes of an address.
     word: u8,
     header: EhFrameHdr<Bytes<'a>>,
@@ -61,10 +63,13 @@ impl<'a> Frames<'a> {
         let word = image.class().word() as u8;
         let start =
             header.parse(&bases, word).map_err(broken)?.eh_frame_ptr().direct().map_err(broken)?;
-        let size = size(image, start)?;
+        let (size, ends) = match size(image, start) {
+            Ok(size) => (size, true),
+            Err(error) => (section_size(image, start).ok_or(error)?, false),
+        };
         let mut frame = EhFrame::new(image.at(start, size)?, LittleEndian);
         frame.set_address_size(word);
-        Ok(Self { word, header, frame, bases: bases.set_eh_frame(start), start, size })
+        Ok(Self { ends, word, header, frame, bases: bases.set_eh_frame(start), start, size })
     }
 
     /// All entries of `.eh_frame`, ascending by address, at least one.
@@ -162,6 +167,14 @@ impl<'a> Frames<'a> {
         }
         Ok(found)
     }
+}
+
+/// Bytes of the section `.eh_frame`, if it begins there: its end ends the entries for readers of
+/// sections.
+fn section_size(image: &Image<'_>, start: u64) -> Option<u64> {
+    let section = image.find_section(".eh_frame").ok().flatten()?;
+    (section.header.sh_addr == start && section.header.sh_size > 0)
+        .then_some(section.header.sh_size)
 }
 
 /// Bytes from the first entry to behind the zero that ends them.
