@@ -31,9 +31,52 @@ const FOLLOWS: &[(&str, &[&str])] = &[
     ("decodes", &["branch-targets", "function-ends"]),
 ];
 
+/// What readers read, by the rules that judge it: a reader's trouble follows from theirs.
+const READ: &[&str] = &[
+    "elf-ident",
+    "elf-type",
+    "elf-sizes",
+    "one-load",
+    "load-at-zero",
+    "load-geometry",
+    "read-only-dynamic",
+    "dynamic-ends",
+    "known-segments",
+    "segment-fields",
+    "segments-in-load",
+    "no-relocation-tags",
+    "no-dependencies",
+    "dynamic-tables",
+    "known-tags",
+    "string-table",
+    "unique-tags",
+    "soname",
+    "section-headers",
+    "dynsym-section",
+    "section-table",
+    "sections-agree",
+    "no-undefined",
+    "plain-symbols",
+    "export-shape",
+    "sysv-hash",
+    "sysv-hash-count",
+    "gnu-hash",
+    "gnu-hash-bloom",
+    "version-definitions",
+    "version-base",
+    "version-symbols",
+    "eh-frame-hdr",
+    "unwind-entries",
+    "unwind-functions",
+];
+
+/// How the names of the rules about readers begin.
+const READER: &str = "reader-";
+
 /// Whether a refusal by `rule` follows from one by `cause`.
 pub(crate) fn follows(rule: &str, cause: &str) -> bool {
     FOLLOWS.iter().any(|(first, then)| *first == cause && then.contains(&rule))
+        || rule.starts_with(READER) && READ.contains(&cause)
 }
 
 #[cfg(test)]
@@ -48,8 +91,11 @@ mod tests {
                 .position(|(rule, _)| rule.name == name)
                 .unwrap_or_else(|| panic!("no rule {name}"))
         };
-        for (cause, then) in FOLLOWS {
-            for rule in *then {
+        let readers: Vec<&str> =
+            rules().map(|(rule, _)| rule.name).filter(|name| name.starts_with(READER)).collect();
+        let read = READ.iter().map(|cause| (cause, readers.as_slice()));
+        for (cause, then) in FOLLOWS.iter().map(|(cause, then)| (cause, *then)).chain(read) {
+            for rule in then {
                 assert!(place(cause) < place(rule), "{cause} is judged behind {rule}");
             }
         }

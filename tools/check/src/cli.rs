@@ -13,6 +13,7 @@ use crate::image::Image;
 use crate::lock::Lock;
 use crate::output::{self, Format, Verdict};
 use crate::profile::{self, PROFILES, Profile};
+use crate::reader;
 use crate::report::Report;
 use crate::rules::rules;
 pub use crate::source::debug_beside;
@@ -54,6 +55,9 @@ pub struct Arguments {
     /// List the rules that hold, too
     #[arg(short, long)]
     pub verbose: bool,
+    /// Print what each program that reads vDSOs does with the image, and judge nothing
+    #[arg(long)]
+    pub readers: bool,
     /// Refuse an image if a rule could not be judged, too, and for warnings
     #[arg(long)]
     pub strict: bool,
@@ -133,6 +137,9 @@ fn outcome(arguments: &Arguments) -> Result<(String, Ending), String> {
     if let Some(old) = &arguments.against {
         return compare(old, one(&found)?);
     }
+    if arguments.readers {
+        return readers(arguments, one(&found)?);
+    }
     if let Some(path) = &arguments.svg {
         let found = one(&found)?;
         let image = Image::read(&found.bytes).map_err(|error| error.to_string())?;
@@ -175,6 +182,21 @@ fn ending(arguments: &Arguments, report: &Report) -> Ending {
     let is_clean = report.not_judged().next().is_none()
         && report.findings().iter().all(|finding| finding.severity < Severity::Warning);
     if report.is_good() && (is_clean || !arguments.strict) { Ending::Good } else { Ending::Refused }
+}
+
+/// What each reader does with an image, and whether it harms one of them.
+fn readers(arguments: &Arguments, found: &Found) -> Result<(String, Ending), String> {
+    let machine = arguments.profile.and_then(|profile| profile.machine);
+    let machine = machine.or_else(|| reader::machine_of(&found.bytes)).ok_or_else(|| {
+        format!("{}: no reader is known for its machine; name its kind by --profile", found.name)
+    })?;
+    let harms = reader::harms(&found.bytes, machine);
+    let mut text = reader::table(&found.bytes, machine);
+    for harm in &harms {
+        let word = if harm.is_fatal { "harmed" } else { "worse off" };
+        text += &format!("{word}: {}: {}\n", harm.reader, harm.what);
+    }
+    Ok((text, if harms.is_empty() { Ending::Good } else { Ending::Refused }))
 }
 
 /// Judges an image, with the files that the arguments name.

@@ -4,8 +4,8 @@
 //! language runtimes, checkpointers, the kernel itself. The kernel's own gates look at little of
 //! what those readers need, so this checker holds the union of their demands. It takes the bytes of
 //! an image, and where they exist those of the unstripped image and the ABI lock, and answers every
-//! rule of [`rules()`] that the image's [`Profile`] has: it holds, it does not, or it was not judged
-//! and why.
+//! rule of [`rules()`] that the image's [`Profile`] has: it holds, it does not, or it was not
+//! judged and why.
 //!
 //! An image that some program could not read is *refused*: it breaks a rule whose severity is
 //! [`Severity::Error`]. A file in which there is nothing to
@@ -31,6 +31,7 @@ pub mod lock;
 pub mod machine;
 pub mod output;
 pub mod profile;
+pub mod reader;
 pub mod report;
 pub mod rule;
 pub mod rules;

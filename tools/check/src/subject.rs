@@ -11,6 +11,7 @@ use crate::function::{self, Function};
 use crate::image::Image;
 use crate::lock::Lock;
 use crate::profile::Profile;
+use crate::reader::{self, Harm};
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict};
 use crate::view::{alternatives, exceptions};
@@ -42,6 +43,7 @@ pub struct Subject<'a> {
     lock: Option<&'a Lock>,
     functions: OnceCell<Result<Vec<Function<'a>>, Fault>>,
     flows: OnceCell<Result<Vec<(usize, Flow)>, Fault>>,
+    harms: OnceCell<Vec<Harm>>,
 }
 
 impl<'a> Subject<'a> {
@@ -52,7 +54,15 @@ impl<'a> Subject<'a> {
         debug: Option<Image<'a>>,
         lock: Option<&'a Lock>,
     ) -> Self {
-        Self { image, profile, debug, lock, functions: OnceCell::new(), flows: OnceCell::new() }
+        Self {
+            image,
+            profile,
+            debug,
+            lock,
+            functions: OnceCell::new(),
+            flows: OnceCell::new(),
+            harms: OnceCell::new(),
+        }
     }
 
     /// Whether rules with these needs can be judged.
@@ -105,6 +115,15 @@ impl<'a> Subject<'a> {
             })
             .as_deref()
             .map_err(Clone::clone)
+    }
+
+    /// What the image does to the programs of its machine that read vDSOs.
+    pub(crate) fn harms(&self) -> Result<&[Harm], Fault> {
+        let machine = self.profile.machine.or_else(|| reader::machine_of(self.image.bytes));
+        let machine = machine.ok_or_else(|| {
+            Fault::NotJudged("no reader is known for the image's machine".to_owned())
+        })?;
+        Ok(self.harms.get_or_init(|| reader::harms(self.image.bytes, machine)))
     }
 
     /// All paths through each function, by the function's place in [`Subject::functions`];

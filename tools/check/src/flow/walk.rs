@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Stack,
     /// A register of the caller's is lost.
     Saved,
+    /// The direction flag is set where callers and callees expect it clear.
+    Direction,
     /// Execution leaves the function where it should not, or never reaches some code.
     Ends,
     /// Something is read that has no value.

@@ -19,11 +19,13 @@ mod header;
 mod instructions;
 mod layout;
 mod locked;
+mod models;
 mod names;
 mod notes;
 mod paths;
 mod readers;
 mod rows;
+mod secrets;
 mod sections;
 mod segments;
 mod slots;
@@ -54,12 +56,14 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (instructions::RULES, Needs::X86_64),
     (control::RULES, Needs::X86),
     (paths::RULES, Needs::X86_64),
+    (secrets::RULES, Needs::X86_64),
     (layout::RULES, Needs::Tables),
     (extable::RULES, Needs::X86_64),
     (fixups::RULES, Needs::X86_64),
     (alternatives::RULES, Needs::X86_64),
     (names::RULES, Needs::Tables),
     (readers::RULES, Needs::Tables),
+    (models::RULES, Needs::Elf),
     (locked::RULES, Needs::Tables),
 ];
 

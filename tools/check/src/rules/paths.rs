@@ -1,5 +1,5 @@
-//! Every path through every function: the stack, the caller's registers, the end, and that nothing
-//! is read unset.
+//! Every path through every function: the stack, the caller's registers, the direction flag, the
+//! end, and that nothing is read unset.
 //!
 //! # Invariants
 //!
@@ -34,6 +34,15 @@ pub(super) const RULES: &[Rule] = &[
         because: "callers keep values of their own in rbx, rbp and r12 to r15 across every call",
         remedy: REMEDY,
         check: saved_registers,
+    },
+    Rule {
+        name: "direction-flag",
+        severity: Severity::Error,
+        scope: Scope::Any,
+        demands: &[],
+        because: "callers copy with rep movs as soon as the function has returned, and would copy backwards",
+        remedy: REMEDY,
+        check: direction_flag,
     },
     Rule {
         name: "function-ends",
@@ -94,6 +103,10 @@ fn saved_registers(subject: &Subject<'_>) -> Verdict {
         }
     }
     none_of("replacements that change the stack pointer or the caller's registers", &wrong)
+}
+
+fn direction_flag(subject: &Subject<'_>) -> Verdict {
+    refuse(subject, "the direction flag", Kind::Direction)
 }
 
 fn function_ends(subject: &Subject<'_>) -> Verdict {

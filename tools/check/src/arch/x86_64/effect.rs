@@ -99,6 +99,12 @@ pub(crate) fn apply(
             state.keep(place, stored);
         }
     }
+    // `popf` gives back what `pushf` put away.
+    match instruction.mnemonic() {
+        Mnemonic::Std => state.is_forward = false,
+        Mnemonic::Cld => state.is_forward = true,
+        _ => {}
+    }
     if instruction.mnemonic() == Mnemonic::Syscall {
         state.forget(RCX);
         state.forget(R11);

@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub(crate) slots: BTreeMap<(Region, i64), Value>,
     pub(crate) set: u16,
     pub(crate) flags: u32,
+    /// Whether the direction flag is clear.
+    pub(crate) is_forward: bool,
 }
 
 impl State {
@@ -52,7 +54,7 @@ impl State {
         registers[RSP] = Value::Place(Region::Frame, -8);
         let slots = BTreeMap::from([((Region::Frame, -8), Value::Return)]);
         // The direction flag is clear wherever the ABI is kept.
-        Self { registers, slots, set: AT_ENTRY, flags: RflagsBits::DF }
+        Self { registers, slots, set: AT_ENTRY, flags: RflagsBits::DF, is_forward: true }
     }
 
     pub(crate) fn register(&self, register: usize) -> Value {
@@ -94,6 +96,7 @@ impl State {
         // it.
         self.set |= other.set;
         self.flags |= other.flags;
+        self.is_forward &= other.is_forward;
         Some(*self != before)
     }
 
