@@ -15,6 +15,21 @@ use crate::subject::Subject;
 use crate::verdict::{Fault, Severity};
 use std::fmt;
 
+/// What the names of rules about a reader begin with.
+const READER: &str = "reader-";
+
+/// Errors that no reader of the tables sees: code that goes wrong when it runs, what the kernel's
+/// build refuses, and a broken lock.
+const NO_READERS: &[&str] = &[
+    "no-image-writes",
+    "stack-balance",
+    "saved-registers",
+    "covers-load",
+    "extable-order",
+    "extable-targets",
+    "abi-lock",
+];
+
 /// What one rule said.
 #[derive(Debug)]
 pub struct Judgement {
@@ -59,6 +74,25 @@ impl Report {
         Self { profile: subject.profile, judgements }
     }
 
+    /// How bad it is that the image breaks a rule. What is wrong with a table of another image than
+    /// liblinux is an error only if a reader minds.
+    pub fn severity_of(&self, rule: &Rule) -> Severity {
+        let severity = rule.severity_in(self.profile);
+        let is_of_tables = !self.profile.is_liblinux() && !NO_READERS.contains(&rule.name);
+        if severity == Severity::Error && is_of_tables && self.readers_are_content() {
+            return Severity::Warning;
+        }
+        severity
+    }
+
+    /// Whether the models of readers were asked, and none is harmed.
+    fn readers_are_content(&self) -> bool {
+        let mut readers =
+            self.judgements.iter().filter(|judgement| judgement.rule.name.starts_with(READER));
+        let asked = readers.clone().any(|judgement| judgement.verdict.is_ok());
+        asked && !readers.any(|judgement| matches!(judgement.verdict, Err(Fault::Wrong(_))))
+    }
+
     /// Whether no rule refuses the image.
     pub fn is_good(&self) -> bool {
         self.refused().next().is_none()
@@ -66,7 +100,7 @@ impl Report {
 
     /// Names and complaints of the rules that refuse the image: those that are errors.
     pub fn refused(&self) -> impl Iterator<Item = (&'static Rule, &str)> {
-        self.broken().filter(|(rule, _)| rule.severity_in(self.profile) == Severity::Error)
+        self.broken().filter(|(rule, _)| self.severity_of(rule) == Severity::Error)
     }
 
     /// Names and complaints of all rules that do not hold.
@@ -81,7 +115,7 @@ impl Report {
     pub fn findings(&self) -> Vec<Finding<'_>> {
         let mut findings: Vec<Finding<'_>> = Vec::new();
         for (rule, what) in self.broken() {
-            let severity = rule.severity_in(self.profile);
+            let severity = self.severity_of(rule);
             // Rules that read the same broken table say the same of it.
             let is_cause =
                 |one: &(&'static Rule, &str)| follows(rule.name, one.0.name) || one.1 == what;

@@ -28,7 +28,7 @@ fn suite(text: &mut String, Verdict { name, report }: &Verdict) {
         let inside = match &judgement.verdict {
             Ok(()) => String::new(),
             Err(Fault::NotJudged(why)) => format!("<skipped message=\"{}\"/>", xml(why)),
-            Err(Fault::Wrong(what)) if rule.severity_in(report.profile) == Severity::Error => {
+            Err(Fault::Wrong(what)) if report.severity_of(rule) == Severity::Error => {
                 let because = xml(rule.because);
                 format!(
                     "<failure message=\"{}\">because {because}; to do: {remedy}</failure>",
@@ -36,7 +36,7 @@ fn suite(text: &mut String, Verdict { name, report }: &Verdict) {
                 )
             }
             Err(Fault::Wrong(what)) => {
-                let severity = rule.severity_in(report.profile).name();
+                let severity = report.severity_of(rule).name();
                 format!("<system-out>{severity}: {}</system-out>", xml(what))
             }
         };

@@ -154,6 +154,7 @@ const LINUX_I386: Profile = linux(
 const ARM_KNOWN: &[(&str, Severity)] = &[
     ("sysv-hash", Severity::Warning),
     ("sysv-hash-count", Severity::Warning),
+    ("reader-musl", Severity::Warning),
     ("eh-frame-hdr", Severity::Note),
     ("unwind-entries", Severity::Note),
     ("unwind-functions", Severity::Note),
@@ -185,15 +186,25 @@ const LINUX_ARM: Profile = Profile {
     )
 };
 
-const LINUX_RISCV64: Profile = linux(
-    "linux-riscv64",
-    "Linux, riscv64",
-    &RISCV64,
-    "linux-vdso.so.1",
-    &["LINUX_4.15"],
-    RISCV_NAMES,
-    ("arch/riscv/kernel/vdso/vdso.lds.S", "arch/riscv/kernel/vdso/"),
-);
+/// RISC-V kernels of today link with `--hash-style=gnu` alone, too.
+const RISCV_KNOWN: &[(&str, Severity)] = &[
+    ("sysv-hash", Severity::Warning),
+    ("sysv-hash-count", Severity::Warning),
+    ("reader-musl", Severity::Warning),
+];
+
+const LINUX_RISCV64: Profile = Profile {
+    known: RISCV_KNOWN,
+    ..linux(
+        "linux-riscv64",
+        "Linux, riscv64",
+        &RISCV64,
+        "linux-vdso.so.1",
+        &["LINUX_4.15"],
+        RISCV_NAMES,
+        ("arch/riscv/kernel/vdso/vdso.lds.S", "arch/riscv/kernel/vdso/"),
+    )
+};
 
 /// Every profile.
 pub static PROFILES: &[Profile] = &[

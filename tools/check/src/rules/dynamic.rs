@@ -177,6 +177,8 @@ fn refuse_tags(subject: &Subject<'_>, what: &str, tags: &[u64]) -> Verdict {
         DT_RELRSZ => "DT_RELRSZ",
         DT_RELR => "DT_RELR",
         DT_RELRENT => "DT_RELRENT",
+        DT_AUXILIARY => "DT_AUXILIARY",
+        DT_FILTER => "DT_FILTER",
         _ => tag_to_str(tag),
     };
     let found: Vec<&str> = entries
