@@ -21,8 +21,9 @@ fn main() {
                     file.display()
                 )
             });
-            let report = liblinux_check::check(&bytes, None, None)
-                .unwrap_or_else(|error| panic!("{VARIABLE}: {}: {error}", file.display()));
+            let report =
+                liblinux_check::check_as(&liblinux_check::profile::LIBLINUX, &bytes, None, None)
+                    .unwrap_or_else(|error| panic!("{VARIABLE}: {}: {error}", file.display()));
             assert!(report.is_good(), "{VARIABLE}: {} is refused:\n{report}", file.display());
             fs::write(folder.join("image"), bytes).expect("OUT_DIR is writable");
             "Some(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/image\")))".to_owned()

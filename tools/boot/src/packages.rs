@@ -62,6 +62,7 @@ pub const TEST: &[Package] = &[
     package("gdb", "gdb"),
     package("git", "git"),
     package("libabsl-dev", "/usr/include/absl/base/config.h"),
+    package("libunwind-14", "/usr/lib/llvm-14/lib/libunwind.so.1"),
     package("lld", "ld.lld"),
     package("manpages-dev", "/usr/share/man/man2/open.2.gz"),
     package("mold", "mold"),

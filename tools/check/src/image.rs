@@ -14,12 +14,13 @@
 //! 4. Dynamic symbols are those that loaders see: found through `PT_DYNAMIC`, never through a
 //!    section.
 
+use crate::machine::{Class, Machine};
 use crate::symbol::{SHN_UNDEF, Symbol, dynamic_symbols, read_symbols};
 use crate::table::{Table, not_empty, string_in};
 use goblin::container::Ctx;
 use goblin::elf::Elf;
 use goblin::elf::dynamic::{Dyn, Dynamic};
-use goblin::elf::header::{EM_X86_64, Header};
+use goblin::elf::header::{EM_386, EM_X86_64, Header};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD, ProgramHeader, pt_to_str};
 use goblin::elf::section_header::{SHT_NOBITS, SHT_SYMTAB, SectionHeader};
 use goblin::elf::sym::STB_LOCAL;
@@ -30,6 +31,12 @@ pub const KERNEL_COPY: &str = ".kernel";
 
 /// The most sections that are read; an image has 20, its unstripped twin 40.
 pub const SECTION_LIMIT: usize = 1024;
+
+/// The most program headers that are read; an image has five.
+pub const SEGMENT_LIMIT: usize = 64;
+
+/// The most dynamic tags that are read; an image has some tens.
+pub const TAG_LIMIT: usize = 256;
 
 /// The file has nothing that could be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +107,31 @@ impl<'a> Image<'a> {
     /// Whether this is a 64-bit little-endian x86-64 file.
     pub fn is_native(&self) -> bool {
         self.header.e_ident[4..6] == [2, 1] && self.header.e_machine == EM_X86_64
+    }
+
+    /// The class of the file, which says how large the entries of its tables are.
+    pub fn class(&self) -> Class {
+        if self.header.e_ident[4] == Class::Elf32 as u8 { Class::Elf32 } else { Class::Elf64 }
+    }
+
+    /// Whether the file's fields are little-endian.
+    pub fn is_little_endian(&self) -> bool {
+        self.header.e_ident[5] == 1
+    }
+
+    /// How many bits the x86 code of the file has; none for other machines.
+    pub fn x86_bits(&self) -> Option<u32> {
+        match self.header.e_machine {
+            EM_X86_64 => Some(64),
+            EM_386 => Some(32),
+            _ => None,
+        }
+    }
+
+    /// Whether the file is for that machine, in its class, with little-endian fields.
+    pub fn is_for(&self, machine: &Machine) -> bool {
+        self.header.e_ident[4..6] == [machine.class as u8, 1]
+            && self.header.e_machine == machine.number
     }
 
     /// All program headers.
@@ -240,6 +272,12 @@ impl<'a> Image<'a> {
 }
 
 fn read_segments(bytes: &[u8], header: &Header, ctx: Ctx) -> Table<ProgramHeader> {
+    if usize::from(header.e_phnum) > SEGMENT_LIMIT {
+        return Err(format!(
+            "there are {} program headers; an image has fewer than {SEGMENT_LIMIT}",
+            header.e_phnum
+        ));
+    }
     let offset =
         usize::try_from(header.e_phoff).map_err(|_| "e_phoff is beyond the file".to_owned())?;
     let table = ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), ctx)
@@ -281,6 +319,12 @@ fn read_dynamic(bytes: &[u8], segments: &[ProgramHeader], ctx: Ctx) -> Table<Dyn
         .map_err(|error| format!("the dynamic table cannot be read: {error}"))?;
     let mut entries = table.ok_or_else(missing)?.dyns;
     entries.pop_if(|entry| entry.d_tag == 0);
+    if entries.len() > TAG_LIMIT {
+        return Err(format!(
+            "there are {} dynamic tags; an image has fewer than {TAG_LIMIT}",
+            entries.len()
+        ));
+    }
     not_empty("dynamic tags", entries)
 }
 

@@ -4,29 +4,38 @@
 //! language runtimes, checkpointers, the kernel itself. The kernel's own gates look at little of
 //! what those readers need, so this checker holds the union of their demands. It takes the bytes of
 //! an image, and where they exist those of the unstripped image and the ABI lock, and answers every
-//! rule of [`rules()`]: held, refused, or not judged and why.
+//! rule of [`rules()`] that the image's [`Profile`] has: it holds, it does not, or it was not
+//! judged and why.
 //!
-//! An image that some program could not read is *refused*. A file in which there is nothing to
+//! An image that some program could not read is *refused*: it breaks a rule whose severity is
+//! [`Severity::Error`]. A file in which there is nothing to
 //! check is *unreadable*. A rule whose table is missing refuses: see [`image::Image`].
 //!
 //! # Invariants
 //!
 //! 1. No input makes the checker panic: every offset of the file is an allegation until it has been
 //!    compared with the file's length, and arithmetic on file contents is checked or wraps.
-//! 2. A report holds one finding for every rule, in the order of [`rules()`].
+//! 2. A report holds one judgement for every rule of the profile, in the order of [`rules()`].
 //! 3. What the image must hold (numbers, names, offsets) is read from `liblinux-abi`; this crate
 //!    writes down only what the formats and their readers demand.
 
+pub mod against;
 pub mod arch;
+mod cause;
 pub mod cli;
 pub mod demand;
 mod flow;
 pub mod function;
 pub mod image;
 pub mod lock;
+pub mod machine;
+pub mod output;
+pub mod profile;
+pub mod reader;
 pub mod report;
 pub mod rule;
 pub mod rules;
+pub mod source;
 pub mod subject;
 pub mod symbol;
 pub mod table;
@@ -36,18 +45,19 @@ pub mod view;
 use image::Image;
 pub use image::Unreadable;
 pub use lock::Lock;
-pub use report::{Finding, Report};
+pub use profile::Profile;
+pub use report::{Finding, Judgement, Report};
 pub use rule::Rule;
 pub use rules::rules;
 use subject::Subject;
-pub use verdict::Fault;
+pub use verdict::{Fault, Severity};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
 
-/// Judges `image` by every rule.
+/// Judges `image` by every rule of its profile, which its own bytes tell.
 ///
 /// `debug` is the same image before it was stripped; without it, rules about local symbols, the
 /// kernel's exception table and the agreement of the two are not judged. Code is: its functions are
@@ -58,7 +68,18 @@ pub fn check(
     debug: Option<&[u8]>,
     lock: Option<&Lock>,
 ) -> Result<Report, Unreadable> {
+    let profile = profile::detect(&Image::read(image)?);
+    check_as(profile, image, debug, lock)
+}
+
+/// Judges `image` by every rule of a profile.
+pub fn check_as(
+    profile: &'static Profile,
+    image: &[u8],
+    debug: Option<&[u8]>,
+    lock: Option<&Lock>,
+) -> Result<Report, Unreadable> {
     let image = Image::read(image)?;
     let debug = debug.map(Image::read).transpose()?;
-    Ok(Report::of(&Subject::new(image, debug, lock)))
+    Ok(Report::of(&Subject::new(image, profile, debug, lock)))
 }

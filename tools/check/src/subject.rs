@@ -1,4 +1,4 @@
-//! What is judged: the image, the unstripped image, the ABI lock.
+//! What is judged: the image and its profile, the unstripped image, the ABI lock.
 //!
 //! # Invariants
 //!
@@ -10,6 +10,8 @@ use crate::flow::{self, Flow, Surroundings};
 use crate::function::{self, Function};
 use crate::image::Image;
 use crate::lock::Lock;
+use crate::profile::Profile;
+use crate::reader::{self, Harm};
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict};
 use crate::view::{alternatives, exceptions};
@@ -22,8 +24,12 @@ use std::ops::Range;
 pub enum Needs {
     /// Any ELF file.
     Elf,
-    /// A 64-bit little-endian x86-64 file, whose tables have the sizes that the rules know.
-    Native,
+    /// A little-endian file.
+    Tables,
+    /// A little-endian file with x86 code.
+    X86,
+    /// A little-endian file with 64-bit x86 code.
+    X86_64,
 }
 
 /// Everything that the rules may look at.
@@ -31,24 +37,49 @@ pub enum Needs {
 pub struct Subject<'a> {
     /// The image as the kernel takes it.
     pub image: Image<'a>,
+    /// What kind of vDSO it is.
+    pub profile: &'static Profile,
     debug: Option<Image<'a>>,
     lock: Option<&'a Lock>,
     functions: OnceCell<Result<Vec<Function<'a>>, Fault>>,
     flows: OnceCell<Result<Vec<(usize, Flow)>, Fault>>,
+    harms: OnceCell<Vec<Harm>>,
 }
 
 impl<'a> Subject<'a> {
     /// Takes the files together.
-    pub fn new(image: Image<'a>, debug: Option<Image<'a>>, lock: Option<&'a Lock>) -> Self {
-        Self { image, debug, lock, functions: OnceCell::new(), flows: OnceCell::new() }
+    pub fn new(
+        image: Image<'a>,
+        profile: &'static Profile,
+        debug: Option<Image<'a>>,
+        lock: Option<&'a Lock>,
+    ) -> Self {
+        Self {
+            image,
+            profile,
+            debug,
+            lock,
+            functions: OnceCell::new(),
+            flows: OnceCell::new(),
+            harms: OnceCell::new(),
+        }
     }
 
     /// Whether rules with these needs can be judged.
     pub(crate) fn admits(&self, needs: Needs) -> Verdict {
-        if needs == Needs::Elf || self.image.is_native() {
-            return Ok(());
+        let image = &self.image;
+        let lacks = |what: &str| Err(Fault::NotJudged(format!("the file {what}")));
+        match needs {
+            Needs::Elf => Ok(()),
+            // liblinux is for one machine, and its rules for one kind of file.
+            _ if self.profile.is_liblinux() && !image.is_native() => {
+                lacks("is not a 64-bit little-endian x86-64 ELF")
+            }
+            _ if !image.is_little_endian() => lacks("is not little-endian"),
+            Needs::X86 if image.x86_bits().is_none() => lacks("has no x86 code"),
+            Needs::X86_64 if image.x86_bits() != Some(64) => lacks("has no 64-bit x86 code"),
+            _ => Ok(()),
         }
-        Err(Fault::NotJudged("the file is not a 64-bit little-endian x86-64 ELF".into()))
     }
 
     /// The unstripped image.
@@ -61,7 +92,8 @@ impl<'a> Subject<'a> {
     /// The ABI lock.
     pub fn lock(&self) -> Result<&'a Lock, Fault> {
         self.lock.ok_or_else(|| {
-            Fault::NotJudged("no ABI lock was given (--lock linker/x86_64/vdso.abi)".into())
+            let file = if self.profile.is_liblinux() { "linker/x86_64/vdso.abi" } else { "FILE" };
+            Fault::NotJudged(format!("no ABI lock was given (--lock {file})"))
         })
     }
 
@@ -78,9 +110,20 @@ impl<'a> Subject<'a> {
     /// All functions of the image, decoded.
     pub fn functions(&self) -> Result<&[Function<'a>], Fault> {
         self.functions
-            .get_or_init(|| function::decode_all(&self.image, &self.symbols()))
+            .get_or_init(|| {
+                function::decode_all(&self.image, self.profile.is_liblinux(), &self.symbols())
+            })
             .as_deref()
             .map_err(Clone::clone)
+    }
+
+    /// What the image does to the programs of its machine that read vDSOs.
+    pub(crate) fn harms(&self) -> Result<&[Harm], Fault> {
+        let machine = self.profile.machine.or_else(|| reader::machine_of(self.image.bytes));
+        let machine = machine.ok_or_else(|| {
+            Fault::NotJudged("no reader is known for the image's machine".to_owned())
+        })?;
+        Ok(self.harms.get_or_init(|| reader::harms(self.image.bytes, machine)))
     }
 
     /// All paths through each function, by the function's place in [`Subject::functions`];
@@ -95,8 +138,10 @@ impl<'a> Subject<'a> {
         let fixups = exceptions::own(&self.image).ok().flatten().unwrap_or_default();
         let alternatives = alternatives::read(&self.image).unwrap_or_default();
         let code = |range: &Range<u64>| {
-            let found = functions
+            let first = functions.partition_point(|function| function.range.start < range.start);
+            let found = functions[first..]
                 .iter()
+                .take_while(|function| function.range.start == range.start)
                 .find(|function| function.is_replacement && function.range == *range);
             found.map_or(&[] as &[Instruction], |function| &function.instructions)
         };

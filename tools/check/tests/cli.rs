@@ -72,6 +72,30 @@ fn strict_refuses_what_was_not_judged() {
     assert_eq!(status, 0, "{out}");
 }
 
+#[test]
+fn readers_prints_what_each_reader_finds() {
+    let (status, out, _) = run(&[&specimen::path(), Path::new("--readers")]);
+    assert_eq!(status, 0, "{out}");
+    assert!(out.contains("glibc (2.36): loads\n  __vdso_clock_gettime "), "{out}");
+    assert!(!out.contains("absent: ") && !out.contains("harmed: "), "{out}");
+
+    let mut broken = Specimen::good().image;
+    let dynamic = broken.segment(goblin::elf::program_header::PT_DYNAMIC);
+    broken.put32(dynamic + specimen::segment::FLAGS, 6);
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("vdso64.so");
+    std::fs::write(&path, &broken.bytes).expect("write the image");
+    let (status, out, _) = run(&[&path, Path::new("--readers")]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("harmed: glibc: it crashes: it writes addresses"), "{out}");
+    assert!(!out.contains("harmed: musl"), "{out}");
+
+    broken.put16(18, 8); // A machine without a vDSO that is known here.
+    std::fs::write(&path, &broken.bytes).expect("write the image");
+    let (status, _, err) = run(&[&path, Path::new("--readers")]);
+    assert!(status == 2 && err.contains("no reader is known"), "{status} {err}");
+}
+
 /// Status and standard error with standard output closed, full or a pipe without a reader.
 fn run_into(redirection: &str, file: &Path) -> (Option<i32>, String) {
     let script = format!("\"$0\" \"$1\" --verbose {redirection}; echo \"status $?\" >&2");
@@ -241,8 +265,8 @@ fn what_cannot_be_read_is_an_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let absent = directory.path().join("absent");
     let cases = [
-        ("run `cargo xtask image`", run(&[&absent])),
-        ("is a directory", run(&[directory.path()])),
+        ("No such file", run(&[&absent])),
+        ("is a directory without an image", run(&[directory.path()])),
         ("not a regular file", run(&[Path::new("/dev/null")])),
         ("the file is empty", run_on(b"")),
         ("not an ELF file", run_on(b"#!/bin/sh\necho an image\n")),

@@ -4,7 +4,7 @@
 mod specimen;
 
 use goblin::elf::dynamic::{
-    DT_FLAGS, DT_HASH, DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_SYMENT, DT_TEXTREL,
+    DT_FLAGS, DT_HASH, DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_STRSZ, DT_SYMENT, DT_TEXTREL,
 };
 use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
 use liblinux_abi::image::export::{FIXUPS, PRIVATE};
@@ -92,6 +92,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-relocation-sections", "SHT_RELR", |s| section32(s, ".comment", section::TYPE, 19)),
     fixture("no-unstripped-relocations", "SHT_RELA", |s| { let at = s.debug.section(".comment"); s.debug.put32(at + section::TYPE, 4) }),
     fixture("no-dependencies", "DT_NEEDED", |s| s.image.add_tag(DT_NEEDED, 1)),
+    fixture("no-run-path", "DT_RUNPATH", |s| s.image.add_tag(29, 1)),
     fixture("no-initialisers", "DT_INIT", |s| s.image.add_tag(DT_INIT, 0x1000)),
     fixture("dynamic-tables", "DT_SYMENT 16", |s| { let at = s.image.tag(DT_SYMENT); s.image.put64(at + 8, 16) }),
     fixture("dynamic-tables", "no DT_VERDEF", |s| { let at = s.image.tag(0x6fff_fffc); s.image.put64(at, 0x6fff_ff00) }),
@@ -234,6 +235,7 @@ const FIXTURES: &[Fixture] = &[
     }),
     fixture("eh-frame-hdr", "one row missing", |s| { let at = s.image.contents(".eh_frame_hdr") + 8; let rows = s.image.word(at); s.image.put32(at, rows - 1) }),
     fixture("eh-frame-hdr", "no PT_GNU_EH_FRAME", |s| segment32(s, 0x6474_e550, segment::TYPE, 0)),
+    fixture("eh-frame-end", "a word behind the last entry", |s| { let header = s.image.view().section(".eh_frame").expect("frames").header.clone(); let at = (header.sh_offset + header.sh_size) as usize - 4; s.image.put32(at, 0x7fff_ffff) }),
     fixture("unwind-entries", "an entry's last byte uncovered", |s| { let (at, _) = s.image.frame(slot(0)); s.image.put32(at + 12, 14) }),
     fixture("unwind-functions", "a body's last byte uncovered", |s| {
         let (start, size) = s.debug.range("__vdso_vfork.body");
@@ -311,6 +313,11 @@ const FIXTURES: &[Fixture] = &[
     fixture("saved-registers", "rbx and rbp exchanged", |s| s.code(VICTIM, &[0x53, 0x55, 0x5b, 0x5d, 0xc3])),
     fixture("saved-registers", "a legacy call that loses its argument", |s| s.code("__vdso_getpgrp.body", &[0x31, 0xff, 0xb8, 121, 0, 0, 0, 0x0f, 0x05, 0xc3])),
     fixture("saved-registers", "a replacement that changes rbx", |s| { let at = s.image.contents(".altinstr_replacement") + 10; s.put(at, &[0xf3, 0x0f, 0xc7, 0xfb]) }),
+    fixture("direction-flag", "std", |s| s.code(VICTIM, &[0xfd, 0x31, 0xc0, 0xc3])),
+    fixture("direction-flag", "std on one path", |s| s.code(VICTIM, &[0x85, 0xff, 0x74, 1, 0xfd, 0x31, 0xc0, 0xc3])),
+    fixture("constant-time", "a branch on a bit of the key", |s| s.code(VICTIM, &[0x66, 0x0f, 0x6e, 0xc7, 0xf6, 0x06, 1, 0x74, 0, 0xc3])),
+    fixture("constant-time", "a look-up by a byte of the key", |s| s.code(VICTIM, &[0x66, 0x0f, 0x6e, 0xc7, 0x0f, 0xb6, 0x06, 0x0f, 0xb6, 0x04, 0x07, 0xc3])),
+    fixture("constant-time", "a jump on a word of a vector", |s| s.code(VICTIM, &[0x66, 0x0f, 0x7e, 0xc0, 0x85, 0xc0, 0x74, 0, 0xc3])),
     fixture("function-ends", "no ret", |s| s.code(VICTIM, &[0x31, 0xc0])),
     fixture("function-ends", "code that nothing leads to", |s| s.code(VICTIM, &[0x31, 0xc0, 0xc3, 0x31, 0xc0, 0xc3])),
     fixture("function-ends", "a jump into another function", |s| {
@@ -402,6 +409,17 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-stack-guards", "the stack protector", |s| { let name = s.debug.compiled(); s.debug.rename_local(&name, "__stack_chk_fail") }),
 
     fixture("readers-agree", "a section whose name is nowhere", |s| section32(s, ".comment", section::NAME, 0xff_ffff)),
+    fixture("reader-glibc", "a writable PT_DYNAMIC", |s| segment32(s, PT_DYNAMIC, segment::FLAGS, 6)),
+    fixture("reader-musl", "no DT_HASH", |s| { let at = s.image.tag(DT_HASH); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("reader-go", "no DT_VERDEF", |s| { let at = s.image.tag(0x6fff_fffc); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("reader-bionic", "no section headers", |s| { s.image.put64(40, 0); s.image.put16(60, 0); s.image.put16(62, 0) }),
+    fixture("reader-rustix", "a PT_INTERP", |s| segment32(s, PT_NOTE, segment::TYPE, PT_INTERP)),
+    fixture("reader-abseil", "strings of 4 bytes", |s| { let at = s.image.tag(DT_STRSZ); s.image.put64(at + 8, 4) }),
+    fixture("reader-parse-vdso", "symbols that are data", |s| info(s, "__vdso_clock_gettime", 0x11)),
+    fixture("reader-criu", "two PT_LOADs", |s| segment32(s, PT_NOTE, segment::TYPE, PT_LOAD)),
+    fixture("reader-gdb", "sections of 32 bytes", |s| s.image.put16(58, 32)),
+    fixture("reader-libgcc", "a search table of version 2", |s| { let at = s.image.contents(".eh_frame_hdr"); s.image.bytes[at] = 2 }),
+    fixture("reader-libunwind", "a search table of version 2", |s| { let at = s.image.contents(".eh_frame_hdr"); s.image.bytes[at] = 2 }),
     fixture("abi-lock", "an entry that was elsewhere", |s| {
         let offset = format!("{:#06x}", slot(0));
         s.lock = Lock::parse(&s.lock.to_string().replacen(&offset, "0x9000", 1)).expect("still a lock");

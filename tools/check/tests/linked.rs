@@ -3,7 +3,8 @@
 //! These are the images that pass the kernel's own gates and still break processes. Each is linked
 //! twice, sound and broken, and the rule has to tell the two apart.
 
-use liblinux_check::check;
+use liblinux_check::check_as;
+use liblinux_check::profile::LIBLINUX;
 use std::path::Path;
 use std::process::Command;
 
@@ -91,7 +92,8 @@ impl Link<'_> {
     /// The rules that refuse the image, with what they say.
     fn refusals(&self) -> Vec<(&'static str, String)> {
         let directory = tempfile::tempdir().expect("a directory");
-        let report = check(&self.image(directory.path()), None, None).expect("readable");
+        let image = self.image(directory.path());
+        let report = check_as(&LIBLINUX, &image, None, None).expect("readable");
         report.refused().map(|(rule, what)| (rule.name, what.to_owned())).collect()
     }
 }
@@ -176,7 +178,7 @@ fn dependencies_and_undefined_symbols() {
     let assembly = ".globl elsewhere\nmov rax, [rip + elsewhere@gotpcrel]";
     tells_apart("no-undefined", &Link { assembly, script, ..Link::default() });
     let run_path = ["-Wl,--hash-style=both", "-Wl,--version-script=versions", "-Wl,-rpath,/tmp"];
-    tells_apart("no-dependencies", &Link { options: &run_path, ..Link::default() });
+    tells_apart("no-run-path", &Link { options: &run_path, ..Link::default() });
 }
 
 #[test]

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use liblinux_abi::image::export::standard;
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_check::image::Image;
+use liblinux_check::profile::LIBLINUX;
 use liblinux_check::{Lock, Report};
 use liblinux_workspace::{Line, Workspace};
 use std::fs;
@@ -28,7 +29,7 @@ pub fn judged(workspace: &Workspace, line: &Line) -> Result<(PathBuf, Report)> {
     let path = build::build(workspace, line)?;
     let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image(line))?);
     let lock = lock::of_line(workspace, line, &bytes, &debug)?;
-    let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock))
+    let report = liblinux_check::check_as(&LIBLINUX, &bytes, Some(&debug), Some(&lock))
         .with_context(|| format!("{} cannot be checked", path.display()))?;
     ensure!(report.is_good(), "{} is refused:\n{report}", path.display());
     layout::require(&bytes, line).with_context(|| format!("{}", path.display()))?;

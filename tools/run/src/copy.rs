@@ -33,6 +33,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use liblinux_abi::image::export::{ROBUST, SGX_ENTER_ENCLAVE, standard};
 use liblinux_abi::image::layout::{PAGE_SIZE, slot};
 use liblinux_check::image::Image as Elf;
+use liblinux_check::profile::LIBLINUX;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -114,7 +115,7 @@ impl Image {
     fn judged(bytes: Vec<u8>) -> Result<Self> {
         let native = Elf::read(&bytes)?.is_native();
         ensure!(native, "it is for another architecture; this is x86-64, 64 bits, little-endian");
-        let report = liblinux_check::check(&bytes, None, None)?;
+        let report = liblinux_check::check_as(&LIBLINUX, &bytes, None, None)?;
         if !report.is_good() {
             bail!("the checker refuses it; `cargo xtask check FILE` tells more\n{report}");
         }

@@ -19,6 +19,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use liblinux_boot::session::Request;
 use liblinux_check::cli;
+use liblinux_check::profile::LIBLINUX;
 use liblinux_mkimage::{build, checked, lock, stub};
 use liblinux_workspace::{Line, Workspace, line};
 use std::ffi::OsString;
@@ -207,5 +208,9 @@ fn check(
         None => build::build(workspace, line::DEFAULT)?,
     };
     let lock = if own { lock::file(workspace, line::DEFAULT) } else { None };
-    Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose, strict }).into())
+    let profile = own.then_some(&LIBLINUX);
+    let files = vec![file];
+    let arguments =
+        cli::Arguments { files, lock, verbose, strict, profile, ..cli::Arguments::default() };
+    Ok(cli::run(&arguments).into())
 }

@@ -49,6 +49,11 @@ impl Walk<'_, '_> {
         let is_start = self.around.starts.contains(&target);
         let leaves = target != 0 && !self.function.range.contains(&target)
             || target == self.function.range.start;
+        let is_call =
+            matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall);
+        if is_call && instruction.mnemonic() == Mnemonic::Call && !state.is_forward {
+            self.fault(Kind::Direction, index, "calls with the direction flag set");
+        }
         match instruction.flow_control() {
             FlowControl::Return => {
                 if instruction.op_count() != 0 || instruction.mnemonic() != Mnemonic::Ret {
@@ -99,6 +104,9 @@ impl Walk<'_, '_> {
                 index,
                 "leaves the function with something other than the return address on its stack",
             );
+        }
+        if !state.is_forward {
+            self.fault(Kind::Direction, index, "leaves the function with the direction flag set");
         }
         let is_legacy =
             self.function.body_owner().is_some_and(|call| !call.successors().is_empty());

@@ -19,7 +19,9 @@
 //!    function hands out the slots in which it keeps its caller's registers.
 
 mod judge;
+mod secret;
 mod walk;
 
 pub(crate) use judge::{Flow, follow};
+pub(crate) use secret::leaks;
 pub(crate) use walk::{Kind, Surroundings};

@@ -7,22 +7,24 @@
 //!
 //! 1. An image without alternatives is reported as not judged, since it may need none.
 
-use crate::arch::alternative::{Alternative, ENTRY_SIZE, FEATURES, FLAG_NOT};
+use crate::arch::alternative::{Alternative, FEATURE_LIMIT, FEATURES, FLAG_NOT, KNOWN_FLAGS};
 use crate::function::{Function, decode};
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand};
-use crate::view::alternatives::{REPLACEMENTS, SECTION, read};
+use crate::view::alternatives::{REPLACEMENTS, SECTION, read, size_of_entries};
 use iced_x86::Instruction;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-const REMEDY: &str = "look at the entries pushed to .altinstructions in vdso/image/src/arch/x86_64";
+const REMEDY: &str = "look at the entries pushed to .altinstructions in {source}";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "alternative-format",
+        severity: Severity::Warning,
+        scope: Scope::Linux,
         demands: &[],
         because: "the kernel steps through the table by its own struct's size, and puts in what the feature allows, feature 0 always",
         remedy: REMEDY,
@@ -30,6 +32,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "alternative-originals",
+        severity: Severity::Warning,
+        scope: Scope::Linux,
         demands: &[],
         because: "the kernel overwrites the instructions that an entry names, wherever they are",
         remedy: REMEDY,
@@ -37,6 +41,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "alternative-replacements",
+        severity: Severity::Warning,
+        scope: Scope::Linux,
         demands: &[],
         because: "the kernel copies the replacement over the original, and a longer one destroys the code behind it",
         remedy: REMEDY,
@@ -57,10 +63,14 @@ fn alternative_format(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let entries = alternatives(image)?;
     let size = image.section(SECTION)?.header.sh_size;
+    let entry_size = size_of_entries(image)?;
     demand!(
-        size.is_multiple_of(ENTRY_SIZE as u64),
-        "{SECTION} has {size} bytes, not a multiple of {ENTRY_SIZE}"
+        size.is_multiple_of(entry_size as u64),
+        "{SECTION} has {size} bytes, not a multiple of {entry_size}"
     );
+    if !subject.profile.is_liblinux() {
+        return known_features(&entries);
+    }
     for entry in entries {
         let (place, feature, flags) = (entry.original.start, entry.feature, entry.flags);
         demand!(
@@ -80,6 +90,16 @@ fn alternative_format(subject: &Subject<'_>) -> Verdict {
             )));
         }
         demand!(flags & !FLAG_NOT == 0, "the alternative for {place:#x} has flags {flags:#x}");
+    }
+    Ok(())
+}
+
+/// Whether the features are ones that a kernel can have: which, is its own affair.
+fn known_features(entries: &[Alternative]) -> Verdict {
+    for Alternative { original, feature, flags, .. } in entries {
+        let place = original.start;
+        demand!(*feature < FEATURE_LIMIT, "the alternative for {place:#x} asks for {feature:#x}");
+        demand!(flags & !KNOWN_FLAGS == 0, "the alternative for {place:#x} has flags {flags:#x}");
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::code::no_instruction;
 use crate::arch::instruction::{GATES, SYSCALL_GATE, is_gate, loads_number, writes_number};
 use crate::demand;
 use crate::function::Function;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic};
@@ -20,6 +20,8 @@ use std::ops::Range;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "syscall-sites",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DECLARED_CALLS],
         because: "sandboxes and compatibility layers tell calls by the place that they come from",
         remedy: "jump to the slot of the call instead of executing syscall in the function",
@@ -27,6 +29,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "syscall-numbers",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DECLARED_CALLS],
         because: "a program would make another call than the one whose name it used, with the same arguments",
         remedy: "load the number of the table's row, for a legacy call its successor's, with `mov eax, NUMBER` before the syscall",
@@ -34,6 +38,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "no-kernel-gates",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DECLARED_CALLS],
         because: "int 0x80, sysenter and privileged instructions do not lead into this kernel",
         remedy: "use syscall, in a slot",
@@ -41,6 +47,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "no-hidden-calls",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DECLARED_CALLS],
         because: "all of the image is executable: a jump into the midst of an instruction makes a call that no site declares",
         remedy: "see the place with objdump -d; put a nop between two instructions, or another register or constant in one",

@@ -7,22 +7,26 @@
 //!    belongs to none of them.
 
 use crate::demand;
-use crate::function::{Function, decode};
-use crate::rule::Rule;
+use crate::function::{CODE_LIMIT, Function, decode_as};
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
-use crate::verdict::{Verdict, none_of};
-use iced_x86::{Instruction, Mnemonic};
+use crate::verdict::{Verdict, none_of, none_of_these};
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "decodes",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DECLARED_CALLS, demand::CODE_BOUNDS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "bytes that do not decode are data among code, or a function that ends within an instruction",
-        remedy: "disassemble the place in vdso64.so.dbg with objdump -d, and move data to .rodata",
+        remedy: "disassemble the place in {unstripped} with objdump -d, and move data to .rodata",
         check: decodes,
     },
     Rule {
         name: "text-covered",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::DECLARED_CALLS],
         because: "code that belongs to no function is seen by no other rule, and has no call-frame information",
         remedy: "give the code a symbol with .type @function and .size, or fill the gap with int3",
@@ -40,9 +44,10 @@ pub(super) fn no_instruction(
     for function in subject.functions()? {
         let found =
             function.instructions.iter().filter(|instruction| is_wrong(function, instruction));
-        wrong.extend(found.map(|instruction| function.place(instruction)));
+        wrong.extend(found.map(|instruction| (function, instruction)));
     }
-    none_of(what, &wrong)
+    // A place is written out only where it is shown.
+    none_of_these(what, &wrong, |(function, instruction)| function.place(instruction))
 }
 
 fn decodes(subject: &Subject<'_>) -> Verdict {
@@ -58,9 +63,31 @@ fn decodes(subject: &Subject<'_>) -> Verdict {
     none_of("functions outside .text", &outside)
 }
 
+/// Whether an instruction does nothing, as assemblers pad with: on i386 moves of a register to
+/// itself, too.
+fn is_padding(instruction: &Instruction) -> bool {
+    let registers = (instruction.op0_register(), instruction.memory_base());
+    match instruction.mnemonic() {
+        Mnemonic::Int3 | Mnemonic::Nop => true,
+        Mnemonic::Lea => {
+            let index = instruction.memory_index();
+            registers.0 == registers.1
+                && instruction.memory_displacement64() == 0
+                && index == Register::None
+        }
+        Mnemonic::Xchg | Mnemonic::Mov => {
+            instruction.op1_kind() == OpKind::Register
+                && registers.0 == instruction.op1_register()
+                && registers.0 != Register::None
+        }
+        _ => false,
+    }
+}
+
 fn text_covered(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let text = image.text()?;
+    let bits = image.x86_bits().unwrap_or(64);
     let end = (text.end, text.end);
     let mut from = text.start;
     let ranges =
@@ -68,10 +95,10 @@ fn text_covered(subject: &Subject<'_>) -> Verdict {
     let mut gaps = Vec::new();
     for (start, end) in ranges.chain([end]) {
         let start = start.clamp(from, text.end.max(from));
-        let is_code = |instruction: &Instruction| {
-            !matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop)
-        };
-        if decode(image.at(from, start - from)?, from).iter().any(is_code) {
+        // A gap of more bytes than an image has of code is not padding.
+        let is_large = start - from > CODE_LIMIT;
+        let gap = if is_large { &[] } else { image.at(from, start - from)? };
+        if is_large || decode_as(bits, gap, from).iter().any(|found| !is_padding(found)) {
             gaps.push(format!("{from:#x}..{start:#x}"));
         }
         from = from.max(end.min(text.end));

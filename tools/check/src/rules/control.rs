@@ -10,7 +10,7 @@
 
 use super::code::no_instruction;
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
 use crate::view::notes::layout;
@@ -22,6 +22,8 @@ use std::collections::BTreeSet;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-jump-tables",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_ABSOLUTE_ADDRESSES],
         because: "a jump through memory needs an address in memory, which needs a relocation, and is open to speculation",
         remedy: "compile without jump tables (-Z no-jump-tables, or -C llvm-args), or replace the match by comparisons",
@@ -29,6 +31,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "no-absolute-addresses",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_ABSOLUTE_ADDRESSES],
         because: "the image is mapped at another address in every process",
         remedy: "reach the data relative to rip",
@@ -36,13 +40,17 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "branch-targets",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DECLARED_CALLS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "a branch into the middle of an instruction executes code that no other rule has seen",
-        remedy: "look at the branch in vdso64.so.dbg with objdump -d",
+        remedy: "look at the branch in {unstripped} with objdump -d",
         check: branch_targets,
     },
     Rule {
         name: "no-image-writes",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NO_DATA, demand::DATA_PAGE_SYMBOLS],
         because: "the image and the kernel's data pages below it are mapped read-only: a store there is a crash",
         remedy: "keep variables in the caller's memory, or on the stack",
@@ -50,6 +58,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "data-references",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DATA_PAGE_SYMBOLS, demand::NO_ABSOLUTE_ADDRESSES],
         because: "only the image and the kernel's data pages below it are sure to be mapped",
         remedy: "compare the symbols of the data pages in linker/x86_64/vdso.lds with `layout` in vdso/abi",

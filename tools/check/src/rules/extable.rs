@@ -9,25 +9,29 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand};
 use crate::view::exceptions::{KERNEL, kernel};
 use iced_x86::Instruction;
 use std::collections::BTreeSet;
 
-const REMEDY: &str = "look at the entries pushed to __ex_table in vdso/image/src/arch/x86_64";
+const REMEDY: &str = "look at the entries pushed to __ex_table in {source}";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "extable-absent",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::EXCEPTION_TABLE],
         because: "the kernel reads the table from the unstripped image; mapped into processes it only says where they fault",
-        remedy: "strip with `objcopy --remove-section __ex_table`: `cargo xtask image` does",
+        remedy: "strip with `objcopy --remove-section __ex_table`",
         check: extable_absent,
     },
     Rule {
         name: "extable-unique",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::EXCEPTION_TABLE],
         because: "an instruction with two fixups resumes at the one that the kernel finds first",
         remedy: REMEDY,
@@ -35,6 +39,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "extable-targets",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::EXCEPTION_TABLE],
         because: "the kernel compares with the faulting instruction's address and resumes at the fixup, with no check of its own",
         remedy: REMEDY,

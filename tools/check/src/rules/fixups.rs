@@ -8,7 +8,7 @@
 use super::extable;
 use crate::arch::stub::{INT3, jump_of, private_body};
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::exceptions::{self, Fixup, OWN};
@@ -21,6 +21,8 @@ use std::ops::Range;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "fixup-slots",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::LOCKED, demand::ENTRY_ROOM],
         because: "old checkpoints hold the addresses of these entries, while the bodies behind them may move",
         remedy: "compare vdso/image/src/arch/x86_64/fixups.rs with `export::FIXUPS` and `layout::fixup_slot` in vdso/abi",
@@ -28,6 +30,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "private-calls",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DECLARED_CALLS],
         because: "the kernel writes one number into the image, and the number that an entry adds to it selects the call",
         remedy: "compare vdso/image/src/arch/x86_64/private.rs with `export::PRIVATE` in vdso/abi",
@@ -35,6 +39,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "fixup-table",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::EXCEPTION_TABLE],
         because: "a handler resumes where the first entry for the instruction says, with no check of its own",
         remedy: "look at `on_fault!` of vdso/image/src/arch/x86_64/exception.rs",
@@ -42,6 +48,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "own-fixups",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::EXCEPTION_TABLE],
         because: "a signal handler stands in for the kernel with this table: an entry that differs from the kernel's is a crash there",
         remedy: "use `on_fault!` of vdso/image/src/arch/x86_64/exception.rs for every access, then `cargo xtask image`",

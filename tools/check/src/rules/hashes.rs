@@ -12,19 +12,21 @@
 //!    its hash selects, and each chain ends.
 
 use crate::demand;
-use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::hashes::{GnuTable, SysvTable, gnu, sysv};
+use goblin::elf::dynamic::{DT_GNU_HASH, DT_HASH};
+use goblin::elf::sym::STB_LOCAL;
 
-const REMEDY: &str =
-    "link with --hash-style=both, and keep .hash and .gnu.hash in linker/x86_64/vdso.lds";
+const REMEDY: &str = "link with --hash-style=both, and keep .hash and .gnu.hash in {script}";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sysv-hash",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "musl and parse_vdso.c know no other table, and follow its chains without a bound, for absent names too",
         remedy: REMEDY,
@@ -32,6 +34,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "sysv-hash-count",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "readers without section headers take the number of symbols from the hash table's nchain",
         remedy: REMEDY,
@@ -39,6 +43,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "gnu-hash",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "glibc and Go prefer this table, walk its chains to their end marks, and believe it about absent names",
         remedy: REMEDY,
@@ -46,6 +52,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "gnu-hash-bloom",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::BOTH_HASH_TABLES],
         because: "glibc asserts that the filter's size is a power of two, and believes it when it says that a name is absent",
         remedy: REMEDY,
@@ -57,13 +65,15 @@ pub(super) const RULES: &[Rule] = &[
 struct Walk<'i, 'a> {
     symbols: &'i [Symbol<'a>],
     seen: Vec<bool>,
+    /// Whether local symbols have to be in a chain, too.
+    with_locals: bool,
     wrong: Vec<String>,
 }
 
 impl<'i, 'a> Walk<'i, 'a> {
-    fn of(image: &'i Image<'a>) -> Result<Self, String> {
-        let symbols = image.dynsym()?;
-        Ok(Self { symbols, seen: vec![false; symbols.len()], wrong: Vec::new() })
+    fn of(subject: &'i Subject<'a>) -> Result<Self, String> {
+        let (symbols, with_locals) = (subject.image.dynsym()?, subject.profile.is_liblinux());
+        Ok(Self { with_locals, symbols, seen: vec![false; symbols.len()], wrong: Vec::new() })
     }
 
     /// Notes that symbol `index` is in chain `bucket`; `wanted` gives the chain that its name
@@ -88,7 +98,10 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     /// Refuses what was wrong, and symbols from `first` on that no chain reached.
     fn verdict(mut self, table: &str, first: usize) -> Verdict {
-        let missed = self.symbols.iter().skip(first).filter(|symbol| !self.seen[symbol.index]);
+        let missed = self.symbols.iter().skip(first);
+        // A linker may keep local symbols out of the chains: nothing looks them up.
+        let missed = missed.filter(|symbol| symbol.binding != STB_LOCAL || self.with_locals);
+        let missed = missed.filter(|symbol| !self.seen[symbol.index]);
         self.wrong.extend(missed.map(|symbol| format!("no chain leads to {}", symbol.name)));
         none_of(table, &self.wrong)
     }
@@ -99,7 +112,7 @@ fn sysv_hash(subject: &Subject<'_>) -> Verdict {
     let table = SysvTable::of(image)?;
     let count = table.buckets.len();
     demand!(count > 0, "nbucket is 0");
-    let mut walk = Walk::of(image)?;
+    let mut walk = Walk::of(subject)?;
     for (bucket, first) in table.buckets.iter().enumerate() {
         let mut index = *first;
         while index != 0 && walk.visit(index, bucket, |name| sysv(name) as usize % count) {
@@ -120,16 +133,21 @@ fn sysv_hash_count(subject: &Subject<'_>) -> Verdict {
     Ok(())
 }
 
-fn gnu_table(image: &Image<'_>) -> Result<GnuTable, String> {
-    GnuTable::of(image, image.dynsym()?.len())
+/// The table; another image than liblinux may do without it, since readers then take `DT_HASH`.
+fn gnu_table(subject: &Subject<'_>) -> Result<GnuTable, Fault> {
+    let image = &subject.image;
+    let has_other = image.tag(DT_HASH, "DT_HASH").is_ok() && !subject.profile.is_liblinux();
+    if has_other && image.tag(DT_GNU_HASH, "DT_GNU_HASH").is_err() {
+        return Err(Fault::NotJudged("the image has no DT_GNU_HASH".into()));
+    }
+    Ok(GnuTable::of(image, image.dynsym()?.len())?)
 }
 
 fn gnu_hash(subject: &Subject<'_>) -> Verdict {
-    let image = &subject.image;
-    let table = gnu_table(image)?;
+    let table = gnu_table(subject)?;
     let count = table.buckets.len();
     demand!(count > 0, "nbuckets is 0");
-    let mut walk = Walk::of(image)?;
+    let mut walk = Walk::of(subject)?;
     for (bucket, first) in table.buckets.iter().enumerate().filter(|(_, first)| **first != 0) {
         for index in *first.. {
             let link = index
@@ -163,7 +181,7 @@ fn gnu_hash(subject: &Subject<'_>) -> Verdict {
 
 fn gnu_hash_bloom(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
-    let table = gnu_table(image)?;
+    let table = gnu_table(subject)?;
     let words = table.filter.len();
     demand!(words.is_power_of_two(), "the filter has {words} words, not a power of two");
     demand!(table.shift < 32, "the filter's shift is {}", table.shift);

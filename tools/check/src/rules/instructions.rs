@@ -10,12 +10,13 @@
 use super::code::no_instruction;
 use crate::arch::instruction::{changes_flags, growth, is_baseline, uses_segments, uses_vectors};
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
-use crate::view::exceptions;
+use crate::view::{alternatives, exceptions};
 use iced_x86::{FlowControl, Instruction, Mnemonic};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// The largest frame of one function, in bytes.
 const FRAME_MAX: u64 = 512;
@@ -27,20 +28,26 @@ const VECTOR_CODE: &str = "chacha";
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-flag-changes",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[],
         because: "callers build on a clear direction flag, and single-stepping and alignment checks are theirs to set",
-        remedy: "copy memory upwards, and keep flags in no register: remove std and popf from vdso/image",
+        remedy: "copy memory upwards, and keep flags in no register: remove std and popf from {source}",
         check: no_flag_changes,
     },
     Rule {
         name: "no-segments",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::CODE_BOUNDS],
         because: "the caller's fs and gs may point to another libc's data, or to nothing",
-        remedy: "look for thread-local variables and the stack protector in vdso/image's build",
+        remedy: "look for thread-local variables and the stack protector in {source}'s build",
         check: no_segments,
     },
     Rule {
         name: "no-vectors",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::CODE_BOUNDS],
         because: "entries keep every register but rax, rcx, r10 and r11, and language runtimes build on that",
         remedy: "build for x86_64-unknown-none, or with soft floats and without vector features",
@@ -48,13 +55,17 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "baseline-instructions",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[],
         because: "the image runs on every x86-64 processor; newer instructions come in through alternatives alone",
-        remedy: "build vdso/image for x86-64-v1, or push an entry to .altinstructions",
+        remedy: "build the image for x86-64-v1, or push an entry to .altinstructions",
         check: baseline_instructions,
     },
     Rule {
         name: "frame-bound",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::CODE_BOUNDS],
         because: "Go calls the vDSO on stacks of few kilobytes, with no guard page in reach",
         remedy: "move large locals of the function to memory of the caller, or split it",
@@ -93,6 +104,11 @@ fn no_vectors(subject: &Subject<'_>) -> Verdict {
 fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
     let own = exceptions::own(&subject.image)?.unwrap_or_default();
     let guarded: BTreeSet<u64> = own.into_iter().map(|entry| entry.instruction).collect();
+    // A kernel that maps the image has put its alternatives in.
+    let replaced: Vec<Range<u64>> = match subject.profile.is_liblinux() {
+        true => Vec::new(),
+        false => alternatives::read(&subject.image)?.into_iter().map(|one| one.original).collect(),
+    };
     no_instruction(
         subject,
         "instructions that not every x86-64 processor has",
@@ -105,7 +121,12 @@ fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
             let handled = handled
                 || instruction.mnemonic() == Mnemonic::Cmpxchg16b
                     && guarded.contains(&instruction.ip());
-            !function.is_replacement && !other && !handled && !is_baseline(instruction)
+            let is_replaced = replaced.iter().any(|range| range.contains(&instruction.ip()));
+            !function.is_replacement
+                && !is_replaced
+                && !other
+                && !handled
+                && !is_baseline(instruction)
         },
     )
 }
@@ -117,6 +138,8 @@ fn frame_bound(subject: &Subject<'_>) -> Verdict {
         for instruction in &function.instructions {
             match growth(instruction) {
                 Some(bytes) => frame = frame.saturating_add(bytes),
+                // Its frame holds what the caller's handler asks for.
+                None if function.enters_enclaves() && !subject.profile.is_liblinux() => {}
                 None => wrong.push(format!("{} has no fixed size", function.place(instruction))),
             }
         }

@@ -8,7 +8,7 @@
 
 use crate::demand;
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::{SHN_UNDEF, Symbol};
 use crate::verdict::{Verdict, demand, none_of};
@@ -19,27 +19,35 @@ use liblinux_abi::image::layout::{PAGE_SIZE, TICK};
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "page-multiple",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::WHOLE_PAGES],
         because: "the kernel maps whole pages, and what follows the file in memory would be mapped with its last one",
-        remedy: "pad the stripped image to a whole page: `cargo xtask image` does",
+        remedy: "pad the stripped image to a whole page",
         check: page_multiple,
     },
     Rule {
         name: "tail-padding",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::WHOLE_PAGES],
         because: "the padding is mapped executable into every process",
-        remedy: "pad with zeros or int3 (0xcc): `cargo xtask image` does",
+        remedy: "pad with zeros or int3 (0xcc)",
         check: tail_padding,
     },
     Rule {
         name: "between-sections",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::WHOLE_PAGES],
         because: "all of the file is mapped executable, and code between the sections is code that no other rule sees",
-        remedy: "link and strip the image anew with `cargo xtask image`; the linker fills these places with zeros",
+        remedy: "{build}; the linker fills these places with zeros",
         check: between_sections,
     },
     Rule {
         name: "tick",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[],
         because: "the coarse clocks' resolution is read there, a number that the kernel's build writes into the image",
         remedy: "hand the image to a kernel build with `embed` of tools/image, which takes TICK_NSEC from the kernel's configuration",
@@ -47,20 +55,26 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "covers-load",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::STRIPPED_AGREES],
         because: "vdso2c refuses a stripped image that is shorter than what the program headers promise",
-        remedy: "strip the unstripped image of this very link: `cargo xtask image`",
+        remedy: "strip the unstripped image of this very link",
         check: covers_load,
     },
     Rule {
         name: "same-code",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::STRIPPED_AGREES],
         because: "debuggers show the unstripped image's symbols and lines for the stripped image's code",
-        remedy: "make both from one link: `cargo xtask image`",
+        remedy: "make both from one link",
         check: same_code,
     },
     Rule {
         name: "data-pages",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c takes the places of the kernel's data pages from these symbols, and the code reads the pages there",
         remedy: "compare the top of linker/x86_64/vdso.lds with `symbols` in vdso/abi/src/kernel/datapage",
@@ -68,6 +82,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "unique-data-pages",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c refuses a symbol that it finds twice",
         remedy: "define each symbol of the data once, in `symbols` in vdso/abi/src/kernel/datapage",
@@ -76,11 +92,8 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn page_multiple(subject: &Subject<'_>) -> Verdict {
-    let len = subject.image.bytes.len();
-    demand!(
-        len.is_multiple_of(PAGE_SIZE),
-        "the file has {len} bytes, not a multiple of {PAGE_SIZE}"
-    );
+    let (len, unit) = (subject.image.bytes.len(), subject.profile.unit());
+    demand!(len.is_multiple_of(unit), "the file has {len} bytes, not a multiple of {unit}");
     Ok(())
 }
 
@@ -92,7 +105,8 @@ fn tail_padding(subject: &Subject<'_>) -> Verdict {
     let section_end = in_file
         .map(|section| section.header.sh_offset.saturating_add(section.header.sh_size))
         .max();
-    let table_end = image.header.e_shoff.saturating_add(64 * sections.len() as u64);
+    let table_end =
+        image.header.e_shoff.saturating_add(image.class().section() * sections.len() as u64);
     let end =
         table_end.max(section_end.unwrap_or(0)).max(load.p_offset.saturating_add(load.p_filesz));
     let tail = usize::try_from(end).ok().and_then(|end| image.bytes.get(end..));
@@ -113,12 +127,13 @@ fn between_sections(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let header = &image.header;
     let sections = image.sections()?;
-    let headers = header.e_phoff.saturating_add(56 * u64::from(header.e_phnum));
+    let class = image.class();
+    let headers = header.e_phoff.saturating_add(class.segment() * u64::from(header.e_phnum));
     let mut ranges: Vec<(u64, u64, &str)> = sections[1..]
         .iter()
         .filter(|section| section.header.sh_type != SHT_NOBITS)
         .map(|section| (section.header.sh_offset, section.header.sh_size, section.name))
-        .chain([(header.e_shoff, 64 * sections.len() as u64, "the section headers")])
+        .chain([(header.e_shoff, class.section() * sections.len() as u64, "the section headers")])
         .collect();
     ranges.sort_unstable();
     let mut end = headers;
@@ -132,6 +147,9 @@ fn between_sections(subject: &Subject<'_>) -> Verdict {
         end = start.saturating_add(size);
     }
     none_of("bytes of no section that are not zero", &wrong)?;
+    if !subject.profile.is_liblinux() {
+        return Ok(());
+    }
     let load = image.load()?.p_filesz;
     let allocated =
         sections.iter().filter(|section| section.header.sh_flags & u64::from(SHF_ALLOC) != 0);

@@ -7,15 +7,17 @@
 
 use crate::demand;
 use crate::lock::Lock;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     name: "abi-lock",
+    severity: Severity::Error,
+    scope: Scope::Any,
     demands: &[demand::LOCKED],
     because: "checkpoints hold offsets of the image, so a restored thread would enter an entry that moved at the wrong place",
-    remedy: "put entries back where they were; if the change is meant, run `cargo xtask bless` and commit linker/x86_64/vdso.abi",
+    remedy: "put entries back where they were; if the change is meant, {bless}",
     check: abi_lock,
 }];
 

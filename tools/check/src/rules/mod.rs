@@ -19,11 +19,13 @@ mod header;
 mod instructions;
 mod layout;
 mod locked;
+mod models;
 mod names;
 mod notes;
 mod paths;
 mod readers;
 mod rows;
+mod secrets;
 mod sections;
 mod segments;
 mod slots;
@@ -38,29 +40,31 @@ use crate::subject::Needs;
 /// Every family, in the order in which a reader of an image meets what it judges.
 const FAMILIES: &[(&[Rule], Needs)] = &[
     (header::RULES, Needs::Elf),
-    (segments::RULES, Needs::Native),
-    (dynamic::RULES, Needs::Native),
-    (sections::RULES, Needs::Native),
-    (twins::RULES, Needs::Native),
-    (symbols::RULES, Needs::Native),
-    (hashes::RULES, Needs::Native),
-    (versions::RULES, Needs::Native),
-    (notes::RULES, Needs::Native),
-    (unwind::RULES, Needs::Native),
-    (rows::RULES, Needs::Native),
-    (slots::RULES, Needs::Native),
-    (code::RULES, Needs::Native),
-    (calls::RULES, Needs::Native),
-    (instructions::RULES, Needs::Native),
-    (control::RULES, Needs::Native),
-    (paths::RULES, Needs::Native),
-    (layout::RULES, Needs::Native),
-    (extable::RULES, Needs::Native),
-    (fixups::RULES, Needs::Native),
-    (alternatives::RULES, Needs::Native),
-    (names::RULES, Needs::Native),
-    (readers::RULES, Needs::Native),
-    (locked::RULES, Needs::Native),
+    (segments::RULES, Needs::Tables),
+    (dynamic::RULES, Needs::Tables),
+    (sections::RULES, Needs::Tables),
+    (twins::RULES, Needs::Tables),
+    (symbols::RULES, Needs::Tables),
+    (hashes::RULES, Needs::Tables),
+    (versions::RULES, Needs::Tables),
+    (notes::RULES, Needs::Tables),
+    (unwind::RULES, Needs::Tables),
+    (rows::RULES, Needs::X86_64),
+    (slots::RULES, Needs::X86_64),
+    (code::RULES, Needs::X86),
+    (calls::RULES, Needs::X86_64),
+    (instructions::RULES, Needs::X86_64),
+    (control::RULES, Needs::X86),
+    (paths::RULES, Needs::X86_64),
+    (secrets::RULES, Needs::X86_64),
+    (layout::RULES, Needs::Tables),
+    (extable::RULES, Needs::X86_64),
+    (fixups::RULES, Needs::X86_64),
+    (alternatives::RULES, Needs::X86_64),
+    (names::RULES, Needs::Tables),
+    (readers::RULES, Needs::Tables),
+    (models::RULES, Needs::Elf),
+    (locked::RULES, Needs::Tables),
 ];
 
 /// All rules, each with what it presumes of the image.
@@ -72,6 +76,7 @@ pub fn rules() -> impl Iterator<Item = (&'static Rule, Needs)> {
 mod tests {
     use super::*;
     use crate::demand::{DEMANDS, REPRODUCIBLE};
+    use crate::profile::{ANY, PROFILES};
     use std::collections::BTreeSet;
 
     #[test]
@@ -87,11 +92,20 @@ mod tests {
         let names: BTreeSet<&str> = rules().map(|(rule, _)| rule.name).collect();
         assert_eq!(names.len(), rules().count());
         for (rule, _) in rules() {
-            assert!(
-                rule.because.len() > 20 && rule.remedy.len() > 10,
-                "{} says too little",
-                rule.name
-            );
+            let remedy = ANY.remedy(rule.remedy);
+            assert!(rule.because.len() > 20 && remedy.len() > 10, "{} says too little", rule.name);
+        }
+    }
+
+    #[test]
+    fn remedies_fit_the_profile() {
+        let own = ["linker/", "vdso/image", "vdso/abi", "xtask", "tools/", ".rs", "{"];
+        for profile in PROFILES.iter().filter(|profile| !profile.is_liblinux()) {
+            for (rule, _) in rules().filter(|(rule, _)| profile.includes(rule.scope)) {
+                let remedy = profile.remedy(rule.remedy);
+                let found = own.iter().find(|own| remedy.contains(*own));
+                assert_eq!(found, None, "{} for {}: {remedy}", rule.name, profile.name);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 //! 1. The rules need the unstripped image's symbols and are not judged without them.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::{SHN_UNDEF, Symbol};
 use crate::verdict::{Verdict, demand, none_of};
@@ -15,37 +15,47 @@ use goblin::elf::sym::{STT_GNU_IFUNC, STT_TLS};
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-undefined-locals",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NOTHING_UNDEFINED],
         because: "no object is linked in that could define the symbol: the reference stays zero",
-        remedy: "link with --no-undefined, and inline or write what vdso/image calls",
+        remedy: "link with --no-undefined, and inline or write what {source} calls",
         check: no_undefined_locals,
     },
     Rule {
         name: "plain-locals",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_CONSTRUCTORS],
         because: "an indirect function needs a resolver, a thread-local variable a thread pointer, and the image has neither",
-        remedy: "remove #[thread_local] and ifunc attributes from vdso/image",
+        remedy: "remove #[thread_local] and ifunc attributes from {source}",
         check: plain_locals,
     },
     Rule {
         name: "no-panics",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::CODE_BOUNDS],
         because: "a panic in the image would kill its caller, or unwind through frames that are not made for it",
-        remedy: "find the index, unwrap or arithmetic that can panic in vdso/image, and make it return an error",
+        remedy: "find the index, unwrap or arithmetic that can panic in {source}, and make it return an error",
         check: no_panics,
     },
     Rule {
         name: "no-allocation",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::CODE_BOUNDS],
         because: "the image has no heap, and its caller's must not be touched",
-        remedy: "remove `alloc` from vdso/image's dependencies",
+        remedy: "remove `alloc` from {source}'s dependencies",
         check: no_allocation,
     },
     Rule {
         name: "no-stack-guards",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::CODE_BOUNDS],
         because: "probes touch stack that a Go thread does not have, and the protector reads its canary from fs",
-        remedy: "build vdso/image without -Z stack-protector and with frames below a page",
+        remedy: "build {source} without -Z stack-protector and with frames below a page",
         check: no_stack_guards,
     },
 ];

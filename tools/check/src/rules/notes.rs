@@ -5,7 +5,7 @@
 //! 1. Notes are read with 4-byte alignment, as every reader of a vDSO does.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand};
 use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, layout, notes};
@@ -17,27 +17,35 @@ const BUILD_ID_SIZE: usize = 20;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "note-layout",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NOTES],
         because: "readers step through notes by 4 bytes and misread everything behind one that is laid out otherwise",
-        remedy: "keep nothing but .note.gnu.build-id and .note.layout in .note of linker/x86_64/vdso.lds",
+        remedy: "keep nothing but notes that are aligned to 4 bytes in .note of {script}",
         check: note_layout,
     },
     Rule {
         name: "build-id",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NOTES],
         because: "debuggers, profilers and the boot tests know an image by its build-id",
-        remedy: "link with --build-id, and keep .note.gnu.build-id and the PT_NOTE in linker/x86_64/vdso.lds",
+        remedy: "link with --build-id, and keep .note.gnu.build-id and the PT_NOTE in {script}",
         check: build_id,
     },
     Rule {
         name: "no-property-note",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::NOTES],
         because: "the property note is aligned to 8 bytes, which readers of 4-byte notes misread",
-        remedy: "discard .note.gnu.property in linker/x86_64/vdso.lds",
+        remedy: "discard .note.gnu.property in {script}",
         check: no_property_note,
     },
     Rule {
         name: "data-layout",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DATA_LAYOUT],
         because: "the data pages differ from kernel to kernel, and code for other ones reads numbers that are not the time",
         remedy: "compare vdso/image/src/note.rs and vdso/abi/src/kernel/datapage, and build with `cargo xtask image`",

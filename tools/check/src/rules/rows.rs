@@ -10,7 +10,7 @@ use crate::arch::dwarf::{self, AT_RSP, CONTEXT, CONTEXT_START, RETURN, RSP, numb
 use crate::arch::register::SAVED;
 use crate::arch::state::{Region, State, Value};
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames, Row};
@@ -24,6 +24,8 @@ const REMEDY: &str = "compare `readelf --debug-dump=frames-interp` with objdump 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "unwind-rows",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::UNWIND_TABLES],
         because: "a profiler stops at any instruction, and takes the caller's frame and registers from where the row says",
         remedy: REMEDY,
@@ -31,6 +33,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "frame-instructions",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::UNWIND_TABLES],
         because: "unwinders differ in what they do with instructions that a compiler never makes, and find the caller by the column named",
         remedy: REMEDY,
@@ -38,9 +42,11 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "signal-frame",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::UNWIND_TABLES],
         because: "unwinders look a return address up minus one, and go through a signal frame only if its entry says so",
-        remedy: "look at custom_rt_sigreturn in vdso/image: .cfi_signal_frame, beginning one byte before the entry",
+        remedy: "look at custom_rt_sigreturn in {source}: .cfi_signal_frame, beginning one byte before the entry",
         check: signal_frame,
     },
 ];
@@ -91,12 +97,16 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
     let functions = subject.functions()?;
     for (index, flow) in subject.flows()? {
         let function = &functions[*index];
+        if function.enters_enclaves() && !subject.profile.is_liblinux() {
+            continue;
+        }
         let before =
             entries.partition_point(|entry| entry.initial_address() <= function.range.start);
         // The signal frame's rows are expressions over what the kernel put on the stack:
         // `signal-frame` has them.
-        let Some(entry) = entries[..before].last().filter(|entry| !entry.is_signal_trampoline())
-        else {
+        let entry = entries[..before].last().filter(|entry| !entry.is_signal_trampoline());
+        // Code without an entry is for `unwind-functions` to refuse.
+        let Some(entry) = entry.filter(|entry| entry.contains(function.range.start)) else {
             continue;
         };
         let rows = match frames.rows(entry) {
@@ -117,7 +127,8 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
         });
         wrong.extend(between);
         for (instruction, state) in function.instructions.iter().zip(&flow.states) {
-            let row = rows.iter().find(|row| row.addresses.contains(&instruction.ip()));
+            let after = rows.partition_point(|row| row.addresses.start <= instruction.ip());
+            let row = rows[..after].last().filter(|row| row.addresses.contains(&instruction.ip()));
             if let Some(what) = state.as_ref().zip(row).and_then(|(state, row)| untrue(row, state))
             {
                 wrong.push(format!("{}: {what}", function.place(instruction)));

@@ -10,20 +10,18 @@
 
 use crate::demand;
 use crate::image::Section;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::section_header::{
     SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_DYNSYM, SHT_NOBITS, SHT_PROGBITS, SHT_STRTAB,
 };
-use liblinux_abi::image::layout::PAGE_SIZE;
-
-/// Bytes of a section header.
-const HEADER_SIZE: u64 = 64;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "section-headers",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::SECTION_HEADERS],
         because: "bionic finds the symbols through the section headers and does without the vDSO if it cannot",
         remedy: "strip with `objcopy --strip-all`, which keeps them, and pad the file afterwards",
@@ -31,37 +29,47 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "dynsym-section",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::SECTION_HEADERS],
         because: "bionic and elfutils look for SHT_DYNSYM and the string table that it links to",
-        remedy: "keep .dynsym and .dynstr in linker/x86_64/vdso.lds",
+        remedy: "keep .dynsym and .dynstr in {script}",
         check: dynsym_section,
     },
     Rule {
         name: "sections-in-load",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::TEXT, demand::SECTION_HEADERS],
         because: "a section outside the PT_LOAD is not at its address in memory",
-        remedy: "assign every allocated section to the text segment in linker/x86_64/vdso.lds",
+        remedy: "assign every allocated section to the text segment in {script}",
         check: sections_in_load,
     },
     Rule {
         name: "no-writable-data",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_DATA],
         because: "the image is mapped read-only and shared by all processes: a write is a crash",
-        remedy: "remove `static mut`, atomics in statics and references to other objects from vdso/image",
+        remedy: "remove `static mut`, atomics in statics and references to other objects from {source}",
         check: no_writable_data,
     },
     Rule {
         name: "no-tls-sections",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NO_EXTRA_SEGMENTS, demand::NO_DATA],
         because: "glibc aborts on a vDSO with thread-local storage, and no loader would allocate it",
-        remedy: "remove thread-local variables from vdso/image",
+        remedy: "remove thread-local variables from {source}",
         check: no_tls_sections,
     },
     Rule {
         name: "text",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::TEXT],
         because: "an image without code was linked wrongly",
-        remedy: "look at .text in linker/x86_64/vdso.lds, and whether the object was built for the image's target",
+        remedy: "look at .text in {script}, and whether the object was built for the image's target",
         check: text,
     },
 ];
@@ -70,15 +78,16 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let header = &image.header;
     let sections = image.sections()?;
+    let (size, word) = (image.class().section(), image.class().word());
     demand!(header.e_shnum != 0, "e_shnum is 0");
     demand!(
-        u64::from(header.e_shentsize) == HEADER_SIZE,
-        "e_shentsize is {}, not {HEADER_SIZE}",
+        u64::from(header.e_shentsize) == size,
+        "e_shentsize is {}, not {size}",
         header.e_shentsize
     );
     demand!(
-        header.e_shoff.is_multiple_of(8),
-        "e_shoff is {:#x}, not a multiple of 8",
+        header.e_shoff.is_multiple_of(word),
+        "e_shoff is {:#x}, not a multiple of {word}",
         header.e_shoff
     );
     demand!(header.e_shstrndx != 0, "e_shstrndx is 0: the sections have no names");
@@ -89,8 +98,9 @@ fn section_headers(subject: &Subject<'_>) -> Verdict {
     let nameless = sections.iter().skip(1).filter(|section| section.name.is_empty()).count();
     demand!(nameless == 0, "{nameless} sections have no name");
     // The kernel maps whole pages of the file and nothing else.
-    let mapped = (image.bytes.len() / PAGE_SIZE * PAGE_SIZE) as u64;
-    let end = header.e_shoff.saturating_add(HEADER_SIZE * u64::from(header.e_shnum));
+    let unit = subject.profile.unit();
+    let mapped = (image.bytes.len() / unit * unit) as u64;
+    let end = header.e_shoff.saturating_add(size * u64::from(header.e_shnum));
     demand!(
         end <= mapped,
         "the section headers end at {end:#x}, behind the {mapped:#x} bytes of whole pages"
@@ -112,15 +122,15 @@ fn dynsym_section(subject: &Subject<'_>) -> Verdict {
     let tables: Vec<_> =
         sections.iter().filter(|section| section.header.sh_type == SHT_DYNSYM).collect();
     demand!(tables.len() == 1, "there are {} sections of type SHT_DYNSYM, not one", tables.len());
-    let table = &tables[0].header;
+    let (table, size) = (&tables[0].header, subject.image.class().symbol());
     demand!(
-        table.sh_entsize == 24,
-        "the entry size of {} is {}, not 24",
+        table.sh_entsize == size,
+        "the entry size of {} is {}, not {size}",
         tables[0].name,
         table.sh_entsize
     );
     demand!(
-        table.sh_size.is_multiple_of(24),
+        table.sh_size.is_multiple_of(size),
         "the size of {} is not a whole number of symbols",
         tables[0].name
     );
@@ -156,12 +166,20 @@ fn sections_in_load(subject: &Subject<'_>) -> Verdict {
     )
 }
 
+/// The words that GNU ld reserves in a `.got.plt` that nothing uses.
+fn is_reserved(section: &Section<'_>) -> bool {
+    section.name == ".got.plt" && section.header.sh_size <= 24
+}
+
 fn no_writable_data(subject: &Subject<'_>) -> Verdict {
+    let is_liblinux = subject.profile.is_liblinux();
     let writable = |section: &&&Section<'_>| {
         let header = &section.header;
-        header.sh_flags & u64::from(SHF_WRITE) != 0
+        // The kernel's own linker scripts leave the flag on sections that nothing writes.
+        is_liblinux && header.sh_flags & u64::from(SHF_WRITE) != 0
             || (header.sh_type == SHT_NOBITS && header.sh_size > 0)
             || ([".data", ".bss", ".got", ".got.plt", ".plt"].contains(&section.name)
+                && (is_liblinux || !is_reserved(section))
                 && header.sh_size > 0)
     };
     let names: Vec<&str> =

@@ -10,7 +10,7 @@
 //!    on it.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use goblin::elf::program_header::{
@@ -19,17 +19,13 @@ use goblin::elf::program_header::{
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 
-const REMEDY: &str = "look at PHDRS in linker/x86_64/vdso.lds";
-
-/// Bytes of an ELF header.
-const HEADER_SIZE: u64 = 64;
-
-/// Bytes of a dynamic entry.
-const DYNAMIC_ENTRY_SIZE: u64 = 16;
+const REMEDY: &str = "look at PHDRS in {script}";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "one-load",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::ONE_LOAD],
         because: "glibc up to 2.42 crashes on a second PT_LOAD, CRIU refuses it, and the kernel maps the image R+X as a whole",
         remedy: REMEDY,
@@ -37,6 +33,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "load-at-zero",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::LOAD_AT_ZERO],
         because: "the kernel maps the file from its first byte, and loaders find the headers through this segment",
         remedy: REMEDY,
@@ -44,6 +42,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "load-geometry",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::LOAD_ORDER],
         because: "loaders compute one bias for all segments, and a page can have only one protection",
         remedy: REMEDY,
@@ -51,20 +51,26 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "read-only-dynamic",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_SEGMENT],
         because: "glibc relocates a writable dynamic table in place, and every program crashes on the read-only page",
-        remedy: "give the dynamic segment FLAGS(4) in PHDRS of linker/x86_64/vdso.lds",
+        remedy: "give the dynamic segment FLAGS(4) in PHDRS of {script}",
         check: read_only_dynamic,
     },
     Rule {
         name: "dynamic-ends",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_SEGMENT],
         because: "loaders read the dynamic table until DT_NULL, with no other bound",
-        remedy: "keep .dynamic whole in linker/x86_64/vdso.lds, and its segment on nothing else",
+        remedy: "keep .dynamic whole in {script}, and its segment on nothing else",
         check: dynamic_ends,
     },
     Rule {
         name: "known-segments",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NO_EXTRA_SEGMENTS, demand::NOTES],
         because: "glibc aborts on PT_TLS, rustix refuses PT_INTERP and PT_GNU_RELRO, and no reader of a vDSO needs others",
         remedy: REMEDY,
@@ -72,6 +78,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "segment-fields",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::LOAD_AT_ZERO, demand::LOAD_ORDER, demand::NOTES],
         because: "readers take one of two fields that should be the same, and step through notes by the alignment given",
         remedy: REMEDY,
@@ -79,6 +87,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "segments-in-load",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::LOAD_AT_ZERO, demand::DYNAMIC_SEGMENT, demand::UNWIND_TABLES],
         because: "readers add the load bias to a segment's address and read there, mapped or not",
         remedy: REMEDY,
@@ -90,7 +100,8 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
     let mut wrong = Vec::new();
     for segment in subject.image.segments()? {
         let name = pt_to_str(segment.p_type);
-        if segment.p_type == PT_GNU_STACK {
+        let is_empty = !subject.profile.is_liblinux() && segment.p_filesz == 0;
+        if segment.p_type == PT_GNU_STACK || is_empty {
             continue; // It describes no bytes of the file.
         }
         if segment.p_paddr != segment.p_vaddr {
@@ -110,9 +121,17 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
         }
         let align = match segment.p_type {
             PT_LOAD => PAGE_SIZE as u64,
-            PT_DYNAMIC => 8,
+            PT_DYNAMIC => subject.image.class().word(),
             _ => 4,
         };
+        // Kernels with larger pages align to these, and the linker aligns some notes to 8.
+        let is_multiple = !subject.profile.is_liblinux()
+            && segment.p_align.is_power_of_two()
+            && (segment.p_align >= align || segment.p_type == PT_LOAD)
+            && segment.p_vaddr.is_multiple_of(segment.p_align);
+        if is_multiple {
+            continue;
+        }
         if segment.p_align != align || !segment.p_vaddr.is_multiple_of(align) {
             wrong.push(format!(
                 "{name} at {:#x} is aligned to {:#x}",
@@ -150,7 +169,8 @@ fn load_at_zero(subject: &Subject<'_>) -> Verdict {
         image.slice(load.p_offset, load.p_filesz).is_some(),
         "the PT_LOAD reaches beyond the file"
     );
-    let headers = image.header.e_phoff.saturating_add(56 * u64::from(image.header.e_phnum));
+    let size = image.class().segment() * u64::from(image.header.e_phnum);
+    let headers = image.header.e_phoff.saturating_add(size);
     demand!(headers <= load.p_filesz, "the PT_LOAD ends before the program headers do");
     Ok(())
 }
@@ -166,7 +186,7 @@ fn load_geometry(subject: &Subject<'_>) -> Verdict {
             load.p_vaddr
         );
         demand!(
-            load.p_align == PAGE_SIZE as u64,
+            load.p_align == PAGE_SIZE as u64 || !subject.profile.is_liblinux(),
             "the PT_LOAD at {:#x} is aligned to {:#x}, not to a page",
             load.p_vaddr,
             load.p_align
@@ -206,19 +226,24 @@ fn read_only_dynamic(subject: &Subject<'_>) -> Verdict {
 fn dynamic_ends(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let table = image.segments_of(PT_DYNAMIC)?[0];
-    demand!(table.p_offset >= HEADER_SIZE, "the dynamic table begins inside the ELF header");
     demand!(
-        table.p_vaddr.is_multiple_of(8),
-        "the dynamic table is at {:#x}, not a multiple of 8",
+        table.p_offset >= image.class().header(),
+        "the dynamic table begins inside the ELF header"
+    );
+    let word = image.class().word();
+    demand!(
+        table.p_vaddr.is_multiple_of(word),
+        "the dynamic table is at {:#x}, not a multiple of {word}",
         table.p_vaddr
     );
     demand!(
-        table.p_memsz == table.p_filesz && table.p_filesz.is_multiple_of(DYNAMIC_ENTRY_SIZE),
+        table.p_memsz == table.p_filesz && table.p_filesz.is_multiple_of(2 * word),
         "the dynamic table's size {:#x} is not a whole number of entries",
         table.p_filesz
     );
     let bytes = image.at(table.p_offset, table.p_filesz)?;
-    let ends = bytes.chunks_exact(16).any(|entry| entry[..8] == [0; 8]);
+    let mut entries = bytes.chunks_exact(2 * word as usize);
+    let ends = entries.any(|entry| entry[..word as usize].iter().all(|byte| *byte == 0));
     demand!(ends, "the dynamic table has no DT_NULL in its {:#x} bytes", table.p_memsz);
     Ok(())
 }
@@ -240,13 +265,24 @@ fn known_segments(subject: &Subject<'_>) -> Verdict {
         .filter(|segment| !known(segment))
         .map(|segment| format!("{} ({:#x})", pt_to_str(segment.p_type), segment.p_type))
         .collect();
+    // Of other segments no reader minds any but these; linkers add some for each machine.
+    if !subject.profile.is_liblinux() {
+        return Ok(());
+    }
     none_of("program headers that a vDSO does not have", &names)
 }
 
 fn segments_in_load(subject: &Subject<'_>) -> Verdict {
     let load = subject.image.load()?;
+    // An empty header leads no reader anywhere.
+    let is_nothing = |segment: &ProgramHeader| {
+        !subject.profile.is_liblinux()
+            && (segment.p_filesz, segment.p_memsz) == (0, 0)
+            && !matches!(segment.p_type, PT_LOAD | PT_DYNAMIC)
+    };
     let outside = |segment: &&ProgramHeader| {
         segment.p_type != PT_GNU_STACK
+            && !is_nothing(segment)
             && (segment.p_vaddr != segment.p_offset
                 || !inside(segment, load.p_filesz)
                 || segment.p_filesz == 0)

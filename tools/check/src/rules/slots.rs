@@ -14,7 +14,7 @@ use crate::arch::stub::{INT3, final_stub, jump_of, plain_stub, restorer};
 use crate::demand;
 use crate::function::slot_range;
 use crate::image::Image;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use liblinux_abi::image::export::BODY;
@@ -27,6 +27,8 @@ const REMEDY: &str =
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "stub-bytes",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::ENTRY_ROOM, demand::DECLARED_CALLS],
         because: "checkpointers and tracers rely on all stubs being one body, whatever the number",
         remedy: REMEDY,
@@ -34,6 +36,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "custom-slots",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::ENTRY_ROOM, demand::DECLARED_CALLS],
         because: "gdb and libgcc know rt_sigreturn by its bytes, and the other hand-written entries fit or jump to their bodies",
         remedy: REMEDY,
@@ -41,6 +45,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "unused-slots",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::DECLARED_CALLS],
         because: "a jump to a call that does not exist has to trap, not to run into the next one",
         remedy: REMEDY,
@@ -48,6 +54,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "slot-symbols",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::LOCKED, demand::ENTRY_ROOM],
         because: "people, tools and old checkpoints compute an entry's address from the number of its call",
         remedy: "export the entry from its own slot: see `layout::slot` in vdso/abi",

@@ -7,7 +7,7 @@
 //! 2. Each rule first gets the exports, and so refuses an image without any.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::symbol::{SHN_UNDEF, Symbol};
 use crate::verdict::{Verdict, demand, none_of};
@@ -22,27 +22,35 @@ use std::collections::BTreeMap;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "no-undefined",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NOTHING_UNDEFINED],
         because: "no library is loaded that could define the symbol: the reference stays zero",
-        remedy: "link with --no-undefined, and inline or write what vdso/image calls",
+        remedy: "link with --no-undefined, and inline or write what {source} calls",
         check: no_undefined,
     },
     Rule {
         name: "plain-symbols",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::NO_CONSTRUCTORS],
         because: "an indirect function needs a resolver run by a relocation, a thread-local symbol needs a thread pointer",
-        remedy: "export nothing but functions from vdso/image; choose by alternatives, not by resolvers",
+        remedy: "export nothing but functions from {source}; choose by alternatives, not by resolvers",
         check: plain_symbols,
     },
     Rule {
         name: "export-shape",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::EXPORTS],
         because: "Go and the kernel's own parse_vdso.c ignore what is not a defined, global or weak function in the text",
-        remedy: "give the entry .type @function and .size, and list it in linker/x86_64/vdso.map",
+        remedy: "give the entry .type @function and .size, and list it in {versions}",
         check: export_shape,
     },
     Rule {
         name: "expected-exports",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::EXPORTS, demand::LOCKED],
         because: "the table in vdso/abi promises these names to programs, and no other",
         remedy: "compare vdso/abi/src/syscall/mod.rs and image/export.rs with linker/x86_64/vdso.map, then run `cargo xtask image`",
@@ -50,37 +58,47 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "unique-exports",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "of two symbols of one name some readers take the first and some the last",
-        remedy: "look for a second definition of the name in vdso/image and linker/x86_64/vdso.map",
+        remedy: "look for a second definition of the name in {source} and {versions}",
         check: unique_exports,
     },
     Rule {
         name: "null-symbol",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::NOTHING_UNDEFINED],
         because: "index 0 means that a symbol is absent, and readers skip it without a look",
-        remedy: "link and strip the image anew with `cargo xtask image`",
+        remedy: "{build}",
         check: null_symbol,
     },
     Rule {
         name: "aliases",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::LOCKED],
         because: "the two names of a standard function are one function: libcs use the one, programs the other",
-        remedy: "export both names from one place in vdso/image",
+        remedy: "export both names from one place in {source}",
         check: aliases,
     },
     Rule {
         name: "entry-room",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::ENTRY_ROOM],
         because: "CRIU writes a 16-byte trampoline over an entry, which destroys other code in those bytes",
-        remedy: "align the entry to 16 bytes and pad it to 16 in vdso/image",
+        remedy: "align the entry to 16 bytes and pad it to 16 in {source}",
         check: entry_room,
     },
     Rule {
         name: "name-length",
+        severity: Severity::Note,
+        scope: Scope::Any,
         demands: &[demand::NAME_LENGTH],
         because: "CRIU copies names into 32 bytes and compares what fits",
-        remedy: "choose a shorter name in vdso/abi",
+        remedy: "choose a shorter name",
         check: name_length,
     },
 ];
@@ -126,8 +144,10 @@ fn export_shape(subject: &Subject<'_>) -> Verdict {
     image.exports()?;
     // Local symbols, too: they have no place among the dynamic ones.
     let offered = image.dynsym()?.iter().skip(1).filter(|symbol| !symbol.is_version_node());
-    let wrong: Vec<String> =
-        offered.filter(|symbol| symbol.section != SHN_UNDEF).filter_map(fault).collect();
+    let profile = subject.profile;
+    let is_judged = |symbol: &&Symbol<'_>| profile.is_liblinux() || profile.wants(symbol.name);
+    let offered = offered.filter(|symbol| symbol.section != SHN_UNDEF).filter(is_judged);
+    let wrong: Vec<String> = offered.filter_map(fault).collect();
     none_of("exports that are not plain functions", &wrong)
 }
 
@@ -174,6 +194,12 @@ fn null_symbol(subject: &Subject<'_>) -> Verdict {
     let nodes = image.dynsym()?.iter().filter(|symbol| symbol.is_version_node());
     for node in nodes {
         let shape = (node.value, node.size, node.binding, node.other);
+        let versions = subject.profile.versions;
+        demand!(
+            versions.is_empty() || versions.contains(&node.name),
+            "there is a symbol {} as for a version, but {versions:?} are the versions",
+            node.name
+        );
         demand!(
             shape == (0, 0, STB_GLOBAL, 0),
             "the symbol {} of the version is {shape:x?}",
@@ -204,6 +230,9 @@ fn aliases(subject: &Subject<'_>) -> Verdict {
 fn entry_room(subject: &Subject<'_>) -> Verdict {
     let mut exports = subject.image.exports()?;
     exports.sort_by_key(|symbol| (symbol.value, symbol.size));
+    if !subject.profile.is_liblinux() {
+        return entries_apart(subject, &exports);
+    }
     let room = SLOT_SIZE as u64;
     let narrow: Vec<&str> =
         exports.iter().filter(|symbol| symbol.size < room).map(|symbol| symbol.name).collect();
@@ -228,6 +257,24 @@ fn entry_room(subject: &Subject<'_>) -> Verdict {
         before = Some(symbol);
     }
     Ok(())
+}
+
+/// Whether each wanted entry has 16 bytes up to the next: compilers pad short functions, so the
+/// symbol's own size does not matter.
+fn entries_apart(subject: &Subject<'_>, exports: &[&Symbol<'_>]) -> Verdict {
+    // On other machines its jump is shorter.
+    if subject.image.x86_bits() != Some(64) {
+        return Ok(());
+    }
+    let room = SLOT_SIZE as u64;
+    let narrow = exports.iter().enumerate().filter(|(index, symbol)| {
+        // The next two may be other names of the same entry.
+        let next = exports[*index..].iter().take(8).find(|next| next.value > symbol.value);
+        subject.profile.wants(symbol.name)
+            && next.is_some_and(|next| next.value < symbol.value.saturating_add(room))
+    });
+    let narrow: Vec<&str> = narrow.map(|(_, symbol)| symbol.name).collect();
+    none_of("entries with less than 16 bytes up to the next", &narrow)
 }
 
 fn name_length(subject: &Subject<'_>) -> Verdict {

@@ -11,9 +11,8 @@
 
 use crate::demand;
 use crate::image::{Image, KERNEL_COPY, Section};
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
-use crate::symbol::SYMBOL_SIZE;
 use crate::verdict::{Verdict, demand, none_of};
 use crate::view::frames::Frames;
 use crate::view::hashes::{GnuTable, SysvTable};
@@ -34,13 +33,17 @@ const SHT_X86_64_UNWIND: u32 = 0x7000_0001;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sections-agree",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::DYNAMIC_TABLES, demand::SECTION_HEADERS],
         because: "loaders go by the dynamic table and debuggers by the sections: where the two differ, so do their symbols",
-        remedy: "link and strip the image anew with `cargo xtask image`; the file was edited after the link",
+        remedy: "{build}; the file was edited after the link",
         check: sections_agree,
     },
     Rule {
         name: "section-table",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
         demands: &[demand::NO_DATA, demand::SECTION_HEADERS],
         because: "readers that go by sections find them by name, type and flags, and take an unknown one for what it claims to be",
         remedy: "list the section in linker/x86_64/vdso.lds and in SECTIONS of tools/check/src/rules/twins.rs",
@@ -68,57 +71,65 @@ fn kind(section: &Section<'_>) -> u32 {
     }
 }
 
-fn twins(image: &Image<'_>) -> Result<Vec<Twin>, String> {
+/// The tables by which readers of sections find symbols.
+fn symbol_twins(image: &Image<'_>) -> Result<Vec<Twin>, String> {
     let symbols = image.dynsym()?;
-    let segment = |kind| image.segments_of(kind).map(|found| (found[0].p_vaddr, found[0].p_filesz));
-    let (dynamic, dynamic_size) = segment(PT_DYNAMIC)?;
-    let (note, note_size) = segment(PT_NOTE)?;
-    let (header, header_size) = segment(PT_GNU_EH_FRAME)?;
-    let (sysv, gnu) = (SysvTable::of(image)?, GnuTable::of(image, symbols.len())?);
-    let (frames, versions) = (Frames::of(image)?, definitions(image)?.len());
     let locals = symbols.iter().take_while(|symbol| symbol.binding == STB_LOCAL).count();
-    let twin = |name, kind, address, size, entry_size, link, info| Twin {
-        name,
-        kind,
-        address,
-        size,
-        entry_size,
-        link,
-        info,
-    };
-    let count = symbols.len() as u64;
+    let (word, symbol) = (image.class().word(), image.class().symbol());
+    let segment = image.segments_of(PT_DYNAMIC)?[0];
+    let (dynamic, dynamic_size) = (segment.p_vaddr, segment.p_filesz);
     let table = image.tag(DT_SYMTAB, "DT_SYMTAB")?;
+    let size = symbol * symbols.len() as u64;
     let (strings, strings_size) =
         (image.tag(DT_STRTAB, "DT_STRTAB")?, image.tag(DT_STRSZ, "DT_STRSZ")?);
-    let (versym, verdef) = (image.tag(DT_VERSYM, "DT_VERSYM")?, image.tag(DT_VERDEF, "DT_VERDEF")?);
-    let verdef_size = (DEFINITION_SIZE + AUXILIARY_SIZE) * versions as u64;
     Ok(vec![
-        twin(".note", SHT_NOTE, note, note_size, 0, "", 0),
-        twin(".dynamic", SHT_DYNAMIC, dynamic, dynamic_size, 16, ".dynstr", 0),
-        twin(".hash", SHT_HASH, sysv.address, sysv.size(), 4, ".dynsym", 0),
-        twin(".gnu.hash", SHT_GNU_HASH, gnu.address, gnu.size(), 0, ".dynsym", 0),
-        twin(
-            ".dynsym",
-            SHT_DYNSYM,
-            table,
-            SYMBOL_SIZE as u64 * count,
-            SYMBOL_SIZE as u64,
-            ".dynstr",
-            locals as u32,
-        ),
-        twin(".dynstr", SHT_STRTAB, strings, strings_size, 0, "", 0),
-        twin(".gnu.version", SHT_GNU_VERSYM, versym, 2 * count, 2, ".dynsym", 0),
-        twin(".gnu.version_d", SHT_GNU_VERDEF, verdef, verdef_size, 0, ".dynstr", versions as u32),
-        twin(".eh_frame_hdr", SHT_PROGBITS, header, header_size, 0, "", 0),
-        twin(".eh_frame", SHT_PROGBITS, frames.start, frames.size, 0, "", 0),
+        twin(".dynamic", SHT_DYNAMIC, (dynamic, dynamic_size, 2 * word), ".dynstr", 0),
+        twin(".dynsym", SHT_DYNSYM, (table, size, symbol), ".dynstr", locals as u32),
+        twin(".dynstr", SHT_STRTAB, (strings, strings_size, 0), "", 0),
     ])
+}
+
+/// All tables that loaders, unwinders and debuggers find.
+fn twins(image: &Image<'_>) -> Result<Vec<Twin>, String> {
+    let mut twins = symbol_twins(image)?;
+    let count = image.dynsym()?.len();
+    let segment = |kind| image.segments_of(kind).map(|found| (found[0].p_vaddr, found[0].p_filesz));
+    let (note, note_size) = segment(PT_NOTE)?;
+    let (header, header_size) = segment(PT_GNU_EH_FRAME)?;
+    let (sysv, gnu) = (SysvTable::of(image)?, GnuTable::of(image, count)?);
+    let (frames, versions) = (Frames::of(image)?, definitions(image)?.len());
+    let (versym, verdef) = (image.tag(DT_VERSYM, "DT_VERSYM")?, image.tag(DT_VERDEF, "DT_VERDEF")?);
+    let versym = (versym, 2 * count as u64, 2);
+    let verdef = (verdef, (DEFINITION_SIZE + AUXILIARY_SIZE) * versions as u64, 0);
+    twins.extend([
+        twin(".note", SHT_NOTE, (note, note_size, 0), "", 0),
+        twin(".hash", SHT_HASH, (sysv.address, sysv.size(), 4), ".dynsym", 0),
+        twin(".gnu.hash", SHT_GNU_HASH, (gnu.address, gnu.size(), 0), ".dynsym", 0),
+        twin(".gnu.version", SHT_GNU_VERSYM, versym, ".dynsym", 0),
+        twin(".gnu.version_d", SHT_GNU_VERDEF, verdef, ".dynstr", versions as u32),
+        twin(".eh_frame_hdr", SHT_PROGBITS, (header, header_size, 0), "", 0),
+        twin(".eh_frame", SHT_PROGBITS, (frames.start, frames.size, 0), "", 0),
+    ]);
+    Ok(twins)
+}
+
+/// A table at an address, of a size, with entries of a size.
+fn twin(
+    name: &'static str,
+    kind: u32,
+    (address, size, entry_size): (u64, u64, u64),
+    link: &'static str,
+    info: u32,
+) -> Twin {
+    Twin { name, kind, address, size, entry_size, link, info }
 }
 
 fn sections_agree(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let sections = image.sections()?;
     let mut wrong = Vec::new();
-    for twin in twins(image)? {
+    let is_liblinux = subject.profile.is_liblinux();
+    for twin in if is_liblinux { twins(image)? } else { symbol_twins(image)? } {
         // By type, as readers do; `.eh_frame` and string tables share theirs with others.
         let shares = matches!(twin.kind, SHT_PROGBITS | SHT_STRTAB);
         let of_kind = |section: &&Section<'_>| {

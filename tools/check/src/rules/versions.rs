@@ -6,15 +6,17 @@
 //!    see the same.
 
 use crate::demand;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use crate::view::hashes::sysv;
-use crate::view::versions::{AUXILIARY_SIZE, DEFINITION_SIZE, definitions, version_index};
-use goblin::elf::dynamic::DT_VERDEFNUM;
-use liblinux_abi::image::export;
+use crate::view::versions::{
+    AUXILIARY_SIZE, DEFINITION_SIZE, Definition, definitions, version_index,
+};
+use goblin::elf::dynamic::{DT_SONAME, DT_STRTAB, DT_VERDEFNUM};
+use goblin::elf::sym::STB_LOCAL;
 
-const REMEDY: &str = "link with --version-script=linker/x86_64/vdso.map, which has one node";
+const REMEDY: &str = "link with --version-script={versions}, which has one node";
 
 /// `VER_FLG_BASE`: the definition names the file itself.
 const FLAG_BASE: u16 = 1;
@@ -22,6 +24,8 @@ const FLAG_BASE: u16 = 1;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "version-definitions",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::VERSIONS],
         because: "Go crashes at start on a vDSO without version definitions, and musl and rustix take only the right one",
         remedy: REMEDY,
@@ -29,6 +33,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "version-base",
+        severity: Severity::Warning,
+        scope: Scope::Any,
         demands: &[demand::VERSIONS],
         because: "glibc and readers that print versions expect the first definition to name the file itself",
         remedy: REMEDY,
@@ -36,6 +42,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "version-symbols",
+        severity: Severity::Error,
+        scope: Scope::Any,
         demands: &[demand::VERSIONS],
         because: "musl, Go and rustix skip a symbol whose version is another one or hidden",
         remedy: REMEDY,
@@ -85,10 +93,11 @@ fn version_definitions(subject: &Subject<'_>) -> Verdict {
         .filter(|definition| definition.flags & FLAG_BASE == 0)
         .map(|definition| definition.name)
         .collect();
+    let wanted = subject.profile.versions;
+    demand!(!nodes.is_empty(), "there is no version node");
     demand!(
-        nodes == [export::VERSION],
-        "the version nodes are {nodes:?}, not only {}",
-        export::VERSION
+        wanted.is_empty() || nodes == wanted,
+        "the version nodes are {nodes:?}, not {wanted:?}"
     );
     Ok(())
 }
@@ -101,33 +110,33 @@ fn version_base(subject: &Subject<'_>) -> Verdict {
         "the first version definition, {}, is not the base",
         base.name
     );
-    demand!(
-        base.name == export::SONAME,
-        "the base version is `{}`, not `{}`",
-        base.name,
-        export::SONAME
-    );
+    let image = &subject.image;
+    let own = image.tag(DT_SONAME, "DT_SONAME")?;
+    let own = image.string(image.tag(DT_STRTAB, "DT_STRTAB")?.saturating_add(own))?;
+    let wanted = subject.profile.soname.unwrap_or(own);
+    demand!(base.name == wanted, "the base version is `{}`, not `{wanted}`", base.name);
     Ok(())
 }
 
 fn version_symbols(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let found = definitions(image)?;
-    let node = found.iter().find(|definition| definition.name == export::VERSION);
-    let Some(node) = node else {
-        return Err(format!("the image has no version {}", export::VERSION).into());
-    };
+    let is_node = |definition: &&Definition<'_>| definition.flags & FLAG_BASE == 0;
+    let nodes: Vec<u16> = found.iter().filter(is_node).map(|node| node.index).collect();
+    demand!(!nodes.is_empty(), "there is no version node");
+    let is_liblinux = subject.profile.is_liblinux();
     let mut wrong = Vec::new();
-    // The first symbol is not one, and has no version.
     for symbol in image.dynsym()? {
-        let (index, wanted) =
-            (version_index(image, symbol.index)?, if symbol.index == 0 { 0 } else { node.index });
-        if index != wanted {
+        let index = version_index(image, symbol.index)?;
+        // The first symbol is not one, and has no version; local ones need none.
+        let is_right = match symbol.index {
+            0 => index == 0,
+            _ if symbol.binding == STB_LOCAL && !is_liblinux => true,
+            _ => nodes.contains(&index),
+        };
+        if !is_right {
             wrong.push(format!("{} ({index:#x})", symbol.name));
         }
     }
-    none_of(
-        &format!("symbols whose version is not {} ({:#x})", export::VERSION, node.index),
-        &wrong,
-    )
+    none_of(&format!("symbols whose version is none of the nodes {nodes:x?}"), &wrong)
 }

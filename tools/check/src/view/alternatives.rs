@@ -4,12 +4,15 @@
 //!
 //! 1. Half an entry at the end is left out; the rule `alternative-format` refuses it.
 
-use crate::arch::alternative::{Alternative, ENTRY_SIZE};
+use crate::arch::alternative::{Alternative, ENTRY_SIZE, OLD_ENTRY_SIZE};
 use crate::image::Image;
 use std::ops::Range;
 
 /// The table.
 pub const SECTION: &str = ".altinstructions";
+
+/// The most bytes that are read; an image has some hundreds.
+pub const LIMIT: usize = 1 << 14;
 
 /// The code that it puts in.
 pub const REPLACEMENTS: &str = ".altinstr_replacement";
@@ -18,9 +21,36 @@ pub const REPLACEMENTS: &str = ".altinstr_replacement";
 pub fn read(image: &Image<'_>) -> Result<Vec<Alternative>, String> {
     let Some(section) = image.find_section(SECTION)? else { return Ok(Vec::new()) };
     let bytes = image.contents(section)?;
-    let (entries, _) = bytes.as_chunks();
-    let places = (section.header.sh_addr..).step_by(ENTRY_SIZE);
-    Ok(entries.iter().zip(places).map(|(entry, place)| Alternative::at(place, entry)).collect())
+    let start = section.header.sh_addr;
+    if bytes.len() > LIMIT {
+        return Err(format!(
+            "{SECTION} has {} bytes; an image has fewer than {LIMIT}",
+            bytes.len()
+        ));
+    }
+    let entries = |size: usize| -> Vec<Alternative> {
+        let places = (start..).step_by(size);
+        let entries = bytes.chunks_exact(size).zip(places);
+        entries.filter_map(|(entry, place)| Alternative::read(place, entry)).collect()
+    };
+    Ok(entries(entry_size(image, bytes.len(), entries)))
+}
+
+/// Bytes of an entry: those of this kernel, or of one before 6.3 if only these give originals that
+/// are code.
+fn entry_size(image: &Image<'_>, len: usize, entries: impl Fn(usize) -> Vec<Alternative>) -> usize {
+    let text = image.text().unwrap_or_default();
+    let fits = |size: usize| {
+        len.is_multiple_of(size)
+            && entries(size).iter().all(|entry| text.contains(&entry.original.start))
+    };
+    if !fits(ENTRY_SIZE) && fits(OLD_ENTRY_SIZE) { OLD_ENTRY_SIZE } else { ENTRY_SIZE }
+}
+
+/// Bytes of an entry of the image's table.
+pub fn size_of_entries(image: &Image<'_>) -> Result<usize, String> {
+    let (count, bytes) = (read(image)?.len(), image.contents(image.section(SECTION)?)?.len());
+    Ok(if count * ENTRY_SIZE <= bytes { ENTRY_SIZE } else { OLD_ENTRY_SIZE })
 }
 
 /// The code of the replacements, without the empty ones and those that are not in the image.

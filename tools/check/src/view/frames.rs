@@ -16,6 +16,12 @@ use std::ops::Range;
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
+/// The most entries that are read; an image has some hundreds.
+pub const ENTRY_LIMIT: usize = 4096;
+
+/// The most bytes of an entry; an image's have some tens.
+pub const ENTRY_SIZE: usize = 2048;
+
 /// The call-frame information of one function.
 pub type Entry<'a> = gimli::FrameDescriptionEntry<Bytes<'a>>;
 
@@ -33,6 +39,10 @@ pub struct Row {
 /// Both tables, and what addresses in them are relative to.
 #[derive(Debug)]
 pub struct Frames<'a> {
+    /// Whether a zero ends the entries.
+    pub ends: bool,
+    /// Bytes of an address.
+    word: u8,
     header: EhFrameHdr<Bytes<'a>>,
     frame: EhFrame<Bytes<'a>>,
     bases: BaseAddresses,
@@ -56,11 +66,16 @@ impl<'a> Frames<'a> {
             EhFrameHdr::new(image.at(headers[0].p_vaddr, headers[0].p_memsz)?, LittleEndian);
         let bases = BaseAddresses::default().set_eh_frame_hdr(headers[0].p_vaddr);
         let broken = |error: gimli::Error| format!(".eh_frame_hdr cannot be read: {error}");
+        let word = image.class().word() as u8;
         let start =
-            header.parse(&bases, 8).map_err(broken)?.eh_frame_ptr().direct().map_err(broken)?;
-        let size = size(image, start)?;
-        let frame = EhFrame::new(image.at(start, size)?, LittleEndian);
-        Ok(Self { header, frame, bases: bases.set_eh_frame(start), start, size })
+            header.parse(&bases, word).map_err(broken)?.eh_frame_ptr().direct().map_err(broken)?;
+        let (size, ends) = match size(image, start) {
+            Ok(size) => (size, true),
+            Err(error) => (section_size(image, start).ok_or(error)?, false),
+        };
+        let mut frame = EhFrame::new(image.at(start, size)?, LittleEndian);
+        frame.set_address_size(word);
+        Ok(Self { ends, word, header, frame, bases: bases.set_eh_frame(start), start, size })
     }
 
     /// All entries of `.eh_frame`, ascending by address, at least one.
@@ -70,7 +85,14 @@ impl<'a> Frames<'a> {
         let mut entries = self.frame.entries(&self.bases);
         while let Some(entry) = entries.next().map_err(broken)? {
             if let CieOrFde::Fde(partial) = entry {
-                found.push(partial.parse(EhFrame::cie_from_offset).map_err(broken)?);
+                let entry = partial.parse(EhFrame::cie_from_offset).map_err(broken)?;
+                let len = entry.entry_len().max(entry.cie().entry_len());
+                if found.len() == ENTRY_LIMIT || len > ENTRY_SIZE {
+                    return Err(format!(
+                        ".eh_frame has more than {ENTRY_LIMIT} entries, or one of more than {ENTRY_SIZE} bytes, more than an image has"
+                    ));
+                }
+                found.push(entry);
             }
         }
         found.sort_by_key(Entry::initial_address);
@@ -80,7 +102,7 @@ impl<'a> Frames<'a> {
     /// The search table: start of code, offset of the entry in `.eh_frame`.
     pub fn table(&self) -> Result<Vec<(u64, u64)>, String> {
         let broken = |error: gimli::Error| format!(".eh_frame_hdr cannot be read: {error}");
-        let header = self.header.parse(&self.bases, 8).map_err(broken)?;
+        let header = self.header.parse(&self.bases, self.word).map_err(broken)?;
         let frame = self.start;
         let table = header.table().ok_or("the header has no search table")?;
         let mut found = Vec::new();
@@ -158,6 +180,14 @@ impl<'a> Frames<'a> {
         }
         Ok(found)
     }
+}
+
+/// Bytes of the section `.eh_frame`, if it begins there: its end ends the entries for readers of
+/// sections.
+fn section_size(image: &Image<'_>, start: u64) -> Option<u64> {
+    let section = image.find_section(".eh_frame").ok().flatten()?;
+    (section.header.sh_addr == start && section.header.sh_size > 0)
+        .then_some(section.header.sh_size)
 }
 
 /// Bytes from the first entry to behind the zero that ends them.

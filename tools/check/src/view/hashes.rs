@@ -69,6 +69,8 @@ pub struct GnuTable {
     pub first_symbol: u32,
     /// By how many bits the hash is shifted for the filter's second bit.
     pub shift: u32,
+    /// How many bits a word of the filter has.
+    pub word_bits: u32,
     /// The filter: for each listed name two bits of one word are set.
     pub filter: Vec<u64>,
     /// The first symbol of each chain, 0 if it is empty.
@@ -88,16 +90,19 @@ impl GnuTable {
         let listed = symbols.checked_sub(first_symbol as usize).ok_or_else(|| {
             format!("{NAME} lists symbols from {first_symbol} on, but there are {symbols}")
         })?;
-        let len = 4 + 2 * u64::from(filter) + u64::from(buckets) + listed as u64;
+        // A word of the filter is as wide as an address.
+        let parts = image.class().word() as usize / 4;
+        let len = 4 + parts as u64 * u64::from(filter) + u64::from(buckets) + listed as u64;
         let all = words(image, NAME, address, len)?;
-        let (words, rest) = all[4..].split_at(2 * filter as usize);
+        let (words, rest) = all[4..].split_at(parts * filter as usize);
         let (buckets, chains) = rest.split_at(buckets as usize);
         let filter = words
-            .chunks_exact(2)
-            .map(|pair| u64::from(pair[1]) << 32 | u64::from(pair[0]))
+            .chunks_exact(parts)
+            .map(|word| word.iter().rev().fold(0, |word, part| word << 32 | u64::from(*part)))
             .collect();
         Ok(Self {
             address,
+            word_bits: 32 * parts as u32,
             first_symbol,
             shift,
             filter,
@@ -108,14 +113,16 @@ impl GnuTable {
 
     /// Bytes of the table.
     pub fn size(&self) -> u64 {
-        4 * (4 + 2 * self.filter.len() + self.buckets.len() + self.chains.len()) as u64
+        let filter = self.word_bits as usize / 32 * self.filter.len();
+        4 * (4 + filter + self.buckets.len() + self.chains.len()) as u64
     }
 
     /// The word of the filter and the bits in it that a name with this hash needs; the filter is
     /// not empty.
     pub fn filter_bits(&self, hash: u32) -> (usize, u64) {
-        let word = hash as usize / 64 % self.filter.len();
-        (word, 1 << (hash % 64) | 1 << (hash.checked_shr(self.shift).unwrap_or(0) % 64))
+        let bits = self.word_bits;
+        let word = (hash / bits) as usize % self.filter.len();
+        (word, 1 << (hash % bits) | 1 << (hash.checked_shr(self.shift).unwrap_or(0) % bits))
     }
 }
 

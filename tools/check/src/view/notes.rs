@@ -13,11 +13,17 @@ use liblinux_abi::kernel::datapage::{LAYOUTS, Layout};
 /// The owner of the notes that GNU's tools make.
 pub const GNU: &[u8] = b"GNU\0";
 
+/// The owner of the kernel's own notes: its version is in one of them.
+pub const LINUX: &[u8] = b"Linux\0";
+
 /// `NT_GNU_BUILD_ID`.
 pub const BUILD_ID: u32 = 3;
 
 /// `NT_GNU_PROPERTY_TYPE_0`.
 pub const PROPERTY: u32 = 5;
+
+/// The most notes that are read; an image has a few.
+pub const LIMIT: usize = 64;
 
 /// One note.
 #[derive(Clone, Debug)]
@@ -37,6 +43,9 @@ pub fn notes<'a>(image: &Image<'a>) -> Result<Vec<Note<'a>>, String> {
         let end = segment.p_offset.saturating_add(segment.p_filesz);
         let mut at = segment.p_offset;
         while at < end {
+            if found.len() == LIMIT {
+                return Err(format!("there are more than {LIMIT} notes"));
+            }
             let owner_len = u64::from(image.u32(at)?);
             let value_len = u64::from(image.u32(at.saturating_add(4))?);
             let kind = image.u32(at.saturating_add(8))?;

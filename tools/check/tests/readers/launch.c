@@ -2,9 +2,7 @@
  * launch IMAGE PROGRAM [ARGUMENT...]: runs a program that takes IMAGE for its vDSO.
  *
  * Does what execve does, in this process: maps the program and its interpreter, lays out the stack,
- * and jumps. So the program's own start-up code, and nothing of this file, reads the image. In
- * place of the kernel's data pages there are zeros below the image: a clock of mode 0, so that
- * functions make their system call.
+ * and jumps. So the program's own start-up code, and nothing of this file, reads the image.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -19,7 +17,8 @@
 #include <unistd.h>
 
 #define PAGE 4096ul
-#define DATA_PAGES 4
+
+void *place_image(const char *path); /* place.c */
 
 extern char **environ;
 
@@ -41,21 +40,6 @@ static char *file(const char *path, size_t *size)
 	close(fd);
 	*size = status.st_size;
 	return bytes;
-}
-
-/* Whole pages behind zeroed ones, as the kernel maps it. */
-static char *map_image(const char *path)
-{
-	size_t size;
-	char *bytes = file(path, &size);
-	size_t mapped = (size + PAGE - 1) & -PAGE, data = DATA_PAGES * PAGE;
-	char *place = mmap(NULL, data + mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (place == MAP_FAILED)
-		fail("the image");
-	memcpy(place + data, bytes, size);
-	if (mprotect(place, data, PROT_READ) || mprotect(place + data, mapped, PROT_READ | PROT_EXEC))
-		fail("the image's protection");
-	return place + data;
 }
 
 struct program {
@@ -109,7 +93,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return fprintf(stderr, "usage: launch IMAGE PROGRAM [ARGUMENT...]\n"), 99;
-	char *image = map_image(argv[1]);
+	char *image = place_image(argv[1]);
 	struct program program = map_program(argv[2]), interpreter = {0};
 	if (program.interpreter[0])
 		interpreter = map_program(program.interpreter);

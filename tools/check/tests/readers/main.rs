@@ -41,7 +41,7 @@ impl Readers {
         let include = format!("-I{}", kernel.display());
         let parser = kernel.join("parse_vdso.c").display().to_string();
         for (compiler, output, sources, flags) in [
-            ("gcc", "launch", vec!["launch.c"], vec!["-O1", "-fPIE", "-pie"]),
+            ("gcc", "launch", vec!["launch.c", "place.c"], vec!["-O1", "-fPIE", "-pie"]),
             ("gcc", "glibc", vec!["probe.c"], vec!["-ldl"]),
             ("musl-gcc", "musl", vec!["probe.c"], vec!["-static"]),
             ("gcc", "parse", vec!["parse.c", &parser], vec!["-O1", &include]),

@@ -54,7 +54,8 @@ fn mapped(bench: &Workbench) -> Vec<u8> {
 #[test]
 fn the_mapped_image_satisfies_the_checker() {
     let bytes = mapped(&Workbench::new());
-    let report = liblinux_check::check(&bytes, None, None).unwrap();
+    let report =
+        liblinux_check::check_as(&liblinux_check::profile::LIBLINUX, &bytes, None, None).unwrap();
     assert!(report.is_good() && report.held() > 0, "{report}");
     let built = fs::read(Workbench::image()).unwrap();
     assert_eq!(exports(&bytes), exports(&built));

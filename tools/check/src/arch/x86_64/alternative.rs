@@ -23,6 +23,12 @@ pub(crate) const FEATURES: &[(u32, Option<Mnemonic>)] = &[
 /// is for calls inside it.
 pub(crate) const FLAG_NOT: u32 = 1;
 
+/// The flags of all kernels: `ALT_FLAG_NOT`, `ALT_FLAG_DIRECT_CALL`.
+pub(crate) const KNOWN_FLAGS: u32 = 3;
+
+/// More features than any kernel has, bugs among them: `(NCAPINTS + NBUGINTS) * 32`.
+pub(crate) const FEATURE_LIMIT: u32 = 32 * 32;
+
 /// One entry.
 #[derive(Clone, Debug)]
 pub struct Alternative {
@@ -36,7 +42,24 @@ pub struct Alternative {
     pub flags: u32,
 }
 
+/// Bytes of an entry of kernels before 6.3: the flags are the highest bit of the feature.
+pub const OLD_ENTRY_SIZE: usize = 12;
+
 impl Alternative {
+    /// The entry of either size at an address.
+    pub fn read(address: u64, entry: &[u8]) -> Option<Self> {
+        if let Ok(entry) = entry.try_into() {
+            return Some(Self::at(address, entry));
+        }
+        let old: &[u8; OLD_ENTRY_SIZE] = entry.try_into().ok()?;
+        let mut new = [0; ENTRY_SIZE];
+        new[..10].copy_from_slice(&old[..10]);
+        new[12..].copy_from_slice(&old[10..]);
+        let read = Self::at(address, &new);
+        let (feature, flags) = (read.feature & 0x7fff, read.feature >> 15);
+        Some(Self { feature, flags, ..read })
+    }
+
     /// The entry at an address.
     pub fn at(address: u64, entry: &[u8; ENTRY_SIZE]) -> Self {
         let word = |at: usize| {

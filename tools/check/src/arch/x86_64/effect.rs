@@ -96,8 +96,14 @@ pub(crate) fn apply(
         let stored = value(state, 1);
         state.overwrite(place, instruction.memory_size().size() as i64);
         if instruction.memory_size() == MemorySize::UInt64 {
-            state.slots.insert(place, stored);
+            state.keep(place, stored);
         }
+    }
+    // `popf` gives back what `pushf` put away.
+    match instruction.mnemonic() {
+        Mnemonic::Std => state.is_forward = false,
+        Mnemonic::Cld => state.is_forward = true,
+        _ => {}
     }
     if instruction.mnemonic() == Mnemonic::Syscall {
         state.forget(RCX);

@@ -13,16 +13,20 @@
 //! 2. The instructions of a function lie inside its range.
 //! 3. Overlapping functions are decoded up to `OVERLAP` times the file's size, and refused beyond.
 
+mod callee;
+mod decode;
+
 use crate::arch::stub::jump_of;
 use crate::image::Image;
 use crate::symbol::Symbol;
 use crate::verdict::Fault;
 use crate::view::alternatives;
 use crate::view::frames::{Entry, Frames};
+pub use decode::{decode, decode_as};
 use goblin::elf::sym::STT_FUNC;
-use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction};
+use iced_x86::{FlowControl, Instruction, Mnemonic};
 use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE, SGX_ENTER_ENCLAVE};
-use liblinux_abi::image::layout::{SLOT_SIZE, fixup_slot, slot};
+use liblinux_abi::image::layout::{SLOT_SIZE, SLOTS, fixup_slot, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +35,13 @@ use std::ops::Range;
 /// How many bytes of functions are decoded for each byte of the file: aliases share theirs, others
 /// do not overlap.
 const OVERLAP: u64 = 2;
+
+/// The most bytes of functions that are decoded; an image has some tens of thousands.
+pub const CODE_LIMIT: u64 = 1 << 17;
+
+/// The most instructions that are followed: what is known in front of each takes
+/// up to two kilobytes.
+pub const INSTRUCTION_LIMIT: usize = 20_000;
 
 /// The name of code that an alternative puts in. No symbol has a space in its name.
 const REPLACEMENT: &str = "a replacement";
@@ -42,6 +53,10 @@ pub struct Function<'a> {
     pub names: Vec<&'a str>,
     /// Its addresses.
     pub range: Range<u64>,
+    /// Whether it is one of liblinux's.
+    pub is_liblinux: bool,
+    /// Whether it is in liblinux's table of slots.
+    pub is_slot: bool,
     /// The entry whose body it is: named `ENTRY.body`, or where the entry's slot jumps to.
     pub body_of: Option<&'static str>,
     /// Whether this is what an alternative puts in place of other instructions.
@@ -72,7 +87,8 @@ impl Function<'_> {
 
     /// The system call whose slot this function is.
     pub fn slot_owner(&self) -> Option<&'static Syscall> {
-        SYSCALLS.iter().find(|call| slot(call.number) as u64 == self.range.start)
+        let is_own = |call: &&Syscall| slot(call.number) as u64 == self.range.start;
+        SYSCALLS.iter().filter(|_| self.is_slot).find(is_own)
     }
 
     /// The system call whose hand-written body this function is.
@@ -89,7 +105,9 @@ impl Function<'_> {
     /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a
     /// function of the caller.
     pub fn enters_enclaves(&self) -> bool {
+        let is_enclu = |found: &Instruction| found.mnemonic() == Mnemonic::Enclu;
         self.body_of == Some(SGX_ENTER_ENCLAVE)
+            || !self.is_liblinux && self.instructions.iter().any(is_enclu)
     }
 
     /// Names an instruction of this function for a message.
@@ -103,27 +121,6 @@ impl Function<'_> {
 pub fn slot_range(call: &Syscall) -> Range<u64> {
     let start = slot(call.number) as u64;
     start..start + SLOT_SIZE as u64
-}
-
-/// Decodes `bytes`, which lie at `address`.
-pub fn decode(bytes: &[u8], address: u64) -> Vec<Instruction> {
-    let mut instructions: Vec<Instruction> = Vec::new();
-    let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
-    while decoder.can_decode() {
-        let (start, ip) = (decoder.position(), decoder.ip());
-        let mut instruction = decoder.decode();
-        if instruction.code() == Code::INVALID {
-            // Continue behind the first byte, so that what follows is seen too.
-            instruction.set_len(1);
-            instruction.set_ip(ip);
-            decoder
-                .set_position(start + 1)
-                .expect("inside the bytes, since an instruction was read there");
-            decoder.set_ip(ip.wrapping_add(1));
-        }
-        instructions.push(instruction);
-    }
-    instructions
 }
 
 /// The entries that may have a body, with their addresses.
@@ -170,9 +167,10 @@ fn nameless(image: &Image<'_>, known: &BTreeSet<u64>) -> Result<Vec<Range<u64>>,
 }
 
 /// All functions of an image, ascending by address. `local` is all its symbols, or why they are not
-/// at hand.
+/// at hand. liblinux has code slots.
 pub(crate) fn decode_all<'a>(
     image: &Image<'a>,
+    is_liblinux: bool,
     local: &Result<&[Symbol<'a>], Fault>,
 ) -> Result<Vec<Function<'a>>, Fault> {
     let symbols = match local {
@@ -188,23 +186,38 @@ pub(crate) fn decode_all<'a>(
     if named.is_empty() {
         return Err(Fault::Wrong("the symbol table names no function".into()));
     }
-    named.extend(
-        SYSCALLS.iter().filter(|call| call.is_exported()).map(|call| (slot_range(call), None)),
-    );
+    let slots = SYSCALLS.iter().filter(|call| is_liblinux && call.is_exported());
+    named.extend(slots.map(|call| (slot_range(call), None)));
     named.extend(
         alternatives::replacements(image)?.into_iter().map(|range| (range, Some(REPLACEMENT))),
     );
     let known: BTreeSet<u64> = named.iter().map(|(range, _)| range.start).collect();
     match nameless(image, &known) {
-        Ok(ranges) => named.extend(ranges.into_iter().map(|range| (range, None))),
+        // An entry that begins late is of the function that it begins in.
+        Ok(ranges) => {
+            let mut already: Vec<Range<u64>> =
+                named.iter().map(|(range, _)| range.clone()).collect();
+            already.sort_unstable_by_key(|range| range.start);
+            let is_inside = |start: u64| {
+                let after = already.partition_point(|range| range.start <= start);
+                !is_liblinux && already[..after].last().is_some_and(|home| home.contains(&start))
+            };
+            let ranges = ranges.into_iter().filter(|range| !is_inside(range.start));
+            named.extend(ranges.map(|range| (range, None)));
+        }
         // With all symbols at hand, call-frame information that cannot be read is for its own rules
         // to refuse.
         Err(error) if local.is_err() => return Err(Fault::Wrong(error)),
         Err(_) => {}
     }
+    if !is_liblinux {
+        let known: Vec<Range<u64>> = named.iter().map(|(range, _)| range.clone()).collect();
+        named.extend(callee::unnamed(image, &known)?.into_iter().map(|range| (range, None)));
+    }
     named.sort_by_key(|(range, name)| (range.start, range.end, name.is_none()));
 
-    let bodies = bodies(image, symbols)?;
+    let bodies = if is_liblinux { bodies(image, symbols)? } else { BTreeMap::new() };
+    let mut code = 0;
     let mut room = OVERLAP * image.bytes.len() as u64;
     let mut functions: Vec<Function<'a>> = Vec::new();
     for (range, name) in named {
@@ -217,10 +230,26 @@ pub(crate) fn decode_all<'a>(
                         "the functions overlap: together they have over {OVERLAP} times the file's bytes"
                     ))
                 })?;
+                code += range.end.saturating_sub(range.start);
+                if code > CODE_LIMIT {
+                    return Err(Fault::Wrong(format!(
+                        "the functions have more than {CODE_LIMIT} bytes, more than an image has"
+                    )));
+                }
                 let body_of = bodies.get(&range.start).copied();
-                functions.push(function(image, range, name, body_of)?);
+                functions.push(Function {
+                    is_liblinux,
+                    is_slot: is_liblinux && range.start >= SLOTS as u64,
+                    ..function(image, range, name, body_of)?
+                });
             }
         }
+    }
+    let count: usize = functions.iter().map(|function| function.instructions.len()).sum();
+    if count > INSTRUCTION_LIMIT {
+        return Err(Fault::Wrong(format!(
+            "the functions have {count} instructions; an image has fewer than {INSTRUCTION_LIMIT}"
+        )));
     }
     Ok(functions)
 }
@@ -234,7 +263,8 @@ fn function<'a>(
     let bytes = image
         .at(range.start, range.end - range.start)
         .map_err(|error| format!("the code of {}: {error}", name.unwrap_or("a function")))?;
-    let mut instructions = decode(bytes, range.start);
+    let bits = image.x86_bits().unwrap_or(64);
+    let mut instructions = decode_as(bits, bytes, range.start);
     let leads_elsewhere = instructions.first().is_some_and(|first| {
         // Through memory only in the runner's copy, to a function that is too far for another jump.
         let is_far = first.flow_control() == FlowControl::IndirectBranch
@@ -249,26 +279,12 @@ fn function<'a>(
     }
     Ok(Function {
         leads_elsewhere,
+        is_liblinux: false,
+        is_slot: false,
         names: name.into_iter().collect(),
         is_replacement: name == Some(REPLACEMENT),
         body_of,
         instructions,
         range,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decoding_goes_on_behind_what_does_not_decode() {
-        let places: Vec<(u64, usize, bool)> = decode(&[0x90, 0x06, 0xc3, 0xe9, 0x00], 0x1000)
-            .iter()
-            .map(|instruction| (instruction.ip(), instruction.len(), instruction.is_invalid()))
-            .collect();
-        // A nop, a byte that is not an instruction, a ret, and a jump that is cut off.
-        assert_eq!(places[..3], [(0x1000, 1, false), (0x1001, 1, true), (0x1002, 1, false)]);
-        assert!(places[3..].iter().any(|place| place.2), "{places:?}");
-    }
 }

@@ -1,0 +1,95 @@
+//! Pointers and entries of call-frame information, as the two unwinders read them.
+//!
+//! # Invariants
+//!
+//! 1. The unwinders differ in what they do with a wrong encoding; each says so by its own `wrong`.
+
+use super::Fate;
+use super::memory::{Memory, Read};
+
+/// Nothing is encoded (`DW_EH_PE_omit`).
+pub(super) const OMIT: u8 = 0xff;
+
+/// Relative to its own place (`DW_EH_PE_pcrel`).
+pub(super) const RELATIVE: u8 = 0x10;
+
+/// Relative to a base that the table has (`DW_EH_PE_datarel`).
+pub(super) const BASED: u8 = 0x30;
+
+/// 32 bits, signed (`DW_EH_PE_sdata4`).
+pub(super) const SIGNED_32: u8 = 0x0b;
+
+/// The pointer has to be followed once more (`DW_EH_PE_indirect`).
+pub(super) const INDIRECT: u8 = 0x80;
+
+/// A place from which numbers are read, one behind the other.
+pub(super) struct Cursor<'m, 'a> {
+    pub(super) memory: &'m Memory<'a>,
+    pub(super) at: u64,
+}
+
+impl Cursor<'_, '_> {
+    pub(super) fn byte(&mut self) -> Read<u8> {
+        let byte = self.memory.u8(self.at)?;
+        self.at = self.at.wrapping_add(1);
+        Ok(byte)
+    }
+
+    pub(super) fn word32(&mut self) -> Read<u32> {
+        let word = self.memory.u32(self.at)?;
+        self.at = self.at.wrapping_add(4);
+        Ok(word)
+    }
+
+    pub(super) fn word64(&mut self) -> Read<u64> {
+        let word = self.memory.u64(self.at)?;
+        self.at = self.at.wrapping_add(8);
+        Ok(word)
+    }
+
+    /// A number of seven bits a byte (LEB128).
+    pub(super) fn leb128(&mut self, is_signed: bool) -> Read<u64> {
+        let (mut number, mut shift) = (0_u64, 0_u32);
+        loop {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            shift = shift.saturating_add(7);
+            if byte & 0x80 == 0 {
+                if is_signed && byte & 0x40 != 0 && shift < 64 {
+                    number |= u64::MAX << shift;
+                }
+                return Ok(number);
+            }
+        }
+    }
+
+    /// The number of an encoded pointer, to which nothing is added yet.
+    pub(super) fn raw(&mut self, encoding: u8, wrong: fn() -> Fate) -> Read<u64> {
+        let wide = self.memory.is_wide;
+        Ok(match encoding & 0x0f {
+            0 if wide => self.word64()?,
+            0 | 3 => self.word32()?.into(),
+            1 => self.leb128(false)?,
+            2 => {
+                let low = self.byte()?;
+                u64::from(self.byte()?) << 8 | u64::from(low)
+            }
+            4 | 12 => self.word64()?,
+            9 => self.leb128(true)?,
+            10 => {
+                let low = self.byte()?;
+                let word = u16::from(self.byte()?) << 8 | u16::from(low);
+                i64::from(word.cast_signed()).cast_unsigned()
+            }
+            11 => i64::from(self.word32()?.cast_signed()).cast_unsigned(),
+            _ => return Err(wrong()),
+        })
+    }
+
+    /// Goes behind a zero-terminated string.
+    pub(super) fn skip_string(&mut self) -> Read<()> {
+        let len = self.memory.string_len(self.at)?;
+        self.at = self.at.wrapping_add(len + 1);
+        Ok(())
+    }
+}

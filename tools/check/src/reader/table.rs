@@ -1,0 +1,42 @@
+//! The table of readers and names, for people.
+//!
+//! # Invariants
+//!
+//! 1. Every reader of the image's machine has its lines.
+
+use super::{Answer, Fate, READERS, Yields};
+use crate::machine::Machine;
+use std::fmt::Write as _;
+
+/// What each reader does with the image: a line for its fate, and one for each name that it wants.
+pub fn table(image: &[u8], machine: &Machine) -> String {
+    let mut text = String::new();
+    for reader in READERS {
+        let title = format!("{} ({})", reader.name, reader.version);
+        let Some(answer) = reader.ask(image, machine) else {
+            let _ = writeln!(text, "{title}: does not read images of this machine");
+            continue;
+        };
+        let _ = writeln!(text, "{title}: {}", fate(&answer));
+        for (name, place) in &answer.found {
+            let line = match place {
+                Some(place) if reader.yields == Yields::Frame => format!("entry at {place:#x}"),
+                Some(place) => format!("{place:#x}"),
+                None if !matches!(answer.fate, Fate::Loads | Fate::Ignores(_)) => "-".to_owned(),
+                None => format!("absent: {}", reader.absent),
+            };
+            let _ = writeln!(text, "  {name:<24} {line}");
+        }
+    }
+    text
+}
+
+fn fate(answer: &Answer) -> String {
+    match &answer.fate {
+        Fate::Loads => "loads".to_owned(),
+        Fate::Ignores(why) => format!("does without the image: {why}"),
+        Fate::Crashes(why) => format!("crashes: {why}"),
+        Fate::Aborts(why) => format!("aborts: {why}"),
+        Fate::Hangs(why) => format!("hangs: {why}"),
+    }
+}

@@ -1,0 +1,73 @@
+//! What the image does to each of its readers, by their models.
+//!
+//! Every other rule describes one fault that harms some readers. These name the readers: a rule for
+//! each does what the reader would do with the image. Mostly what it finds follows from a fault
+//! that another rule names, and tells whom that one harms.
+//!
+//! # Invariants
+//!
+//! 1. A rule holds only if its reader's model ran.
+
+use crate::rule::{Rule, Scope, Severity};
+use crate::subject::Subject;
+use crate::verdict::{Verdict, none_of};
+
+/// One rule.
+macro_rules! rule {
+    ($name:literal, $severity:ident, $reader:literal, $because:literal) => {
+        Rule {
+            name: $name,
+            severity: Severity::$severity,
+            scope: Scope::Any,
+            demands: &[],
+            because: $because,
+            remedy: "see `--readers` for what each reader finds; mend what the other rules name, then {build}",
+            check: |subject| judge(subject, $reader),
+        }
+    };
+}
+
+pub(super) const RULES: &[Rule] = &[
+    rule!(
+        "reader-glibc",
+        Error,
+        "glibc",
+        "its dynamic linker reads the image before every program's main"
+    ),
+    rule!("reader-musl", Error, "musl", "programs for musl ask when they read the clock first"),
+    rule!("reader-go", Error, "Go", "Go's runtime reads the image before every program's main"),
+    rule!(
+        "reader-bionic",
+        Error,
+        "bionic",
+        "Android's C library reads the image before every program's main"
+    ),
+    rule!("reader-rustix", Error, "rustix", "Rust programs that use rustix read the image by it"),
+    rule!("reader-abseil", Error, "abseil", "TCMalloc and Protocol Buffers read the image by it"),
+    rule!(
+        "reader-parse-vdso",
+        Warning,
+        "parse_vdso.c",
+        "the kernel's selftests and many copies of their parser read the image by it"
+    ),
+    rule!(
+        "reader-criu",
+        Warning,
+        "CRIU",
+        "CRIU compares the images of the dumped process and of the kernel by it"
+    ),
+    rule!("reader-gdb", Warning, "gdb and BFD", "debuggers and perf name functions by it"),
+    rule!("reader-libgcc", Warning, "libgcc", "exceptions and thread cancellation unwind by it"),
+    rule!(
+        "reader-libunwind",
+        Warning,
+        "LLVM libunwind",
+        "exceptions of programs with libc++ unwind by it"
+    ),
+];
+
+fn judge(subject: &Subject<'_>, reader: &str) -> Verdict {
+    let harms = subject.harms()?.iter().filter(|harm| harm.reader == reader);
+    let wrong: Vec<&str> = harms.map(|harm| harm.what.as_str()).collect();
+    none_of(reader, &wrong)
+}

@@ -1,0 +1,64 @@
+//! vDSO images inside the bytes of an uncompressed kernel: x86 has them in `vdso_image` arrays,
+//! others include the file as it is; both at a multiple of a page.
+//!
+//! # Invariants
+//!
+//! 1. What is taken for an image has a header, program headers and a dynamic table that lie inside
+//!    it. Everything else is for the rules to judge.
+
+use super::{Found, IMAGE_LIMIT};
+use crate::image::Image;
+use goblin::elf::header::ET_DYN;
+use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD};
+use liblinux_abi::image::layout::PAGE_SIZE;
+
+/// The images in a kernel's bytes.
+pub(super) fn images(name: &str, kernel: &[u8]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    // Places in the file and in memory differ by less than a page in some formats.
+    let mut at = 0;
+    while let Some(next) = magic(kernel, at) {
+        at = next + 4;
+        let Some(bytes) = image_at(&kernel[next..]) else { continue };
+        at = next + bytes.len();
+        if found.iter().all(|other| other.bytes != bytes) {
+            let name = format!("{name}: image at {next:#x}");
+            found.push(Found { name, bytes: bytes.to_vec(), debug: None });
+        }
+    }
+    found
+}
+
+/// Where the next ELF header is, from `at` on.
+fn magic(kernel: &[u8], at: usize) -> Option<usize> {
+    let mut from = at;
+    loop {
+        let next = from + kernel.get(from..)?.iter().position(|byte| *byte == 0x7f)?;
+        if kernel[next..].starts_with(b"\x7fELF") {
+            return Some(next);
+        }
+        from = next + 1;
+    }
+}
+
+/// The image that begins here, whole pages of it, if one does.
+fn image_at(bytes: &[u8]) -> Option<&[u8]> {
+    let bytes = &bytes[..bytes.len().min(IMAGE_LIMIT as usize)];
+    let header = goblin::elf::Elf::parse_header(bytes).ok()?;
+    let is_small = header.e_shnum < 64 && (1..=16).contains(&header.e_phnum);
+    if header.e_type != ET_DYN || header.e_ident[5] != 1 || !is_small {
+        return None;
+    }
+    // The header alone: the length is not known yet.
+    let image = Image::read(bytes).ok()?;
+    let segments = image.segments().ok()?;
+    let load = segments.iter().find(|segment| segment.p_type == PT_LOAD)?;
+    let has = |kind: u32| segments.iter().any(|segment| segment.p_type == kind);
+    if load.p_offset != 0 || !has(PT_DYNAMIC) || has(PT_INTERP) {
+        return None;
+    }
+    let class = image.class();
+    let table = header.e_shoff.checked_add(class.section() * u64::from(header.e_shnum))?;
+    let len = usize::try_from(table.max(load.p_filesz)).ok()?;
+    (len <= bytes.len()).then(|| &bytes[..len.next_multiple_of(PAGE_SIZE).min(bytes.len())])
+}

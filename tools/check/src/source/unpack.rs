@@ -1,0 +1,58 @@
+//! Compressed data, by the magic number that it begins with.
+//!
+//! # Invariants
+//!
+//! 1. No more than [`KERNEL_LIMIT`] bytes come out.
+
+use super::KERNEL_LIMIT;
+use std::io::{self, Cursor, Read};
+
+/// A way to compress that kernels use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Gzip,
+    Xz,
+    Lzma,
+    Zstd,
+    Lz4,
+}
+
+/// The magic numbers. Kernels use LZ4's legacy frame.
+const MAGIC: &[(&[u8], Format)] = &[
+    (&[0x1f, 0x8b, 0x08], Format::Gzip),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Format::Xz),
+    (&[0x5d, 0, 0], Format::Lzma),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Format::Zstd),
+    (&[0x02, 0x21, 0x4c, 0x18], Format::Lz4),
+    (&[0x04, 0x22, 0x4d, 0x18], Format::Lz4),
+];
+
+/// How what begins here is compressed, if it is.
+pub(super) fn format(bytes: &[u8]) -> Option<Format> {
+    MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|found| found.1)
+}
+
+/// What comes out of compressed `input`, as it is read.
+pub(super) fn reader<'a>(format: Format, input: &'a [u8]) -> io::Result<Box<dyn Read + 'a>> {
+    let input = Cursor::new(input);
+    Ok(match format {
+        Format::Gzip => Box::new(flate2::read::GzDecoder::new(input)),
+        Format::Xz => Box::new(lzma_rust2::XzReader::new(input, false)),
+        Format::Lzma => Box::new(lzma_rust2::LzmaReader::new_mem_limit(input, u32::MAX, None)?),
+        Format::Zstd => {
+            let decoder = ruzstd::decoding::StreamingDecoder::new(input);
+            Box::new(decoder.map_err(|error| io::Error::other(error.to_string()))?)
+        }
+        Format::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(input)),
+    })
+}
+
+/// All that comes out before the end or the first error: behind a kernel's compressed payload there
+/// are other bytes, which some decoders take for more of it.
+pub(super) fn unpack(format: Format, input: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(reader) = reader(format, input) {
+        let _ = reader.take(KERNEL_LIMIT).read_to_end(&mut bytes);
+    }
+    bytes
+}
