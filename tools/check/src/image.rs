@@ -32,6 +32,12 @@ pub const KERNEL_COPY: &str = ".kernel";
 /// The most sections that are read; an image has 20, its unstripped twin 40.
 pub const SECTION_LIMIT: usize = 1024;
 
+/// The most program headers that are read; an image has five.
+pub const SEGMENT_LIMIT: usize = 64;
+
+/// The most dynamic tags that are read; an image has some tens.
+pub const TAG_LIMIT: usize = 256;
+
 /// The file has nothing that could be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub String);
@@ -266,6 +272,12 @@ impl<'a> Image<'a> {
 }
 
 fn read_segments(bytes: &[u8], header: &Header, ctx: Ctx) -> Table<ProgramHeader> {
+    if usize::from(header.e_phnum) > SEGMENT_LIMIT {
+        return Err(format!(
+            "there are {} program headers; an image has fewer than {SEGMENT_LIMIT}",
+            header.e_phnum
+        ));
+    }
     let offset =
         usize::try_from(header.e_phoff).map_err(|_| "e_phoff is beyond the file".to_owned())?;
     let table = ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), ctx)
@@ -307,6 +319,12 @@ fn read_dynamic(bytes: &[u8], segments: &[ProgramHeader], ctx: Ctx) -> Table<Dyn
         .map_err(|error| format!("the dynamic table cannot be read: {error}"))?;
     let mut entries = table.ok_or_else(missing)?.dyns;
     entries.pop_if(|entry| entry.d_tag == 0);
+    if entries.len() > TAG_LIMIT {
+        return Err(format!(
+            "there are {} dynamic tags; an image has fewer than {TAG_LIMIT}",
+            entries.len()
+        ));
+    }
     not_empty("dynamic tags", entries)
 }
 

@@ -138,8 +138,10 @@ impl<'a> Subject<'a> {
         let fixups = exceptions::own(&self.image).ok().flatten().unwrap_or_default();
         let alternatives = alternatives::read(&self.image).unwrap_or_default();
         let code = |range: &Range<u64>| {
-            let found = functions
+            let first = functions.partition_point(|function| function.range.start < range.start);
+            let found = functions[first..]
                 .iter()
+                .take_while(|function| function.range.start == range.start)
                 .find(|function| function.is_replacement && function.range == *range);
             found.map_or(&[] as &[Instruction], |function| &function.instructions)
         };

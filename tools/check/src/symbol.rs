@@ -13,6 +13,10 @@ use goblin::elf::sym::{STT_OBJECT, Symtab};
 /// Section index of symbols that are not addresses (`SHN_ABS`).
 pub const SHN_ABS: usize = 0xfff1;
 
+/// The most symbols that are read from a table; an image has some hundreds, its unstripped twin
+/// some thousands.
+pub const SYMBOL_LIMIT: usize = 16_384;
+
 /// What names of version nodes begin with.
 const VERSION_PREFIX: &str = "LINUX_";
 
@@ -126,6 +130,11 @@ pub(crate) fn read_symbols<'a>(
     strings: &'a [u8],
     ctx: Ctx,
 ) -> Table<Symbol<'a>> {
+    if count > SYMBOL_LIMIT {
+        return Err(format!(
+            "the symbol table at {offset:#x} has {count} symbols; an image has fewer than {SYMBOL_LIMIT}"
+        ));
+    }
     let symbols = Symtab::parse(bytes, offset, count, ctx)
         .map_err(|error| format!("the symbol table at {offset:#x} cannot be read: {error}"))?;
     let named = symbols.iter().enumerate().map(|(index, symbol)| {

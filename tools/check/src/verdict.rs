@@ -58,11 +58,16 @@ pub(crate) use demand;
 
 /// Refuses if there are any `wrong` things, and names the first few.
 pub(crate) fn none_of<T: AsRef<str>>(what: &str, wrong: &[T]) -> Verdict {
+    none_of_these(what, wrong, |name| name.as_ref().to_owned())
+}
+
+/// The same for things whose names are made only for those that are shown.
+pub(crate) fn none_of_these<T>(what: &str, wrong: &[T], name: impl Fn(&T) -> String) -> Verdict {
     const SHOWN: usize = 4;
     if wrong.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = wrong.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let names: Vec<String> = wrong.iter().take(SHOWN).map(name).collect();
     let rest = match wrong.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -14,6 +14,9 @@ use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
+/// The most faults of a kind that are told of one function.
+const FAULT_LIMIT: usize = 64;
+
 /// What a fault is about; each kind has a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -73,6 +76,10 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     pub(super) fn fault(&mut self, kind: Kind, index: usize, what: &str) {
+        // A function of nothing but faults is told by the first of them.
+        if self.faults.iter().filter(|(other, _)| *other == kind).count() >= FAULT_LIMIT {
+            return;
+        }
         let place = self.function.place(&self.function.instructions[index]);
         self.faults.push((kind, format!("{place} {what}")));
     }

@@ -1,8 +1,8 @@
 //! Functions that have neither a name nor call-frame information, and that only calls know: a
 //! stripped image keeps nothing else of a local function in assembly.
 
-use super::OVERLAP;
 use super::decode::decode_as;
+use super::{CODE_LIMIT, OVERLAP};
 use crate::arch::stub::INT3;
 use crate::image::Image;
 use iced_x86::{Instruction, Mnemonic};
@@ -21,8 +21,8 @@ pub(super) fn unnamed(image: &Image<'_>, known: &[Range<u64>]) -> Result<Vec<Ran
     let (Ok(text), Some(bits)) = (image.text(), image.x86_bits()) else { return Ok(Vec::new()) };
     let len = |range: &Range<u64>| range.end.saturating_sub(range.start);
     let total = known.iter().map(len).fold(0, u64::saturating_add);
-    if total > OVERLAP * image.bytes.len() as u64 {
-        return Ok(Vec::new()); // They are refused for their overlap.
+    if total > OVERLAP * image.bytes.len() as u64 || total > CODE_LIMIT {
+        return Ok(Vec::new()); // They are refused for their size or overlap.
     }
     let mut targets = BTreeSet::new();
     for range in known {

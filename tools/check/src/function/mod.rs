@@ -36,6 +36,13 @@ use std::ops::Range;
 /// do not overlap.
 const OVERLAP: u64 = 2;
 
+/// The most bytes of functions that are decoded; an image has some tens of thousands.
+pub const CODE_LIMIT: u64 = 1 << 17;
+
+/// The most instructions that are followed: what is known in front of each takes
+/// up to two kilobytes.
+pub const INSTRUCTION_LIMIT: usize = 20_000;
+
 /// The name of code that an alternative puts in. No symbol has a space in its name.
 const REPLACEMENT: &str = "a replacement";
 
@@ -188,9 +195,12 @@ pub(crate) fn decode_all<'a>(
     match nameless(image, &known) {
         // An entry that begins late is of the function that it begins in.
         Ok(ranges) => {
-            let named_already = named.clone();
+            let mut already: Vec<Range<u64>> =
+                named.iter().map(|(range, _)| range.clone()).collect();
+            already.sort_unstable_by_key(|range| range.start);
             let is_inside = |start: u64| {
-                !is_liblinux && named_already.iter().any(|(range, _)| range.contains(&start))
+                let after = already.partition_point(|range| range.start <= start);
+                !is_liblinux && already[..after].last().is_some_and(|home| home.contains(&start))
             };
             let ranges = ranges.into_iter().filter(|range| !is_inside(range.start));
             named.extend(ranges.map(|range| (range, None)));
@@ -207,6 +217,7 @@ pub(crate) fn decode_all<'a>(
     named.sort_by_key(|(range, name)| (range.start, range.end, name.is_none()));
 
     let bodies = if is_liblinux { bodies(image, symbols)? } else { BTreeMap::new() };
+    let mut code = 0;
     let mut room = OVERLAP * image.bytes.len() as u64;
     let mut functions: Vec<Function<'a>> = Vec::new();
     for (range, name) in named {
@@ -219,6 +230,12 @@ pub(crate) fn decode_all<'a>(
                         "the functions overlap: together they have over {OVERLAP} times the file's bytes"
                     ))
                 })?;
+                code += range.end.saturating_sub(range.start);
+                if code > CODE_LIMIT {
+                    return Err(Fault::Wrong(format!(
+                        "the functions have more than {CODE_LIMIT} bytes, more than an image has"
+                    )));
+                }
                 let body_of = bodies.get(&range.start).copied();
                 functions.push(Function {
                     is_liblinux,
@@ -227,6 +244,12 @@ pub(crate) fn decode_all<'a>(
                 });
             }
         }
+    }
+    let count: usize = functions.iter().map(|function| function.instructions.len()).sum();
+    if count > INSTRUCTION_LIMIT {
+        return Err(Fault::Wrong(format!(
+            "the functions have {count} instructions; an image has fewer than {INSTRUCTION_LIMIT}"
+        )));
     }
     Ok(functions)
 }

@@ -7,10 +7,10 @@
 //!    belongs to none of them.
 
 use crate::demand;
-use crate::function::{Function, decode_as};
+use crate::function::{CODE_LIMIT, Function, decode_as};
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
-use crate::verdict::{Verdict, none_of};
+use crate::verdict::{Verdict, none_of, none_of_these};
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 pub(super) const RULES: &[Rule] = &[
@@ -44,9 +44,10 @@ pub(super) fn no_instruction(
     for function in subject.functions()? {
         let found =
             function.instructions.iter().filter(|instruction| is_wrong(function, instruction));
-        wrong.extend(found.map(|instruction| function.place(instruction)));
+        wrong.extend(found.map(|instruction| (function, instruction)));
     }
-    none_of(what, &wrong)
+    // A place is written out only where it is shown.
+    none_of_these(what, &wrong, |(function, instruction)| function.place(instruction))
 }
 
 fn decodes(subject: &Subject<'_>) -> Verdict {
@@ -94,10 +95,10 @@ fn text_covered(subject: &Subject<'_>) -> Verdict {
     let mut gaps = Vec::new();
     for (start, end) in ranges.chain([end]) {
         let start = start.clamp(from, text.end.max(from));
-        if decode_as(bits, image.at(from, start - from)?, from)
-            .iter()
-            .any(|found| !is_padding(found))
-        {
+        // A gap of more bytes than an image has of code is not padding.
+        let is_large = start - from > CODE_LIMIT;
+        let gap = if is_large { &[] } else { image.at(from, start - from)? };
+        if is_large || decode_as(bits, gap, from).iter().any(|found| !is_padding(found)) {
             gaps.push(format!("{from:#x}..{start:#x}"));
         }
         from = from.max(end.min(text.end));

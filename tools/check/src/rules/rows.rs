@@ -127,7 +127,8 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
         });
         wrong.extend(between);
         for (instruction, state) in function.instructions.iter().zip(&flow.states) {
-            let row = rows.iter().find(|row| row.addresses.contains(&instruction.ip()));
+            let after = rows.partition_point(|row| row.addresses.start <= instruction.ip());
+            let row = rows[..after].last().filter(|row| row.addresses.contains(&instruction.ip()));
             if let Some(what) = state.as_ref().zip(row).and_then(|(state, row)| untrue(row, state))
             {
                 wrong.push(format!("{}: {what}", function.place(instruction)));

@@ -22,7 +22,8 @@ pub(super) fn images(name: &str, package: &[u8]) -> Result<Vec<Found>, String> {
         let mut entry = entry.map_err(unreadable)?;
         let path = entry.path().map_err(unreadable)?.display().to_string();
         let file = path.rsplit('/').next().unwrap_or_default();
-        let is_kernel = file.starts_with("vmlinu") && path.contains("boot/");
+        let is_kernel =
+            file.starts_with("vmlinu") && (path.contains("boot/") || path.contains("lib/modules/"));
         let limit = if is_kernel { KERNEL_LIMIT } else { IMAGE_LIMIT };
         let is_taken = is_kernel || is_named_like_one(file);
         if !entry.header().entry_type().is_file() || !is_taken || entry.size() > limit {
@@ -43,7 +44,9 @@ pub(super) fn images(name: &str, package: &[u8]) -> Result<Vec<Found>, String> {
         found.extend(kernel::images(&name, bytes)?);
     }
     if found.is_empty() {
-        return Err(format!("{name} has neither files vdso*.so nor a kernel in boot/"));
+        return Err(format!(
+            "{name} has neither files vdso*.so nor a kernel in boot/ or lib/modules/"
+        ));
     }
     Ok(found)
 }

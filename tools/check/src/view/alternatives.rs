@@ -11,6 +11,9 @@ use std::ops::Range;
 /// The table.
 pub const SECTION: &str = ".altinstructions";
 
+/// The most bytes that are read; an image has some hundreds.
+pub const LIMIT: usize = 1 << 14;
+
 /// The code that it puts in.
 pub const REPLACEMENTS: &str = ".altinstr_replacement";
 
@@ -19,6 +22,12 @@ pub fn read(image: &Image<'_>) -> Result<Vec<Alternative>, String> {
     let Some(section) = image.find_section(SECTION)? else { return Ok(Vec::new()) };
     let bytes = image.contents(section)?;
     let start = section.header.sh_addr;
+    if bytes.len() > LIMIT {
+        return Err(format!(
+            "{SECTION} has {} bytes; an image has fewer than {LIMIT}",
+            bytes.len()
+        ));
+    }
     let entries = |size: usize| -> Vec<Alternative> {
         let places = (start..).step_by(size);
         let entries = bytes.chunks_exact(size).zip(places);

@@ -17,6 +17,9 @@ pub const OWN: &str = ".fixups";
 /// Bytes of an entry of the kernel's table: two offsets from the table's start.
 const KERNEL_ENTRY: usize = 8;
 
+/// The most bytes of a table that are read; an image has some thousands.
+pub const LIMIT: usize = 1 << 16;
+
 /// An entry of the image's own table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fixup {
@@ -38,6 +41,9 @@ type Entries<'a> = Vec<(u64, &'a [u8])>;
 fn entries<'a>(image: &Image<'a>, name: &str, size: usize) -> Result<Option<Entries<'a>>, String> {
     let Some(section) = image.find_section(name)? else { return Ok(None) };
     let bytes = image.contents(section)?;
+    if bytes.len() > LIMIT {
+        return Err(format!("{name} has {} bytes; an image has fewer than {LIMIT}", bytes.len()));
+    }
     if bytes.is_empty() || !bytes.len().is_multiple_of(size) {
         return Err(format!("{name} has {} bytes, not one entry of {size} or more", bytes.len()));
     }

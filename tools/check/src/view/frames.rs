@@ -16,6 +16,12 @@ use std::ops::Range;
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
+/// The most entries that are read; an image has some hundreds.
+pub const ENTRY_LIMIT: usize = 4096;
+
+/// The most bytes of an entry; an image's have some tens.
+pub const ENTRY_SIZE: usize = 2048;
+
 /// The call-frame information of one function.
 pub type Entry<'a> = gimli::FrameDescriptionEntry<Bytes<'a>>;
 
@@ -79,7 +85,14 @@ impl<'a> Frames<'a> {
         let mut entries = self.frame.entries(&self.bases);
         while let Some(entry) = entries.next().map_err(broken)? {
             if let CieOrFde::Fde(partial) = entry {
-                found.push(partial.parse(EhFrame::cie_from_offset).map_err(broken)?);
+                let entry = partial.parse(EhFrame::cie_from_offset).map_err(broken)?;
+                let len = entry.entry_len().max(entry.cie().entry_len());
+                if found.len() == ENTRY_LIMIT || len > ENTRY_SIZE {
+                    return Err(format!(
+                        ".eh_frame has more than {ENTRY_LIMIT} entries, or one of more than {ENTRY_SIZE} bytes, more than an image has"
+                    ));
+                }
+                found.push(entry);
             }
         }
         found.sort_by_key(Entry::initial_address);

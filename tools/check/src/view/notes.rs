@@ -19,6 +19,9 @@ pub const BUILD_ID: u32 = 3;
 /// `NT_GNU_PROPERTY_TYPE_0`.
 pub const PROPERTY: u32 = 5;
 
+/// The most notes that are read; an image has a few.
+pub const LIMIT: usize = 64;
+
 /// One note.
 #[derive(Clone, Debug)]
 pub struct Note<'a> {
@@ -37,6 +40,9 @@ pub fn notes<'a>(image: &Image<'a>) -> Result<Vec<Note<'a>>, String> {
         let end = segment.p_offset.saturating_add(segment.p_filesz);
         let mut at = segment.p_offset;
         while at < end {
+            if found.len() == LIMIT {
+                return Err(format!("there are more than {LIMIT} notes"));
+            }
             let owner_len = u64::from(image.u32(at)?);
             let value_len = u64::from(image.u32(at.saturating_add(4))?);
             let kind = image.u32(at.saturating_add(8))?;

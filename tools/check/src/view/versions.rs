@@ -16,6 +16,9 @@ pub const DEFINITION_SIZE: u64 = 20;
 /// Bytes of one of its names (`Elf64_Verdaux`).
 pub const AUXILIARY_SIZE: u64 = 8;
 
+/// The most definitions that are read; an image has a few.
+pub const LIMIT: usize = 64;
+
 /// One version definition with its first name.
 #[derive(Clone, Debug)]
 pub struct Definition<'a> {
@@ -45,6 +48,9 @@ pub fn definitions<'a>(image: &Image<'a>) -> Result<Vec<Definition<'a>>, String>
     let mut address = image.tag(DT_VERDEF, "DT_VERDEF")?;
     let mut found = Vec::new();
     loop {
+        if found.len() == LIMIT {
+            return Err(format!("there are more than {LIMIT} version definitions"));
+        }
         let at = |offset: u64| address.saturating_add(offset);
         let auxiliary = image.u32(at(12))?;
         let name = at(auxiliary.into());

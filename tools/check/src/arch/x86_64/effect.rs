@@ -96,7 +96,7 @@ pub(crate) fn apply(
         let stored = value(state, 1);
         state.overwrite(place, instruction.memory_size().size() as i64);
         if instruction.memory_size() == MemorySize::UInt64 {
-            state.slots.insert(place, stored);
+            state.keep(place, stored);
         }
     }
     // `popf` gives back what `pushf` put away.

@@ -9,6 +9,9 @@ use super::register::{ARGUMENTS, AT_ENTRY, RESULTS, RSP, SAVED, general};
 use iced_x86::{Instruction, Register, RflagsBits};
 use std::collections::BTreeMap;
 
+/// The most slots of which something is known: a frame keeps some of 16 registers.
+const SLOT_LIMIT: usize = 24;
+
 /// A part of the stack in which distances are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Region {
@@ -112,8 +115,17 @@ impl State {
     /// Forgets what overlaps `len` bytes of the stack.
     pub(crate) fn overwrite(&mut self, (region, offset): (Region, i64), len: i64) {
         self.slots.retain(|&(other, start), _| {
-            other != region || start + 8 <= offset || offset + len <= start
+            other != region
+                || start.saturating_add(8) <= offset
+                || offset.saturating_add(len) <= start
         });
+    }
+
+    /// Keeps what a slot holds, unless that is unknown, or as many are known as a frame needs.
+    pub(crate) fn keep(&mut self, place: (Region, i64), value: Value) {
+        if value != Value::Unknown && self.slots.len() < SLOT_LIMIT {
+            self.slots.insert(place, value);
+        }
     }
 
     pub(crate) fn push(&mut self, value: Value) {
@@ -121,7 +133,7 @@ impl State {
             let place = (region, offset.wrapping_sub(8));
             self.registers[RSP] = Value::Place(place.0, place.1);
             self.overwrite(place, 8);
-            self.slots.insert(place, value);
+            self.keep(place, value);
         }
     }
 
