@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //!
-//! 1. What BFD refuses harms no process: the debugger goes on without the image.
+//! 1. What BFD refuses harms no process: the debugger continues without the image.
 
 use super::lookup::FUNC;
 use super::memory::{Memory, Read};
