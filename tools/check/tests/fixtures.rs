@@ -4,7 +4,8 @@
 mod specimen;
 
 use goblin::elf::dynamic::{
-    DT_FLAGS, DT_HASH, DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_STRSZ, DT_SYMENT, DT_TEXTREL,
+    DT_FLAGS, DT_HASH, DT_INIT, DT_NEEDED, DT_RELA, DT_SONAME, DT_STRSZ, DT_SYMENT, DT_SYMTAB,
+    DT_TEXTREL,
 };
 use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
 use liblinux_abi::image::export::{FIXUPS, PRIVATE};
@@ -410,16 +411,24 @@ const FIXTURES: &[Fixture] = &[
 
     fixture("readers-agree", "a section whose name is nowhere", |s| section32(s, ".comment", section::NAME, 0xff_ffff)),
     fixture("reader-glibc", "a writable PT_DYNAMIC", |s| segment32(s, PT_DYNAMIC, segment::FLAGS, 6)),
-    fixture("reader-musl", "no DT_HASH", |s| { let at = s.image.tag(DT_HASH); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("reader-losses", "no DT_HASH, which musl wants", |s| { let at = s.image.tag(DT_HASH); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("reader-musl", "symbols behind the image", |s| { let at = s.image.tag(DT_SYMTAB); s.image.put64(at + 8, 0x1000_0000) }),
     fixture("reader-go", "no DT_VERDEF", |s| { let at = s.image.tag(0x6fff_fffc); s.image.put64(at, 0x6fff_ff00) }),
-    fixture("reader-bionic", "no section headers", |s| { s.image.put64(40, 0); s.image.put16(60, 0); s.image.put16(62, 0) }),
-    fixture("reader-rustix", "a PT_INTERP", |s| segment32(s, PT_NOTE, segment::TYPE, PT_INTERP)),
+    fixture("reader-bionic", "a billion bytes of symbols", |s| section64(s, ".dynsym", section::SIZE, 1 << 30)),
+    fixture("reader-rustix", "a function outside the image", |s| { let at = s.image.export("__vdso_getcpu"); s.image.put64(at + symbol::VALUE, 0x1000_0000) }),
     fixture("reader-abseil", "strings of 4 bytes", |s| { let at = s.image.tag(DT_STRSZ); s.image.put64(at + 8, 4) }),
-    fixture("reader-parse-vdso", "symbols that are data", |s| info(s, "__vdso_clock_gettime", 0x11)),
-    fixture("reader-criu", "two PT_LOADs", |s| segment32(s, PT_NOTE, segment::TYPE, PT_LOAD)),
-    fixture("reader-gdb", "sections of 32 bytes", |s| s.image.put16(58, 32)),
-    fixture("reader-libgcc", "a search table of version 2", |s| { let at = s.image.contents(".eh_frame_hdr"); s.image.bytes[at] = 2 }),
-    fixture("reader-libunwind", "a search table of version 2", |s| { let at = s.image.contents(".eh_frame_hdr"); s.image.bytes[at] = 2 }),
+    fixture("reader-parse-vdso", "no buckets", |s| { let at = s.image.contents(".hash"); s.image.put32(at, 0) }),
+    fixture("reader-criu", "no buckets", |s| { let at = s.image.contents(".hash"); s.image.put32(at, 0) }),
+    fixture("reader-gdb", "a second symbol table, for readers of the sections", |s| {
+        let copy = s.image.second_table(".dynsym");
+        s.image.exchange_values("__vdso_time", "__vdso_getcpu");
+        section64(s, ".dynsym", section::OFFSET, copy as u64);
+    }),
+    fixture("reader-libgcc", "a search table that leads outside", |s| {
+        let at = s.image.contents(".eh_frame_hdr") + 12;
+        (0..s.image.word(at - 4) as usize).for_each(|row| s.image.put32(at + 8 * row + 4, 0x1000_0000));
+    }),
+    fixture("reader-libunwind", "a search table of an unknown encoding", |s| { let at = s.image.contents(".eh_frame_hdr"); s.image.bytes[at + 3] = 0x3d }),
     fixture("abi-lock", "an entry that was elsewhere", |s| {
         let offset = format!("{:#06x}", slot(0));
         s.lock = Lock::parse(&s.lock.to_string().replacen(&offset, "0x9000", 1)).expect("still a lock");

@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //!
-//! 1. What BFD refuses harms no process: the debugger goes on without the image.
+//! 1. What BFD refuses harms no process: the debugger continues without the image.
 
 use super::lookup::FUNC;
 use super::memory::{Memory, Read};
@@ -56,9 +56,10 @@ fn read(memory: &Memory<'_>, names: &[Name]) -> Read<Found> {
     if is_dynamic && !has_versions(memory, &file)? {
         return Ok(Err("the version definitions lead out of their section".to_owned()));
     }
-    let find = |name: &Name| -> Read<Option<u64>> {
-        for index in 1..table.size / memory.symbol_size() {
-            let symbol = memory.symbol(table.offset, index)?;
+    let mut found = vec![None; names.len()];
+    for index in 1..table.size / memory.symbol_size() {
+        let symbol = memory.symbol(table.offset, index)?;
+        for (name, place) in names.iter().zip(&mut found).filter(|(_, place)| place.is_none()) {
             // A function that is undefined, but has a value, is where a program's own calls go.
             let is_place = symbol.section != 0 || symbol.kind() == FUNC && symbol.value != 0;
             let is_one = is_place
@@ -67,12 +68,11 @@ fn read(memory: &Memory<'_>, names: &[Name]) -> Read<Found> {
                 && memory
                     .is_string(strings.offset.wrapping_add(symbol.name.into()), name.symbol)?;
             if is_one {
-                return Ok(Some(memory.pointer(file.bias.wrapping_add(symbol.value))));
+                *place = Some(memory.pointer(file.bias.wrapping_add(symbol.value)));
             }
         }
-        Ok(None)
-    };
-    Ok(Ok(names.iter().map(find).collect::<Read<_>>()?))
+    }
+    Ok(Ok(found))
 }
 
 /// What BFD makes of the mapping.

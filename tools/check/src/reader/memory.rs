@@ -22,10 +22,7 @@ const DATA: u64 = 16 * PAGE;
 const PLACE: u64 = 0x2000_0000_0000;
 
 /// Reads that any image may cost, however small.
-const READS: u64 = 200_000;
-
-/// Reads for each byte of the image.
-const READS_PER_BYTE: u64 = 4;
+const READS: u64 = 100_000;
 
 /// What a reader has read, or how it ends because of it.
 pub(super) type Read<T> = Result<T, Fate>;
@@ -51,7 +48,7 @@ impl<'a> Memory<'a> {
     /// Reads that an image of `len` bytes may cost: a reader that needs more is taken to read
     /// without end.
     fn limit(len: u64) -> u64 {
-        READS + READS_PER_BYTE * len
+        READS + len
     }
 
     /// Bytes of all pages of the image.
@@ -74,13 +71,18 @@ impl<'a> Memory<'a> {
         if self.is_wide { 8 } else { 4 }
     }
 
-    /// A byte.
-    pub(super) fn u8(&self, address: u64) -> Read<u8> {
+    fn count(&self) -> Read<()> {
         let left = self.reads_left.get();
         if left == 0 {
             return Err(Fate::Hangs("it reads on and on".to_owned()));
         }
         self.reads_left.set(left - 1);
+        Ok(())
+    }
+
+    /// A byte.
+    pub(super) fn u8(&self, address: u64) -> Read<u8> {
+        self.count()?;
         let address = self.pointer(address);
         if address < self.len {
             let at = usize::try_from(address).ok();
@@ -103,6 +105,13 @@ impl<'a> Memory<'a> {
     }
 
     fn number(&self, address: u64, len: u64) -> Read<u64> {
+        let start = usize::try_from(self.pointer(address)).unwrap_or(usize::MAX);
+        let bytes = start.checked_add(len as usize).and_then(|end| self.bytes.get(start..end));
+        if let Some(bytes) = bytes {
+            self.count()?;
+            return Ok(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        }
+        // At an edge, or outside.
         let mut number = 0;
         for at in (0..len).rev() {
             number = number << 8 | u64::from(self.u8(address.wrapping_add(at))?);

@@ -1,6 +1,6 @@
 //! musl: `src/internal/vdso.c`.
 //!
-//! It asks when a function is first called, and then makes the system call if there is no answer.
+//! It asks when a function is first called, and then makes the system call if it has none.
 //! The hash table tells it only how many symbols there are: it compares the name of each.
 //!
 //! # Invariants

@@ -2,7 +2,8 @@
 //!
 //! Every other rule describes one fault that harms some readers. These name the readers: a rule for
 //! each does what the reader would do with the image. Mostly what it finds follows from a fault
-//! that another rule names, and tells whom that one harms.
+//! that another rule names, and tells whom that one harms. What a reader only loses, since it does
+//! without, is in one rule for all.
 //!
 //! # Invariants
 //!
@@ -12,7 +13,10 @@ use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
 
-/// One rule.
+const REMEDY: &str =
+    "see `--readers` for what each reader finds; mend what the other rules name, then {build}";
+
+/// A rule about what is fatal to a reader.
 macro_rules! rule {
     ($name:literal, $severity:ident, $reader:literal, $because:literal) => {
         Rule {
@@ -21,7 +25,7 @@ macro_rules! rule {
             scope: Scope::Any,
             demands: &[],
             because: $because,
-            remedy: "see `--readers` for what each reader finds; mend what the other rules name, then {build}",
+            remedy: REMEDY,
             check: |subject| judge(subject, $reader),
         }
     };
@@ -52,22 +56,37 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule!(
         "reader-criu",
-        Warning,
+        Error,
         "CRIU",
         "CRIU compares the images of the dumped process and of the kernel by it"
     ),
     rule!("reader-gdb", Warning, "gdb and BFD", "debuggers and perf name functions by it"),
-    rule!("reader-libgcc", Warning, "libgcc", "exceptions and thread cancellation unwind by it"),
+    rule!("reader-libgcc", Error, "libgcc", "exceptions and thread cancellation unwind by it"),
     rule!(
         "reader-libunwind",
-        Warning,
+        Error,
         "LLVM libunwind",
         "exceptions of programs with libc++ unwind by it"
     ),
+    Rule {
+        name: "reader-losses",
+        severity: Severity::Warning,
+        scope: Scope::Any,
+        demands: &[],
+        because: "a reader that does without a function is slower, or shows less, and says nothing",
+        remedy: REMEDY,
+        check: losses,
+    },
 ];
 
 fn judge(subject: &Subject<'_>, reader: &str) -> Verdict {
-    let harms = subject.harms()?.iter().filter(|harm| harm.reader == reader);
+    let harms = subject.harms()?.iter().filter(|harm| harm.reader == reader && harm.is_fatal);
     let wrong: Vec<&str> = harms.map(|harm| harm.what.as_str()).collect();
     none_of(reader, &wrong)
+}
+
+fn losses(subject: &Subject<'_>) -> Verdict {
+    let harms = subject.harms()?.iter().filter(|harm| !harm.is_fatal);
+    let wrong: Vec<String> = harms.map(|harm| format!("{}: {}", harm.reader, harm.what)).collect();
+    none_of("what readers lose", &wrong)
 }
