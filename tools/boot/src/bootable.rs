@@ -11,7 +11,7 @@ use crate::recipe::Recipe;
 use crate::tree::{self, Kernel, Stage, Tree};
 use crate::{config, elf, source};
 use anyhow::{Context, Result, ensure};
-use liblinux_workspace::{Line, Workspace};
+use liblinux_workspace::{ARCHITECTURE, Line, Workspace};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ impl Bootable {
             let image = Self::image(case, options);
             let kernel = build(&cache, &options.root, options.line, &case.config, image)
                 .with_context(|| format!("case `{}` has no kernel", case.name))?;
-            let bz_image = folder.join(format!("bzImage-{key}"));
+            let bz_image = folder.join(format!("{}-{key}", ARCHITECTURE.kernel_image));
             fs::copy(&kernel.bz_image, &bz_image)
                 .with_context(|| format!("cannot write {}", bz_image.display()))?;
             let (build_id, c_build_id) = (elf::build_id(image)?, elf::build_id(&kernel.c_image)?);

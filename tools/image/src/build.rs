@@ -17,14 +17,11 @@ use liblinux_abi::image::layout::{
 };
 use liblinux_workspace::command::{cargo, output, run};
 use liblinux_workspace::product;
-use liblinux_workspace::{Line, Workspace, line};
+use liblinux_workspace::{ARCHITECTURE, Line, Workspace, line};
 use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// What the image is compiled for.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Compiler flags of the image alone, each with its reason.
 const RUSTFLAGS: &[&str] = &[
@@ -88,10 +85,14 @@ fn compile(workspace: &Workspace, line: &Line, folder: &str, more: &[&str]) -> R
     let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str(), &chosen]).collect();
     let mut cargo = cargo(workspace);
     cargo.args(["build", "--quiet", "--locked", "--package=liblinux-image", "--profile=image"]);
-    cargo.args(more).arg(format!("--target={TARGET}")).arg("--target-dir").arg(&target);
+    cargo
+        .args(more)
+        .arg(format!("--target={}", ARCHITECTURE.triple))
+        .arg("--target-dir")
+        .arg(&target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     run(&mut cargo).context("the image does not compile")?;
-    Ok(target.join(TARGET).join("image/libliblinux_image.rlib"))
+    Ok(target.join(ARCHITECTURE.triple).join("image/libliblinux_image.rlib"))
 }
 
 /// The compiler's flag by which `abi` and `image` are compiled for a kernel line.
@@ -104,7 +105,7 @@ fn link(workspace: &Workspace, line: &Line, library: &Path, linked: &Path) -> Re
     let mut ld = Command::new("ld");
     ld.args([
         "-m",
-        "elf_x86_64",
+        ARCHITECTURE.emulation,
         "-shared",
         "-Bsymbolic",
         "--no-undefined",

@@ -5,7 +5,7 @@
 //! 1. Nothing is written outside `target/`, but for the generated files that are checked in (by
 //!    `bless` alone) and the cache that `liblinux-boot` keeps.
 
-use crate::{Line, line};
+use crate::{ARCHITECTURE, Line, line};
 use std::path::{Path, PathBuf};
 
 /// A checkout of liblinux.
@@ -33,17 +33,17 @@ impl Workspace {
 
     /// The stripped image of a kernel line, as the kernel maps it.
     pub fn image(&self, line: &Line) -> PathBuf {
-        self.images("x86_64", line).join("vdso64.so")
+        self.images(ARCHITECTURE.name, line).join("vdso64.so")
     }
 
     /// The image with symbols and debugging information, which the kernel's build takes.
     pub fn debug_image(&self, line: &Line) -> PathBuf {
-        self.images("x86_64", line).join("vdso64.so.dbg")
+        self.images(ARCHITECTURE.name, line).join("vdso64.so.dbg")
     }
 
     /// The updated image, with symbols: see `build::build_updated_image` in `tools/image`.
     pub fn updated_image(&self, line: &Line) -> PathBuf {
-        self.images("x86_64-updated", line).join("vdso64.so.dbg")
+        self.images(&format!("{}-updated", ARCHITECTURE.name), line).join("vdso64.so.dbg")
     }
 
     /// The folder of a line's images: the default line's, or one in that for each other line.
