@@ -1,7 +1,7 @@
 //! Where the source of a kernel line comes from, and that it is whole and of that line.
 //!
 //! It is the tarball of Debian's package, installed or fetched into the cache
-//! ([`crate::download`]). Every user can get that again, byte for byte, by the package's version.
+//! (`download.rs`). Every user can get that again, byte for byte, by the package's version.
 //! Or the caller names a tarball, or a tree, of the same line. The usual damage is a download or an
 //! unpacking that was cut short. So an installed tarball is compared with dpkg's own checksum.
 //!

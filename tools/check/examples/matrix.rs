@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release -p liblinux-check --example matrix [PACKAGE...]`
 //!
-//! takes the images out of the packages (or whatever else holds images), keeps them in
-//! `~/.cache/liblinux/images`, where the test `real` judges them, and prints what each gets. Without
-//! an argument it judges those that are kept. Packages come from `apt-get download`, for another
-//! machine behind `dpkg --add-architecture`:
+//! takes the images out of the packages (or out of any other file that holds images), keeps them
+//! in `~/.cache/liblinux/images`, where the test `real` judges them, and prints what each gets.
+//! Without an argument it judges those that are kept. Packages come from `apt-get download`, for
+//! another machine behind `dpkg --add-architecture`:
 //!
 //! ```text
 //! apt-get download linux-image-6.12.117+deb13-arm64:arm64

@@ -138,7 +138,9 @@ fn run(command: &mut Command) -> String {
 
 fn build_c(folder: &Path) {
     let workspace = liblinux_workspace::Workspace::current();
-    let kernel = workspace.kernel(liblinux_workspace::line::DEFAULT).join("source/tools/testing/selftests/vDSO");
+    let kernel = workspace
+        .kernel(liblinux_workspace::line::DEFAULT)
+        .join("source/tools/testing/selftests/vDSO");
     let parser = kernel.join("parse_vdso.c").display().to_string();
     assert!(Path::new(&parser).is_file(), "{parser} is not there; run `cargo xtask boot` first");
     let include = format!("-I{}", kernel.display());
