@@ -2,8 +2,8 @@
 
 use liblinux_boot::declared;
 use liblinux_boot::packages::{BOOT, TEST};
-use liblinux_workspace::Workspace;
 use liblinux_workspace::skip::skip;
+use liblinux_workspace::{ARCHITECTURE, Workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,10 +26,13 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The last string literal of the call that starts at the beginning of `text`.
+/// The program that the call at the beginning of `text` starts: its last argument.
 fn program(text: &str) -> Option<&str> {
-    let call = text.split(')').next()?;
-    call.rsplit('"').nth(1)
+    let call = text.split(')').next()?.trim_end_matches([',', ' ', '\n']);
+    match call.rsplit([',', '(']).next()?.trim() {
+        "ARCHITECTURE.emulator" => Some(ARCHITECTURE.emulator),
+        last => last.strip_prefix('"')?.strip_suffix('"'),
+    }
 }
 
 #[test]
