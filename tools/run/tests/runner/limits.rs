@@ -1,6 +1,6 @@
 //! Limits are for the programs: no limit ends the tracer, and no limit of a program changes.
 
-use crate::workbench::{UNPRIVILEGED, Workbench, end, is_root, sh, succeed};
+use crate::workbench::{OPEN_PATH, UNPRIVILEGED, Workbench, end, is_root, sh, succeed};
 use liblinux_workspace::skip::skip;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -80,7 +80,8 @@ fn the_end_of_its_processor_time_ends_the_tracer_and_no_program() {
     }
     let busy = busy(&bench.whereabouts());
     let mut command = limited("ulimit -t 1", &bench.unprivileged());
-    command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/").args(["sh", "-c", &busy]);
+    command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/").env("PATH", OPEN_PATH);
+    command.args(["sh", "-c", &busy]);
     let (status, output, errors) = end(&mut command);
     assert_eq!((status, output.as_str()), (7, "[vdso]\n"), "{errors}");
     assert!(errors.contains("`ulimit -t`") && errors.lines().count() == 1, "{errors}");

@@ -12,6 +12,10 @@ use tempfile::TempDir;
 /// A user without privileges.
 pub(crate) const UNPRIVILEGED: u32 = 65534;
 
+/// Where that user finds programs: the folder that tests have them in may be in a home folder that
+/// is closed to others.
+pub(crate) const OPEN_PATH: &str = "/usr/bin:/bin";
+
 /// The folder.
 pub(crate) struct Workbench(TempDir);
 
@@ -51,7 +55,7 @@ impl Workbench {
         }
         let mut command = Command::new(runner);
         command.arg("--image").arg(image);
-        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/");
+        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/").env("PATH", OPEN_PATH);
         command
     }
 
