@@ -233,7 +233,7 @@ pub(crate) fn decode_all<'a>(
                 code += range.end.saturating_sub(range.start);
                 if code > CODE_LIMIT {
                     return Err(Fault::Wrong(format!(
-                        "the functions have more than {CODE_LIMIT} bytes, more than an image has"
+                        "the functions overlap, or have more than the {CODE_LIMIT} bytes of an image"
                     )));
                 }
                 let body_of = bodies.get(&range.start).copied();
