@@ -1,9 +1,15 @@
 //! The image that `cargo xtask image` builds, whole, cut and damaged.
 
 use super::*;
-use liblinux_abi::image::export::exports;
+use liblinux_abi::image::export::{self, Export};
+use liblinux_abi::kernel::datapage::LAYOUT;
 use liblinux_tests::image::Image;
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
+
+/// What the image of the default kernel line has.
+fn exports() -> impl Iterator<Item = Export> {
+    export::exports().filter(|export| export.is_in(LAYOUT.line))
+}
 
 /// Looks everything up that an image may have, by either hash table; how many were found.
 fn find_all(image: &[u8]) -> usize {
