@@ -12,7 +12,7 @@
 
 #![allow(dead_code, reason = "the example and the test use different parts")]
 
-use crate::specimen::{File, Specimen};
+use crate::specimen::{File, Specimen, section};
 use liblinux_abi::image::layout::{BODIES, LIBRARY, SLOTS, TEXT};
 use liblinux_check::check;
 use liblinux_check::function::decode;
@@ -218,12 +218,52 @@ pub(crate) fn reason(good: &File, mutant: &Mutant) -> Option<&'static str> {
             "the build-id's value: readers compare it with another file's, and any value is one",
         );
     }
+    if changes_padding_of_an_owner(good, mutant) {
+        return Some("the bytes that fill a note's owner up to a word: its length leaves them out");
+    }
+    if lengthens_a_number(good, mutant) {
+        return Some("the same LEB128 number with one byte more, in place of a nop");
+    }
     if covers_padding(good, mutant) {
         return Some(
             "an entry's end moved within the int3 behind its code, where no return address and no thread is",
         );
     }
     None
+}
+
+/// The places at which a mutant differs, with the bytes before and after.
+fn differences(good: &File, mutant: &Mutant) -> Vec<(usize, u8, u8)> {
+    let changed = mutated(good, mutant);
+    let bytes = good.bytes.iter().zip(&changed.bytes).enumerate();
+    bytes.filter(|(_, (old, new))| old != new).map(|(at, (old, new))| (at, *old, *new)).collect()
+}
+
+/// Whether the mutant only changes bytes between the end of a note's owner and the next word.
+fn changes_padding_of_an_owner(good: &File, mutant: &Mutant) -> bool {
+    let start = good.contents(".note");
+    let size = good.word(good.section(".note") + section::SIZE) as usize;
+    let (mut at, mut padding) = (start, Vec::new());
+    while at + 12 <= start + size {
+        let (name, value) = (good.word(at) as usize, good.word(at + 4) as usize);
+        let end = at + 12 + name;
+        padding.push(end..at + 12 + name.next_multiple_of(4));
+        at += 12 + name.next_multiple_of(4) + value.next_multiple_of(4);
+    }
+    let changed = differences(good, mutant);
+    let is_padding = |at: &usize| padding.iter().any(|range| range.contains(at));
+    !changed.is_empty() && changed.iter().all(|(at, ..)| is_padding(at))
+}
+
+/// Whether the mutant only has a number of call-frame information continue in the nop behind it.
+fn lengthens_a_number(good: &File, mutant: &Mutant) -> bool {
+    let start = good.contents(".eh_frame");
+    match differences(good, mutant).as_slice() {
+        [(at, old, new)] => {
+            *at > start && *old < 0x80 && *new == old | 0x80 && good.bytes.get(at + 1) == Some(&0)
+        }
+        _ => false,
+    }
 }
 
 /// Whether the mutant only makes a call-frame entry end later, in padding.
