@@ -177,7 +177,9 @@ fn build_go(folder: &Path) {
 /// rustix's file is private to the crate, so it is compiled anew, beside what it uses.
 fn build_rustix(folder: &Path) {
     let mut metadata = Command::new(env!("CARGO"));
-    let text = run(metadata.args(["metadata", "--format-version=1", "--locked", "--offline"]));
+    // A fresh registry has the crates of this platform alone.
+    metadata.args(["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform"]);
+    let text = run(metadata.arg(liblinux_workspace::ARCHITECTURE.triple));
     let source = |package: &str| -> PathBuf {
         let manifests = text.split("\"manifest_path\":\"").skip(1);
         let mut paths = manifests.filter_map(|rest| rest.split('"').next());
