@@ -1,8 +1,25 @@
 //! The client as a published crate: the files that cargo packs, and that it compiles alone.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
+
+/// A cargo home with the crates of the user's, and none that was unpacked: cargo takes a crate that
+/// has the version, and would compile the client with an earlier run's `liblinux-abi`.
+fn home() -> tempfile::TempDir {
+    let users = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let users = users.or_else(|| Some(env::home_dir()?.join(".cargo"))).expect("a cargo home");
+    let home = tempfile::tempdir().expect("a folder");
+    fs::create_dir(home.path().join("registry")).expect("a folder");
+    for name in ["config.toml", "config", "registry/index", "registry/cache"] {
+        if users.join(name).exists() {
+            symlink(users.join(name), home.path().join(name)).expect("a link");
+        }
+    }
+    home
+}
 
 /// Packs the client and what it needs, unpacks that elsewhere, and compiles it there. Nothing is
 /// fetched.
@@ -10,7 +27,9 @@ use std::process::Command;
 fn the_client_and_what_it_needs_can_be_published() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
+    let home = home();
     let mut cargo = Command::new(env!("CARGO"));
+    cargo.env("CARGO_HOME", home.path());
     cargo.current_dir(&root).args(["package", "--offline", "--locked", "--allow-dirty"]);
     cargo.args(["-p", "liblinux-abi", "-p", "liblinux"]).arg("--target-dir").arg(&target);
     // Flags of an outer build would be other ones than those of a user.
