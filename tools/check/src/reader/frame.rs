@@ -1,11 +1,13 @@
 //! Pointers and entries of call-frame information, as the two unwinders read them.
 //!
-//! # Invariants
-//!
-//! 1. The unwinders differ in what they do with a wrong encoding; each says so by its own `wrong`.
+//! Both are asked for the functions that glibc finds, and both abort at an encoding that they do
+//! not know. They differ in how they come from an address to its entry.
 
-use super::Fate;
+use super::glibc::{self, Library};
 use super::memory::{Memory, Read};
+use super::names::Name;
+use super::{Fate, Found};
+use crate::machine::{ARM, Machine};
 
 /// Nothing is encoded (`DW_EH_PE_omit`).
 pub(super) const OMIT: u8 = 0xff;
@@ -21,6 +23,32 @@ pub(super) const SIGNED_32: u8 = 0x0b;
 
 /// The pointer has to be followed once more (`DW_EH_PE_indirect`).
 pub(super) const INDIRECT: u8 = 0x80;
+
+/// The functions that an unwinder is asked for.
+pub(super) fn wanted(machine: &Machine) -> &'static [Name] {
+    // 32-bit Arm has unwinding tables of its own kind, which are not modelled.
+    if *machine == ARM { &[] } else { glibc::wanted(machine) }
+}
+
+/// The entries of functions that glibc finds; `find` has the entry that covers an address.
+pub(super) fn entries(
+    memory: &Memory<'_>,
+    names: &[Name],
+    find: fn(&Memory<'_>, &Library, u64) -> Read<Option<u64>>,
+) -> Read<Found> {
+    let library = glibc::load(memory)?;
+    glibc::check_versions(memory, &library)?;
+    let entry = |name: &Name| match glibc::place(memory, &library, name.symbol)? {
+        Some(place) => find(memory, &library, place),
+        None => Ok(None),
+    };
+    Ok(Ok(names.iter().map(entry).collect::<Read<_>>()?))
+}
+
+/// What an unwinder does at an encoding that it does not know.
+pub(super) fn wrong() -> Fate {
+    Fate::Aborts("it does not know the encoding of a pointer".to_owned())
+}
 
 /// A place from which numbers are read, one behind the other.
 pub(super) struct Cursor<'m, 'a> {
@@ -64,7 +92,7 @@ impl Cursor<'_, '_> {
     }
 
     /// The number of an encoded pointer, to which nothing is added yet.
-    pub(super) fn raw(&mut self, encoding: u8, wrong: fn() -> Fate) -> Read<u64> {
+    pub(super) fn raw(&mut self, encoding: u8) -> Read<u64> {
         let wide = self.memory.is_wide;
         Ok(match encoding & 0x0f {
             0 if wide => self.word64()?,

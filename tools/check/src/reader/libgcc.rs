@@ -9,12 +9,11 @@
 //!
 //! 1. The first `PT_GNU_EH_FRAME` counts.
 
-use super::frame::{BASED, Cursor, INDIRECT, OMIT, RELATIVE, SIGNED_32};
-use super::glibc::{self, Library};
+use super::frame::{self, BASED, Cursor, INDIRECT, OMIT, RELATIVE, SIGNED_32, wrong};
+use super::glibc::Library;
 use super::memory::{Memory, Read};
 use super::names::Name;
 use super::{Fate, Found, Reader, Yields};
-use crate::machine::{ARM, Machine};
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
 
 pub(super) const READER: Reader = Reader {
@@ -22,28 +21,12 @@ pub(super) const READER: Reader = Reader {
     version: "12.2",
     absent: "ends the unwinding there: an exception ends the process, a backtrace ends early",
     yields: Yields::Frame,
-    names: wanted,
+    names: frame::wanted,
     read,
 };
 
-fn wanted(machine: &Machine) -> &'static [Name] {
-    // 32-bit Arm has unwinding tables of its own kind, which are not modelled.
-    if *machine == ARM { &[] } else { glibc::wanted(machine) }
-}
-
 fn read(memory: &Memory<'_>, names: &[Name]) -> Read<Found> {
-    let library = glibc::load(memory)?;
-    glibc::check_versions(memory, &library)?;
-    let find = |name: &Name| match glibc::place(memory, &library, name.symbol)? {
-        Some(place) => find(memory, &library, place),
-        None => Ok(None),
-    };
-    Ok(Ok(names.iter().map(find).collect::<Read<_>>()?))
-}
-
-/// An assertion of the unwinder's.
-fn wrong() -> Fate {
-    Fate::Aborts("it does not know the encoding of a pointer".to_owned())
+    frame::entries(memory, names, find)
 }
 
 /// The entry that covers an address.
@@ -80,10 +63,10 @@ fn pointer(cursor: &mut Cursor<'_, '_>, encoding: u8) -> Read<u64> {
     let memory = cursor.memory;
     if encoding == ALIGNED {
         cursor.at = cursor.at.next_multiple_of(memory.word_size());
-        return cursor.raw(0, wrong);
+        return cursor.raw(0);
     }
     let at = cursor.at;
-    let mut pointer = cursor.raw(encoding, wrong)?;
+    let mut pointer = cursor.raw(encoding)?;
     if pointer != 0 {
         // A pointer that is not relative is not an address of the image: nothing is there.
         if encoding & 0x70 == RELATIVE {
@@ -133,7 +116,7 @@ fn by_table(
     let encoding = encoding(memory, entry)?;
     let size = size_of(memory, encoding)?;
     let mut cursor = Cursor { memory, at: entry.wrapping_add(8 + size) };
-    let range = cursor.raw(encoding & 0x0f, wrong)?;
+    let range = cursor.raw(encoding & 0x0f)?;
     let start = field(middle, 0)?;
     Ok((address.wrapping_sub(start) < range).then_some(entry))
 }
@@ -202,7 +185,7 @@ fn one_by_one(memory: &Memory<'_>, address: u64, frame: u64) -> Read<Option<u64>
             }
             let mut cursor = Cursor { memory, at: entry.wrapping_add(8) };
             let start = pointer(&mut cursor, encoding)?;
-            let range = cursor.raw(encoding & 0x0f, wrong)?;
+            let range = cursor.raw(encoding & 0x0f)?;
             if start != 0 && address.wrapping_sub(start) < range {
                 return Ok(Some(entry));
             }

@@ -9,13 +9,12 @@
 //!
 //! 1. The last `PT_GNU_EH_FRAME` whose version it knows counts.
 
-use super::frame::{BASED, Cursor, INDIRECT, OMIT, RELATIVE};
-use super::glibc::{self, Library};
+use super::frame::{self, BASED, Cursor, INDIRECT, OMIT, RELATIVE, wrong};
+use super::glibc::Library;
 use super::instructions;
 use super::memory::{Memory, Read};
 use super::names::Name;
-use super::{Fate, Found, Reader, Yields};
-use crate::machine::{ARM, Machine};
+use super::{Found, Reader, Yields};
 use goblin::elf::program_header::{PT_GNU_EH_FRAME, PT_LOAD};
 
 pub(super) const READER: Reader = Reader {
@@ -23,27 +22,12 @@ pub(super) const READER: Reader = Reader {
     version: "14.0.6",
     absent: "ends the unwinding there: an exception ends the process, a backtrace ends early",
     yields: Yields::Frame,
-    names: wanted,
+    names: frame::wanted,
     read,
 };
 
-fn wanted(machine: &Machine) -> &'static [Name] {
-    // 32-bit Arm has unwinding tables of its own kind, which are not modelled.
-    if *machine == ARM { &[] } else { glibc::wanted(machine) }
-}
-
 fn read(memory: &Memory<'_>, names: &[Name]) -> Read<Found> {
-    let library = glibc::load(memory)?;
-    glibc::check_versions(memory, &library)?;
-    let find = |name: &Name| match glibc::place(memory, &library, name.symbol)? {
-        Some(place) => find(memory, &library, place),
-        None => Ok(None),
-    };
-    Ok(Ok(names.iter().map(find).collect::<Read<_>>()?))
-}
-
-fn wrong() -> Fate {
-    Fate::Aborts("it does not know the encoding of a pointer".to_owned())
+    frame::entries(memory, names, find)
 }
 
 /// The header of the search table.
@@ -108,7 +92,7 @@ fn header(memory: &Memory<'_>, start: u64) -> Read<Option<Header>> {
 /// A pointer with what it is relative to, even if it is 0.
 fn pointer(cursor: &mut Cursor<'_, '_>, encoding: u8, base: u64) -> Read<u64> {
     let at = cursor.at;
-    let mut pointer = cursor.raw(encoding, wrong)?;
+    let mut pointer = cursor.raw(encoding)?;
     match encoding & 0x70 {
         0 => {}
         RELATIVE => pointer = pointer.wrapping_add(at),
