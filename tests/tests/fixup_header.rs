@@ -2,7 +2,7 @@
 
 use liblinux_abi::image::fixup::{CONSTANTS, Constant, STRUCTURES};
 use liblinux_abi::image::structure::Field;
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::{Line, Workspace, line};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -82,7 +82,11 @@ fn added(patches: &str) -> Option<String> {
 
 #[test]
 fn the_kernels_header_is_the_tables() {
-    let folder = Workspace::current().series(line::DEFAULT);
+    line::LINES.iter().for_each(compare_with_series);
+}
+
+fn compare_with_series(line: &Line) {
+    let folder = Workspace::current().series(line);
     let series = std::fs::read_to_string(folder.join("series")).expect("the series");
     let patches = series.lines().filter(|line| !line.is_empty());
     let patches: String = patches
