@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * liblinux/pages.h - the pages of the handler that consults an area where the kernel does not: one of
- * code, one of what that code reads.
+ * liblinux/pages.h - the pages of the handler that consults an area where the kernel does not: one
+ * of code, one of what that code reads.
  *
- * registry.h includes this. The handler's code starts with a signature, by which libraries that know
- * nothing of each other find the pages of the handler that is installed, and share its area.
+ * registry.h includes this. The handler's code starts with a signature, by which libraries that
+ * know nothing of each other find the pages of the handler that is installed, and share its area.
  */
 #ifndef LIBLINUX_PAGES_H
 #define LIBLINUX_PAGES_H
@@ -89,7 +89,10 @@ static inline uint64_t liblinux_flags_in_front(const struct liblinux_action *pre
 	return 4 | 0x04000000 | 0x08000000 | 0x40000000 | restart;
 }
 
-/* Makes the pages of a handler that consults AREA, installs it, and stores where they are; 0 or -errno. */
+/*
+ * Makes the pages of a handler that consults AREA, installs it, and stores where they are; 0 or
+ * -errno.
+ */
 static inline long liblinux_pages_install(const void *image, uint64_t area, unsigned char **installed)
 {
 	/* SIGILL, SIGBUS, SIGFPE, SIGSEGV: the one by which the pages are found is the last. */
