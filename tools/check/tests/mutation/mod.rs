@@ -16,6 +16,7 @@ use crate::specimen::{File, Specimen, section};
 use liblinux_abi::image::layout::{BODIES, LIBRARY, SLOTS, TEXT};
 use liblinux_check::check;
 use liblinux_check::function::decode;
+use liblinux_check::view::frames::{Entry, Frames};
 use std::ops::Range;
 
 /// What some bytes of the image are for.
@@ -221,8 +222,10 @@ pub(crate) fn reason(good: &File, mutant: &Mutant) -> Option<&'static str> {
     if changes_padding_of_an_owner(good, mutant) {
         return Some("the bytes that fill a note's owner up to a word: its length leaves them out");
     }
-    if lengthens_a_number(good, mutant) {
-        return Some("the same LEB128 number with one byte more, in place of a nop");
+    if teaches_the_same(good, mutant) {
+        return Some(
+            "the same rows: a number with one byte more, an advance in front of nothing, a rule that each entry replaces at once",
+        );
     }
     if covers_padding(good, mutant) {
         return Some(
@@ -255,15 +258,37 @@ fn changes_padding_of_an_owner(good: &File, mutant: &Mutant) -> bool {
     !changed.is_empty() && changed.iter().all(|(at, ..)| is_padding(at))
 }
 
-/// Whether the mutant only has a number of call-frame information continue in the nop behind it.
-fn lengthens_a_number(good: &File, mutant: &Mutant) -> bool {
-    let start = good.contents(".eh_frame");
-    match differences(good, mutant).as_slice() {
-        [(at, old, new)] => {
-            *at > start && *old < 0x80 && *new == old | 0x80 && good.bytes.get(at + 1) == Some(&0)
+/// What an unwinder learns from call-frame information, entry by entry, with equal neighbouring
+/// rows as one. None if it cannot be read.
+fn learned(file: &File) -> Option<Vec<String>> {
+    let view = file.view();
+    let frames = Frames::of(&view).ok()?;
+    let of = |entry: &Entry<'_>| {
+        let mut rows: Vec<(Range<u64>, String)> = Vec::new();
+        for row in frames.rows(entry).ok()? {
+            let rule = format!("{:?} {:?}", row.cfa, row.registers);
+            match rows.last_mut() {
+                Some((addresses, last))
+                    if *last == rule && addresses.end == row.addresses.start =>
+                {
+                    addresses.end = row.addresses.end;
+                }
+                _ => rows.push((row.addresses, rule)),
+            }
         }
-        _ => false,
-    }
+        let (cie, range) = (entry.cie(), entry.initial_address()..entry.end_address());
+        let column = cie.return_address_register();
+        Some(format!("{range:?} {column:?} {:?} {rows:?}", cie.augmentation()))
+    };
+    frames.entries().ok()?.iter().map(of).collect()
+}
+
+/// Whether an unwinder learns the same from the mutant's call-frame information.
+fn teaches_the_same(good: &File, mutant: &Mutant) -> bool {
+    let start = good.contents(".eh_frame");
+    let size = good.word(good.section(".eh_frame") + section::SIZE) as usize;
+    (start..start + size).contains(&mutant.at)
+        && learned(good).is_some_and(|before| learned(&mutated(good, mutant)) == Some(before))
 }
 
 /// Whether the mutant only makes a call-frame entry end later, in padding.
