@@ -5,7 +5,7 @@
 
 use criterion::{BenchmarkId, Criterion};
 use liblinux_tests::bench::call::Call;
-use liblinux_tests::bench::case::Bench;
+use liblinux_tests::bench::case::{Bench, Case};
 use liblinux_tests::bench::{images, pair};
 use liblinux_tests::synthetic::Clocksource;
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         let calls = Call::alike([case.ours, case.reference, case.floor]);
         for (name, call) in ["liblinux", "reference", "floor"].into_iter().zip(calls) {
             group.bench_with_input(BenchmarkId::from_parameter(name), &call, |bencher, call| {
-                bencher.iter_custom(|times| run(&bench, call, times, &source));
+                bencher.iter_custom(|times| run(&bench, case, call, times, &source));
             });
         }
         group.finish();
@@ -50,12 +50,12 @@ fn main() -> ExitCode {
 }
 
 /// The time that so many calls take.
-fn run(bench: &Bench, call: &Call, times: u64, source: &Clocksource) -> Duration {
+fn run(bench: &Bench, case: &Case, call: &Call, times: u64, source: &Clocksource) -> Duration {
     let mut ticks = 0;
     let mut left = times;
     while left > 0 {
         let calls = left.min(CALLS);
-        bench.tick();
+        bench.tick_for(case);
         ticks += call.time(calls);
         left -= calls;
     }

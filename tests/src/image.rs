@@ -13,6 +13,7 @@
 #![expect(unsafe_code, reason = "maps code and calls it")]
 
 use crate::arch::alternatives;
+use liblinux_abi::arch::x86_64::alternative::FEATURE_AVX512VL;
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::datapage::{
     DATA_SIZE, DataPage, LAYOUT, NAMESPACE_MOVES_RANDOM, RandomData,
@@ -64,6 +65,13 @@ impl Image {
     pub fn load_patched() -> Self {
         let mut file = Self::read();
         alternatives::apply(&mut file);
+        Self::map(file)
+    }
+
+    /// As [`Image::load_patched`], on a processor of before AVX-512.
+    pub fn load_patched_for_avx2() -> Self {
+        let mut file = Self::read();
+        alternatives::apply_without(&[FEATURE_AVX512VL], &mut file);
         Self::map(file)
     }
 

@@ -114,9 +114,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The image as built, and as patched.
-    pub fn both() -> [Self; 2] {
-        [Image::load(), Image::load_patched()].map(|image| {
+    /// The image as built, and as patched for processors with and without AVX-512.
+    pub fn all() -> [Self; 3] {
+        [Image::load(), Image::load_patched_for_avx2(), Image::load_patched()].map(|image| {
             ready(image.random(), GENERATION);
             let (size, access) = (
                 NonZeroUsize::new(PAGE_SIZE).expect("not zero"),

@@ -163,6 +163,17 @@ impl Moment {
         Self { cycles, times }
     }
 
+    /// The same so many counts earlier: what a page says that was not written since.
+    pub fn before(mut self, counts: u64, source: &Clocksource) -> Self {
+        self.cycles -= counts;
+        let age = Duration::from_nanos(source.nanoseconds(counts) as u64);
+        for (_, sec, nsec) in &mut self.times {
+            let time = Duration::new(*sec, u32::try_from(*nsec).expect("less than a second")) - age;
+            (*sec, *nsec) = (time.as_secs(), u64::from(time.subsec_nanos()));
+        }
+        self
+    }
+
     /// The seconds of each clock.
     pub fn seconds(&self) -> impl Iterator<Item = u64> {
         self.times.iter().map(|(_, sec, _)| *sec)

@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "calls the function, which is not exported")]
 
-use liblinux_abi::arch::x86_64::alternative::FEATURE_AVX2;
+use liblinux_abi::arch::x86_64::alternative::{FEATURE_AVX2, FEATURE_AVX512VL};
 use liblinux_abi::kernel::random::{BLOCK_SIZE, State};
 use liblinux_boot::selftests::{Origin, SELFTESTS};
 use liblinux_tests::arch::alternatives;
@@ -21,15 +21,24 @@ use std::process::{Command, Output};
 /// Blocks that go to the state.
 const REFILL: usize = 2;
 
-/// The image as built, and as patched.
-fn variants() -> [(&'static str, Vec<u8>); 2] {
+/// The image as built, and as patched for processors with and without AVX-512.
+fn variants() -> Vec<(&'static str, Vec<u8>)> {
     assert!(
         alternatives::has(FEATURE_AVX2),
-        "this test needs a processor with AVX2: half of the code asks for it"
+        "this test needs a processor with AVX2: most of the code asks for it"
     );
-    let mut patched = Image::read();
-    assert!(alternatives::apply(&mut patched) > 0, "nothing was patched");
-    [("SSE2", Image::read()), ("AVX2", patched)]
+    let patched = |without: &[u32]| {
+        let mut image = Image::read();
+        assert!(alternatives::apply_without(without, &mut image) > 0, "nothing was patched");
+        image
+    };
+    let mut variants = vec![("SSE2", Image::read()), ("AVX2", patched(&[FEATURE_AVX512VL]))];
+    if alternatives::has(FEATURE_AVX512VL) {
+        variants.push(("AVX-512VL", patched(&[])));
+    } else {
+        println!("not run, because this processor has no AVX-512VL: its third of the code");
+    }
+    variants
 }
 
 /// Builds `vdso_test_chacha` with an image's block function and runs it.

@@ -82,6 +82,7 @@ fn facts_are_the_kernels() {
         "X86_FEATURE_RDTSCP" = alternative::FEATURE_RDTSCP;
         "X86_FEATURE_RDPID" = alternative::FEATURE_RDPID;
         "X86_FEATURE_AVX2" = alternative::FEATURE_AVX2;
+        "X86_FEATURE_AVX512VL" = alternative::FEATURE_AVX512VL;
         "__CPUNODE_SEG" = segment::CPUNODE_SEGMENT;
         "VDSO_CPUNODE_BITS" = segment::CPUNODE_BITS;
         "EFAULT" = errno::EFAULT;

@@ -35,7 +35,7 @@ fn the_oracle_is_chacha20() {
 #[test]
 fn bytes_and_states_are_the_models() {
     let lengths: Vec<usize> = (1..=300).chain([511, 512, 1023, 1024, 1025, 4096, 65537]).collect();
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for offset in [0, 1, PAGE_SIZE - STATE_SIZE] {
             for fill in [0, 37, BATCH_SIZE] {
                 let mut state = seeded();
@@ -61,7 +61,7 @@ fn bytes_and_states_are_the_models() {
 
 #[test]
 fn what_was_handed_out_is_gone() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         setup.write(0, seeded());
         for len in [1, 16, 40, 64, 700] {
             let before = setup.read(0);
@@ -83,7 +83,7 @@ fn what_was_handed_out_is_gone() {
 
 #[test]
 fn a_new_generation_has_a_new_key() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for len in [4, 100, 1000] {
             let mut stale = seeded();
             stale.generation = GENERATION - 1;
@@ -101,7 +101,7 @@ fn a_new_generation_has_a_new_key() {
 
 #[test]
 fn other_states_and_flags_are_the_kernels() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let busy = State { in_use: 1, ..seeded() };
         setup.write(0, busy);
         let (result, bytes) = setup.call(64, 0);
@@ -128,7 +128,7 @@ fn other_states_and_flags_are_the_kernels() {
 
 #[test]
 fn a_state_lies_in_one_page() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for offset in [PAGE_SIZE - STATE_SIZE + 1, PAGE_SIZE - 1] {
             for (flags, len) in [(0, STATE_SIZE), (8, STATE_SIZE), (0, 0)] {
                 let result = (setup.entry())(null_mut(), 1, flags, setup.at(offset), len);
@@ -140,7 +140,7 @@ fn a_state_lies_in_one_page() {
 
 #[test]
 fn a_position_beyond_the_batch_is_its_end() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for pos in [BATCH_SIZE as u8 + 1, u8::MAX] {
             let (mut expected, mut beyond) = (seeded(), seeded());
             beyond.pos = pos;
@@ -153,7 +153,7 @@ fn a_position_beyond_the_batch_is_its_end() {
 
 #[test]
 fn the_probe_tells_how_to_allocate() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         // Not checked for its place, as in the kernel.
         let offset = PAGE_SIZE - size_of::<Parameters>();
         setup.write(
@@ -169,7 +169,7 @@ fn the_probe_tells_how_to_allocate() {
 
 #[test]
 fn a_time_namespace_has_its_data_in_another_page() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let image = &setup.image;
         image.clocks().hres_coarse.mode.store(CLOCK_MODE_TIMENS, Relaxed);
         ready(setup.random(), GENERATION + 1);
@@ -189,7 +189,7 @@ fn a_time_namespace_has_its_data_in_another_page() {
 
 #[test]
 fn a_child_has_other_bytes() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         setup.write(0, seeded());
         setup.call(10, 0);
         let (size, access) = (
@@ -222,7 +222,7 @@ fn a_child_has_other_bytes() {
 fn a_generation_that_changes_meanwhile_is_seen() {
     // Long enough for another thread to see it at work.
     const LEN: usize = 32 << 20;
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let mut old = seeded();
         setup.write(0, old);
         let in_use = setup.at(0).wrapping_byte_add(offset_of!(State, in_use)).addr();
@@ -247,7 +247,7 @@ fn a_generation_that_changes_meanwhile_is_seen() {
 
 #[test]
 fn a_generation_that_never_stands_still_is_left_to_the_kernel() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         setup.write(0, seeded());
         let (random, done) = (setup.random(), std::sync::atomic::AtomicBool::new(false));
         std::thread::scope(|scope| {
@@ -267,7 +267,7 @@ fn a_generation_that_never_stands_still_is_left_to_the_kernel() {
 
 #[test]
 fn an_inaccessible_state_is_not_touched_by_other_calls() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         // SAFETY: no code uses the page until it is accessible again.
         unsafe { mprotect(setup.states.cast(), PAGE_SIZE, ProtFlags::PROT_NONE) }
             .expect("a page without access");

@@ -71,7 +71,7 @@ fn no_secret_is_left_in_registers_or_on_the_stack() {
     if !is_x86_feature_detected!("avx") {
         panic!("this test looks at registers that need AVX");
     }
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for len in [1, 16, 64, 65, 128, 200, 256, 300, 383, 384, 385, 1024, 5000] {
             let before = seeded();
             setup.write(0, before);
@@ -216,7 +216,7 @@ fn handle_faults(setups: &[Setup]) {
 
 #[test]
 fn bad_pointers_are_answered_with_efault() {
-    let setups = Setup::both();
+    let setups = Setup::all();
     handle_faults(&setups);
     let (size, access) = (
         NonZeroUsize::new(2 * PAGE_SIZE).expect("not zero"),

@@ -68,7 +68,7 @@ pub fn measure(bench: &Bench, case: &Case, source: &Clocksource, rounds: usize) 
     let per_call =
         |[first, second]: [u64; 2]| source.nanoseconds(first + second) / (2 * times) as f64;
     let take = || {
-        bench.tick();
+        bench.tick_for(case);
         let there = calls.map(|call| call.time(times));
         let [ours, reference, floor] = calls;
         let back = [floor, reference, ours].map(|call| call.time(times));

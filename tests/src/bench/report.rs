@@ -53,6 +53,7 @@ impl Row {
                 Reference::CImage => "C image",
                 Reference::Libc => "libc syscall()",
                 Reference::Number => "bare legacy call",
+                Reference::ThreadRng => "rand ThreadRng",
             },
             floor: case.floor_name,
             ours_ns: spread(|round| round.ours),

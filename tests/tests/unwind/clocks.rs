@@ -9,27 +9,36 @@ use liblinux_abi::kernel::datapage::{
 };
 use liblinux_tests::arch::stepper::Stepper;
 use liblinux_tests::image::Image;
-use liblinux_tests::synthetic::{Clocksource, Moment};
+use liblinux_tests::synthetic::{Clocksource, Moment, ticks};
 use std::fs::File;
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// Writes data pages.
 pub(crate) type Prepare = fn(&Image);
 
 /// Data pages by name.
-pub(crate) const PAGES: [(&str, Prepare); 11] = [
+pub(crate) const PAGES: [(&str, Prepare); 16] = [
     ("no counter", |_| {}),
     ("TSC", tsc),
     ("TSC, far ahead", |image| each(image, |data| data.max_cycles.store(0, Relaxed))),
     ("TSC, backwards", |image| each(image, |data| data.cycle_last.store(u64::MAX >> 2, Relaxed))),
+    ("TSC, just behind", just_behind),
+    ("TSC, old", |image| old(image, 0)),
+    ("TSC, old, a second to carry", |image| old(image, 1_500_000_000)),
+    ("TSC, old, seconds to carry", |image| old(image, 3_500_000_000)),
+    ("TSC, old and far ahead", |image| {
+        old(image, 3_500_000_000);
+        each(image, |data| data.max_cycles.store(0, Relaxed));
+    }),
     ("TSC, a second to carry", |image| stopped(image, 1_500_000_000)),
     ("TSC, seconds to carry", |image| stopped(image, 3_500_000_000)),
     ("pvclock", |image| each(image, |data| data.mode.store(CLOCK_MODE_PVCLOCK, Relaxed))),
     ("Hyper-V", |image| each(image, |data| data.mode.store(CLOCK_MODE_HVCLOCK, Relaxed))),
     ("time namespace", |image| namespace(image, CLOCK_MODE_TSC, 1)),
-    ("time namespace, seconds to carry", |image| namespace(image, CLOCK_MODE_TSC, 999_999_999)),
+    ("time namespace, seconds to carry", |image| namespace(image, CLOCK_MODE_TSC, 3_999_999_999)),
     ("time namespace, no counter", |image| namespace(image, CLOCK_MODE_NONE, 1)),
 ];
 
@@ -62,6 +71,24 @@ fn stopped(image: &Image, nsec: u64) {
         data.shift.store(20, Relaxed);
         data.base.iter().for_each(|base| base.nsec.store(nsec << 20, Relaxed));
     });
+}
+
+/// As [`stopped`], with an update some times 2^32 counts ago.
+fn old(image: &Image, nsec: u64) {
+    stopped(image, nsec);
+    each(image, |data| {
+        data.cycle_last.fetch_sub(5 << 32, Relaxed);
+    });
+}
+
+/// A page on a TSC that for a while is behind its last reading in the lower half alone.
+fn just_behind(image: &Image) {
+    const HALF: u64 = u32::MAX as u64;
+    while ticks() & HALF > HALF / 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let last = ticks() | HALF;
+    each(image, |data| data.cycle_last.store(last, Relaxed));
 }
 
 /// The pages of a time namespace that is some nanoseconds ahead.

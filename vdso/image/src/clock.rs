@@ -8,7 +8,8 @@
 //!
 //! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the
 //! initial time namespace. If anything is in the way, it jumps to its slow path, which starts over
-//! and deals with everything. The fast path of `clock_gettime` and all of `time` and `clock_getres`
+//! and deals with everything. A counter that is far from the update is all that may be in the way:
+//! then the path for late readings takes the counter that was read. The fast path of `clock_gettime` and all of `time` and `clock_getres`
 //! are in assembly, in [`crate::arch`].
 //!
 //! # Invariants
@@ -25,7 +26,8 @@
 use crate::arch::user::{Fault, store_pair, store_u64, stored};
 use crate::arch::{self, fallback};
 use crate::timekeeping::{
-    Instant, auxiliary, coarse, cold_path, high_resolution, try_high_resolution,
+    Instant, Reading, at_counter, auxiliary, coarse, cold_path, high_resolution,
+    try_high_resolution,
 };
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
@@ -43,6 +45,9 @@ type Timezone = u64;
 
 /// Offset of the adjusted clocksource in a data page.
 const HRES_COARSE: usize = offset_of!(DataPage, hres_coarse);
+
+/// Offset of the raw clocksource in a data page.
+const RAW_DATA: usize = offset_of!(DataPage, raw);
 
 /// The slow path of `clock_gettime(2)`. The entry is in [`crate::arch`] and jumps here if anything
 /// is in its way.
@@ -65,16 +70,61 @@ pub extern "C" fn clock_gettime_cold(clock: i32, time: *mut Pair) -> isize {
     }
 }
 
+/// `clock_gettime(2)` of a high-resolution clock whose counter the entry has read: so many counts
+/// since the update of this sequence.
+#[cold]
+#[inline(never)]
+pub extern "C" fn clock_gettime_late(
+    clock: i32,
+    time: *mut Pair,
+    elapsed: u64,
+    sequence: u32,
+) -> isize {
+    let id = clock as u32 as usize;
+    let data = if is_in(RAW, id) {
+        arch::process_clock::<RAW_DATA>()
+    } else {
+        arch::process_clock::<HRES_COARSE>()
+    };
+    match at_counter(data, id, Reading { elapsed, sequence }) {
+        Some(now) => stored(store_pair(time, [now.sec, now.nsec])),
+        None => clock_gettime_cold(clock, time),
+    }
+}
+
 /// `gettimeofday(2)`. Each pointer may be null.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hot.gettimeofday")]
 pub extern "C" fn __vdso_gettimeofday(time: *mut Pair, zone: *mut Timezone) -> isize {
     if !time.is_null() {
-        if let Some(now) = try_high_resolution(arch::process_clock::<HRES_COARSE>(), REALTIME) {
-            return stored(store_pair(time, timeval(now)).and_then(|()| store_zone(zone)));
+        match try_high_resolution(arch::process_clock::<HRES_COARSE>(), REALTIME) {
+            Ok(now) => {
+                return stored(store_pair(time, timeval(now)).and_then(|()| store_zone(zone)));
+            }
+            Err(Some(Reading { elapsed, sequence })) => {
+                return gettimeofday_late(time, zone, elapsed, sequence);
+            }
+            Err(None) => {}
         }
     }
     gettimeofday_cold(time, zone)
+}
+
+/// `gettimeofday(2)` when the entry has read the counter: so many counts since the update of this
+/// sequence.
+#[cold]
+#[inline(never)]
+extern "C" fn gettimeofday_late(
+    time: *mut Pair,
+    zone: *mut Timezone,
+    elapsed: u64,
+    sequence: u32,
+) -> isize {
+    let data = arch::process_clock::<HRES_COARSE>();
+    match at_counter(data, REALTIME, Reading { elapsed, sequence }) {
+        Some(now) => stored(store_pair(time, timeval(now)).and_then(|()| store_zone(zone))),
+        None => gettimeofday_cold(time, zone),
+    }
 }
 
 /// The slow path of `gettimeofday(2)`.

@@ -4,7 +4,8 @@
 //!
 //! Each clock is read in two ways. The `try_` functions make one attempt without a loop or a call
 //! and give up on anything unusual, so that a caller needs no stack frame; the others deal with
-//! everything, from the start.
+//! everything, from the start. In between is [`at_counter`], for an attempt that failed with the
+//! counter in hand: reading it takes longer than all the rest.
 //!
 //! # Invariants
 //!
@@ -42,14 +43,21 @@ pub struct Instant {
 
 impl Instant {
     /// Carries whole seconds over. There are few: the kernel updates its data several times a
-    /// second.
+    /// second, and subtracting one or two takes less than a division.
     #[inline(always)]
     pub fn carried(mut self) -> Self {
-        while self.nsec >= NSEC_PER_SEC {
+        for _ in 0..2 {
+            if self.nsec < NSEC_PER_SEC {
+                return self;
+            }
+            cold_path();
             self.nsec -= NSEC_PER_SEC;
             self.sec = self.sec.wrapping_add(1);
         }
-        self
+        Self {
+            sec: self.sec.wrapping_add(self.nsec / NSEC_PER_SEC),
+            nsec: self.nsec % NSEC_PER_SEC,
+        }
     }
 }
 
@@ -57,32 +65,50 @@ impl Instant {
 pub trait Source: Fn(&'static DataPage) -> &'static ClockData + Copy {}
 impl<F: Fn(&'static DataPage) -> &'static ClockData + Copy> Source for F {}
 
+/// What a counter that was read says, and the sequence of the data that it was read for.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Counts since the update.
+    pub elapsed: u64,
+    /// The sequence in front of the counter.
+    pub sequence: u32,
+}
+
 /// The time now of the high-resolution clock `id`, if nothing is in the way: the counter is the TSC
-/// and near its last reading, the data is not shifted and was not written meanwhile.
+/// and near its last reading, the data is not shifted and was not written meanwhile. Otherwise the
+/// counter, if that is all that was in the way.
 #[inline(always)]
-pub fn try_high_resolution(data: &ClockData, id: usize) -> Option<Instant> {
-    let base = data.base.get(id)?;
+pub fn try_high_resolution(data: &ClockData, id: usize) -> Result<Instant, Option<Reading>> {
+    let base = data.base.get(id).ok_or(None)?;
     let sequence = even(data.sequence.load(Acquire)); // Pairs with the write barrier of `vdso_write_begin`.
     if data.mode.load(Relaxed) != arch::COUNTER_MODE {
-        return None;
+        return Err(None);
     }
     // Less than 2^32, and so is the multiplier: only the sum can overflow.
-    let elapsed = arch::counter_since_update(data)?;
+    let elapsed =
+        arch::counter_since_update(data).map_err(|elapsed| Some(Reading { elapsed, sequence }))?;
     let product = elapsed.wrapping_mul(u64::from(data.mult.load(Relaxed)));
-    let mut nsec = product.checked_add(base.nsec.load(Relaxed))? >> (data.shift.load(Relaxed) & 63);
-    let mut sec = base.sec.load(Relaxed);
+    let sum = product.checked_add(base.nsec.load(Relaxed)).ok_or(None)?;
+    let nsec = sum >> (data.shift.load(Relaxed) & 63);
+    let now = Instant { sec: base.sec.load(Relaxed), nsec };
     if !is_unchanged(data, sequence) {
+        return Err(None);
+    }
+    Ok(now.carried())
+}
+
+/// The time of the high-resolution clock `id` when an attempt read the counter; none if the data was
+/// written since, if that was minutes ago, or if the counter is not one.
+#[inline(always)]
+pub fn at_counter(data: &ClockData, id: usize, reading: Reading) -> Option<Instant> {
+    let base = data.base.get(id)?;
+    if reading.elapsed.wrapping_add(data.cycle_last.load(Relaxed)) > CYCLES_MASK {
         return None;
     }
-    if nsec >= NSEC_PER_SEC {
-        cold_path();
-        nsec -= NSEC_PER_SEC;
-        sec = sec.wrapping_add(1);
-        if nsec >= NSEC_PER_SEC {
-            return None;
-        }
-    }
-    Some(Instant { sec, nsec })
+    let elapsed = Elapsed::of(data, reading.elapsed);
+    let nsec = elapsed.usual_nanoseconds(base.nsec.load(Relaxed))?;
+    let now = Instant { sec: base.sec.load(Relaxed), nsec };
+    is_unchanged(data, reading.sequence).then(|| now.carried())
 }
 
 /// Tells the compiler that the branch with a call of this is rarely taken. (`core::hint::cold_path`
@@ -196,9 +222,14 @@ struct Elapsed {
 
 impl Elapsed {
     #[inline(always)]
-    fn new(data: &ClockData, cycles: u64) -> Self {
+    fn new(data: &ClockData, counter: u64) -> Self {
+        Self::of(data, counter.wrapping_sub(data.cycle_last.load(Relaxed)))
+    }
+
+    #[inline(always)]
+    fn of(data: &ClockData, cycles: u64) -> Self {
         Self {
-            cycles: cycles.wrapping_sub(data.cycle_last.load(Relaxed)),
+            cycles,
             max_cycles: data.max_cycles.load(Relaxed),
             mult: data.mult.load(Relaxed),
             shift: data.shift.load(Relaxed) & 63,

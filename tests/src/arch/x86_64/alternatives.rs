@@ -15,7 +15,7 @@
 //! 2. Entries apply in order, so that of two for one place the later one counts.
 
 use liblinux_abi::arch::x86_64::alternative::{
-    ENTRY_SIZE, FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP,
+    ENTRY_SIZE, FEATURE_AVX2, FEATURE_AVX512VL, FEATURE_RDPID, FEATURE_RDTSCP,
 };
 use object::{Object as _, ObjectSection as _};
 use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -92,6 +92,12 @@ fn entry(file: &[u8], at: usize) -> Alternative {
 ///
 /// If the file has no alternatives, or one that is not understood.
 pub fn apply(file: &mut [u8]) -> usize {
+    apply_without(&[], file)
+}
+
+/// As [`apply`], on a processor that lacks some features of this one.
+pub fn apply_without(features: &[u32], file: &mut [u8]) -> usize {
+    let has = |feature| has(feature) && !features.contains(&feature);
     let wanted = entries(file).into_iter().filter(|entry| has(entry.feature) != entry.is_negated);
     let mut applied = 0;
     for Alternative { original, room, replacement, len, .. } in wanted {
@@ -132,6 +138,7 @@ pub fn has(feature: u32) -> bool {
         FEATURE_LFENCE_RDTSC => true,
         // With the operating system's consent, which the kernel asks for as well.
         FEATURE_AVX2 => is_x86_feature_detected!("avx2"),
+        FEATURE_AVX512VL => is_x86_feature_detected!("avx512vl"),
         other => panic!(
             "feature {}*32+{} of the kernel is not known here: add it to `has`",
             other / 32,

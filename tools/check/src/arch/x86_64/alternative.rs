@@ -9,7 +9,9 @@
 
 use iced_x86::Mnemonic;
 pub use liblinux_abi::arch::x86_64::alternative::ENTRY_SIZE;
-use liblinux_abi::arch::x86_64::alternative::{FEATURE_AVX2, FEATURE_RDPID, FEATURE_RDTSCP};
+use liblinux_abi::arch::x86_64::alternative::{
+    FEATURE_AVX2, FEATURE_AVX512VL, FEATURE_RDPID, FEATURE_RDTSCP,
+};
 use std::ops::Range;
 
 /// The features that replacements ask for, with the instruction that needs them, if one does.
@@ -17,6 +19,7 @@ pub(crate) const FEATURES: &[(u32, Option<Mnemonic>)] = &[
     (FEATURE_RDTSCP, Some(Mnemonic::Rdtscp)),
     (FEATURE_RDPID, Some(Mnemonic::Rdpid)),
     (FEATURE_AVX2, None),
+    (FEATURE_AVX512VL, None),
 ];
 
 /// `ALT_FLAG_NOT`: the replacement is for processors without the feature. The kernel's other flag

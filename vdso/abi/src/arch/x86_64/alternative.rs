@@ -26,3 +26,6 @@ pub const FEATURE_RDPID: u32 = 16 * 32 + 22;
 /// `X86_FEATURE_AVX2`: integer instructions on 256 bits. The kernel clears it where it does not
 /// keep these registers.
 pub const FEATURE_AVX2: u32 = 9 * 32 + 5;
+
+/// `X86_FEATURE_AVX512VL`: the instructions of AVX-512 on 128 and 256 bits, rotations among them.
+pub const FEATURE_AVX512VL: u32 = 9 * 32 + 31;

@@ -13,7 +13,7 @@
 //! away, so they are not spilled.
 //!
 //! This file has SSE2, which every x86-64 processor has, and the start of the function;
-//! `super::chacha_wide` has AVX2, which the kernel's alternatives choose.
+//! `super::chacha_wide` has AVX2 and AVX-512, which the kernel's alternatives choose.
 //!
 //! A block is known by its number, ChaCha20's counter of 64 bits. The stream of a key starts at 0
 //! here, but the function takes any numbers: a counter in a register costs what a zero does, and it
@@ -39,7 +39,7 @@ use super::exception::on_fault;
 use super::user::Fault;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
-use liblinux_abi::arch::x86_64::alternative::FEATURE_AVX2;
+use liblinux_abi::arch::x86_64::alternative::{FEATURE_AVX2, FEATURE_AVX512VL};
 use liblinux_abi::kernel::random::{BLOCK_SIZE, KEY_SIZE, State};
 
 /// Blocks that fill a state's batch and key.
@@ -183,7 +183,15 @@ global_asm!(
     "30: jmp 9f",
     "31: chacha_left",
     "cmp rax, {wide}",
-    "jae chacha_generate_wide",
+    "jb 9f",
+    // And with AVX-512VL this one.
+    "33: jmp chacha_generate_wide",
+    "34: jmp chacha_generate_avx512vl",
+    ".pushsection .altinstructions, \"a\", @progbits",
+    ".long 33b - ., 32f - .",
+    ".long {avx512vl}",
+    ".byte 34b - 33b, 0",
+    ".popsection",
     ".pushsection .altinstructions, \"a\", @progbits",
     ".long 30b - ., 32f - .",
     ".long {feature}",
@@ -233,6 +241,7 @@ global_asm!(
     ".size chacha_generate, . - chacha_generate",
     ".popsection",
     feature = const FEATURE_AVX2,
+    avx512vl = const FEATURE_AVX512VL,
     key = const offset_of!(State, key),
     wide = const super::chacha_wide::BLOCKS_MIN,
 );

@@ -9,8 +9,9 @@
 //!
 //! - The halves of the counter are compared and subtracted where the processor leaves them. Joining
 //!   them first would put two more cycles in front of the multiplication. So only distances within
-//!   2^32 counts of the same upper half are dealt with here, about two seconds; the slow path deals
-//!   with the others, four milliseconds of two seconds.
+//!   2^32 counts of the same upper half are dealt with here, about two seconds; for the others, four
+//!   milliseconds of two seconds or an update that is older, the distance is handed on: reading the
+//!   counter takes longer than all the rest.
 //! - A coarse clock is reached without a taken branch; `CLOCK_REALTIME` and `CLOCK_MONOTONIC`,
 //!   which programs ask for most, with one; the others, for which the counter is most of the time
 //!   anyway, with three. Auxiliary clocks, each with a clocksource of its own, are the slow path's;
@@ -23,8 +24,10 @@
 //!
 //! # Invariants
 //!
-//! 1. `rdi` and `rsi` are the caller's at every jump out of here, but for `edi` shifted at label 8.
-//! 2. Every exit but `ret` starts over, elsewhere.
+//! 1. `rdi` and `rsi` are the caller's at every jump out of here, but for `edi` shifted at labels 8 and
+//!    13.
+//! 2. Every exit but `ret` starts over, elsewhere; the one at label 13 hands the distance and the
+//!    sequence on.
 //! 3. The two stores are in the exception table; their landing uses no register.
 
 #![expect(unsafe_code, reason = "defines an entry in assembly")]
@@ -103,9 +106,9 @@ global_asm!(
     "    {{disp32}} cmp edx, [r10 + {cycle_last} + 4]", // As long as the original: no nop to execute.
     "23:",
     ".popsection",
-    "    jne 8f",
+    "    jne 13f",
     "    sub eax, [r10 + {cycle_last}]",
-    "    jb 8f",
+    "    jb 14f",
     "    mov edx, [r10 + {mult}]",
     "    mov ecx, [r10 + {shift}]",
     "    imul rax, rdx", // Both are less than 2^32.
@@ -125,9 +128,18 @@ global_asm!(
     "11: sub rax, {nsec_per_sec}",
     "    inc rdx",
     "    cmp rax, {nsec_per_sec} - 1",
-    "    jbe 3b",
+    "    ja 11b",
+    "    jmp 3b",
     "8:  shr edi, 4",
     "    jmp {cold}",
+    // The counter is farther from the update, and it is not read again.
+    "14: add eax, [r10 + {cycle_last}]",
+    "13: shl rdx, 32",
+    "    or rdx, rax",
+    "    sub rdx, [r10 + {cycle_last}]",
+    "    mov ecx, r11d",
+    "    shr edi, 4",
+    "    jmp {late}",
     // The other clocks.
     "7:  mov eax, {high_resolution}",
     "    bt eax, edi",
@@ -152,6 +164,7 @@ global_asm!(
     on_fault!("3b", "10b"),
     on_fault!("4b", "10b"),
     cold = sym crate::clock::clock_gettime_cold,
+    late = sym crate::clock::clock_gettime_late,
     clocks = const CLOCKS,
     auxiliary = const AUXILIARY,
     auxiliary_clocks = const AUXILIARY_CLOCKS,

@@ -34,13 +34,13 @@ pub(super) fn counter() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// How far the TSC is beyond an earlier reading of it, if that is less than 2^32 counts; not read
-/// earlier than any instruction before it.
+/// How far the TSC is beyond an earlier reading of it, as a success if that is less than 2^32
+/// counts; not read earlier than any instruction before it.
 ///
 /// The two halves of the counter are subtracted where the processor leaves them: joining them first
 /// would delay all that depends on the result.
 #[inline(always)]
-pub fn counter_since_update(data: &ClockData) -> Option<u64> {
+pub fn counter_since_update(data: &ClockData) -> Result<u64, u64> {
     let (low, high): (u64, u32);
     // SAFETY: as in `counter`; reads the 8 bytes behind a reference, in two halves that are each
     // loaded at once, as part of a sequence that is checked as a whole.
@@ -58,5 +58,5 @@ pub fn counter_since_update(data: &ClockData) -> Option<u64> {
             options(nostack),
         );
     }
-    (high == 0).then_some(low)
+    if high == 0 { Ok(low) } else { Err(u64::from(high) << 32 | low) }
 }
