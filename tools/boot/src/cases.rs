@@ -11,6 +11,7 @@
 //!    processors and memory.
 
 use crate::case::Case;
+use crate::programs;
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
@@ -40,6 +41,17 @@ pub fn all(root: &Path) -> Result<Vec<Case>> {
     pair(&mut cases)?;
     needs(&cases)?;
     Ok(cases)
+}
+
+/// Whether a case has a program that is linked with the project's musl.
+pub fn needs_libc(case: &Case) -> Result<bool> {
+    let names = case.programs.iter().map(|program| &program.name).chain(&case.tools);
+    for name in names {
+        if programs::find(name)?.needs_libc() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Fails if a case follows what it cannot, or one that is not long would bring a long one along.

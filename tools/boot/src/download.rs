@@ -2,9 +2,8 @@
 //!
 //! The archive that a machine lists rarely has it: 7.3 is in the backports of a newer release, and
 //! 6.12 in the security archive, which a fresh `debootstrap` leaves out. So apt gets a list of its
-//! own, made from the machine's: the same archive, with the suite that has the package. Nothing of
-//! the machine is changed: lists and packages go into a folder of the cache, nothing is installed,
-//! and no root is needed. Apt checks the package by the archive's signature, as always.
+//! own, made from the machine's ([`crate::archive`]): the same archive, with the suite that has the
+//! package.
 //!
 //! Backports have a version for some months, until a newer kernel takes its place. Then the package
 //! is [`Unobtainable`], and the error says where kernel.org has the same source.
@@ -13,23 +12,13 @@
 //!
 //! 1. The tarball appears in the cache under its name only when it is whole.
 
-use crate::cache::{self, Cache};
-use crate::job;
-use crate::progress::Progress;
+use crate::archive::{self, Apt, Listed};
+use crate::cache::Cache;
 use anyhow::{Context, Result, ensure};
 use liblinux_workspace::Line;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-/// The keys of Debian's archives, all releases in one file.
-const KEYRINGS: &[&str] = &[
-    "/usr/share/keyrings/debian-archive-keyring.gpg",
-    "/usr/share/keyrings/debian-archive-keyring.pgp",
-];
-
-/// The last lines of apt that an error shows.
-const SHOWN_LINES: usize = 6;
+use std::process::Command;
 
 /// A kernel line whose source cannot be had from Debian's archive here.
 #[derive(Debug)]
@@ -68,16 +57,10 @@ pub(crate) fn place(line: &Line, cache: &Cache) -> PathBuf {
 /// Fetches the package of a line's source into the cache.
 pub(crate) fn fetch(line: &'static Line, cache: &Cache) -> Result<Download> {
     let unobtainable = |why: String| Unobtainable { line, why };
-    let targets = Command::new("apt-get")
-        .args(["indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"])
-        .stderr(Stdio::null())
-        .output()
-        .map_err(|error| unobtainable(format!("apt-get cannot be run: {error}")))?;
-    let archive = archive(&String::from_utf8_lossy(&targets.stdout), line.suite)
+    let listed = archive::listed().map_err(unobtainable)?;
+    let archive = archive(&listed, line.suite)
         .ok_or_else(|| unobtainable("apt lists no archive of Debian on this machine".to_owned()))?;
-    let keyring = KEYRINGS.iter().find(|keyring| Path::new(keyring).is_file());
-    let options = keyring.map(|keyring| format!("[signed-by={keyring}] ")).unwrap_or_default();
-    from(&format!("deb {options}{archive} {} main\n", line.suite), line, cache)
+    from(&format!("deb {}{archive} {} main\n", archive::keys(), line.suite), line, cache)
 }
 
 /// The same from the archive of a line of apt's `sources.list`.
@@ -87,13 +70,12 @@ fn from(source: &str, line: &'static Line, cache: &Cache) -> Result<Download> {
     let folder =
         folder.with_context(|| format!("cannot create a folder in {}", cache.root().display()))?;
     let folder = folder.path();
-    for name in ["lists/partial", "archives/partial"] {
-        let path = folder.join(name);
-        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    let apt = Apt::new(folder, source)?;
+    for (words, label) in
+        [(&["update"][..], "apt-get update"), (&["download", line.package], "apt-get download")]
+    {
+        apt.run(words, label)?.map_err(|why| Unobtainable { line, why })?;
     }
-    cache::write_whole(&folder.join("sources.list"), source)?;
-    apt(folder, &["update"], "apt-get update", line)?;
-    apt(folder, &["download", line.package], "apt-get download", line)?;
 
     let package = package(folder)?;
     let dpkg = |words: &[&str]| {
@@ -121,37 +103,6 @@ fn from(source: &str, line: &'static Line, cache: &Cache) -> Result<Download> {
     Ok(Download { path, version })
 }
 
-/// Runs apt with the lists in `folder` alone.
-fn apt(folder: &Path, words: &[&str], label: &'static str, line: &'static Line) -> Result<()> {
-    let option = |key: &str, place: &Path| format!("-o{key}={}", place.display());
-    let (none, log) = (Path::new("/dev/null"), folder.join("apt.log"));
-    let mut command = Command::new("apt-get");
-    command.current_dir(folder).stdin(Stdio::null()).env("LC_ALL", "C").args([
-        option("Dir::Etc::SourceList", &folder.join("sources.list")),
-        option("Dir::Etc::SourceParts", none),
-        option("Dir::Etc::Preferences", none),
-        option("Dir::Etc::PreferencesParts", none),
-        option("Dir::State::Lists", &folder.join("lists")),
-        option("Dir::State::status", none),
-        option("Dir::Cache", folder),
-        // Another user could not write in the cache of this one.
-        "-oAPT::Sandbox::User=".to_owned(),
-        "-oAcquire::Languages=none".to_owned(),
-        // An archive that cannot be reached is an error, not a warning.
-        "-oAPT::Update::Error-Mode=any".to_owned(),
-    ]);
-    command.args(words);
-    let mut progress = Progress::new(label, None);
-    let status = job::run_logged(&mut command, &log, |line| progress.advance(line))?;
-    if !status.success() {
-        let why =
-            format!("`{label}` failed; its last lines were\n{}", job::tail(&log, SHOWN_LINES));
-        return Err(Unobtainable { line, why }.into());
-    }
-    progress.finish();
-    Ok(())
-}
-
 /// The package that apt left in `folder`.
 fn package(folder: &Path) -> Result<PathBuf> {
     let entries =
@@ -161,25 +112,19 @@ fn package(folder: &Path) -> Result<PathBuf> {
     package.context("apt-get says that it fetched the package, but the package is not there")
 }
 
-/// The address of the archive that has `suite`, beside those that apt lists; of lines with a
-/// release and an archive's address.
-fn archive(targets: &str, suite: &str) -> Option<String> {
-    let addresses = || {
-        targets
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(release, address)| (release, address.trim().trim_end_matches('/')))
-    };
-    let listed = addresses().find(|(release, _)| *release == suite);
-    let main = addresses().find(|(_, address)| address.ends_with("/debian"));
+/// The address of the archive that has `suite`, beside those that apt lists.
+fn archive(listed: &[Listed], suite: &str) -> Option<String> {
+    let own = listed.iter().find(|listed| listed.release == suite);
+    let main = listed.iter().find(|listed| listed.address.ends_with("/debian"));
     let security = if suite.ends_with("-security") { "-security" } else { "" };
-    let beside = main.map(|(_, address)| format!("{address}{security}"));
-    listed.map(|(_, address)| address.to_owned()).or(beside)
+    let beside = main.map(|listed| format!("{}{security}", listed.address));
+    own.map(|listed| listed.address.clone()).or(beside)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache;
     use crate::probe::present;
     use liblinux_workspace::line;
     use liblinux_workspace::skip::skip;
@@ -188,12 +133,15 @@ mod tests {
 
     #[test]
     fn the_archive_is_the_machines_own() {
-        let beside = |suite| archive(MAIN, suite);
+        let beside = |suite| archive(&archive::parse(MAIN), suite);
         assert_eq!(beside("trixie-backports").as_deref(), Some("http://b/debian"));
         assert_eq!(beside("bookworm-security").as_deref(), Some("http://b/debian-security"));
         let listed = format!("{MAIN}bookworm-security http://c/security/\n");
-        assert_eq!(archive(&listed, "bookworm-security").as_deref(), Some("http://c/security"));
-        assert_eq!(archive("noble http://a/ubuntu\n", "trixie-backports"), None);
+        assert_eq!(
+            archive(&archive::parse(&listed), "bookworm-security").as_deref(),
+            Some("http://c/security")
+        );
+        assert_eq!(archive(&archive::parse("noble http://a/ubuntu\n"), "trixie-backports"), None);
     }
 
     /// Makes an archive in `folder`, as apt reads it, that has the package of a line's source;

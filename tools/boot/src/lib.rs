@@ -27,6 +27,7 @@
 //!    see, and passed or did the same as in the case's control.
 
 pub mod apt;
+mod archive;
 mod bootable;
 pub mod cache;
 pub mod case;
@@ -59,6 +60,7 @@ pub mod schedule;
 pub mod selftests;
 pub mod session;
 pub mod source;
+pub mod source_package;
 pub mod stream;
 pub mod subject;
 pub mod tree;
@@ -67,7 +69,7 @@ pub mod verdict;
 pub mod workshop;
 
 pub use crate::bootable::{kernel, require_source};
-pub use crate::cases::all as list_cases;
+pub use crate::cases::{all as list_cases, needs_libc};
 pub use crate::download::Unobtainable;
 pub use crate::options::Options;
 pub use crate::report::Summary;

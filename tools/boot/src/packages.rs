@@ -57,6 +57,7 @@ pub const BOOT: &[Package] = &[
 /// The packages that `test` needs beside those of `boot`.
 pub const TEST: &[Package] = &[
     package("clang", "clang++"),
+    package("dpkg-dev", "dpkg-source"),
     package("elfutils", "eu-stack"),
     package("g++", "g++"),
     package("gdb", "gdb"),
@@ -72,6 +73,7 @@ pub const TEST: &[Package] = &[
     package("pkgconf", "pkg-config"),
     package("procps", "kill"),
     package("python3", "python3"),
+    package("tcl", "tclsh"),
 ];
 
 /// Installs those of `set` that are missing.

@@ -46,6 +46,8 @@ pub(crate) enum Build {
     Runner,
     /// The project's image, to be given to the runner.
     Image,
+    /// A file of `vdso/libc/work`, static, with the musl that makes its calls by the image.
+    Libc(&'static str),
     /// A compiler with its flags, for an example of `vdso/client`.
     ClientC(&'static str, &'static [&'static str], &'static str),
     /// An example of `vdso/client` that is a library, in C.
@@ -114,6 +116,8 @@ pub const PROGRAMS: &[Program] = &[
     program("yama", "Rust std, glibc dynamic", Build::Rust("yama")),
     program(RUNNER, "Rust std, glibc dynamic", Build::Runner),
     program("vdso64.so", "the image", Build::Image),
+    program("pinned", "Rust std, glibc dynamic", Build::Rust("pinned")),
+    program("calls", "C, liblinux musl static", Build::Libc("calls.c")),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
     program("sandboxed", "Rust std, glibc dynamic", Build::Rust("sandboxed")),
     program("sandboxed-c", FIXUP, Build::Fixup("sandboxed.c")),
@@ -151,6 +155,11 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
+    /// Whether it is linked with the project's musl.
+    pub(crate) fn needs_libc(&self) -> bool {
+        matches!(self.build, Build::Libc(_))
+    }
+
     /// Puts it into a guest; `file` comes from [`crate::workshop::Workshop::build`].
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
         // A program brings the libraries that its own library needs; an image needs none.

@@ -56,7 +56,9 @@ pub fn unpack(source: &Source, line: &Line, patches: &[PathBuf], folder: &Path) 
     progress.finish();
     let made = release::of_tree(&partial)
         .and_then(|found| release::require(&found, line, &source.path))
-        .and_then(|()| patches.iter().try_for_each(|patch| apply(patch, &partial)));
+        .and_then(|()| {
+            patches.iter().try_for_each(|patch| apply(patch, &partial, "the kernel's source"))
+        });
     if let Err(error) = made {
         // What it says is of the source, which the next run may have another of.
         cache::remove_tree(&partial)?;
@@ -104,7 +106,7 @@ pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
         names.filter(|name| !name.is_empty()).map(|name| folder.join(name)).collect();
     ensure!(
         !patches.is_empty(),
-        "{} names no patch, so the kernel could not take the image",
+        "{} names no patch, so there is nothing to build with",
         path.display()
     );
     if let Some(absent) = patches.iter().find(|patch| !patch.is_file()) {
@@ -113,7 +115,8 @@ pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(patches)
 }
 
-fn apply(patch: &Path, tree: &Path) -> Result<()> {
+/// Applies a patch to a tree that `name` says in an error.
+pub fn apply(patch: &Path, tree: &Path, name: &str) -> Result<()> {
     let result = Command::new("patch")
         .args([
             "--strip=1",
@@ -139,7 +142,7 @@ fn apply(patch: &Path, tree: &Path) -> Result<()> {
         rejects.extend(text.lines().take(30).map(|line| format!("    {line}\n")));
     }
     bail!(
-        "{} does not apply to the kernel's source (with the patches before it in the series); patch says\n\
+        "{} does not apply to {name} (with the patches before it in the series); patch says\n\
          {}\nand rejects\n{rejects}rebase it on this source (the folder's README says what it was made for) and run again",
         patch.display(),
         said.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"),
@@ -205,11 +208,11 @@ mod tests {
         fs::write(&patch, PATCH).unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "one\ntwo\nthree\n").unwrap();
-        apply(&patch, folder.path()).unwrap();
+        apply(&patch, folder.path(), "a tree").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "one\n2\nthree\n");
 
         fs::write(&file, "quite\nother\nlines\n").unwrap();
-        let error = apply(&patch, folder.path()).unwrap_err().to_string();
+        let error = apply(&patch, folder.path(), "a tree").unwrap_err().to_string();
         assert!(error.contains("0001-two.patch") && error.contains("Hunk #1 FAILED"), "{error}");
         assert!(error.contains("+2"), "the rejected hunk is shown: {error}");
     }

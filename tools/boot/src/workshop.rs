@@ -12,7 +12,7 @@ use crate::programs::{Build, Program, RUNNER};
 use crate::progress::Progress;
 use crate::selftests::Origin;
 use anyhow::{Context, Result, ensure};
-use liblinux_workspace::{ARCHITECTURE, Line};
+use liblinux_workspace::{ARCHITECTURE, Line, Workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -109,6 +109,16 @@ impl Workshop<'_> {
                 let mut command = Command::new(compiler);
                 command.args(flags).arg("-o").arg(partial(&output)).arg(&source);
                 compiler::compile(command, &[source], &output, progress)?;
+                Ok(output)
+            }
+            Build::Libc(name) => {
+                let libc = Workspace::at(self.root);
+                let source = libc.libc().join("work").join(name);
+                let mut command = Command::new(libc.libc_compiler());
+                command.args(["-O2", "-static", "-o"]).arg(partial(&output)).arg(&source);
+                // The archive's bytes are named by the key beside it.
+                let key = libc.built_libc().join("key");
+                compiler::compile(command, &[source, key], &output, progress)?;
                 Ok(output)
             }
             Build::ClientC(compiler, flags, source) => {

@@ -8,6 +8,7 @@ use crate::copy::Image;
 use crate::ground::{self, Work};
 use crate::launch::Launch;
 use crate::messages::{NAME, printable};
+use crate::pin::Pin;
 use crate::status::{FAILURE, NOT_EXECUTABLE, NOT_FOUND};
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -39,6 +40,14 @@ struct Arguments {
     /// starts have the kernel's vDSO
     #[arg(long)]
     no_follow: bool,
+    /// Let every thread make system calls from the image alone (Syscall User Dispatch): a call from
+    /// elsewhere is SIGSYS. REPORT, which is written when the last program has ended, says which
+    /// calls were made and which came from elsewhere
+    #[arg(long, value_name = "REPORT", conflicts_with = "no_follow")]
+    pin: Option<PathBuf>,
+    /// With --pin: programs keep the kernel's vDSO, on a kernel whose own is the image
+    #[arg(long, requires = "pin", conflicts_with = "image")]
+    keep: bool,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_names = ["PROGRAM", "ARGS"])]
     command: Vec<OsString>,
@@ -82,14 +91,16 @@ fn perform() -> u8 {
 
 fn start(arguments: &Arguments) -> Result<(String, u8)> {
     let image = match &arguments.image {
-        Some(file) => Image::from_file(file)?,
-        None => Image::embedded()?,
+        _ if arguments.keep => None,
+        Some(file) => Some(Image::from_file(file)?),
+        None => Some(Image::embedded()?),
     };
+    let pin = arguments.pin.as_deref().map(Pin::to).transpose()?;
     let words = arguments.command.iter().cloned().map(OsString::into_vec).map(CString::new);
     let words =
         words.collect::<Result<Vec<_>, _>>().context("an argument has a zero byte in it")?;
     let is_following = !arguments.no_follow;
-    let launch = Launch { words, image, is_following, is_verbose: arguments.verbose };
+    let launch = Launch { words, image, is_following, pin, is_verbose: arguments.verbose };
     Ok(explain(Path::new(&arguments.command[0]), launch.run()?))
 }
 

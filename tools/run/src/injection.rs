@@ -100,7 +100,7 @@ impl<'a> Injection<'a> {
     /// Lets it run to the next end or beginning of a system call.
     fn go(&mut self) -> Result<()> {
         loop {
-            tracee::resume_to_system_call(self.pid)?;
+            tracee::resume_to_system_call(self.pid, 0)?;
             match tracee::wait(Some(self.pid))?.1 {
                 Change::SystemCall => return Ok(()),
                 Change::Signal(libc::SIGSTOP) | Change::GroupStop => self.is_stopped = true,

@@ -37,6 +37,7 @@ use crate::copy::Image;
 use crate::descriptor;
 use crate::messages::Messages;
 use crate::obstacle;
+use crate::pin::Pin;
 use crate::tracee;
 use crate::tracer::Tracer;
 use anyhow::{Context as _, Result, bail};
@@ -56,10 +57,12 @@ use std::os::unix::net::UnixStream;
 pub(crate) struct Launch {
     /// The program and its arguments.
     pub(crate) words: Vec<CString>,
-    /// The image that it gets.
-    pub(crate) image: Image,
+    /// The image that it gets, if it is not to keep the kernel's.
+    pub(crate) image: Option<Image>,
     /// Whether programs that it becomes or starts get it too.
     pub(crate) is_following: bool,
+    /// Whether system calls may come from the image alone, and what is to be reported then.
+    pub(crate) pin: Option<Pin>,
     /// Whether to say the place of each image.
     pub(crate) is_verbose: bool,
 }
@@ -113,7 +116,8 @@ impl Launch {
         if conversation.write_all(&answer.to_ne_bytes()).is_ok() && answer == 0 {
             drop(conversation);
             let messages = Messages::new(self.is_verbose, program);
-            Tracer::new(self.image, self.is_following, messages, Allowance::take()).serve();
+            let allowance = Allowance::take();
+            Tracer::new(self.image, self.is_following, self.pin, messages, allowance).serve();
         }
         exit()
     }

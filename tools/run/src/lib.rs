@@ -42,6 +42,7 @@ mod launch;
 mod memory;
 mod messages;
 mod obstacle;
+mod pin;
 mod privileges;
 mod running;
 mod setup;

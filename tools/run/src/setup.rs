@@ -58,6 +58,8 @@ const STACK_MAX: usize = 64 << 20;
 pub(crate) enum Outcome {
     /// It has the image.
     Given(Given),
+    /// It has the kernel's vDSO, as it was asked for.
+    Kept,
     /// It has the kernel's vDSO, because of this.
     LeftAlone(String),
     /// It ends when it is resumed, because of this.

@@ -66,9 +66,44 @@ pub(crate) fn resume(pid: Pid, signal: i32) -> nix::Result<()> {
     request(libc::PTRACE_CONT, pid, null_mut(), signal as usize as *mut c_void)
 }
 
-/// Lets it run to where its next system call begins, or to where the present one ends.
-pub(crate) fn resume_to_system_call(pid: Pid) -> nix::Result<()> {
-    request(libc::PTRACE_SYSCALL, pid, null_mut(), null_mut())
+/// Lets it run to where its next system call begins, or to where the present one ends, with
+/// `signal` delivered unless that is 0.
+pub(crate) fn resume_to_system_call(pid: Pid, signal: i32) -> nix::Result<()> {
+    request(libc::PTRACE_SYSCALL, pid, null_mut(), signal as usize as *mut c_void)
+}
+
+/// Lets a thread make system calls from this range alone.
+pub(crate) fn pin(pid: Pid, start: u64, size: u64) -> nix::Result<()> {
+    const ON: u64 = 1;
+    let mut range = libc::ptrace_sud_config { mode: ON, selector: 0, offset: start, len: size };
+    let length = size_of_val(&range) as *mut c_void;
+    let range = (&raw mut range).cast();
+    request(libc::PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, pid, length, range)
+}
+
+/// The number of the call that it is about to make, if it stands before one.
+pub(crate) fn call_at_entry(pid: Pid) -> Option<u64> {
+    // `op`, the architecture, the places of instruction and stack, then the call's number.
+    let mut info = [0_u64; 11];
+    let size = size_of_val(&info) as *mut c_void;
+    request(libc::PTRACE_GET_SYSCALL_INFO, pid, size, info.as_mut_ptr().cast()).ok()?;
+    let operation = info[0].to_ne_bytes()[0];
+    (operation == libc::PTRACE_SYSCALL_INFO_ENTRY).then_some(info[3])
+}
+
+/// Where it tried to make a call, and the call's number, if the signal that is about to be
+/// delivered is that of Syscall User Dispatch.
+pub(crate) fn dispatched(pid: Pid) -> Option<(u64, u64)> {
+    /// `si_code` of that signal.
+    const SYS_USER_DISPATCH: i32 = 2;
+    let info = ptrace::getsiginfo(pid).ok()?;
+    if info.si_code != SYS_USER_DISPATCH {
+        return None;
+    }
+    // Behind three numbers and a gap: the address, the number of the call, the architecture.
+    // SAFETY: a `siginfo_t` has 128 bytes, of which any value is one.
+    let [_, _, address, number] = unsafe { (&raw const info).cast::<[u64; 4]>().read() };
+    Some((address, number & u64::from(u32::MAX)))
 }
 
 /// Leaves it stopped until a process sends `SIGCONT`.

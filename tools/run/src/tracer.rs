@@ -19,6 +19,7 @@ use crate::change::Change;
 use crate::copy::Image;
 use crate::folder::Folder;
 use crate::messages::{Messages, printable};
+use crate::pin::Pin;
 use crate::privileges;
 use crate::running::Running;
 use crate::setup::{self, Given, Outcome};
@@ -31,9 +32,12 @@ use std::collections::HashSet;
 /// The tracer.
 #[derive(Debug)]
 pub(crate) struct Tracer {
-    image: Image,
+    /// The image that programs get, if they are not to keep the kernel's.
+    image: Option<Image>,
     /// Whether other programs than the first get the image, too.
     is_following: bool,
+    /// Where the programs may make system calls from, if not from everywhere.
+    pin: Option<Pin>,
     messages: Messages,
     kernel: Running,
     allowance: Allowance,
@@ -47,19 +51,22 @@ pub(crate) struct Tracer {
 impl Tracer {
     /// A tracer of the process that this one has seized.
     pub(crate) fn new(
-        image: Image,
+        image: Option<Image>,
         is_following: bool,
+        pin: Option<Pin>,
         messages: Messages,
         allowance: Allowance,
     ) -> Self {
         let (kernel, storm, known) = (Running::default(), Storm::new(), HashSet::new());
-        Self { image, is_following, messages, kernel, allowance, storm, known, is_ending: false }
+        let is_ending = false;
+        Self { image, is_following, pin, messages, kernel, allowance, storm, known, is_ending }
     }
 
     /// Serves until no traced process is left.
     pub(crate) fn serve(mut self) {
         while let Ok((pid, change)) = tracee::wait(None) {
             self.account(pid, change);
+            self.witness(pid, change);
             // Invariant 1: an error here is answered by the next `wait`.
             let _ = match change {
                 Change::Exiting | Change::Gone => {
@@ -75,11 +82,30 @@ impl Tracer {
                 Change::GroupStop | Change::SystemCall | Change::Trivial => self.answer(pid, 0),
             };
         }
+        if let Some(pin) = self.pin {
+            pin.finish();
+        }
+    }
+
+    /// Sees what a pinned thread does. One that has become another program is pinned once that has
+    /// the image.
+    fn witness(&mut self, pid: Pid, change: Change) {
+        let Some(pin) = &mut self.pin else { return };
+        match change {
+            Change::Trivial => pin.pin(pid),
+            Change::SystemCall => pin.count(pid),
+            Change::Signal(signal) => pin.judge(pid, signal),
+            Change::Exec | Change::GroupStop | Change::Exiting | Change::Gone => {}
+        }
     }
 
     /// Lets a stopped process run, with `signal` delivered unless that is 0.
     fn answer(&self, pid: Pid, signal: i32) -> nix::Result<()> {
-        if self.is_ending { tracee::detach(pid, signal) } else { tracee::resume(pid, signal) }
+        match &self.pin {
+            _ if self.is_ending => tracee::detach(pid, signal),
+            Some(_) => tracee::resume_to_system_call(pid, signal),
+            None => tracee::resume(pid, signal),
+        }
     }
 
     fn warn_of_storm(&mut self, pid: Pid, signal: i32) {
@@ -119,13 +145,19 @@ impl Tracer {
 
     /// Gives the image to a process that has become another program.
     fn exec(&mut self, pid: Pid) -> nix::Result<()> {
-        let outcome = setup::give(pid, &self.image, &mut self.kernel);
+        let outcome = match &self.image {
+            Some(image) => setup::give(pid, image, &mut self.kernel),
+            None => Outcome::Kept,
+        };
         let folder = Folder::of(pid).ok();
         let program = folder.as_ref().and_then(|folder| folder.program().ok());
         let program = program.map_or_else(|| "?".to_owned(), |path| printable(&path));
         match outcome {
             Outcome::Given(given) => {
                 self.messages.detail(pid, || format!("{pid} {program}: {}", self.tell(&given)))
+            }
+            Outcome::Kept => {
+                self.messages.detail(pid, || format!("{pid} {program}: keeps the kernel's vDSO"));
             }
             Outcome::LeftAlone(why) => {
                 self.messages
@@ -147,6 +179,9 @@ impl Tracer {
                  program: start it outside, or as root"
             ));
         }
+        if let Some(pin) = &mut self.pin {
+            pin.pin(pid);
+        }
         self.messages.begun(pid);
         if self.is_following { self.answer(pid, 0) } else { tracee::detach(pid, 0) }
     }
@@ -156,7 +191,7 @@ impl Tracer {
         let (size, data) = (size >> 10, DATA_SIZE >> 10);
         let image = format!(
             "image {} at {base:#x}, {size} KiB, below it {data} KiB of zeros",
-            self.image.build_id()
+            self.image.as_ref().map_or("", Image::build_id)
         );
         match kernel {
             Some(kernel) => {

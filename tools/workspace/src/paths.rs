@@ -124,4 +124,19 @@ impl Workspace {
     pub fn client(&self) -> PathBuf {
         self.root.join("vdso/client")
     }
+
+    /// The series for musl.
+    pub fn libc(&self) -> PathBuf {
+        self.root.join("vdso/libc")
+    }
+
+    /// Where musl is that the series was applied to.
+    pub fn built_libc(&self) -> PathBuf {
+        self.root.join("target/libc")
+    }
+
+    /// The compiler that links programs with it.
+    pub fn libc_compiler(&self) -> PathBuf {
+        self.built_libc().join("bin/liblinux-musl-gcc")
+    }
 }

@@ -69,6 +69,11 @@ pub(crate) fn chosen_cases(
     choice: Choice<'_>,
     names: &[String],
 ) -> Result<Summary> {
+    for case in liblinux_boot::list_cases(workspace.root())? {
+        if names.contains(&case.name) && liblinux_boot::needs_libc(&case)? {
+            liblinux_libc::build(workspace, None)?;
+        }
+    }
     let options = options(workspace, choice, names)?;
     let summary = liblinux_boot::boot(&options)?;
     link(workspace, choice.line, &liblinux_boot::kernel(&options)?)?;

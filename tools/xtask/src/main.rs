@@ -10,6 +10,7 @@ mod bench;
 mod boot;
 #[cfg(test)]
 mod idle;
+mod libc;
 mod oldest;
 mod run;
 mod tally;
@@ -146,6 +147,20 @@ enum Task {
     },
     /// Build target/client: the headers, the library to link with and its pkg-config file
     Client,
+    /// Build musl that makes its system calls by the image: target/libc, with liblinux-musl-gcc
+    Libc {
+        /// The source package: its file musl_VERSION.dsc, in place of Debian's by apt
+        #[arg(long, value_name = "FILE")]
+        source: Option<PathBuf>,
+        /// Build the same source without the patches, too, and compare the two by real programs;
+        /// on the rerouted one the kernel executes no call that does not come from the image
+        #[arg(long)]
+        check: bool,
+        /// With --check, compare them by Debian's POSIX tests, too, those of the interfaces whose
+        /// names begin with PREFIX (`--posix ''` is all of them)
+        #[arg(long, value_name = "PREFIX", requires = "check")]
+        posix: Option<String>,
+    },
     /// Accept an intended change of the table: write linker/x86_64/vdso.abi and all files that are
     /// generated from the table
     Bless,
@@ -185,6 +200,10 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Run { verbose, command } => return Ok(run::run(&workspace, verbose, &command)),
         Task::Client => println!("{}", stub::build(&workspace)?.display()),
+        Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
+        Task::Libc { source, posix, .. } => {
+            return libc::check(&workspace, source.as_deref(), posix.as_deref());
+        }
         Task::Bless => lock::bless(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

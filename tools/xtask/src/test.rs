@@ -14,6 +14,7 @@
 //!    here.
 
 use crate::boot::{self, Choice};
+use crate::libc;
 use crate::oldest;
 use crate::tally::{self, Step, Tally};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -59,6 +60,11 @@ const STEPS: &[Step] = &[
         run: other_boots,
     },
     Step { name: "crates", about: "the crates' own tests", run: crates },
+    Step {
+        name: "libc",
+        about: "programs on musl that makes its calls by the image do the same as on musl",
+        run: libc::test,
+    },
     Step {
         name: "lines",
         about: "the images of the other kernel lines, through their ABI",
@@ -184,19 +190,30 @@ fn other_boots(workspace: &Workspace) -> Result<Tally> {
 }
 
 /// The cases that a run of all tests boots on a line; each is skipped by name if the line's source
-/// cannot be had.
+/// or the libc that it needs cannot be had.
 fn boot_on(workspace: &Workspace, line: &'static Line) -> Result<Tally> {
     let mut cases = liblinux_boot::list_cases(workspace.root())?;
     cases.retain(|case| case.is_tested_on(line));
-    let names: Vec<_> = cases.into_iter().map(|case| case.name).collect();
+    let without_libc = liblinux_libc::obstacle();
+    let (mut names, mut skipped) = (Vec::new(), 0);
+    for case in cases {
+        match &without_libc {
+            Some(why) if liblinux_boot::needs_libc(&case)? => {
+                println!("skipped: {}: {why}", case.name);
+                skipped += 1;
+            }
+            _ => names.push(case.name),
+        }
+    }
     let choice = Choice::packaged(line);
     if let Some(why) = choice.obstacle()? {
         println!("{why}");
         names.iter().for_each(|name| println!("skipped: {name} on Linux {}", line.version));
-        return Ok(Tally { skipped: names.len(), ..Tally::default() });
+        return Ok(Tally { skipped: skipped + names.len(), ..Tally::default() });
     }
     let count = boot::chosen_cases(workspace, choice, &names)?.count();
-    Ok(Tally { passed: count.passed, failed: count.failed, skipped: count.skipped })
+    let skipped = skipped + count.skipped;
+    Ok(Tally { passed: count.passed, failed: count.failed, skipped })
 }
 
 /// The tests of all crates, by cargo's own runner. They need a kernel: that of the default line, or

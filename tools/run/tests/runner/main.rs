@@ -16,6 +16,7 @@ mod namespaces;
 mod origin;
 mod output;
 mod parsers;
+mod pin;
 mod programs;
 mod reaping;
 mod refusals;
