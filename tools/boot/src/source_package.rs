@@ -2,7 +2,7 @@
 //! project's libc, and of that libc.
 //!
 //! They come from the suites that the machine's own lists name, with `deb-src` in place of `deb`
-//! ([`crate::archive`]). Nothing of them is kept in the repository.
+//! (module `archive`). Nothing of them is kept in the repository.
 //!
 //! # Invariants
 //!
