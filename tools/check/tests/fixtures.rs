@@ -412,6 +412,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("readers-agree", "a section whose name is nowhere", |s| section32(s, ".comment", section::NAME, 0xff_ffff)),
     fixture("reader-glibc", "a writable PT_DYNAMIC", |s| segment32(s, PT_DYNAMIC, segment::FLAGS, 6)),
     fixture("reader-losses", "no DT_HASH, which musl wants", |s| { let at = s.image.tag(DT_HASH); s.image.put64(at, 0x6fff_ff00) }),
+    fixture("tool-losses", "no section headers, by which debuggers find symbols", |s| { s.image.put64(40, 0); s.image.put16(60, 0); s.image.put16(62, 0) }),
     fixture("reader-musl", "symbols behind the image", |s| { let at = s.image.tag(DT_SYMTAB); s.image.put64(at + 8, 0x1000_0000) }),
     fixture("reader-go", "no DT_VERDEF", |s| { let at = s.image.tag(0x6fff_fffc); s.image.put64(at, 0x6fff_ff00) }),
     fixture("reader-bionic", "a billion bytes of symbols", |s| section64(s, ".dynsym", section::SIZE, 1 << 30)),
