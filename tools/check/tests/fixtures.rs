@@ -302,6 +302,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("no-segments", "mov ds, eax", |s| s.code(VICTIM, &[0x8e, 0xd8, 0xc3])),
     fixture("no-hidden-calls", "mov eax, 0xc3050f", |s| s.code(VICTIM, &[0xb8, 0x0f, 0x05, 0xc3, 0x00, 0xc3])),
     fixture("no-hidden-calls", "mov eax, 0x80cd", |s| s.code(VICTIM, &[0xb8, 0xcd, 0x80, 0x00, 0x00, 0xc3])),
+    fixture("no-hidden-calls", "syscall between two functions", |s| { let start = s.image.contents(".text"); let at = s.image.bytes[start..].windows(4).position(|four| four == [0xcc; 4]).expect("padding"); s.put(start + at + 1, &[0x0f, 0x05]) }),
     fixture("no-hidden-calls", "syscall of two instructions", |s| s.code(VICTIM, &[0x89, 0x0f, 0x05, 1, 0, 0, 0, 0xc3])),
     fixture("no-flag-changes", "std", |s| s.code(VICTIM, &[0xfd, 0xc3])),
     fixture("no-flag-changes", "popfq", |s| s.code(VICTIM, &[0x57, 0x9d, 0xc3])),
