@@ -71,12 +71,16 @@ const READ: &[&str] = &[
 ];
 
 /// How the names of the rules about readers begin.
-const READER: &str = "reader-";
+const READERS: [&str; 2] = ["reader-", "tool-"];
 
 /// Whether a refusal by `rule` follows from one by `cause`.
 pub(crate) fn follows(rule: &str, cause: &str) -> bool {
     FOLLOWS.iter().any(|(first, then)| *first == cause && then.contains(&rule))
-        || rule.starts_with(READER) && READ.contains(&cause)
+        || is_of_a_reader(rule) && READ.contains(&cause)
+}
+
+fn is_of_a_reader(rule: &str) -> bool {
+    READERS.iter().any(|prefix| rule.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -92,7 +96,7 @@ mod tests {
                 .unwrap_or_else(|| panic!("no rule {name}"))
         };
         let readers: Vec<&str> =
-            rules().map(|(rule, _)| rule.name).filter(|name| name.starts_with(READER)).collect();
+            rules().map(|(rule, _)| rule.name).filter(|name| is_of_a_reader(name)).collect();
         let read = READ.iter().map(|cause| (cause, readers.as_slice()));
         for (cause, then) in FOLLOWS.iter().map(|(cause, then)| (cause, *then)).chain(read) {
             for rule in then {

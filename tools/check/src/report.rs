@@ -30,6 +30,9 @@ const NO_READERS: &[&str] = &[
     "abi-lock",
 ];
 
+/// Errors of the images of x86 kernels, whose build refuses these program headers (`vdso2c`).
+const REFUSED_BY_THE_BUILD: &[&str] = &["load-at-zero"];
+
 /// What one rule said.
 #[derive(Debug)]
 pub struct Judgement {
@@ -78,17 +81,22 @@ impl Report {
     /// liblinux is an error only if a reader minds.
     pub fn severity_of(&self, rule: &Rule) -> Severity {
         let severity = rule.severity_in(self.profile);
-        let is_of_tables = !self.profile.is_liblinux() && !NO_READERS.contains(&rule.name);
+        let is_of_the_build =
+            self.profile.is_for_x86_kernels() && REFUSED_BY_THE_BUILD.contains(&rule.name);
+        let is_of_tables =
+            !self.profile.is_liblinux() && !NO_READERS.contains(&rule.name) && !is_of_the_build;
         if severity == Severity::Error && is_of_tables && self.readers_are_content() {
             return Severity::Warning;
         }
         severity
     }
 
-    /// Whether the models of readers were asked, and none is harmed.
+    /// Whether the models of readers were asked, and no program is harmed: a tool may be.
     fn readers_are_content(&self) -> bool {
-        let mut readers =
-            self.judgements.iter().filter(|judgement| judgement.rule.name.starts_with(READER));
+        let mut readers = self.judgements.iter().filter(|judgement| {
+            let rule = judgement.rule;
+            rule.name.starts_with(READER) && rule.severity == Severity::Error
+        });
         let asked = readers.clone().any(|judgement| judgement.verdict.is_ok());
         asked && !readers.any(|judgement| matches!(judgement.verdict, Err(Fault::Wrong(_))))
     }

@@ -14,7 +14,8 @@ use crate::profile::Profile;
 use crate::reader::{self, Harm};
 use crate::symbol::Symbol;
 use crate::verdict::{Fault, Verdict};
-use crate::view::{alternatives, exceptions};
+use crate::view::alternatives;
+use crate::view::exceptions::{self, Fixup};
 use iced_x86::Instruction;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -134,9 +135,15 @@ impl<'a> Subject<'a> {
 
     fn follow_all(&self) -> Result<Vec<(usize, Flow)>, Fault> {
         let functions = self.functions()?;
-        // Tables that cannot be read have rules of their own.
+        let is_liblinux = self.profile.is_liblinux();
+        // Tables that cannot be read, or that lead elsewhere, have rules of their own.
         let fixups = exceptions::own(&self.image).ok().flatten().unwrap_or_default();
-        let alternatives = alternatives::read(&self.image).unwrap_or_default();
+        let leads_to_code = |fixup: &Fixup| {
+            [fixup.instruction, fixup.landing].iter().all(|place| begins(functions, *place))
+        };
+        let fixups =
+            if is_liblinux || fixups.iter().all(leads_to_code) { fixups } else { Vec::new() };
+        let alternatives = alternatives::followed(&self.image, is_liblinux).unwrap_or_default();
         let code = |range: &Range<u64>| {
             let first = functions.partition_point(|function| function.range.start < range.start);
             let found = functions[first..]
@@ -165,4 +172,13 @@ impl<'a> Subject<'a> {
             functions.iter().enumerate().filter(|(_, function)| !function.is_replacement);
         Ok(followed.map(|(index, function)| (index, flow::follow(function, &around))).collect())
     }
+}
+
+/// Whether an instruction of a function begins there.
+fn begins(functions: &[Function<'_>], place: u64) -> bool {
+    /// How many functions that begin in front of a place may overlap there.
+    const NESTED: usize = 8;
+    let before = functions.partition_point(|function| function.range.start <= place);
+    let mut near = functions[..before].iter().rev().take(NESTED);
+    near.any(|function| function.index_of(place).is_some())
 }

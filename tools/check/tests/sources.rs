@@ -52,6 +52,18 @@ fn packed(program: &str, arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     fs::read(to).ok()
 }
 
+/// QEMU's programs for Linux hold their images so.
+#[test]
+fn an_image_that_begins_at_no_page_is_taken_without_what_follows() {
+    let (kernel, image) = kernel();
+    let mut program = vec![0; 0x60];
+    program.extend(kernel);
+    let found = found_in("qemu-x86_64", &program).expect("an image");
+    assert!(image.starts_with(&found), "not the image");
+    // Its padding to a page is not taken to be its own.
+    assert!(image[found.len()..].iter().all(|byte| [0, 0xcc].contains(byte)), "{}", found.len());
+}
+
 #[test]
 fn kernels_of_every_compression_hold_the_image() {
     let (kernel, image) = kernel();

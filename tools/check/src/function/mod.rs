@@ -15,13 +15,13 @@
 
 mod callee;
 mod decode;
+mod frame;
 
 use crate::arch::stub::jump_of;
 use crate::image::Image;
 use crate::symbol::Symbol;
 use crate::verdict::Fault;
 use crate::view::alternatives;
-use crate::view::frames::{Entry, Frames};
 pub use decode::{decode, decode_as};
 use goblin::elf::sym::STT_FUNC;
 use iced_x86::{FlowControl, Instruction, Mnemonic};
@@ -149,21 +149,13 @@ fn bodies(
     Ok(by_jump)
 }
 
-/// The functions that only call-frame information knows: those that begin where no other does.
-fn nameless(image: &Image<'_>, known: &BTreeSet<u64>) -> Result<Vec<Range<u64>>, String> {
-    // A signal frame begins one byte early, for unwinders that look a return address up minus one.
-    let range = |entry: &Entry<'_>| {
-        let start = entry.initial_address().saturating_add(entry.is_signal_trampoline().into());
-        start..entry.end_address()
-    };
-    let ranges = Frames::of(image)?.entries()?;
-    let copy = image.kernel_copy();
-    Ok(ranges
-        .iter()
-        .map(range)
-        .filter(|range| range.start < range.end && !known.contains(&range.start))
-        .filter(|range| !copy.contains(&range.start))
-        .collect())
+/// Why the code cannot be judged if its functions are not known: rules about the table that names
+/// them refuse that.
+fn unknown(is_liblinux: bool, why: String) -> Fault {
+    match is_liblinux {
+        true => Fault::Wrong(why),
+        false => Fault::NotJudged(format!("the functions are not known, because {why}")),
+    }
 }
 
 /// All functions of an image, ascending by address. `local` is all its symbols, or why they are not
@@ -175,7 +167,7 @@ pub(crate) fn decode_all<'a>(
 ) -> Result<Vec<Function<'a>>, Fault> {
     let symbols = match local {
         Ok(symbols) => *symbols,
-        Err(Fault::NotJudged(_)) => image.dynsym()?,
+        Err(Fault::NotJudged(_)) => image.dynsym().map_err(|why| unknown(is_liblinux, why))?,
         Err(fault) => return Err(fault.clone()),
     };
     let mut named: Vec<(Range<u64>, Option<&'a str>)> = symbols
@@ -188,11 +180,18 @@ pub(crate) fn decode_all<'a>(
     }
     let slots = SYSCALLS.iter().filter(|call| is_liblinux && call.is_exported());
     named.extend(slots.map(|call| (slot_range(call), None)));
-    named.extend(
-        alternatives::replacements(image)?.into_iter().map(|range| (range, Some(REPLACEMENT))),
-    );
+    let replacements =
+        alternatives::replacements(image, alternatives::followed(image, is_liblinux)?);
+    named.extend(replacements.into_iter().map(|range| (range, Some(REPLACEMENT))));
+    // In other images than liblinux a symbol that reaches out of the code has no instructions: the
+    // rule `decodes` refuses it, and the other rules judge code alone.
+    let text = image.text().ok().filter(|_| !is_liblinux);
+    let is_code = |range: &Range<u64>, name: Option<&str>| {
+        let is_inside = |text: &Range<u64>| text.start <= range.start && range.end <= text.end;
+        name == Some(REPLACEMENT) || text.as_ref().is_none_or(is_inside)
+    };
     let known: BTreeSet<u64> = named.iter().map(|(range, _)| range.start).collect();
-    match nameless(image, &known) {
+    match frame::nameless(image, is_liblinux, &known) {
         // An entry that begins late is of the function that it begins in.
         Ok(ranges) => {
             let mut already: Vec<Range<u64>> =
@@ -205,13 +204,14 @@ pub(crate) fn decode_all<'a>(
             let ranges = ranges.into_iter().filter(|range| !is_inside(range.start));
             named.extend(ranges.map(|range| (range, None)));
         }
-        // With all symbols at hand, call-frame information that cannot be read is for its own rules
-        // to refuse.
-        Err(error) if local.is_err() => return Err(Fault::Wrong(error)),
+        // liblinux's functions are known by it alone.
+        Err(error) if is_liblinux && local.is_err() => return Err(Fault::Wrong(error)),
+        // Call-frame information that cannot be read is for its own rules to refuse.
         Err(_) => {}
     }
     if !is_liblinux {
-        let known: Vec<Range<u64>> = named.iter().map(|(range, _)| range.clone()).collect();
+        let known = named.iter().filter(|(range, name)| is_code(range, *name));
+        let known: Vec<Range<u64>> = known.map(|(range, _)| range.clone()).collect();
         named.extend(callee::unnamed(image, &known)?.into_iter().map(|range| (range, None)));
     }
     named.sort_by_key(|(range, name)| (range.start, range.end, name.is_none()));
@@ -223,6 +223,7 @@ pub(crate) fn decode_all<'a>(
     for (range, name) in named {
         match functions.last_mut() {
             Some(last) if last.range == range => last.names.extend(name),
+            _ if !is_code(&range, name) => functions.push(without_code(range, name)),
             _ => {
                 let left = room.checked_sub(range.end.saturating_sub(range.start));
                 room = left.ok_or_else(|| {
@@ -237,11 +238,10 @@ pub(crate) fn decode_all<'a>(
                     )));
                 }
                 let body_of = bodies.get(&range.start).copied();
-                functions.push(Function {
-                    is_liblinux,
-                    is_slot: is_liblinux && range.start >= SLOTS as u64,
-                    ..function(image, range, name, body_of)?
-                });
+                let is_slot = is_liblinux && range.start >= SLOTS as u64;
+                let found = function(image, range, name, body_of);
+                let found = found.map_err(|why| unknown(is_liblinux, why))?;
+                functions.push(Function { is_liblinux, is_slot, ..found });
             }
         }
     }
@@ -277,14 +277,19 @@ fn function<'a>(
     if leads_elsewhere {
         instructions.retain(|kept| kept.ip() == range.start && !kept.is_ip_rel_memory_operand());
     }
-    Ok(Function {
-        leads_elsewhere,
+    Ok(Function { leads_elsewhere, body_of, instructions, ..without_code(range, name) })
+}
+
+/// A function of which nothing is decoded.
+fn without_code<'a>(range: Range<u64>, name: Option<&'a str>) -> Function<'a> {
+    Function {
+        names: name.into_iter().collect(),
+        range,
         is_liblinux: false,
         is_slot: false,
-        names: name.into_iter().collect(),
+        body_of: None,
         is_replacement: name == Some(REPLACEMENT),
-        body_of,
-        instructions,
-        range,
-    })
+        leads_elsewhere: false,
+        instructions: Vec::new(),
+    }
 }

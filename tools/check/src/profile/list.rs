@@ -155,6 +155,7 @@ const ARM_KNOWN: &[(&str, Severity)] = &[
     ("sysv-hash", Severity::Warning),
     ("sysv-hash-count", Severity::Warning),
     ("reader-musl", Severity::Warning),
+    ("reader-losses", Severity::Warning),
     ("eh-frame-hdr", Severity::Note),
     ("unwind-entries", Severity::Note),
     ("unwind-functions", Severity::Note),
@@ -191,6 +192,7 @@ const RISCV_KNOWN: &[(&str, Severity)] = &[
     ("sysv-hash", Severity::Warning),
     ("sysv-hash-count", Severity::Warning),
     ("reader-musl", Severity::Warning),
+    ("reader-losses", Severity::Warning),
 ];
 
 const LINUX_RISCV64: Profile = Profile {

@@ -92,6 +92,12 @@ impl Profile {
         self.scope == Scope::Liblinux
     }
 
+    /// Whether `vdso2c`, a tool of the x86 kernels' build, takes the image and may refuse it.
+    pub fn is_for_x86_kernels(&self) -> bool {
+        let is_x86 = |machine: &Machine| matches!(machine.code, Code::X86(_));
+        self.includes(Scope::Linux) && self.machine.is_some_and(is_x86)
+    }
+
     /// Bytes of which the file has a whole number.
     pub fn unit(&self) -> usize {
         match self.stage {

@@ -23,6 +23,7 @@ pub(super) const READER: Reader = Reader {
     version: "20220623.1",
     absent: "makes the system call",
     yields: Yields::Function,
+    is_tool: false,
     names: wanted,
     read,
 };

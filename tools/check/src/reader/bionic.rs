@@ -21,6 +21,7 @@ pub(super) const READER: Reader = Reader {
     version: "from its source alone",
     absent: "makes the system call",
     yields: Yields::Function,
+    is_tool: false,
     names: wanted,
     read,
 };

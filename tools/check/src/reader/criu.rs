@@ -23,6 +23,7 @@ pub(super) const READER: Reader = Reader {
     version: "4.2",
     absent: "does not lead this function of a restored process to the kernel's",
     yields: Yields::Function,
+    is_tool: false,
     names: wanted,
     read,
 };

@@ -21,6 +21,7 @@ pub(super) const READER: Reader = Reader {
     version: "13.1",
     absent: "shows the function without a name",
     yields: Yields::Function,
+    is_tool: true,
     names: all,
     read,
 };

@@ -28,6 +28,7 @@ pub(super) const READER: Reader = Reader {
     version: "2.36",
     absent: "makes the system call",
     yields: Yields::Function,
+    is_tool: false,
     names: wanted,
     read,
 };

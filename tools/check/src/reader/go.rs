@@ -21,6 +21,7 @@ pub(super) const READER: Reader = Reader {
     version: "1.19.8",
     absent: "makes the system call",
     yields: Yields::Function,
+    is_tool: false,
     names: wanted,
     read,
 };

@@ -9,6 +9,7 @@
 
 use super::{Fate, READERS, Reader, Yields};
 use crate::machine::Machine;
+use crate::verdict::Severity;
 use std::collections::BTreeMap;
 
 /// One reader's loss.
@@ -18,8 +19,20 @@ pub struct Harm {
     pub reader: &'static str,
     /// Whether the program dies or goes wrong. Otherwise it only does without what it could have.
     pub is_fatal: bool,
+    /// How bad that is.
+    pub severity: Severity,
     /// What happens.
     pub what: String,
+}
+
+/// How bad a reader's loss is: a tool misleads people, and an unwinder that finds no call-frame
+/// information matters to the few programs that unwind through the image.
+fn severity(reader: &Reader, is_fatal: bool) -> Severity {
+    match (reader.is_tool, reader.yields) {
+        (true, _) => Severity::Warning,
+        (false, Yields::Frame) if !is_fatal => Severity::Warning,
+        (false, _) => Severity::Error,
+    }
 }
 
 /// What the image does to each reader of that machine.
@@ -35,8 +48,14 @@ pub fn harms(image: &[u8], machine: &Machine) -> Vec<Harm> {
     let agreed = agreed(found);
     let mut harms = Vec::new();
     for (reader, answer) in &answers {
+        let harm = |is_fatal: bool, what: String| Harm {
+            reader: reader.name,
+            is_fatal,
+            severity: severity(reader, is_fatal),
+            what,
+        };
         if let Some((is_fatal, what)) = ending(reader, &answer.fate) {
-            harms.push(Harm { reader: reader.name, is_fatal, what });
+            harms.push(harm(is_fatal, what));
             continue;
         }
         for (name, place) in &answer.found {
@@ -60,7 +79,7 @@ pub fn harms(image: &[u8], machine: &Machine) -> Vec<Harm> {
                 }
                 Some(_) => continue,
             };
-            harms.push(Harm { reader: reader.name, is_fatal, what });
+            harms.push(harm(is_fatal, what));
         }
     }
     harms

@@ -21,6 +21,7 @@ pub(super) const READER: Reader = Reader {
     version: "12.2",
     absent: "ends the unwinding there: an exception ends the process, a backtrace ends early",
     yields: Yields::Frame,
+    is_tool: false,
     names: frame::wanted,
     read,
 };

@@ -22,6 +22,7 @@ pub(super) const READER: Reader = Reader {
     version: "14.0.6",
     absent: "ends the unwinding there: an exception ends the process, a backtrace ends early",
     yields: Yields::Frame,
+    is_tool: false,
     names: frame::wanted,
     read,
 };

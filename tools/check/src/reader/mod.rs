@@ -7,9 +7,9 @@
 //! - whether the image loads for the reader, or how the reader ends: a crash, an abort, a loop;
 //! - which of the names that the reader wants lead where.
 //!
-//! The models were written by reading the sources that each module names. `tests/readers` runs the
-//! readers themselves on the same images, sound and broken, and refuses any difference; bionic
-//! alone cannot run there.
+//! The models were written by reading the sources that each module names. `tests/models` runs the
+//! readers themselves on the same images, sound and broken, and refuses any difference; bionic and
+//! CRIU cannot run there.
 //!
 //! # Invariants
 //!
@@ -86,6 +86,8 @@ pub struct Reader {
     pub absent: &'static str,
     /// What the offsets in its answers are.
     pub yields: Yields,
+    /// Whether it is a tool for people who debug or test, and no part of the programs that they use.
+    pub is_tool: bool,
     /// The names that it asks for.
     pub names: fn(&Machine) -> &'static [Name],
     read: fn(&Memory<'_>, &[Name]) -> Read<Found>,

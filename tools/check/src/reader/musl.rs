@@ -19,6 +19,7 @@ pub(super) const READER: Reader = Reader {
     version: "1.2.3",
     absent: "makes the system call",
     yields: Yields::Function,
+    is_tool: false,
     names: wanted,
     read,
 };

@@ -17,6 +17,7 @@ pub(super) const READER: Reader = Reader {
     version: "Linux 6.12",
     absent: "skips the selftest, or fails it",
     yields: Yields::Function,
+    is_tool: true,
     names: all,
     read,
 };

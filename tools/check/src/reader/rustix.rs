@@ -23,6 +23,7 @@ pub(super) const READER: Reader = Reader {
     version: "1.1.6",
     absent: "makes the system call",
     yields: Yields::Function,
+    is_tool: false,
     names: wanted,
     read,
 };

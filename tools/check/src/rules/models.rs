@@ -2,8 +2,8 @@
 //!
 //! Every other rule describes one fault that harms some readers. These name the readers: a rule for
 //! each does what the reader would do with the image. Mostly what it finds follows from a fault
-//! that another rule names, and tells whom that one harms. What a reader only loses, since it does
-//! without, is in one rule for all.
+//! that another rule names, and tells whom that one harms. What readers only lose, since they do
+//! without, is in one rule for programs and one for tools.
 //!
 //! # Invariants
 //!
@@ -70,12 +70,21 @@ pub(super) const RULES: &[Rule] = &[
     ),
     Rule {
         name: "reader-losses",
+        severity: Severity::Error,
+        scope: Scope::Any,
+        demands: &[],
+        because: "a program that does without a function is slower, and says nothing",
+        remedy: REMEDY,
+        check: |subject| losses(subject, "what programs lose", Severity::Error),
+    },
+    Rule {
+        name: "tool-losses",
         severity: Severity::Warning,
         scope: Scope::Any,
         demands: &[],
-        because: "a reader that does without a function is slower, or shows less, and says nothing",
+        because: "a debugger that does without shows less, and an unwinder ends there",
         remedy: REMEDY,
-        check: losses,
+        check: |subject| losses(subject, "what debuggers and unwinders lose", Severity::Warning),
     },
 ];
 
@@ -85,8 +94,22 @@ fn judge(subject: &Subject<'_>, reader: &str) -> Verdict {
     none_of(reader, &wrong)
 }
 
-fn losses(subject: &Subject<'_>) -> Verdict {
-    let harms = subject.harms()?.iter().filter(|harm| !harm.is_fatal);
+fn losses(subject: &Subject<'_>, what: &str, severity: Severity) -> Verdict {
+    let harms = subject.harms()?.iter();
+    let harms = harms.filter(|harm| !harm.is_fatal && harm.severity == severity);
     let wrong: Vec<String> = harms.map(|harm| format!("{}: {}", harm.reader, harm.what)).collect();
-    none_of("what readers lose", &wrong)
+    none_of(what, &wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::READERS;
+
+    #[test]
+    fn each_reader_has_a_rule_as_severe_as_what_it_is() {
+        let tools = READERS.iter().filter(|reader| reader.is_tool).count();
+        let mild = RULES.iter().filter(|rule| rule.severity == Severity::Warning).count();
+        assert_eq!((RULES.len(), mild), (READERS.len() + 2, tools + 1));
+    }
 }

@@ -117,8 +117,12 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
             }
         };
         let starts = rows.iter().map(|row| row.addresses.start);
-        let is_between =
-            |start: &u64| !function.leads_elsewhere && function.index_of(*start).is_none();
+        // An entry may cover several functions: each looks at its own part.
+        let is_between = |start: &u64| {
+            !function.leads_elsewhere
+                && function.range.contains(start)
+                && function.index_of(*start).is_none()
+        };
         let between = starts.filter(is_between).map(|start| {
             format!(
                 "{}: a row begins at {start:#x}, in the midst of an instruction",

@@ -100,9 +100,10 @@ fn segment_fields(subject: &Subject<'_>) -> Verdict {
     let mut wrong = Vec::new();
     for segment in subject.image.segments()? {
         let name = pt_to_str(segment.p_type);
-        let is_empty = !subject.profile.is_liblinux() && segment.p_filesz == 0;
+        let is_empty =
+            !subject.profile.is_liblinux() && (segment.p_filesz == 0 || segment.p_memsz == 0);
         if segment.p_type == PT_GNU_STACK || is_empty {
-            continue; // It describes no bytes of the file.
+            continue; // It describes no bytes of the file, or none in memory.
         }
         if segment.p_paddr != segment.p_vaddr {
             wrong.push(format!(
@@ -274,10 +275,10 @@ fn known_segments(subject: &Subject<'_>) -> Verdict {
 
 fn segments_in_load(subject: &Subject<'_>) -> Verdict {
     let load = subject.image.load()?;
-    // An empty header leads no reader anywhere.
+    // A header of nothing in memory leads no reader anywhere, such as PT_RISCV_ATTRIBUTES.
     let is_nothing = |segment: &ProgramHeader| {
         !subject.profile.is_liblinux()
-            && (segment.p_filesz, segment.p_memsz) == (0, 0)
+            && segment.p_memsz == 0
             && !matches!(segment.p_type, PT_LOAD | PT_DYNAMIC)
     };
     let outside = |segment: &&ProgramHeader| {

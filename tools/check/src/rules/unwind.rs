@@ -13,6 +13,7 @@ use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames};
+use goblin::elf::header::EM_ARM;
 use goblin::elf::sym::STT_FUNC;
 
 const REMEDY: &str = "put .cfi_startproc and .cfi_endproc round the function's code in {source}";
@@ -111,6 +112,9 @@ fn uncovered(
     end: u64,
 ) -> Option<String> {
     let (image, is_liblinux) = (&subject.image, subject.profile.is_liblinux());
+    // The lowest bit of the address of 32-bit Arm's code says that its instructions are Thumb's.
+    let thumb = start & u64::from(image.header.e_machine == EM_ARM);
+    let (start, end) = (start - thumb, end - thumb);
     let before = entries.partition_point(|entry| entry.initial_address() <= start);
     let Some(entry) = entries[..before].last().filter(|entry| entry.contains(start)) else {
         let late = entries.get(before).map(Entry::initial_address).filter(|late| *late < end);

@@ -1,5 +1,6 @@
-//! vDSO images inside the bytes of an uncompressed kernel: x86 has them in `vdso_image` arrays,
-//! others include the file as it is; both at a multiple of a page.
+//! vDSO images inside the bytes of an uncompressed kernel or of an emulator: x86 kernels have them
+//! in `vdso_image` arrays, others include the file as it is; both at a multiple of a page. QEMU's
+//! programs for Linux have an array, too, which begins anywhere.
 //!
 //! # Invariants
 //!
@@ -19,8 +20,12 @@ pub(super) fn images(name: &str, kernel: &[u8]) -> Vec<Found> {
     let mut at = 0;
     while let Some(next) = magic(kernel, at) {
         at = next + 4;
-        let Some(bytes) = image_at(&kernel[next..]) else { continue };
-        at = next + bytes.len();
+        let Some(len) = image_at(&kernel[next..]) else { continue };
+        // What is not at a page is not padded to one: other data follow.
+        let unit = if next.is_multiple_of(PAGE_SIZE) { PAGE_SIZE } else { 1 };
+        let end = next.saturating_add(len.next_multiple_of(unit)).min(kernel.len());
+        let bytes = &kernel[next..end];
+        at = end;
         if found.iter().all(|other| other.bytes != bytes) {
             let name = format!("{name}: image at {next:#x}");
             found.push(Found { name, bytes: bytes.to_vec(), debug: None });
@@ -41,8 +46,8 @@ fn magic(kernel: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// The image that begins here, whole pages of it, if one does.
-fn image_at(bytes: &[u8]) -> Option<&[u8]> {
+/// How many bytes the image has that begins here, if one does.
+fn image_at(bytes: &[u8]) -> Option<usize> {
     let bytes = &bytes[..bytes.len().min(IMAGE_LIMIT as usize)];
     let header = goblin::elf::Elf::parse_header(bytes).ok()?;
     let is_small = header.e_shnum < 64 && (1..=16).contains(&header.e_phnum);
@@ -60,5 +65,5 @@ fn image_at(bytes: &[u8]) -> Option<&[u8]> {
     let class = image.class();
     let table = header.e_shoff.checked_add(class.section() * u64::from(header.e_shnum))?;
     let len = usize::try_from(table.max(load.p_filesz)).ok()?;
-    (len <= bytes.len()).then(|| &bytes[..len.next_multiple_of(PAGE_SIZE).min(bytes.len())])
+    (len <= bytes.len()).then_some(len)
 }

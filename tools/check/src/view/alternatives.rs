@@ -53,12 +53,35 @@ pub fn size_of_entries(image: &Image<'_>) -> Result<usize, String> {
     Ok(if count * ENTRY_SIZE <= bytes { ENTRY_SIZE } else { OLD_ENTRY_SIZE })
 }
 
-/// The code of the replacements, without the empty ones and those that are not in the image.
-pub fn replacements(image: &Image<'_>) -> Result<Vec<Range<u64>>, String> {
-    let ranges = read(image)?.into_iter().map(|entry| entry.replacement);
-    Ok(ranges
+/// The entries that code is followed through. Of an image whose rules do not account for every byte
+/// these are none if an entry does not lead from the code to a replacement that fits: the table is
+/// for its own rules to refuse, and not the code that a broken one leads to.
+pub fn followed(image: &Image<'_>, is_liblinux: bool) -> Result<Vec<Alternative>, String> {
+    if is_liblinux {
+        return read(image);
+    }
+    let (entries, text) = (read(image).unwrap_or_default(), image.text().unwrap_or_default());
+    let home = image.section(REPLACEMENTS).map(|section| &section.header);
+    let home = home.map_or(0..0, |home| home.sh_addr..home.sh_addr.saturating_add(home.sh_size));
+    let is_inside = |inner: &Range<u64>, outer: &Range<u64>| {
+        outer.start <= inner.start && inner.end <= outer.end
+    };
+    let len = |range: &Range<u64>| range.end.wrapping_sub(range.start);
+    let fits = |Alternative { original, replacement, .. }: &Alternative| {
+        is_inside(original, &text)
+            && (is_inside(replacement, &home) || replacement.is_empty())
+            && len(replacement) <= len(original)
+    };
+    Ok(if entries.iter().all(fits) { entries } else { Vec::new() })
+}
+
+/// The code of the replacements of some entries, without the empty ones and those that are not in
+/// the image.
+pub fn replacements(image: &Image<'_>, entries: Vec<Alternative>) -> Vec<Range<u64>> {
+    let ranges = entries.into_iter().map(|entry| entry.replacement);
+    ranges
         .filter(|range| {
             range.start < range.end && image.at(range.start, range.end - range.start).is_ok()
         })
-        .collect())
+        .collect()
 }
