@@ -71,7 +71,8 @@ const STEPS: &[Step] = &[
 const OF_A_LINE: [&str; 4] = ["clock", "random", "robust", "updates"];
 
 /// How long all of it takes, on two cores.
-const DURATION: &str = "about 20 minutes the first time, when kernels are built, and 10 later";
+const DURATION: &str =
+    "about 25 minutes the first time, when kernels and musl are built, and 10 later";
 
 /// Installs the Debian packages that are missing.
 pub(crate) fn packages() -> Result<()> {
