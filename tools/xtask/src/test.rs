@@ -80,7 +80,7 @@ const OF_A_LINE: [&str; 4] = ["clock", "random", "robust", "updates"];
 
 /// How long all of it takes, on two cores.
 const DURATION: &str =
-    "about half an hour the first time, when kernels are built, and 12 minutes later";
+    "about 35 minutes the first time, when kernels and musl are built, and 15 minutes later";
 
 /// Installs the Debian packages that are missing.
 pub(crate) fn packages() -> Result<()> {

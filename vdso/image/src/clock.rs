@@ -9,8 +9,8 @@
 //! An entry first makes one attempt in the hot page, for a clock that runs on the TSC in the
 //! initial time namespace. If anything is in the way, it jumps to its slow path, which starts over
 //! and deals with everything. A counter that is far from the update is all that may be in the way:
-//! then the path for late readings takes the counter that was read. The fast path of `clock_gettime` and all of `time` and `clock_getres`
-//! are in assembly, in [`crate::arch`].
+//! then the path for late readings takes the counter that was read. The fast path of
+//! `clock_gettime` and all of `time` and `clock_getres` are in assembly, in [`crate::arch`].
 //!
 //! # Invariants
 //!

@@ -97,8 +97,8 @@ pub fn try_high_resolution(data: &ClockData, id: usize) -> Result<Instant, Optio
     Ok(now.carried())
 }
 
-/// The time of the high-resolution clock `id` when an attempt read the counter; none if the data was
-/// written since, if that was minutes ago, or if the counter is not one.
+/// The time of the high-resolution clock `id` when an attempt read the counter; none if the data
+/// was written since, if that was minutes ago, or if the counter is not one.
 #[inline(always)]
 pub fn at_counter(data: &ClockData, id: usize, reading: Reading) -> Option<Instant> {
     let base = data.base.get(id)?;

@@ -155,8 +155,8 @@ impl Bench {
         }
     }
 
-    /// The request that was added last, beside a generator that user space keeps for itself: it makes
-    /// 12 rounds of the cipher where `getrandom` makes 20.
+    /// The request that was added last, beside a generator that user space keeps for itself: it
+    /// makes 12 rounds of the cipher where `getrandom` makes 20.
     fn add_thread_rng(&mut self) {
         let last = self.cases.last().expect("a request was added").clone();
         let arguments = [self.outputs[1].words(), THREAD_RNG];

@@ -86,7 +86,8 @@ pub struct Reader {
     pub absent: &'static str,
     /// What the offsets in its answers are.
     pub yields: Yields,
-    /// Whether it is a tool for people who debug or test, and no part of the programs that they use.
+    /// Whether it is a tool for people who debug or test, and no part of the programs that they
+    /// use.
     pub is_tool: bool,
     /// The names that it asks for.
     pub names: fn(&Machine) -> &'static [Name],

@@ -204,8 +204,8 @@ fn no_hidden_calls(subject: &Subject<'_>) -> Verdict {
 /// Whether the two bytes of a gate that stand at `place` are no instruction of the function's own.
 fn hides(function: &Function<'_>, place: u64, is_syscall: bool) -> bool {
     let after = function.instructions.partition_point(|instruction| instruction.ip() <= place);
-    // Two instructions that give the bytes of `int 0x80` or `sysenter` together are common, and lead
-    // to no call of this architecture's.
+    // Two instructions that give the bytes of `int 0x80` or `sysenter` together are common, and
+    // lead to no call of this architecture's.
     function.instructions[..after].last().is_some_and(|home| {
         (place + 2 <= home.next_ip() || is_syscall) && home.mnemonic() != Mnemonic::Syscall
     })

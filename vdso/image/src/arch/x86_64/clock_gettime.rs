@@ -9,9 +9,9 @@
 //!
 //! - The halves of the counter are compared and subtracted where the processor leaves them. Joining
 //!   them first would put two more cycles in front of the multiplication. So only distances within
-//!   2^32 counts of the same upper half are dealt with here, about two seconds; for the others, four
-//!   milliseconds of two seconds or an update that is older, the distance is handed on: reading the
-//!   counter takes longer than all the rest.
+//!   2^32 counts of the same upper half are dealt with here, about two seconds; for the others,
+//!   four milliseconds of two seconds or an update that is older, the distance is handed on:
+//!   reading the counter takes longer than all the rest.
 //! - A coarse clock is reached without a taken branch; `CLOCK_REALTIME` and `CLOCK_MONOTONIC`,
 //!   which programs ask for most, with one; the others, for which the counter is most of the time
 //!   anyway, with three. Auxiliary clocks, each with a clocksource of its own, are the slow path's;
@@ -24,8 +24,8 @@
 //!
 //! # Invariants
 //!
-//! 1. `rdi` and `rsi` are the caller's at every jump out of here, but for `edi` shifted at labels 8 and
-//!    13.
+//! 1. `rdi` and `rsi` are the caller's at every jump out of here, but for `edi` shifted at labels 8
+//!    and 13.
 //! 2. Every exit but `ret` starts over, elsewhere; the one at label 13 hands the distance and the
 //!    sequence on.
 //! 3. The two stores are in the exception table; their landing uses no register.
