@@ -19,15 +19,17 @@ const SOURCE: &str = include_str!("../../../../vdso/client/src/signal/x86_64/han
 
 liblinux_abi::signal_handler!(
     ".pushsection .rodata.liblinux_handler, \"a\", @progbits",
-    ".globl liblinux_handler_page",
-    ".globl liblinux_handler_end",
     include_str!("../../../../vdso/client/src/signal/x86_64/handler.s"),
+    // A program that has this crate and the client has the labels twice, so they stay local.
+    ".globl liblinux_generated_handler, liblinux_generated_handler_end",
+    ".set liblinux_generated_handler, liblinux_handler_page",
+    ".set liblinux_generated_handler_end, liblinux_handler_end",
     ".popsection"
 );
 
 unsafe extern "C" {
-    static liblinux_handler_page: u8;
-    static liblinux_handler_end: u8;
+    static liblinux_generated_handler: u8;
+    static liblinux_generated_handler_end: u8;
 }
 
 const BEFORE: &str = "\
@@ -62,7 +64,8 @@ pub(crate) fn text(workspace: &Workspace) -> Result<String> {
         "{} is newer than this program: run the command again",
         path.display()
     );
-    let (start, end) = (&raw const liblinux_handler_page, &raw const liblinux_handler_end);
+    let (start, end) =
+        (&raw const liblinux_generated_handler, &raw const liblinux_generated_handler_end);
     // SAFETY: both are in one section, which is never written.
     let code = unsafe { slice::from_raw_parts(start, end.addr() - start.addr()) };
     let mut text = format!("/* {HEADER} */\n{BEFORE}");
