@@ -8,6 +8,7 @@ use goblin::elf::dynamic::{
     DT_TEXTREL,
 };
 use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
+use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_RDPID, FEATURE_RDTSCP};
 use liblinux_abi::image::export::{FIXUPS, PRIVATE};
 use liblinux_abi::image::layout::{PRIVATE as PRIVATE_NUMBER, fixup_slot, slot};
 use liblinux_check::{Lock, check, rules};
@@ -398,7 +399,7 @@ const FIXTURES: &[Fixture] = &[
 
     fixture("alternative-format", "a feature that does not exist", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0x7fff) }),
     fixture("alternative-format", "feature 0", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0) }),
-    fixture("alternative-format", "rdpid where there is rdtscp", |s| { let at = s.image.contents(".altinstructions") + 28; s.image.put32(at + 8, 32 + 27) }),
+    fixture("alternative-format", "rdpid where there is rdtscp", |s| { let at = alternative(s, FEATURE_RDPID); s.image.put32(at + 8, FEATURE_RDTSCP) }),
     fixture("alternative-format", "half an entry", |s| section64(s, ".altinstructions", 32, 21)),
     fixture("alternative-originals", "the middle of an instruction", |s| { let at = s.image.contents(".altinstructions"); let old = s.image.word(at); s.image.put32(at, old + 1) }),
     fixture("alternative-replacements", "longer than what it replaces", |s| { let at = s.image.contents(".altinstructions"); s.image.bytes[at + 13] = s.image.bytes[at + 12] + 1 }),
@@ -469,6 +470,13 @@ fn section64(specimen: &mut Specimen, name: &str, field: usize, value: u64) {
 fn info(specimen: &mut Specimen, name: &str, value: u8) {
     let at = specimen.image.export(name);
     specimen.image.bytes[at + symbol::INFO] = value;
+}
+
+/// Where the first alternative for a feature is.
+fn alternative(specimen: &Specimen, feature: u32) -> usize {
+    let table = specimen.image.contents(".altinstructions");
+    let mut entries = (table..).step_by(ENTRY_SIZE);
+    entries.find(|at| specimen.image.word(at + 8) == feature).expect("an alternative for it")
 }
 
 /// Makes a body load another number, where it loads `old`.
