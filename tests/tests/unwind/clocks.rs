@@ -2,7 +2,7 @@
 
 use crate::walk::{REFUSED, Walk, answer};
 use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
-use liblinux_abi::kernel::clock::{MONOTONIC_RAW, REALTIME, REALTIME_COARSE};
+use liblinux_abi::kernel::clock::{AUXILIARY, MONOTONIC_RAW, REALTIME, REALTIME_COARSE};
 use liblinux_abi::kernel::datapage::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC,
     ClockData, DataPage,
@@ -52,7 +52,20 @@ const _: () =
     assert!(offset_of!(PvclockPage, version) == 0 && offset_of!(HypervPage, sequence) == 0);
 
 fn tsc(image: &Image) {
-    Clocksource::of(2_000_000).publish(&Moment::now(), image.clocks());
+    publish(image.clocks());
+}
+
+/// A page on the TSC, its first auxiliary clock too; the others are disabled.
+fn publish(page: &DataPage) {
+    Clocksource::of(2_000_000).publish(&Moment::now(), page);
+    let from = &page.hres_coarse;
+    for data in page.auxiliary(0).iter() {
+        data.mode.store(from.mode.load(Relaxed), Relaxed);
+        data.cycle_last.store(from.cycle_last.load(Relaxed), Relaxed);
+        data.max_cycles.store(from.max_cycles.load(Relaxed), Relaxed);
+        data.mult.store(from.mult.load(Relaxed), Relaxed);
+        data.shift.store(from.shift.load(Relaxed), Relaxed);
+    }
 }
 
 /// A page on the TSC, with something different.
@@ -60,8 +73,8 @@ fn each(image: &Image, change: impl Fn(&ClockData)) {
     if image.clocks().hres_coarse.mult.load(Relaxed) == 0 {
         tsc(image);
     }
-    change(&image.clocks().hres_coarse);
-    change(&image.clocks().raw);
+    let page = image.clocks();
+    [&page.hres_coarse, &page.raw].into_iter().chain(page.auxiliary(0)).for_each(change);
 }
 
 /// A page on a TSC that hardly counts, at some nanoseconds of a second.
@@ -94,8 +107,9 @@ fn just_behind(image: &Image) {
 /// The pages of a time namespace that is some nanoseconds ahead.
 pub(crate) fn namespace(image: &Image, mode: i32, ahead: u64) {
     let (shown, system) = (image.clocks(), image.system_clocks());
-    Clocksource::of(2_000_000).publish(&Moment::now(), system);
-    for (shown, system) in [(&shown.hres_coarse, &system.hres_coarse), (&shown.raw, &system.raw)] {
+    publish(system);
+    let pairs = [(&shown.hres_coarse, &system.hres_coarse), (&shown.raw, &system.raw)];
+    for (shown, system) in pairs.into_iter().chain(shown.auxiliary(0).zip(system.auxiliary(0))) {
         system.mode.store(mode, Relaxed);
         shown.mode.store(CLOCK_MODE_TIMENS, Relaxed);
         shown.sequence.store(1, Relaxed);
@@ -105,7 +119,11 @@ pub(crate) fn namespace(image: &Image, mode: i32, ahead: u64) {
 
 pub(crate) fn calls(walk: &mut Walk<'_>) {
     let (good, other) = (walk.page() as u64, walk.page() as u64 + 64);
-    for id in [REALTIME as u64, MONOTONIC_RAW as u64, REALTIME_COARSE as u64, 2, 100, u64::MAX] {
+    let auxiliary = [AUXILIARY as u64, AUXILIARY as u64 + 1];
+    for id in [REALTIME as u64, MONOTONIC_RAW as u64, REALTIME_COARSE as u64, 2, 100, u64::MAX]
+        .into_iter()
+        .chain(auxiliary)
+    {
         for (name, pointer) in [
             ("__vdso_clock_gettime", good),
             ("__vdso_clock_getres", good),
@@ -126,7 +144,11 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
         walk.image,
         if mode == CLOCK_MODE_TIMENS { "timens_page" } else { "vdso_u_time_data" },
     );
-    during_updates(walk, &SEQUENCES.map(|place| page + place));
+    let shown = walk.image.clocks();
+    let start = (&raw const *shown).addr();
+    let auxiliary = shown.auxiliary(0).map(|data| data.sequence.as_ptr().addr() - start);
+    let sequences: Vec<_> = SEQUENCES.into_iter().chain(auxiliary).map(|at| page + at).collect();
+    during_updates(walk, &sequences);
     match mode {
         CLOCK_MODE_TSC => {
             // Another thread has the process enter a time namespace, and the page changes under the
@@ -186,6 +208,7 @@ fn during_updates(walk: &mut Walk<'_>, counters: &[usize]) {
         ("__vdso_clock_gettime", [REALTIME as u64, good]),
         ("__vdso_clock_gettime", [MONOTONIC_RAW as u64, good]),
         ("__vdso_clock_gettime", [REALTIME_COARSE as u64, good]),
+        ("__vdso_clock_gettime", [AUXILIARY as u64, good]),
         ("__vdso_gettimeofday", [good, good + 64]),
     ] {
         walk.disturbed(name, &arguments, &|_| {}, &|_| REFUSED, &|memory| add(memory, counters, 2));

@@ -130,6 +130,7 @@ pub fn high_resolution(source: impl Source, id: usize) -> Option<Instant> {
 
 /// The time now of an auxiliary clock, which has a clocksource of its own; none if the clock is not
 /// enabled or only the kernel can read its counter. Time namespaces do not shift these clocks.
+#[inline(always)]
 pub fn auxiliary(index: usize) -> Option<Instant> {
     let mut data = arch::process_data().auxiliary(index)?;
     if data.mode.load(Relaxed) == CLOCK_MODE_TIMENS {
