@@ -125,7 +125,7 @@ static int is_exact(void)
 	return empty <= 4 && worst - empty < 10000;
 }
 
-/* The least that an exception which is no signal takes: the way into the kernel and back. */
+/* The shortest exception that leads to no signal: the way into the kernel and back. */
 static uint64_t least_exception(char *place)
 {
 	uint64_t best;

@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A program that does not compile counts as such; it is no test of either musl.
+//! 1. A program that does not compile counts as such: it tests neither musl.
 
 use crate::job;
 use crate::musl::Musl;

@@ -92,7 +92,7 @@ impl Pin {
         }
     }
 
-    /// Writes the report; an error has nobody left to be told.
+    /// Writes the report; an error is not told, since the runner has ended for its caller.
     pub(crate) fn finish(&self) {
         let partial = partial(&self.report);
         if fs::write(&partial, self.text()).is_ok() {

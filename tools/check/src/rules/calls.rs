@@ -201,7 +201,7 @@ fn no_hidden_calls(subject: &Subject<'_>) -> Verdict {
     })
 }
 
-/// Whether the two bytes of a gate that stand at `place` are no instruction of the function's own.
+/// Whether the function has another instruction where the two bytes of a gate stand.
 fn hides(function: &Function<'_>, place: u64, is_syscall: bool) -> bool {
     let after = function.instructions.partition_point(|instruction| instruction.ip() <= place);
     // Two instructions that give the bytes of `int 0x80` or `sysenter` together are common, and
