@@ -14,7 +14,8 @@ use crate::identity;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::image::export::SONAME;
 use liblinux_abi::image::layout::{
-    BODIES, DATA_SIZE, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS, TEXT, TICK,
+    BODIES, CANCEL, CANCELLABLE, DATA_SIZE, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS,
+    TEXT, TICK,
 };
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{cargo, output, run};
@@ -107,6 +108,8 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
         ("TEXT", TEXT),
         ("LIBRARY", LIBRARY),
         ("SGX", SGX),
+        ("CANCELLABLE", CANCELLABLE),
+        ("CANCEL", CANCEL),
         ("FIXUPS", FIXUPS),
         ("SLOTS", SLOTS),
         ("BODIES", BODIES),

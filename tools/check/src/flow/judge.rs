@@ -10,6 +10,7 @@ use crate::arch::register::{self, ARGUMENTS, RSP, SAVED, general};
 use crate::arch::state::{Region, State, Value};
 use crate::function::Function;
 use iced_x86::{FlowControl, Instruction, Mnemonic};
+use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 
 /// What was found in one function.
 #[derive(Clone, Debug)]
@@ -100,9 +101,10 @@ impl Walk<'_, '_> {
                 "leaves the function with something other than the return address on its stack",
             );
         }
-        let is_legacy =
-            self.function.body_owner().is_some_and(|call| !call.successors().is_empty());
-        let kept = SAVED.into_iter().chain(ARGUMENTS.into_iter().filter(|_| is_legacy));
+        let keeps_arguments =
+            self.function.body_owner().is_some_and(|call| !call.successors().is_empty())
+                || self.function.names.contains(&SYSCALL_CANCELLABLE);
+        let kept = SAVED.into_iter().chain(ARGUMENTS.into_iter().filter(|_| keeps_arguments));
         let lost = kept
             .into_iter()
             .find(|register| state.registers[*register] != Value::Caller(*register));

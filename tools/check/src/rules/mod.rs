@@ -9,6 +9,7 @@
 
 mod alternatives;
 mod calls;
+mod cancel;
 mod code;
 mod control;
 mod dynamic;
@@ -57,6 +58,7 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (layout::RULES, Needs::Native),
     (extable::RULES, Needs::Native),
     (fixups::RULES, Needs::Native),
+    (cancel::RULES, Needs::Native),
     (alternatives::RULES, Needs::Native),
     (names::RULES, Needs::Native),
     (readers::RULES, Needs::Native),

@@ -22,6 +22,12 @@ pub const NAME_MAX: usize = 31;
 /// `__vdso_syscall(nr, a1, ..., a6)`: any system call by its number.
 pub const SYSCALL: &str = "__vdso_syscall";
 
+/// `__vdso_syscall_cancellable(state, nr, a1, ..., a6)`: the same, unless the word at `state` is set.
+pub const SYSCALL_CANCELLABLE: &str = "__vdso_syscall_cancellable";
+
+/// The other functions of cancellable calls, in the order of their slots (`layout::cancel_slot`).
+pub const CANCEL: [&str; 2] = ["__vdso_cancel_dispatch", "__vdso_cancel_window"];
+
 /// `vdso_sgx_enter_enclave_t` of `asm/sgx.h`: enters an SGX enclave and reports how it was left.
 pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
 
@@ -84,7 +90,8 @@ pub fn exports() -> impl Iterator<Item = Export> {
         binding: Binding::Weak,
         call: Some(call.name),
     });
-    let own = [SYSCALL, SGX_ENTER_ENCLAVE].into_iter().chain(FIXUPS);
+    let own = [SYSCALL, SYSCALL_CANCELLABLE, SGX_ENTER_ENCLAVE].into_iter().chain(CANCEL);
+    let own = own.chain(FIXUPS);
     let own = own.map(|name| Export { name, binding: Binding::Global, call: None });
     calls.chain(aliases).chain(own)
 }

@@ -52,6 +52,12 @@ pub const LIBRARY: usize = 0x1c00;
 /// Offset of the entry into SGX enclaves, behind `__vdso_syscall`.
 pub const SGX: usize = LIBRARY + 0x20;
 
+/// Offset of `__vdso_syscall_cancellable`, which is all there and has no body elsewhere.
+pub const CANCELLABLE: usize = LIBRARY + 0x40;
+
+/// Offset of the slots of the other functions of cancellable calls.
+pub const CANCEL: usize = LIBRARY + 0x100;
+
 /// Offset of the slots of the exception fixups, behind the other entries of the tail.
 pub const FIXUPS: usize = LIBRARY + 0x200;
 
@@ -83,6 +89,12 @@ pub const fn fixup_slot(index: usize) -> usize {
     FIXUPS + SLOT_SIZE * index
 }
 
+/// Offset of the entry slot of the cancellable calls' function `index`, by its place in
+/// `export::CANCEL`.
+pub const fn cancel_slot(index: usize) -> usize {
+    CANCEL + SLOT_SIZE * index
+}
+
 /// The data pages that the kernel maps below the image, lowest first, by the names that `vdso2c`
 /// looks for.
 pub const DATA_PAGES: [&str; 4] = ["vvar_page", "pvclock_page", "hvclock_page", "timens_page"];
@@ -93,6 +105,8 @@ pub const DATA_SIZE: usize = DATA_PAGES.len() * PAGE_SIZE;
 const _: () = {
     assert!(SLOTS % PAGE_SIZE == 0 && TEXT % PAGE_SIZE == 0);
     assert!(TEXT < LIBRARY && LIBRARY < SLOTS && SLOTS - TEXT == PAGE_SIZE);
+    assert!(SGX < CANCELLABLE && CANCELLABLE < CANCEL);
+    assert!(cancel_slot(crate::image::export::CANCEL.len()) <= FIXUPS);
     assert!(
         LIBRARY < SGX && SGX < FIXUPS && fixup_slot(crate::image::export::FIXUPS.len()) <= SLOTS
     );

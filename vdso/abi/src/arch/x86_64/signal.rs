@@ -71,6 +71,10 @@ pub const RDX: usize = MCONTEXT + 12 * 8;
 /// See [`RDI`].
 pub const RCX: usize = MCONTEXT + 14 * 8;
 
+/// Offset in `struct ucontext` of the register that holds the state's address in the window of
+/// cancellable calls.
+pub const RBX: usize = MCONTEXT + 11 * 8;
+
 /// Offset in `struct ucontext` of the flags.
 pub const FLAGS: usize = MCONTEXT + 17 * 8;
 /// `X86_EFLAGS_RF`: the resume flag, which a processor sets in what it saves of a fault

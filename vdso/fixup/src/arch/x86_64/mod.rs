@@ -1,3 +1,4 @@
 //! x86-64: the context of a signal.
 
+pub mod cancel;
 pub mod context;

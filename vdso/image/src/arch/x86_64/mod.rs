@@ -2,6 +2,7 @@
 //! enclaves, and where the data pages are.
 
 mod alternative;
+mod cancellable;
 pub mod chacha;
 mod chacha_wide;
 mod clock_getres;
@@ -23,6 +24,7 @@ mod symbol;
 mod time;
 pub mod user;
 
+pub use cancellable::cancel_window;
 pub use counter::{COUNTER_MODE, counter_since_update};
 pub use data::{namespace_data, process_clock, process_data};
 pub use fixups::{code_segment, own_fixups};
