@@ -16,6 +16,7 @@ use super::floor::{self, Code, Floors};
 use super::legacy;
 use crate::image::Image;
 use crate::synthetic::{Clocksource, Moment};
+use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::clock::{
     BOOTTIME, COARSE, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
@@ -164,6 +165,7 @@ impl Bench {
         bench.add_processor();
         bench.add_random();
         bench.add_plain();
+        bench.add_cancellable();
         bench.add_least();
         let floor = bench.floors.address(Code::SystemCall);
         bench.cases.extend(legacy::cases(
@@ -347,6 +349,33 @@ impl Bench {
             let floor = Floor::new("copy", (floor::copy as *const ()).addr(), copied);
             self.add(format!("getrandom {len}"), kind, arguments, floor);
         }
+    }
+
+    /// A cancellable call that is not called off.
+    fn add_cancellable(&mut self) {
+        /// Never set.
+        static STATE: AtomicU32 = AtomicU32::new(0);
+        let state = STATE.as_ptr().expose_provenance();
+        let function = self.images[0].require(SYSCALL_CANCELLABLE);
+        // SAFETY: the state lives for good, and the call takes nothing and always succeeds. The
+        // function reads two words of its caller's stack more, which are there.
+        let ours = unsafe { Call::new(function, &[state, GETPPID, 0, 0, 0]) };
+        // SAFETY: as in `add_plain`.
+        let reference = unsafe { Call::new((nix::libc::syscall as *const ()).addr(), &[GETPPID]) };
+        // SAFETY: as in `add_plain`.
+        let floor = unsafe { Call::new(self.floors.address(Code::SystemCall), &[0, 0, GETPPID]) };
+        self.cases.push(Case {
+            name: "getppid, cancellable".into(),
+            symbol: SYSCALL_CANCELLABLE,
+            against: Reference::Libc,
+            floor_name: "syscall",
+            target: Some(1.03),
+            floor_target: Some(1.03),
+            ours,
+            reference,
+            floor,
+            answer: Answer::Constant,
+        });
     }
 
     fn add_plain(&mut self) {

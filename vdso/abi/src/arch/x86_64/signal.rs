@@ -92,6 +92,9 @@ pub const FPSTATE_MAGIC: u32 = 0x4650_5853;
 /// extended.
 pub const FPSTATE_SIZE_AT: usize = 468;
 
+/// Offset in `struct ucontext` of `uc_sigmask`, 64 bits.
+pub const SIGNAL_MASK: usize = MCONTEXT + 32 * 8;
+
 /// Bytes below the stack pointer that are the interrupted function's (psABI, 3.2.2).
 pub const RED_ZONE: usize = 128;
 
