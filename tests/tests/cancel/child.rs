@@ -111,9 +111,13 @@ pub(crate) fn live(task: Task<'_>, report: *mut Report, stop: fn()) {
         (call.ready)(&mut scene);
     }
     let [a, b, c, d, e, f] = (call.arguments)(&scene);
-    // SAFETY: the arguments are the scene's. Not where the call would wait for a second event.
-    let again =
-        if result >= 0 { result } else { unsafe { libc::syscall(call.number, a, b, c, d, e, f) } };
+    // Not where the call would wait for a second event.
+    let again = if result < 0 {
+        // SAFETY: the arguments are the scene's.
+        unsafe { libc::syscall(call.number, a, b, c, d, e, f) }
+    } else {
+        result
+    };
     clean(&scene);
     let again = if call.returns_descriptor && again >= 0 { 0 } else { again };
     let result = if call.returns_descriptor && result >= 0 { 0 } else { result };

@@ -276,7 +276,9 @@ extern "C" fn handler(signal: c_int, _: *const c_void, context: *mut c_void) {
     // SAFETY: the context has a mask there.
     let mask = unsafe { context.cast::<u8>().add(SIGNAL_MASK) }.cast::<u64>();
     // SAFETY: likewise; it is this thread's alone.
-    unsafe { mask.write(mask.read() | 1 << (signal - 1)) };
+    let blocked = unsafe { mask.read() } | 1 << (signal - 1);
+    // SAFETY: likewise.
+    unsafe { mask.write(blocked) };
     // A signal that cannot be sent again has been taken by the thread's end.
     let _ = own.send();
 }
