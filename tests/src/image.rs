@@ -1,5 +1,8 @@
 //! An image mapped into this process, over data pages that the test writes.
 //!
+//! The image is that of the kernel line for which the tests are compiled, which is the default line
+//! unless `--cfg kernel_line="VERSION"` says otherwise.
+//!
 //! # Invariants
 //!
 //! 1. The mapping is as the kernel's: the data pages directly below the image, the image readable
@@ -10,14 +13,22 @@
 #![expect(unsafe_code, reason = "maps code and calls it")]
 
 use crate::arch::alternatives;
-use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
-use liblinux_abi::kernel::datapage::DataPage;
-use liblinux_workspace::Workspace;
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::datapage::{
+    DATA_SIZE, DataPage, LAYOUT, NAMESPACE_MOVES_RANDOM, RandomData,
+};
+use liblinux_workspace::{Line, Workspace, line};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+
+/// Where [`Image::unused`] is in its page.
+pub const UNUSED: usize = PAGE_SIZE - size_of::<AtomicU64>();
+
+const _: () = assert!(size_of::<DataPage>() <= UNUSED);
 
 /// An image in memory.
 #[derive(Debug)]
@@ -33,9 +44,14 @@ unsafe impl Send for Image {}
 unsafe impl Sync for Image {}
 
 impl Image {
+    /// The kernel line of the image.
+    pub fn line() -> &'static Line {
+        line::find(LAYOUT.line).expect("a layout's line is a kernel line")
+    }
+
     /// Where `cargo xtask image` puts the image.
     pub fn path() -> PathBuf {
-        Workspace::current().image()
+        Workspace::current().image(Self::line())
     }
 
     /// Maps the image that `cargo xtask image` built. Its data pages are zero: no clock can be
@@ -58,7 +74,7 @@ impl Image {
 
     /// Where `cargo xtask image` puts the image with its symbols.
     pub fn debug_path() -> PathBuf {
-        Workspace::current().debug_image()
+        Workspace::current().debug_image(Self::line())
     }
 
     /// The bytes of the image with its symbols.
@@ -141,13 +157,55 @@ impl Image {
         self.base() + usize::try_from(section.address()).expect("an address in the image")
     }
 
-    /// The data page by its place in `layout::DATA_PAGES`.
-    pub fn data_page(&self, index: usize) -> &DataPage {
-        assert!(index * PAGE_SIZE < DATA_SIZE);
-        // SAFETY: the data pages are mapped below `base`, and `index` is one of them.
-        let page = unsafe { self.base.sub(DATA_SIZE - index * PAGE_SIZE) };
+    /// Where data is that has a symbol in `datapage::LAYOUT`.
+    pub fn data(&self, symbol: &str) -> NonNull<u8> {
+        let mut symbols = LAYOUT.symbols.iter();
+        let found = symbols.find(|(name, _)| *name == symbol);
+        let (_, offset) = found.unwrap_or_else(|| panic!("the data has no symbol {symbol}"));
+        assert!(*offset < DATA_SIZE);
+        // SAFETY: the data pages are mapped below `base`, and the offset is in one of them.
+        unsafe { self.base.sub(DATA_SIZE - offset) }
+    }
+
+    /// The page with the clocks of the process's time namespace.
+    pub fn clocks(&self) -> &DataPage {
         // SAFETY: page-aligned, mapped for good, and all fields are atomics.
-        unsafe { page.cast().as_ref() }
+        unsafe { self.data("vdso_u_time_data").cast().as_ref() }
+    }
+
+    /// The last bytes of the lowest page, which no image uses.
+    pub fn unused(&self) -> &AtomicU64 {
+        // SAFETY: the page is mapped below `base`.
+        let page = unsafe { self.base.sub(DATA_SIZE) };
+        // SAFETY: in that page.
+        let place = unsafe { page.add(UNUSED) };
+        // SAFETY: aligned and mapped for good.
+        unsafe { place.cast().as_ref() }
+    }
+
+    /// The page with the system's clocks, in a time namespace that has offsets.
+    pub fn system_clocks(&self) -> &DataPage {
+        // SAFETY: page-aligned, mapped for good, and all fields are atomics.
+        unsafe { self.data("timens_page").cast().as_ref() }
+    }
+
+    /// The state of the kernel's random number generator.
+    pub fn random(&self) -> &RandomData {
+        // SAFETY: aligned, mapped for good, and all fields are atomics.
+        unsafe { self.data("vdso_u_rng_data").cast().as_ref() }
+    }
+
+    /// The same, in a time namespace that has offsets.
+    pub fn namespace_random(&self) -> &RandomData {
+        let data = self.data("vdso_u_rng_data");
+        if !NAMESPACE_MOVES_RANDOM {
+            return self.random();
+        }
+        let (from, to) = (self.data("vdso_u_time_data"), self.data("timens_page"));
+        // SAFETY: as far into the other page.
+        let data = unsafe { data.byte_add(to.addr().get() - from.addr().get()) };
+        // SAFETY: aligned, mapped for good, and all fields are atomics.
+        unsafe { data.cast().as_ref() }
     }
 }
 

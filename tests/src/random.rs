@@ -117,7 +117,7 @@ impl Setup {
     /// The image as built, and as patched.
     pub fn both() -> [Self; 2] {
         [Image::load(), Image::load_patched()].map(|image| {
-            ready(&image.data_page(0).random, GENERATION);
+            ready(image.random(), GENERATION);
             let (size, access) = (
                 NonZeroUsize::new(PAGE_SIZE).expect("not zero"),
                 ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
@@ -134,7 +134,7 @@ impl Setup {
 
     /// What the data page says of the generator.
     pub fn random(&self) -> &RandomData {
-        &self.image.data_page(0).random
+        self.image.random()
     }
 
     /// The function.

@@ -88,8 +88,7 @@ impl Clocksource {
         ticks as f64 * 1e6 / self.khz as f64
     }
 
-    /// Writes a moment to a page, as `update_vsyscall` does, and makes the random number generator
-    /// ready.
+    /// Writes a moment to a page, as `update_vsyscall` does.
     pub fn publish(&self, moment: &Moment, page: &DataPage) {
         for (data, shifted) in
             [(&page.hres_coarse, &SHIFTED[..]), (&page.raw, &[MONOTONIC_RAW][..])]
@@ -102,8 +101,7 @@ impl Clocksource {
             self.write(moment, data, shifted);
             data.sequence.store(sequence.wrapping_add(2), Release); // Pairs with the reader's second load.
         }
-        page.random.generation.store(1, Relaxed);
-        page.random.is_ready.store(1, Relaxed);
+        page.hrtimer_res().store(1, Relaxed);
     }
 
     fn write(&self, moment: &Moment, data: &ClockData, shifted: &[usize]) {
@@ -118,7 +116,6 @@ impl Clocksource {
             data.base[id].sec.store(sec, Relaxed);
             data.base[id].nsec.store(nsec << shift, Relaxed);
         }
-        data.hrtimer_res.store(1, Relaxed);
     }
 }
 

@@ -42,7 +42,7 @@ fn selftest(folder: &Path, image: &[u8]) -> Output {
         root: workspace.root(),
         tree: source.root(),
         image_debug: &Image::debug_path(),
-        c_image_debug: &source.build().join("arch/x86/entry/vdso/vdso64.so.dbg"),
+        c_image_debug: &source.c_image().with_extension("so.dbg"),
     };
     let test =
         SELFTESTS.iter().find(|test| test.name == "vDSO/vdso_test_chacha").expect("it is listed");

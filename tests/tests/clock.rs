@@ -22,12 +22,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 const NSEC_PER_SEC: u128 = 1_000_000_000;
 
-/// Places of the pages in `layout::DATA_PAGES`.
-const VVAR: usize = 0;
-const PVCLOCK: usize = 1;
-const HVCLOCK: usize = 2;
-const TIMENS: usize = 3;
-
 type GetTime = extern "C" fn(i32, *mut [i64; 2]) -> isize;
 type GetTimeOfDay = extern "C" fn(*mut [i64; 2], *mut [i32; 2]) -> isize;
 type Time = extern "C" fn(*mut i64) -> isize;
@@ -69,7 +63,7 @@ impl Clocks {
     }
 
     fn theirs() -> Self {
-        Self::map(&Source::cached().build().join("arch/x86/entry/vdso/vdso64.so"), |_| ())
+        Self::map(&Source::cached().c_image(), |_| ())
     }
 
     fn get_time(&self, clock: usize) -> (isize, [i64; 2]) {
@@ -163,15 +157,16 @@ impl Moment {
             slot.sec.store(sec, Relaxed);
             slot.nsec.store(nsec, Relaxed);
         }
-        data.tz_minuteswest.store(-60, Relaxed);
-        data.tz_dsttime.store(3, Relaxed);
-        data.hrtimer_res.store(self.resolution, Relaxed);
     }
 
     /// Writes the whole page.
     fn publish_page(&self, page: &DataPage) {
         self.publish(&page.hres_coarse);
         self.publish(&page.raw);
+        let (west, daylight_saving) = page.time_zone();
+        west.store(-60, Relaxed);
+        daylight_saving.store(3, Relaxed);
+        page.hrtimer_res().store(self.resolution, Relaxed);
     }
 
     /// What the data means: nanoseconds since the epoch of the clock, by plain arithmetic on 128
@@ -190,10 +185,10 @@ fn clocks(set: u32) -> impl Iterator<Item = usize> {
 
 /// Writes a time namespace's page: offsets, and zeros for all that the kernel leaves alone.
 fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
+    page.hrtimer_res().store(0, Relaxed);
     for data in [&page.hres_coarse, &page.raw] {
         data.sequence.store(1, Relaxed);
         data.mode.store(CLOCK_MODE_TIMENS, Relaxed);
-        data.hrtimer_res.store(0, Relaxed);
         for (slot, [sec, nsec]) in data.base.iter().zip(offsets) {
             slot.sec.store(*sec, Relaxed);
             slot.nsec.store(*nsec, Relaxed);
@@ -201,12 +196,12 @@ fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
     }
 }
 
-/// The page at a place as a hypervisor's.
-fn hypervisor_page<T>(image: &Image, index: usize) -> &T {
+/// A hypervisor's page.
+fn hypervisor_page<'i, T>(image: &'i Image, symbol: &str) -> &'i T {
     assert!(size_of::<T>() <= PAGE_SIZE);
     // SAFETY: the pages are mapped for good and zeroed, and both hypervisors' layouts are all
     // atomics.
-    unsafe { &*(&raw const *image.data_page(index)).cast::<T>() }
+    unsafe { image.data(symbol).cast().as_ref() }
 }
 
 #[test]
@@ -229,11 +224,11 @@ fn equals_the_c_image_bit_for_bit() {
         let pvclock = [tsc, moment.cycle_last.wrapping_sub(numbers.below(1 << 20))];
         for image in images.iter().map(|clocks| &clocks.image) {
             counter::set(image, moment.counter);
-            moment.publish_page(image.data_page(if in_namespace { TIMENS } else { VVAR }));
+            moment.publish_page(if in_namespace { image.system_clocks() } else { image.clocks() });
             if in_namespace {
-                timens_page(&offsets, image.data_page(VVAR));
+                timens_page(&offsets, image.clocks());
             }
-            let page: &PvclockPage = hypervisor_page(image, PVCLOCK);
+            let page: &PvclockPage = hypervisor_page(image, "pvclock_page");
             page.flags.store(PVCLOCK_TSC_STABLE, Relaxed);
             page.tsc_timestamp.store(pvclock[0], Relaxed);
             page.system_time.store(pvclock[1], Relaxed);
@@ -280,7 +275,7 @@ fn equals_plain_arithmetic() {
             continue; // The sign bit marks a counter that cannot be read.
         }
         counter::set(image, moment.counter);
-        moment.publish_page(image.data_page(VVAR));
+        moment.publish_page(image.clocks());
         for clock in self::clocks(HIGH_RESOLUTION | RAW) {
             let expected = moment.time(clock, moment.counter);
             let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
@@ -305,12 +300,12 @@ fn reads_the_page_of_hyper_v() {
             ..Moment::any(&mut numbers)
         };
         for image in images.iter().map(|clocks| &clocks.image) {
-            let page: &HypervPage = hypervisor_page(image, HVCLOCK);
+            let page: &HypervPage = hypervisor_page(image, "hvclock_page");
             page.sequence.store(1, Relaxed);
             page.scale.store(scale, Relaxed);
             page.offset.store(offset, Relaxed);
             counter::set(image, tsc);
-            moment.publish_page(image.data_page(VVAR));
+            moment.publish_page(image.clocks());
         }
         for clock in self::clocks(HIGH_RESOLUTION | RAW) {
             let expected = moment.time(clock, counter);
@@ -333,7 +328,7 @@ fn asks_the_kernel_when_the_counter_cannot_be_read() {
     let mut moment = Moment::any(&mut Numbers(4));
     for mode in [0, CLOCK_MODE_PVCLOCK, CLOCK_MODE_HVCLOCK] {
         moment.mode = mode; // The hypervisors' pages are zero: not stable, not valid.
-        moment.publish_page(image.data_page(VVAR));
+        moment.publish_page(image.clocks());
         for clock in [REALTIME, MONOTONIC, MONOTONIC_RAW] {
             let before = nix_time(clock);
             let (result, [sec, nsec]) = clocks.get_time(clock);
@@ -372,7 +367,7 @@ fn a_reader_never_sees_half_an_update() {
     const READERS: usize = 2;
     let clocks = Clocks::ours();
     let image = &clocks.image;
-    let page = image.data_page(VVAR);
+    let page = image.clocks();
     Moment::any(&mut Numbers(5)).publish_page(page);
     counter::set(image, COUNTER);
     let write = |number| {

@@ -6,12 +6,15 @@ use liblinux_abi::arch::x86_64::signal::Action;
 use liblinux_abi::arch::x86_64::{alternative, hypervisor, segment, sgx, signal};
 use liblinux_abi::image::layout;
 use liblinux_abi::kernel::clone::CloneArgs;
-use liblinux_abi::kernel::datapage::{ClockData, DataPage, RandomData, Timestamp};
+use liblinux_abi::kernel::datapage::LAYOUTS;
 use liblinux_abi::kernel::random::{Parameters, State};
-use liblinux_abi::kernel::{auxv, clock, clone, datapage, errno, random};
+use liblinux_abi::kernel::{auxv, clock, clone, errno, random};
 use liblinux_abi::syscall::legacy;
+use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::kernel::header::{Fact, compare};
+use liblinux_workspace::skip::skip;
+use liblinux_workspace::{Line, line};
 use std::mem::{offset_of, size_of};
 
 const PRELUDE: &str = "
@@ -20,7 +23,7 @@ const PRELUDE: &str = "
 #include <asm/cpufeatures.h>
 #include <asm/pvclock-abi.h>
 #include <asm/segment.h>
-#include <asm/hyperv-tlfs.h>
+#include <linux/signal.h>
 #include <asm/sigframe.h>
 #include <linux/auxvec.h>
 #include <linux/dirent.h>
@@ -33,11 +36,21 @@ const PRELUDE: &str = "
 #include <asm/enclu.h>
 #include <uapi/asm/sgx.h>
 #define at(type, member) __builtin_offsetof(struct type, member)
+";
+
+/// More, by kernel line.
+const PRELUDES: [(&str, &str); 2] = [
+    ("7.3", "#include <asm/vdso/vsyscall.h>\n#include <hyperv/hvhdk.h>\n"),
+    (
+        "6.12",
+        "#include <asm/hyperv-tlfs.h>
 #undef _ASM_X86_VVAR_H
 #undef _SINGLE_DATA
 #define EMIT_VVAR(name, offset) enum { at_##name = offset };
 #include <asm/vvar.h>
-";
+",
+    ),
+];
 
 macro_rules! facts {
     ($($expression:literal = $value:expr;)*) => { [$(Fact { expression: $expression, value: $value as usize }),*] };
@@ -47,30 +60,6 @@ macro_rules! facts {
 fn facts_are_the_kernels() {
     let facts = facts! {
         "PAGE_SIZE" = layout::PAGE_SIZE;
-        "at__vdso_data" = offset_of!(DataPage, hres_coarse);
-        "at__vdso_data + sizeof(struct vdso_data)" = offset_of!(DataPage, raw);
-        "at__vdso_rng_data" = offset_of!(DataPage, random);
-        "CS_RAW" = 1;
-        "sizeof(struct vdso_data)" = size_of::<ClockData>();
-        "at(vdso_data, seq)" = offset_of!(ClockData, sequence);
-        "at(vdso_data, clock_mode)" = offset_of!(ClockData, mode);
-        "at(vdso_data, cycle_last)" = offset_of!(ClockData, cycle_last);
-        "at(vdso_data, max_cycles)" = offset_of!(ClockData, max_cycles);
-        "at(vdso_data, mask)" = offset_of!(ClockData, mask);
-        "at(vdso_data, mult)" = offset_of!(ClockData, mult);
-        "at(vdso_data, shift)" = offset_of!(ClockData, shift);
-        "at(vdso_data, basetime)" = offset_of!(ClockData, base);
-        "at(vdso_data, offset)" = offset_of!(ClockData, base);
-        "at(vdso_data, tz_minuteswest)" = offset_of!(ClockData, tz_minuteswest);
-        "at(vdso_data, tz_dsttime)" = offset_of!(ClockData, tz_dsttime);
-        "at(vdso_data, hrtimer_res)" = offset_of!(ClockData, hrtimer_res);
-        "VDSO_BASES" = datapage::CLOCKS;
-        "sizeof(struct vdso_timestamp)" = size_of::<Timestamp>();
-        "at(vdso_timestamp, nsec)" = offset_of!(Timestamp, nsec);
-        "sizeof(struct timens_offset)" = size_of::<Timestamp>();
-        "at(timens_offset, nsec)" = offset_of!(Timestamp, nsec);
-        "at(vdso_rng_data, generation)" = offset_of!(RandomData, generation);
-        "at(vdso_rng_data, is_ready)" = offset_of!(RandomData, is_ready);
         "at(pvclock_vcpu_time_info, version)" = offset_of!(PvclockPage, version);
         "at(pvclock_vcpu_time_info, tsc_timestamp)" = offset_of!(PvclockPage, tsc_timestamp);
         "at(pvclock_vcpu_time_info, system_time)" = offset_of!(PvclockPage, system_time);
@@ -81,11 +70,6 @@ fn facts_are_the_kernels() {
         "at(ms_hyperv_tsc_page, tsc_sequence)" = offset_of!(HypervPage, sequence);
         "at(ms_hyperv_tsc_page, tsc_scale)" = offset_of!(HypervPage, scale);
         "at(ms_hyperv_tsc_page, tsc_offset)" = offset_of!(HypervPage, offset);
-        "VDSO_CLOCKMODE_NONE" = datapage::CLOCK_MODE_NONE;
-        "VDSO_CLOCKMODE_TSC" = datapage::CLOCK_MODE_TSC;
-        "VDSO_CLOCKMODE_PVCLOCK" = datapage::CLOCK_MODE_PVCLOCK;
-        "VDSO_CLOCKMODE_HVCLOCK" = datapage::CLOCK_MODE_HVCLOCK;
-        "VDSO_CLOCKMODE_TIMENS" = datapage::CLOCK_MODE_TIMENS;
         "VDSO_HRES" = clock::HIGH_RESOLUTION;
         "VDSO_COARSE" = clock::COARSE;
         "VDSO_RAW" = clock::RAW;
@@ -194,11 +178,30 @@ fn facts_are_the_kernels() {
         "FP_XSTATE_MAGIC1" = signal::FPSTATE_MAGIC as usize;
         "at(rt_sigframe, uc)" = size_of::<usize>();
     };
-    let source = Source::cached();
-    if let Err(complaints) = compare(&source, PRELUDE, &facts) {
-        panic!("the kernel disagrees:\n{complaints}");
+    for (version, more) in PRELUDES {
+        let line = line::find(version).expect("a kernel line");
+        let Some(source) = source(line) else { continue };
+        let prelude = [PRELUDE, more].concat();
+        let data = LAYOUTS.iter().find(|layout| layout.line == version).expect("a layout");
+        let data = data.facts.iter().map(|&(expression, value)| Fact { expression, value });
+        let facts: Vec<Fact> = facts.into_iter().chain(data).collect();
+        if let Err(complaints) = compare(&source, &prelude, &facts) {
+            panic!("Linux {version} disagrees:\n{complaints}");
+        }
+        // The comparison can fail.
+        let wrong = [Fact { expression: "PAGE_SIZE", value: layout::PAGE_SIZE + 1 }];
+        assert!(compare(&source, &prelude, &wrong).is_err(), "a wrong fact was accepted");
     }
-    // The comparison can fail.
-    let wrong = [Fact { expression: "PAGE_SIZE", value: layout::PAGE_SIZE + 1 }];
-    assert!(compare(&source, PRELUDE, &wrong).is_err(), "a wrong fact was accepted");
+}
+
+/// The source of a line's kernel; only the line of the image under test must have one here.
+fn source(line: &'static Line) -> Option<Source> {
+    if line == Image::line() {
+        return Some(Source::of(line));
+    }
+    let source = Source::present(line);
+    if source.is_none() {
+        skip(&format!("no kernel of Linux {0}; run `cargo xtask boot --kernel {0}`", line.version));
+    }
+    source
 }

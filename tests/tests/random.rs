@@ -171,9 +171,9 @@ fn the_probe_tells_how_to_allocate() {
 fn a_time_namespace_has_its_data_in_another_page() {
     for setup in Setup::both() {
         let image = &setup.image;
-        image.data_page(0).hres_coarse.mode.store(CLOCK_MODE_TIMENS, Relaxed);
+        image.clocks().hres_coarse.mode.store(CLOCK_MODE_TIMENS, Relaxed);
         ready(setup.random(), GENERATION + 1);
-        ready(&image.data_page(3).random, GENERATION);
+        ready(image.namespace_random(), GENERATION);
         let mut state = seeded();
         setup.write(0, state);
         for len in [8, 8, 500] {

@@ -151,11 +151,8 @@ fn readings(image: &Image, data: &Data<'_>) -> [usize; 2] {
     found
 }
 
-fn check(image: &Image, index: usize) {
-    let data = Data {
-        page: image.data_page(index),
-        own: File::open("/proc/self/mem").expect("own memory"),
-    };
+fn check(image: &Image, page: &DataPage) {
+    let data = Data { page, own: File::open("/proc/self/mem").expect("own memory") };
     data.each(|data| data.mode.store(CLOCK_MODE_TSC, Relaxed));
     let [before, after] = readings(image, &data);
     println!("{before} readings of the data before an update, {after} of the data behind it");
@@ -164,16 +161,17 @@ fn check(image: &Image, index: usize) {
 
 #[test]
 fn a_reading_belongs_to_one_update() {
-    check(&Image::load_patched(), 0);
+    let image = Image::load_patched();
+    check(&image, image.clocks());
 }
 
 #[test]
 fn a_reading_in_a_time_namespace_belongs_to_one_update() {
     let image = Image::load_patched();
-    let shown = image.data_page(0);
+    let shown = image.clocks();
     for data in [&shown.hres_coarse, &shown.raw] {
         data.sequence.store(1, Relaxed);
         data.mode.store(CLOCK_MODE_TIMENS, Relaxed);
     }
-    check(&image, 3);
+    check(&image, image.system_clocks());
 }

@@ -19,7 +19,10 @@ __attribute__((unused)) static int open_log(void)
 	return log;
 }
 
-/* Whether the kernel wrote no warning and reported no fault. */
+/*
+ * Whether the kernel wrote no warning and reported no fault. A host with other work lets the
+ * emulated processor stand still, which the kernel takes for a long interrupt and says so once.
+ */
 __attribute__((unused)) static void test_log(int log)
 {
 	unsigned long records = 0;
@@ -38,6 +41,8 @@ __attribute__((unused)) static void test_log(int log)
 		if (length < 0 && errno != EPIPE)
 			die("reading /dev/kmsg");
 		line[length < 0 ? 0 : length] = 0;
+		if (strstr(line, ";hrtimer: interrupt took "))
+			continue;
 		if (length < 0 || (atoi(line) & 7) <= 4 || strstr(line, "segfault") || strstr(line, "traps:")) {
 			note("%.200s", length < 0 ? "records were overwritten" : line);
 			records++;

@@ -29,7 +29,9 @@ pub const C_IMAGE: &str = "LIBLINUX_C_IMAGE";
 
 /// The file of the kernel's C image, or what to do to have one.
 pub fn c_image() -> Result<PathBuf, String> {
-    let built = || Workspace::current().kernel().join("build/arch/x86/entry/vdso/vdso64.so");
+    let line = Image::line();
+    let folder = || Workspace::current().kernel(line).join("build").join(line.c_image_folder);
+    let built = || folder().join("vdso64.so");
     let path = std::env::var_os(C_IMAGE).map_or_else(built, PathBuf::from);
     if !path.is_file() {
         return Err(format!(

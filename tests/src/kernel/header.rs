@@ -29,6 +29,7 @@ pub fn compare(source: &Source, prelude: &str, facts: &[Fact]) -> Result<(), Str
         "-std=gnu11",
         "-fno-pie",
         "-fshort-wchar",
+        "-fms-extensions",
         "-nostdinc",
         "-D__KERNEL__",
     ]);

@@ -16,29 +16,29 @@ use std::process::Command;
 /// What differs from the configuration.
 const OPTION: &str = "-DCONFIG_HYPERV_TIMER=1";
 
-const FOLDER: &str = "arch/x86/entry/vdso";
-
 /// Builds the image in `folder`.
 pub fn c_image(source: &Source, folder: &Path) -> PathBuf {
     let (object, image) = (folder.join("vclock_gettime.o"), folder.join("vdso64.so"));
+    let made = source.line().c_image_folder;
     let compile = saved(source, "vclock_gettime.o");
-    let dependencies = format!(" -Wp,-MMD,{FOLDER}/.vclock_gettime.o.d");
+    let dependencies = format!(" -Wp,-MMD,{made}/.vclock_gettime.o.d");
     let compile = replace(&compile, &dependencies, "");
-    let target = format!(" -o {FOLDER}/vclock_gettime.o ");
+    let target = format!(" -o {made}/vclock_gettime.o ");
     run(source, &replace(&compile, &target, &format!(" {OPTION} -o '{}' ", object.display())));
 
     let link = saved(source, "vdso64.so.dbg");
-    let (link, _checks) = link.split_once(" && ").expect("a link with checks behind it");
+    // Checks may stand behind it.
+    let link = link.split(" && ").next().unwrap_or_default();
     let link = replace(
         link,
-        &format!(" -o {FOLDER}/vdso64.so.dbg "),
+        &format!(" -o {made}/vdso64.so.dbg "),
         &format!(" -o '{}' ", image.display()),
     );
     run(
         source,
         &replace(
             &link,
-            &format!(" {FOLDER}/vclock_gettime.o "),
+            &format!(" {made}/vclock_gettime.o "),
             &format!(" '{}' ", object.display()),
         ),
     );
@@ -47,7 +47,8 @@ pub fn c_image(source: &Source, folder: &Path) -> PathBuf {
 
 /// The line that made a file of the image.
 fn saved(source: &Source, file: &str) -> String {
-    let text = source.read(source.build().join(FOLDER).join(format!(".{file}.cmd")));
+    let text =
+        source.read(source.build().join(source.line().c_image_folder).join(format!(".{file}.cmd")));
     let line = text.lines().find_map(|line| line.strip_prefix("savedcmd_")?.split_once(" := "));
     line.unwrap_or_else(|| panic!("kbuild kept no command for {file}")).1.to_owned()
 }

@@ -13,32 +13,55 @@ pub mod header;
 pub mod hyperv;
 pub mod table;
 
-use liblinux_workspace::Workspace;
+use crate::image::Image;
+use liblinux_workspace::{Line, Workspace};
 use std::path::{Path, PathBuf};
 
 /// A kernel source tree, configured.
 #[derive(Clone, Debug)]
 pub struct Source {
+    line: &'static Line,
     root: PathBuf,
     build: PathBuf,
 }
 
 impl Source {
-    /// The tree that `cargo xtask boot` built the kernel from.
+    /// The tree that `cargo xtask boot` built a kernel from, of the line of [`Image::line`].
     pub fn cached() -> Self {
-        let folder = Workspace::current().kernel();
-        let source = Self { root: folder.join("source"), build: folder.join("build") };
-        assert!(
-            source.root.is_dir() && source.build.is_dir(),
-            "{} does not lead to a kernel tree; run `cargo xtask boot` first",
-            folder.display()
-        );
-        source
+        Self::of(Image::line())
+    }
+
+    /// The tree that `cargo xtask boot` built a line's kernel from.
+    pub fn of(line: &'static Line) -> Self {
+        Self::present(line).unwrap_or_else(|| {
+            panic!(
+                "{} does not lead to a kernel tree; run `cargo xtask boot --kernel {}` first",
+                Workspace::current().kernel(line).display(),
+                line.version
+            )
+        })
+    }
+
+    /// The same, if that kernel was built.
+    pub fn present(line: &'static Line) -> Option<Self> {
+        let folder = Workspace::current().kernel(line);
+        let source = Self { line, root: folder.join("source"), build: folder.join("build") };
+        (source.root.is_dir() && source.build.is_dir()).then_some(source)
+    }
+
+    /// The kernel's line.
+    pub fn line(&self) -> &'static Line {
+        self.line
     }
 
     /// Where it was configured: `.config` and generated headers.
     pub fn build(&self) -> &Path {
         &self.build
+    }
+
+    /// The kernel's own 64-bit image.
+    pub fn c_image(&self) -> PathBuf {
+        self.build.join(self.line.c_image_folder).join("vdso64.so")
     }
 
     /// The number that an option of its configuration is set to.

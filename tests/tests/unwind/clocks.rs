@@ -2,7 +2,6 @@
 
 use crate::walk::{REFUSED, Walk, answer};
 use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
-use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::clock::{MONOTONIC_RAW, REALTIME, REALTIME_COARSE};
 use liblinux_abi::kernel::datapage::{
     CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC,
@@ -44,16 +43,16 @@ const _: () =
     assert!(offset_of!(PvclockPage, version) == 0 && offset_of!(HypervPage, sequence) == 0);
 
 fn tsc(image: &Image) {
-    Clocksource::of(2_000_000).publish(&Moment::now(), image.data_page(0));
+    Clocksource::of(2_000_000).publish(&Moment::now(), image.clocks());
 }
 
 /// A page on the TSC, with something different.
 fn each(image: &Image, change: impl Fn(&ClockData)) {
-    if image.data_page(0).hres_coarse.mult.load(Relaxed) == 0 {
+    if image.clocks().hres_coarse.mult.load(Relaxed) == 0 {
         tsc(image);
     }
-    change(&image.data_page(0).hres_coarse);
-    change(&image.data_page(0).raw);
+    change(&image.clocks().hres_coarse);
+    change(&image.clocks().raw);
 }
 
 /// A page on a TSC that hardly counts, at some nanoseconds of a second.
@@ -67,7 +66,7 @@ fn stopped(image: &Image, nsec: u64) {
 
 /// The pages of a time namespace that is some nanoseconds ahead.
 pub(crate) fn namespace(image: &Image, mode: i32, ahead: u64) {
-    let (shown, system) = (image.data_page(0), image.data_page(3));
+    let (shown, system) = (image.clocks(), image.system_clocks());
     Clocksource::of(2_000_000).publish(&Moment::now(), system);
     for (shown, system) in [(&shown.hres_coarse, &system.hres_coarse), (&shown.raw, &system.raw)] {
         system.mode.store(mode, Relaxed);
@@ -95,8 +94,11 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
         assert_eq!(walk.call("__vdso_getcpu", &[first, second]), Some(0));
         assert!(walk.call("__vdso_time", &[first]).is_some_and(|now| now >= 0));
     }
-    let mode = walk.image.data_page(0).hres_coarse.mode.load(Relaxed);
-    let page = data_page(walk.image, if mode == CLOCK_MODE_TIMENS { 3 } else { 0 });
+    let mode = walk.image.clocks().hres_coarse.mode.load(Relaxed);
+    let page = data(
+        walk.image,
+        if mode == CLOCK_MODE_TIMENS { "timens_page" } else { "vdso_u_time_data" },
+    );
     during_updates(walk, &SEQUENCES.map(|place| page + place));
     match mode {
         CLOCK_MODE_TSC => {
@@ -119,14 +121,14 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
         }
         CLOCK_MODE_PVCLOCK => {
             for shift in [-1, 1_i8] {
-                let page = data_page(walk.image, 1);
+                let page = data(walk.image, "pvclock_page");
                 let fields = [shift.cast_unsigned(), PVCLOCK_TSC_STABLE];
                 walk.stepper.write(page + offset_of!(PvclockPage, tsc_shift), &fields);
                 during_updates(walk, &[page]);
             }
         }
         CLOCK_MODE_HVCLOCK => {
-            let page = data_page(walk.image, 2);
+            let page = data(walk.image, "hvclock_page");
             walk.stepper.write(page, &2_u32.to_ne_bytes());
             during_updates(walk, &[page]);
         }
@@ -134,12 +136,9 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     }
 }
 
-/// Address of a data page.
-fn data_page(image: &Image, index: usize) -> usize {
-    let (first, page): (*const DataPage, *const DataPage) =
-        (image.data_page(0), image.data_page(index));
-    assert_eq!(page.addr() - first.addr(), index * PAGE_SIZE);
-    page.addr()
+/// Address of data.
+fn data(image: &Image, symbol: &str) -> usize {
+    image.data(symbol).addr().get()
 }
 
 /// Adds to counters of updates.

@@ -2,7 +2,7 @@
 
 use crate::clocks;
 use crate::walk::{REFUSED, Walk};
-use liblinux_abi::kernel::datapage::{CLOCK_MODE_TSC, DataPage};
+use liblinux_abi::kernel::datapage::CLOCK_MODE_TSC;
 use liblinux_abi::kernel::random::{PROBE, State};
 use liblinux_tests::arch::stepper::Stepper;
 use liblinux_tests::random::{BATCH_SIZE, GENERATION, STATE_SIZE, ready};
@@ -12,11 +12,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Data pages by name.
 pub(crate) const PAGES: [(&str, clocks::Prepare); 3] = [
-    ("random", |image| ready(&image.data_page(0).random, GENERATION)),
+    ("random", |image| ready(image.random(), GENERATION)),
     ("random, not ready", |_| {}),
     ("random, time namespace", |image| {
         clocks::namespace(image, CLOCK_MODE_TSC, 1);
-        ready(&image.data_page(3).random, GENERATION);
+        ready(image.namespace_random(), GENERATION);
     }),
 ];
 
@@ -37,7 +37,7 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
     let arguments = |len: u64| [buffer, len, 0, state as u64, STATE_SIZE as u64];
     let filled = |registers: &nix::libc::user_regs_struct| registers.rsi.cast_signed();
     let refused = |_: &nix::libc::user_regs_struct| REFUSED;
-    if walk.image.data_page(0).random.is_ready.load(Relaxed) == 0 {
+    if walk.image.random().is_ready.load(Relaxed) == 0 {
         // Nothing but the way to the data differs.
         for len in [1, 300] {
             let prepare = |stepper: &Stepper<'_>| write(stepper, state, GENERATION, 0, 0);
@@ -76,8 +76,7 @@ pub(crate) fn calls(walk: &mut Walk<'_>) {
 /// becomes zero.
 fn disturbed(walk: &mut Walk<'_>, arguments: &[u64], state: usize) {
     let image = walk.image;
-    let page: *const DataPage = image.data_page(0);
-    let generation = (page.addr() + offset_of!(DataPage, random)) as u64;
+    let generation = image.data("vdso_u_rng_data").addr().get() as u64;
     let filled = |registers: &nix::libc::user_regs_struct| registers.rsi.cast_signed();
     let prepare = |stepper: &Stepper<'_>| {
         stepper.write(generation as usize, &GENERATION.to_ne_bytes());

@@ -11,7 +11,7 @@ use crate::recipe::Recipe;
 use crate::tree::{self, Kernel, Stage, Tree};
 use crate::{config, elf, source};
 use anyhow::{Context, Result, ensure};
-use liblinux_workspace::{Line, Workspace};
+use liblinux_workspace::{ARCHITECTURE, Line, Workspace};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ impl Bootable {
             let image = Self::image(case, options);
             let kernel = build(&cache, &options.root, options.line, &case.config, image)
                 .with_context(|| format!("case `{}` has no kernel", case.name))?;
-            let bz_image = folder.join(format!("bzImage-{key}"));
+            let bz_image = folder.join(format!("{}-{key}", ARCHITECTURE.kernel_image));
             fs::copy(&kernel.bz_image, &bz_image)
                 .with_context(|| format!("cannot write {}", bz_image.display()))?;
             let (build_id, c_build_id) = (elf::build_id(image)?, elf::build_id(&kernel.c_image)?);
@@ -85,12 +85,12 @@ pub fn kernel(options: &Options) -> Result<Kernel> {
 pub(crate) fn build(
     cache: &Cache,
     root: &Path,
-    line: &Line,
+    line: &'static Line,
     configuration: &str,
     image: &Path,
 ) -> Result<Kernel> {
     let tarball = source::find(line, cache)?;
-    let mut tree = Tree::new(cache, recipe(root, line, configuration, tarball)?)?;
+    let mut tree = Tree::new(cache, line, recipe(root, line, configuration, tarball)?)?;
     let stage = tree::stage(tree.folder(), image);
     let started = Instant::now();
     let kernel = tree.build(image)?;

@@ -16,22 +16,10 @@ use crate::elf;
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
 use liblinux_abi::image::export::SONAME;
+use liblinux_workspace::ARCHITECTURE;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Where loaders look without configuration, per libc. The folders must not mix: in glibc's,
-/// `libc.so` is a text for the linker.
-const GLIBC_FOLDERS: &[&str] = &[
-    "/lib/x86_64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu",
-    "/lib64",
-    "/usr/lib64",
-    "/lib",
-    "/usr/lib",
-];
-const MUSL_FOLDERS: &[&str] =
-    &["/lib/x86_64-linux-musl", "/usr/lib/x86_64-linux-musl", "/usr/lib/musl/lib"];
 
 const FOLDER: u32 = 0o040755;
 const REGULAR_FILE: u32 = 0o100000;
@@ -90,7 +78,9 @@ impl Initramfs {
         };
         self.file(&interpreter, Path::new(&interpreter))
             .with_context(|| format!("{} asks for the loader {interpreter}", file.display()))?;
-        let folders = if interpreter.contains("ld-musl") { MUSL_FOLDERS } else { GLIBC_FOLDERS };
+        // The folders of the libcs must not mix: in glibc's, `libc.so` is a text for the linker.
+        let is_musl = interpreter.contains("ld-musl");
+        let folders = if is_musl { ARCHITECTURE.musl_folders } else { ARCHITECTURE.glibc_folders };
         let mut wanted = needs.libraries;
         while let Some(name) = wanted.pop() {
             if name == SONAME {

@@ -15,6 +15,7 @@
 use crate::job;
 use anyhow::{Context, Result};
 use liblinux_protocol::port;
+use liblinux_workspace::ARCHITECTURE;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -154,11 +155,11 @@ fn start(guest: &Guest) -> Result<Running> {
     let errors =
         File::create(&errors).with_context(|| format!("cannot create {}", errors.display()))?;
     let command_line = format!("{COMMAND_LINE} {}", guest.command_line);
-    let mut qemu = job::supervised("KILL", "qemu-system-x86_64");
+    let mut qemu = job::supervised("KILL", ARCHITECTURE.emulator);
     // File names are relative to the folder: a comma in its path would end a QEMU option.
     qemu.current_dir(&guest.folder)
         .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
-        .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max"])
+        .args(["-machine", ARCHITECTURE.machine, "-accel", "tcg", "-cpu", "max"])
         .args(["-smp", &guest.cpus.to_string(), "-m", &guest.memory_mib.to_string()])
         .arg("-kernel")
         .arg(&guest.bz_image)

@@ -20,7 +20,7 @@ use crate::{bootable, config, elf, packages, subject};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_protocol::port;
 use liblinux_protocol::session::{ARGUMENT, ENVIRONMENT, FILE, FOLDER, LIMIT, PATH};
-use liblinux_workspace::{Line, Workspace};
+use liblinux_workspace::{ARCHITECTURE, Line, Workspace};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -104,7 +104,7 @@ impl Session {
         }
         let folder = std::env::current_dir().context("the current folder is gone")?;
         luggage.folder(&folder)?;
-        for file in ["/etc/ld.so.cache", "/etc/ld-musl-x86_64.path"] {
+        for file in ["/etc/ld.so.cache", ARCHITECTURE.musl_path] {
             luggage.optional(file)?;
         }
         let fields = fields(&request, &program, &folder);
@@ -167,7 +167,7 @@ impl Session {
             config::SMALLEST,
             &machine.image_debug,
         )?;
-        let bz_image = folder.join("bzImage");
+        let bz_image = folder.join(ARCHITECTURE.kernel_image);
         fs::copy(&kernel.bz_image, &bz_image)
             .with_context(|| format!("cannot write {}", bz_image.display()))?;
         let _programs_lock = workshop::lock(boots)?;
@@ -190,7 +190,7 @@ impl Session {
             u32::try_from(MEMORY_MIB + files_mib).context("the files are too large for a guest")?;
         Ok(Guest {
             folder: folder.to_owned(),
-            bz_image: folder.join("bzImage"),
+            bz_image: folder.join(ARCHITECTURE.kernel_image),
             initramfs: self.luggage.archive().archive()?,
             command_line: format!("{COMMAND_LINE} {}", self.request.append),
             cpus: self.request.cpus,

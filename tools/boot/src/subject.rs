@@ -8,7 +8,8 @@
 use crate::library;
 use anyhow::{Context, Result};
 use goblin::elf::Elf;
-use goblin::elf::header::{EM_X86_64, ET_DYN, ET_EXEC};
+use goblin::elf::header::{ET_DYN, ET_EXEC};
+use liblinux_workspace::ARCHITECTURE;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
@@ -24,9 +25,6 @@ const NOT_FOUND: u8 = 127;
 
 /// The bytes of a script that are read to find its interpreter: as many as the kernel reads.
 const FIRST_LINE: u64 = 256;
-
-/// The loader of a library that no program named one for.
-const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 /// Names of loaders that list what a program needs, instead of starting it, if they are told
 /// `--list`.
@@ -134,7 +132,7 @@ pub fn needs(file: &Path) -> Result<Option<Needs>> {
         Ok(elf) => elf,
         Err(error) => return cannot_run(file, &format!("its ELF headers are broken: {error}")),
     };
-    if elf.header.e_machine != EM_X86_64 {
+    if elf.header.e_machine != ARCHITECTURE.elf_machine {
         let why = format!(
             "it is for another processor (ELF machine {}), not for x86-64",
             elf.header.e_machine
@@ -174,7 +172,7 @@ fn linked(file: &Path, elf: &Elf<'_>) -> Result<Needs> {
     if elf.interpreter.is_none() && elf.libraries.is_empty() {
         return Ok(Needs::default());
     }
-    let loader = Path::new(elf.interpreter.unwrap_or(LOADER));
+    let loader = Path::new(elf.interpreter.unwrap_or(ARCHITECTURE.loader));
     if !loader.is_file() {
         let hint = if loader.to_string_lossy().contains("musl") {
             "; `sudo apt-get install musl` brings it"
@@ -217,7 +215,7 @@ fn linked(file: &Path, elf: &Elf<'_>) -> Result<Needs> {
     }
     needs.libraries = libraries;
     // glibc loads it when a thread is cancelled, and ends the process if it is not there.
-    let unwinder = Path::new("/lib/x86_64-linux-gnu/libgcc_s.so.1");
+    let unwinder = Path::new(ARCHITECTURE.unwinder);
     if name.starts_with("ld-linux") && unwinder.is_file() {
         needs.libraries.push(unwinder.to_owned());
     }
@@ -273,7 +271,7 @@ mod tests {
     #[test]
     fn a_program_needs_its_loader_and_libraries() {
         let needs = of_program(&std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(needs.programs, [PathBuf::from(LOADER)]);
+        assert_eq!(needs.programs, [PathBuf::from(ARCHITECTURE.loader)]);
         assert!(needs.libraries.iter().any(|path| path.ends_with("libc.so.6")), "{needs:?}");
     }
 

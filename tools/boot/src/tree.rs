@@ -23,6 +23,7 @@ use crate::source;
 use crate::{config, job};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_mkimage::embed::embed;
+use liblinux_workspace::{ARCHITECTURE, Line};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,6 +44,7 @@ pub enum Stage {
 
 /// The folder in which one recipe is built.
 pub struct Tree {
+    line: &'static Line,
     folder: PathBuf,
     recipe: Recipe,
     /// Unpacked in this run: not damaged by an earlier one.
@@ -62,13 +64,13 @@ pub struct Kernel {
 }
 
 impl Tree {
-    /// The tree of `recipe` in the cache; nothing is built yet.
-    pub fn new(cache: &Cache, recipe: Recipe) -> Result<Self> {
+    /// The tree of `recipe`, a kernel of `line`, in the cache; nothing is built yet.
+    pub fn new(cache: &Cache, line: &'static Line, recipe: Recipe) -> Result<Self> {
         let folder = recipe.folder(cache)?;
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         cache.prune(&folder)?;
-        Ok(Self { folder, recipe, fresh: false })
+        Ok(Self { line, folder, recipe, fresh: false })
     }
 
     /// The folder itself.
@@ -91,8 +93,8 @@ impl Tree {
         self.configure()?;
         let place = self.image_place()?;
         let kernel = Kernel {
-            bz_image: self.folder.join("build/arch/x86/boot/bzImage"),
-            c_image: self.folder.join("build/arch/x86/entry/vdso/vdso64.so.dbg"),
+            bz_image: self.folder.join("build").join(boot()).join(ARCHITECTURE.kernel_image),
+            c_image: self.folder.join("build").join(self.line.c_image_folder).join("vdso64.so.dbg"),
             source: self.folder.join("source"),
             build: self.folder.join("build"),
         };
@@ -112,14 +114,14 @@ impl Tree {
                     kernel.bz_image.display()
                 );
                 // Make compares times, so files that may be damaged have to go.
-                for name in ["arch/x86/boot", "vmlinux", "vmlinux.o", "arch/x86/entry/vdso"] {
+                for name in [boot(), "vmlinux".into(), "vmlinux.o".into(), vdso()] {
                     let path = self.folder.join("build").join(name);
                     if path.is_dir() { cache::remove_tree(&path)? } else { remove_file(&path)? }
                 }
             }
         }
         remove_file(&mark)?;
-        embed(image, &place, self.hz()?)?;
+        embed(image, &place, self.line, self.hz()?)?;
         self.make(&image_hash)?;
         ensure!(
             fs::metadata(&kernel.bz_image).is_ok_and(|data| data.len() > 0),
@@ -142,9 +144,7 @@ impl Tree {
 
     fn unpack(&mut self) -> Result<()> {
         let source = self.folder.join("source");
-        if source.join("Makefile").is_file()
-            && source.join("arch/x86/entry/vdso/Makefile").is_file()
-        {
+        if source.join("Makefile").is_file() && source.join(vdso()).join("Makefile").is_file() {
             return Ok(());
         }
         if source.exists() || self.mark("configured").exists() {
@@ -205,7 +205,7 @@ impl Tree {
         let mut progress =
             Progress::new(label, expected.or(first.then_some(config::USUAL_OBJECTS)));
         let mut make = self.make_command();
-        make.arg("bzImage");
+        make.arg(ARCHITECTURE.kernel_image);
         let status = job::run_logged(&mut make, &log, |line| {
             progress.advance(line.and_then(|line| line.split_whitespace().last()));
         })?;
@@ -285,6 +285,16 @@ pub fn stage(folder: &Path, image: &Path) -> Stage {
     } else {
         Stage::Linked
     }
+}
+
+/// The folder of the kernel that boots, in a source tree and in a build.
+fn boot() -> PathBuf {
+    Path::new(ARCHITECTURE.kernel_folder).join("boot")
+}
+
+/// The folder of the vDSO.
+fn vdso() -> PathBuf {
+    Path::new(ARCHITECTURE.kernel_folder).join("entry/vdso")
 }
 
 fn remove_file(path: &Path) -> Result<()> {

@@ -12,6 +12,7 @@ use crate::programs::{Build, Program, RUNNER};
 use crate::progress::Progress;
 use crate::selftests::Origin;
 use anyhow::{Context, Result, ensure};
+use liblinux_workspace::ARCHITECTURE;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +25,6 @@ const LIBRARY: &str = "target/client/liblinux.so";
 const LINK: &str = "-llinux";
 /// The package of the guest's programs.
 const GUEST: &str = "liblinux-guest";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Builds programs of the workspace at `root` into `folder`.
 pub struct Workshop<'a> {
@@ -212,7 +212,7 @@ impl Workshop<'_> {
     ) -> Result<()> {
         let mut command = cargo();
         command.current_dir(self.root).args([subcommand, "--release", "--locked"]);
-        command.args(["--package", package, "--target", TARGET]);
+        command.args(["--package", package, "--target", ARCHITECTURE.triple]);
         command.arg("--target-dir").arg(self.folder.join("guest"));
         command.args(binaries.iter().flat_map(|binary| ["--bin", binary])).args(arguments);
         // A target folder of its own, so that this never evicts another build's results.
@@ -232,7 +232,7 @@ impl Workshop<'_> {
 
     /// Where cargo puts a program.
     fn rust(&self, binary: &str) -> PathBuf {
-        self.folder.join("guest").join(TARGET).join("release").join(binary)
+        self.folder.join("guest").join(ARCHITECTURE.triple).join("release").join(binary)
     }
 }
 

@@ -9,7 +9,7 @@ use liblinux_boot::cache::Cache;
 use liblinux_boot::initramfs::Initramfs;
 use liblinux_boot::ktap;
 use liblinux_boot::qemu::{self, Guest, Limits};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{ARCHITECTURE, Workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,7 +49,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     assert!(gcc.arg("-static").arg("-o").arg(&init).arg(&source).status().unwrap().success());
     let mut archive = Initramfs::new();
     archive.program("/init", &init).unwrap();
-    let bz_image = Workspace::current().boot().join("bzImage-smoke");
+    let bz_image = Workspace::current().boot().join(format!("{}-smoke", ARCHITECTURE.kernel_image));
     assert!(
         bz_image.is_file(),
         "no kernel at {}: run `cargo xtask boot` first",

@@ -62,6 +62,7 @@ demands! {
     WHOLE_PAGES = "whole-pages": "the image is whole pages; padding behind it is zeros or traps", "Fuchsia, linux: vma.c";
     STRIPPED_AGREES = "stripped-agrees": "the stripped file is as long as what is loaded, and its code equals the unstripped file's", "linux: vdso2c";
     DATA_PAGE_SYMBOLS = "data-page-symbols": "symbols of the data pages are aligned, ordered, below the image, and unique", "linux: vdso2c";
+    DATA_LAYOUT = "data-layout": "a note has the layout of the data pages that the image was compiled for, and a kernel of this project has such pages", "linux: vdso/datapage.h differs from version to version, and vdso2c compares nothing";
     EXCEPTION_TABLE = "exception-table": "__ex_table has whole entries, sorted and unique, whose addresses are instructions of .text, and is absent from the mapped image", "linux: extable.c";
     DECLARED_CALLS = "declared-calls": "syscall stands at declared places alone, with the declared number", "Fuchsia";
     CODE_BOUNDS = "code-bounds": "no fs or gs, no x87 or SSE, no stack protector or probe, no panic or allocation, bounded frames", "Go issue 20427, linux: Makefile";

@@ -12,6 +12,9 @@
 //! change of the body judges what those bytes hold. `__vdso_syscall_cancellable`, which has no body,
 //! has such a line as well, and one for each symbol of its window.
 //!
+//! Images for all kernel lines have one lock. Their offsets are the same; sizes are those of the
+//! default line's image, because compiled functions read the data pages of their line.
+//!
 //! # Invariants
 //!
 //! 1. Entries are sorted by offset, then name; names are unique.
@@ -120,6 +123,17 @@ impl Lock {
     fn sorted(mut entries: Vec<Entry>) -> Self {
         entries.sort();
         Self { entries }
+    }
+
+    /// The same with the sizes that entries of these names have in `other`.
+    pub fn with_sizes_of(&self, other: &Self) -> Self {
+        let mut lock = self.clone();
+        for entry in &mut lock.entries {
+            if let Some(twin) = other.entries.iter().find(|twin| twin.name == entry.name) {
+                entry.size = twin.size;
+            }
+        }
+        lock
     }
 
     /// Reads the text of a lock file; an error names the line.

@@ -31,6 +31,9 @@ const fn fixture(rule: &'static str, what: &'static str, break_it: fn(&mut Speci
 /// The function that fixtures about code overwrite: compiled, exported, not a slot.
 const VICTIM: &str = "__vdso_getcpu";
 
+/// Where the layout note is, behind the build-id: its owner's name 12 bytes on, its numbers 24.
+const LAYOUT_NOTE: usize = 16 + 20;
+
 #[rustfmt::skip]
 const FIXTURES: &[Fixture] = &[
     fixture("elf-ident", "ABI version 1", |s| s.image.bytes[8] = 1),
@@ -222,6 +225,8 @@ const FIXTURES: &[Fixture] = &[
     fixture("build-id", "all zeros", |s| { let at = s.image.contents(".note"); s.image.put(at + 16, &[0; 20]) }),
     fixture("build-id", "another kind of note", |s| { let at = s.image.contents(".note"); s.image.put32(at + 8, 1) }),
     fixture("no-property-note", "a property note", |s| { let at = s.image.contents(".note"); s.image.put32(at + 8, 5) }),
+    fixture("data-layout", "clocks of another size", |s| { let at = s.image.contents(".note") + LAYOUT_NOTE + 24 + 8; s.image.put32(at, 7) }),
+    fixture("data-layout", "nobody's note", |s| { let at = s.image.contents(".note") + LAYOUT_NOTE + 12; s.image.put(at, b"L") }),
     fixture("no-property-note", "a PT_GNU_PROPERTY", |s| segment32(s, PT_NOTE, segment::TYPE, 0x6474_e553)),
 
     fixture("eh-frame-hdr", "two rows exchanged", |s| {
@@ -355,8 +360,8 @@ const FIXTURES: &[Fixture] = &[
     fixture("same-code", "one bit in the unstripped text", |s| { let at = s.debug.contents(".text"); s.debug.bytes[at] ^= 1 }),
     fixture("data-pages", "timens_page a page up", |s| { let at = s.debug.local("timens_page"); s.debug.put64(at + symbol::VALUE, 0) }),
     fixture("data-pages", "no pvclock_page", |s| s.debug.rename_local("pvclock_page", "pvclock")),
-    fixture("unique-data-pages", "vvar_page twice", |s| {
-        let name = s.debug.word(s.debug.local("vvar_page"));
+    fixture("unique-data-pages", "vdso_u_time_data twice", |s| {
+        let name = s.debug.word(s.debug.local("vdso_u_time_data"));
         let at = s.debug.local("hvclock_page");
         s.debug.put32(at + symbol::NAME, name);
     }),
@@ -398,7 +403,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("alternative-originals", "the middle of an instruction", |s| { let at = s.image.contents(".altinstructions"); let old = s.image.word(at); s.image.put32(at, old + 1) }),
     fixture("alternative-replacements", "longer than what it replaces", |s| { let at = s.image.contents(".altinstructions"); s.image.bytes[at + 13] = s.image.bytes[at + 12] + 1 }),
 
-    fixture("no-undefined-locals", "a local symbol that is not defined", |s| { let at = s.debug.local("vvar_page"); s.debug.put16(at + symbol::SECTION, 0) }),
+    fixture("no-undefined-locals", "a local symbol that is not defined", |s| { let at = s.debug.local("vdso_u_time_data"); s.debug.put16(at + symbol::SECTION, 0) }),
     fixture("plain-locals", "a local indirect function", |s| { let at = s.debug.local("__vdso_vfork.body"); s.debug.bytes[at + symbol::INFO] = 0x0a }),
     fixture("no-panics", "core's panic", |s| { let name = s.debug.compiled(); s.debug.rename_local(&name, "_ZN4core9panicking5panic17h0123456789abcdefE") }),
     fixture("no-allocation", "the global allocator", |s| { let name = s.debug.compiled(); s.debug.rename_local(&name, "__rust_alloc") }),

@@ -9,24 +9,19 @@
 //! 3. Equal bytes have equal build-ids, wherever their sources stand: see `identity`.
 //! 4. The link takes the image's own object and nothing else; an undefined symbol is an error.
 
-use crate::exception;
-use crate::identity;
+use crate::{exception, identity, layout};
 use anyhow::{Context as _, Result, ensure};
 use liblinux_abi::image::export::SONAME;
 use liblinux_abi::image::layout::{
-    BODIES, CANCEL, CANCELLABLE, DATA_SIZE, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS,
-    TEXT, TICK,
+    BODIES, CANCEL, CANCELLABLE, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, SGX, SLOTS, TEXT, TICK,
 };
-use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{cargo, output, run};
 use liblinux_workspace::product;
+use liblinux_workspace::{ARCHITECTURE, Line, Workspace, line};
 use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// What the image is compiled for.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Compiler flags of the image alone, each with its reason.
 const RUSTFLAGS: &[&str] = &[
@@ -39,25 +34,33 @@ const RUSTFLAGS: &[&str] = &[
     "-Cno-vectorize-slp",
 ];
 
-/// Builds both files of the image and returns the path of the stripped one.
-pub fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let library = compile(workspace, "image", &[])?;
-    finish(workspace, &library, &workspace.debug_image(), &workspace.image())?;
-    Ok(workspace.image())
+/// Builds both files of a kernel line's image and returns the path of the stripped one.
+pub fn build(workspace: &Workspace, line: &Line) -> Result<PathBuf> {
+    let library = compile(workspace, line, "image", &[])?;
+    let (debug, image) = (workspace.debug_image(line), workspace.image(line));
+    finish(workspace, line, &library, &debug, &image)?;
+    Ok(image)
 }
 
 /// Builds an updated image, as a checkpoint meets it: other code behind the same offsets. It comes
 /// from the same sources, with less optimization. Returns the path of the one with symbols, beside
 /// which is the stripped one.
-pub fn build_updated_image(workspace: &Workspace) -> Result<PathBuf> {
-    let library = compile(workspace, "updated-image", &["--config=profile.image.opt-level=2"])?;
-    let linked = workspace.updated_image();
-    finish(workspace, &library, &linked, &linked.with_extension(""))?;
+pub fn build_updated_image(workspace: &Workspace, line: &Line) -> Result<PathBuf> {
+    let less = ["--config=profile.image.opt-level=2"];
+    let library = compile(workspace, line, "updated-image", &less)?;
+    let linked = workspace.updated_image(line);
+    finish(workspace, line, &library, &linked, &linked.with_extension(""))?;
     Ok(linked)
 }
 
 /// Links a compiled image to the files `linked` and `stripped`, which share a folder.
-fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path) -> Result<()> {
+fn finish(
+    workspace: &Workspace,
+    line: &Line,
+    library: &Path,
+    linked: &Path,
+    stripped: &Path,
+) -> Result<()> {
     liblinux_generate::require_fresh(workspace)?;
     let folder = linked.parent().context("the image has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -65,7 +68,7 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
         tempfile::tempdir_in(folder).context("cannot create a scratch folder for the link")?;
     let (new, new_stripped) =
         (scratch.path().join("vdso64.so.dbg"), scratch.path().join("vdso64.so"));
-    link(workspace, library, &new)?;
+    link(workspace, line, library, &new)?;
     exception::sort(&new)?;
     strip(&new, &new_stripped)?;
     identity::stamp(&new, &new_stripped)?;
@@ -73,25 +76,36 @@ fn finish(workspace: &Workspace, library: &Path, linked: &Path, stripped: &Path)
     product::install(&new_stripped, stripped)
 }
 
-/// Compiles the image's crate into `target/FOLDER` and returns its library, an archive of one
-/// object.
-fn compile(workspace: &Workspace, folder: &str, more: &[&str]) -> Result<PathBuf> {
-    let target = workspace.root().join("target").join(folder);
+/// Compiles the image's crate for a kernel line into `target/FOLDER/VERSION` and returns its
+/// library, an archive of one object.
+fn compile(workspace: &Workspace, line: &Line, folder: &str, more: &[&str]) -> Result<PathBuf> {
+    let target = workspace.root().join("target").join(folder).join(line.version);
     let remap = format!("--remap-path-prefix={}=/liblinux", workspace.root().display());
-    let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str()]).collect();
+    let chosen = line_flag(line);
+    let flags: Vec<&str> = RUSTFLAGS.iter().copied().chain([remap.as_str(), &chosen]).collect();
     let mut cargo = cargo(workspace);
     cargo.args(["build", "--quiet", "--locked", "--package=liblinux-image", "--profile=image"]);
-    cargo.args(more).arg(format!("--target={TARGET}")).arg("--target-dir").arg(&target);
+    cargo
+        .args(more)
+        .arg(format!("--target={}", ARCHITECTURE.triple))
+        .arg("--target-dir")
+        .arg(&target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     run(&mut cargo).context("the image does not compile")?;
-    Ok(target.join(TARGET).join("image/libliblinux_image.rlib"))
+    Ok(target.join(ARCHITECTURE.triple).join("image/libliblinux_image.rlib"))
 }
 
-fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
+/// The compiler's flag by which `abi` and `image` are compiled for a kernel line.
+pub fn line_flag(line: &Line) -> String {
+    format!("--cfg=kernel_line=\"{}\"", line.version)
+}
+
+fn link(workspace: &Workspace, line: &Line, library: &Path, linked: &Path) -> Result<()> {
+    let data = layout::of(line)?;
     let mut ld = Command::new("ld");
     ld.args([
         "-m",
-        "elf_x86_64",
+        ARCHITECTURE.emulation,
         "-shared",
         "-Bsymbolic",
         "--no-undefined",
@@ -114,12 +128,18 @@ fn link(workspace: &Workspace, library: &Path, linked: &Path) -> Result<()> {
         ("SLOTS", SLOTS),
         ("BODIES", BODIES),
         ("PAGE_SIZE", PAGE_SIZE),
-        ("DATA_SIZE", DATA_SIZE),
+        ("DATA_SIZE", data.size()),
     ] {
         ld.arg(format!("--defsym=LAYOUT_{name}={value:#x}"));
     }
     for (function, offset) in HOT {
         ld.arg(format!("--defsym=LAYOUT_HOT_{function}={offset:#x}"));
+    }
+    for (name, offset) in data.symbols {
+        ld.arg(format!("--defsym=LAYOUT_DATA_{name}={offset:#x}"));
+    }
+    for (name, offset) in data.kernel_symbols {
+        ld.arg(format!("--defsym={name}=data_start+{offset:#x}"));
     }
     ld.arg("-T").arg(workspace.linker_script());
     ld.arg("--version-script").arg(workspace.version_script());
@@ -148,7 +168,7 @@ fn strip(linked: &Path, stripped: &Path) -> Result<()> {
     fs::write(stripped, bytes).with_context(|| format!("cannot write {}", stripped.display()))
 }
 
-/// Builds the image again from a copy of the sources in another folder and compares all bytes.
+/// Builds all images again from a copy of the sources in another folder and compares all bytes.
 pub fn require_reproducible(workspace: &Workspace) -> Result<()> {
     let listed = output(Command::new("git").current_dir(workspace.root()).args([
         "ls-files",
@@ -175,10 +195,13 @@ pub fn require_reproducible(workspace: &Workspace) -> Result<()> {
     }
     ensure!(copied > 0, "git lists no file of the workspace, so nothing was compared");
     let other = Workspace::at(elsewhere.path());
-    build(&other)?;
-    for (here, there) in
-        [(workspace.image(), other.image()), (workspace.debug_image(), other.debug_image())]
-    {
+    let mut pairs = Vec::new();
+    for line in line::LINES {
+        build(&other, line)?;
+        pairs.push((workspace.image(line), other.image(line)));
+        pairs.push((workspace.debug_image(line), other.debug_image(line)));
+    }
+    for (here, there) in pairs {
         let (here_bytes, there_bytes) = (fs::read(&here)?, fs::read(&there)?);
         ensure!(
             here_bytes == there_bytes,

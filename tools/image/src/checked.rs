@@ -5,31 +5,33 @@
 //! 1. Only `bless` and `check` get an image in another way, so every build is compared with the
 //!    lock.
 
-use crate::{build, lock};
+use crate::{build, layout, lock};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use liblinux_abi::image::export::standard;
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_check::image::Image;
 use liblinux_check::{Lock, Report};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Line, Workspace};
 use std::fs;
 use std::path::PathBuf;
 
-/// Builds the image, lets the checker judge it, and says what it exports.
-pub fn image(workspace: &Workspace) -> Result<PathBuf> {
-    let (path, report) = judged(workspace)?;
+/// Builds a kernel line's image, lets the checker judge it, and says what it exports.
+pub fn image(workspace: &Workspace, line: &Line) -> Result<PathBuf> {
+    let (path, report) = judged(workspace, line)?;
     println!("{}: {report}", path.display());
     println!("{}", exports(&fs::read(&path)?)?);
     Ok(path)
 }
 
-/// Builds the image and lets the checker judge it; prints nothing.
-pub fn judged(workspace: &Workspace) -> Result<(PathBuf, Report)> {
-    let path = build::build(workspace)?;
-    let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image())?);
-    let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock::read(workspace)?))
+/// Builds a kernel line's image and lets the checker judge it; prints nothing.
+pub fn judged(workspace: &Workspace, line: &Line) -> Result<(PathBuf, Report)> {
+    let path = build::build(workspace, line)?;
+    let (bytes, debug) = (fs::read(&path)?, fs::read(workspace.debug_image(line))?);
+    let lock = lock::of_line(workspace, line, &bytes, &debug)?;
+    let report = liblinux_check::check(&bytes, Some(&debug), Some(&lock))
         .with_context(|| format!("{} cannot be checked", path.display()))?;
     ensure!(report.is_good(), "{} is refused:\n{report}", path.display());
+    layout::require(&bytes, line).with_context(|| format!("{}", path.display()))?;
     Ok((path, report))
 }
 

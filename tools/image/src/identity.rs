@@ -20,7 +20,10 @@ use std::path::Path;
 pub(crate) const SIZE: usize = 20;
 
 /// Bytes of a note in front of its contents: three words of 32 bits, and the owner, "GNU".
-const HEADER: usize = 16;
+const HEADER: usize = BUILD_ID.len();
+
+/// How the note begins: the sizes of the owner's name and of the id, `NT_GNU_BUILD_ID`, the owner.
+const BUILD_ID: &[u8] = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0";
 
 /// Writes the id into the linked image and into the one that is mapped.
 pub(crate) fn stamp(linked: &Path, mapped: &Path) -> Result<()> {
@@ -51,17 +54,18 @@ fn id(mapped: &[u8], place: &Range<usize>) -> [u8; SIZE] {
     *hasher.finalize().first_chunk().expect("SHA-256 is longer than an id")
 }
 
-/// Where in an image its id is: in the only note.
+/// Where in an image its id is: in the first note.
 fn place(image: &[u8]) -> Result<Range<usize>> {
     let elf = object::File::parse(image).context("the image is not readable")?;
     let note = elf.section_by_name(".note").and_then(|note| note.file_range());
     let (start, size) = note.context("the image has no .note; keep it in the linker script")?;
+    let start = usize::try_from(start)?;
+    let header = image.get(start..start + HEADER).context("the image ends before its notes")?;
     ensure!(
-        size == (HEADER + SIZE) as u64,
-        ".note has {size} bytes, which is not one build-id of {SIZE} bytes; compare .note in the linker script"
+        size >= (HEADER + SIZE) as u64 && header == BUILD_ID,
+        "the first note is not a build-id of {SIZE} bytes; compare .note in the linker script"
     );
-    let start = usize::try_from(start)? + HEADER;
-    Ok(start..start + SIZE)
+    Ok(start + HEADER..start + HEADER + SIZE)
 }
 
 #[cfg(test)]

@@ -15,5 +15,6 @@ pub mod checked;
 pub mod embed;
 mod exception;
 mod identity;
+pub mod layout;
 pub mod lock;
 pub mod stub;

@@ -11,7 +11,7 @@
 #![expect(unsafe_code, reason = "the calls that are timed are C's")]
 
 use comfy_table::{Table, presets};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, line};
 use nix::libc::{self, c_void};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ fn main() {
         return child();
     }
     let this = std::env::current_exe().expect("this program");
-    let image = Workspace::current().image();
+    let image = Workspace::current().image(line::DEFAULT);
     let runner = PathBuf::from(env!("CARGO_BIN_EXE_liblinux-run"));
     // `env` becomes the program, as the runner does, and does nothing else.
     let plain = || Command::new("/usr/bin/env");

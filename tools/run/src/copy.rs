@@ -217,7 +217,8 @@ mod tests {
     }
 
     fn image() -> Image {
-        let file = liblinux_workspace::Workspace::current().image();
+        let file =
+            liblinux_workspace::Workspace::current().image(liblinux_workspace::line::DEFAULT);
         Image::from_file(&file).unwrap()
     }
 

@@ -24,7 +24,7 @@ use crate::running::Running;
 use crate::setup::{self, Given, Outcome};
 use crate::storm::Storm;
 use crate::tracee;
-use liblinux_abi::image::layout::DATA_SIZE;
+use liblinux_abi::kernel::datapage::DATA_SIZE;
 use nix::unistd::Pid;
 use std::collections::HashSet;
 

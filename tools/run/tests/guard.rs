@@ -1,7 +1,7 @@
 //! Programs and libraries in C that register themselves: when their exit and their unloading end
 //! that, with each libc.
 
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, line};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -34,7 +34,7 @@ fn build(compiler: &str, name: &str, arguments: &[&str]) -> PathBuf {
 
 /// The image of `cargo xtask image`.
 fn image() -> PathBuf {
-    Workspace::current().image()
+    Workspace::current().image(line::DEFAULT)
 }
 
 /// Runs a program with the image.

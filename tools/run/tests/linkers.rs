@@ -1,7 +1,7 @@
 //! Fixups in C and C++ by every compiler and linker, in the modes that people use: they compile
 //! without a warning, link, and land.
 
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, line};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -24,7 +24,7 @@ const OPTIMISED: [(&str, &str); 5] =
 
 /// The image of `cargo xtask image`.
 fn image() -> PathBuf {
-    Workspace::current().image()
+    Workspace::current().image(line::DEFAULT)
 }
 
 fn client() -> PathBuf {

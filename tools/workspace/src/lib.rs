@@ -2,8 +2,8 @@
 //! program.
 //!
 //! Every path of the repository and of `target/` that more than one crate knows is a method of
-//! [`Workspace`], and every kernel line is a row of [`line::LINES`]. Tools and tests ask here, so a
-//! file moves in one place.
+//! [`Workspace`], every kernel line is a row of [`line::LINES`], and what the tools know of the
+//! architecture is [`ARCHITECTURE`]. Tools and tests ask here, so a file moves in one place.
 //!
 //! # Invariants
 //!
@@ -11,11 +11,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod architecture;
 pub mod command;
 pub mod line;
 mod paths;
 pub mod product;
 pub mod skip;
 
+pub use architecture::ARCHITECTURE;
 pub use line::Line;
 pub use paths::Workspace;

@@ -20,15 +20,27 @@ pub struct Line {
     pub tarball: &'static str,
     /// The suite of Debian that has the package.
     pub suite: &'static str,
+    /// The folder in which a kernel's build makes its own 64-bit image, `vdso64.so`.
+    pub c_image_folder: &'static str,
 }
 
 /// Every line, the default one first.
-pub const LINES: &[Line] = &[Line {
-    version: "6.12",
-    package: "linux-source-6.12",
-    tarball: "/usr/src/linux-source-6.12.tar.xz",
-    suite: "bookworm-security",
-}];
+pub const LINES: &[Line] = &[
+    Line {
+        version: "6.12",
+        package: "linux-source-6.12",
+        tarball: "/usr/src/linux-source-6.12.tar.xz",
+        suite: "bookworm-security",
+        c_image_folder: "arch/x86/entry/vdso",
+    },
+    Line {
+        version: "7.3",
+        package: "linux-source-7.3",
+        tarball: "/usr/src/linux-source-7.3.tar.xz",
+        suite: "trixie-backports",
+        c_image_folder: "arch/x86/entry/vdso/vdso64",
+    },
+];
 
 /// The line that commands take unless another is asked for.
 pub const DEFAULT: &Line = &LINES[0];

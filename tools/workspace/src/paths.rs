@@ -5,7 +5,7 @@
 //! 1. Nothing is written outside `target/`, but for the generated files that are checked in (by
 //!    `bless` alone) and the cache that `liblinux-boot` keeps.
 
-use crate::Line;
+use crate::{ARCHITECTURE, Line, line};
 use std::path::{Path, PathBuf};
 
 /// A checkout of liblinux.
@@ -31,25 +31,31 @@ impl Workspace {
         &self.root
     }
 
-    /// The stripped image, as the kernel maps it.
-    pub fn image(&self) -> PathBuf {
-        self.root.join("target/vdso/x86_64/vdso64.so")
+    /// The stripped image of a kernel line, as the kernel maps it.
+    pub fn image(&self, line: &Line) -> PathBuf {
+        self.images(ARCHITECTURE.name, line).join("vdso64.so")
     }
 
     /// The image with symbols and debugging information, which the kernel's build takes.
-    pub fn debug_image(&self) -> PathBuf {
-        self.root.join("target/vdso/x86_64/vdso64.so.dbg")
+    pub fn debug_image(&self, line: &Line) -> PathBuf {
+        self.images(ARCHITECTURE.name, line).join("vdso64.so.dbg")
     }
 
     /// The updated image, with symbols: see `build::build_updated_image` in `tools/image`.
-    pub fn updated_image(&self) -> PathBuf {
-        self.root.join("target/vdso/x86_64-updated/vdso64.so.dbg")
+    pub fn updated_image(&self, line: &Line) -> PathBuf {
+        self.images(&format!("{}-updated", ARCHITECTURE.name), line).join("vdso64.so.dbg")
     }
 
-    /// Links to the kernel's source tree (`source`) and to where it was built (`build`), for tests
-    /// and benches.
-    pub fn kernel(&self) -> PathBuf {
-        self.root.join("target/kernel")
+    /// The folder of a line's images: the default line's, or one in that for each other line.
+    fn images(&self, name: &str, line: &Line) -> PathBuf {
+        let folder = self.root.join("target/vdso").join(name);
+        if line == line::DEFAULT { folder } else { folder.join(line.version) }
+    }
+
+    /// Links to the source tree of a kernel line (`source`) and to where it was built (`build`),
+    /// for tests and benches.
+    pub fn kernel(&self, line: &Line) -> PathBuf {
+        self.root.join("target/kernel").join(line.version)
     }
 
     /// The linker script.

@@ -10,8 +10,8 @@
 use crate::run::IMAGE;
 use anyhow::{Context as _, Result};
 use liblinux_mkimage::checked;
-use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{self, cargo};
+use liblinux_workspace::{Workspace, line};
 use std::path::{Path, absolute};
 
 /// Where the picture goes, in the workspace.
@@ -19,7 +19,7 @@ const PICTURE: &str = "target/bench/ratios.svg";
 
 /// Measures the image; prints a table, draws [`PICTURE`], and writes the ratios to `json` if given.
 pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
-    checked::image(workspace)?;
+    checked::image(workspace, line::DEFAULT)?;
     let mut bench = cargo(workspace);
     bench.args([
         "bench",
@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace, json: Option<&Path>) -> Result<()> {
     command::run(&mut fixups)?;
     // The image is named as when the runner is built to be used, so that nothing is built twice.
     let mut bench = cargo(workspace);
-    bench.env(IMAGE, workspace.image());
+    bench.env(IMAGE, workspace.image(line::DEFAULT));
     bench.args(["bench", "--quiet", "--locked", "--package=liblinux-run", "--bench=cost"]);
     command::run(&mut bench)
 }

@@ -18,7 +18,7 @@ pub(crate) fn cases(
 ) -> Result<Summary> {
     let options = options(workspace, line, names)?;
     let summary = liblinux_boot::boot(&options)?;
-    link(workspace, &liblinux_boot::kernel(&options)?)?;
+    link(workspace, line, &liblinux_boot::kernel(&options)?)?;
     Ok(summary)
 }
 
@@ -36,11 +36,11 @@ pub(crate) fn program(workspace: &Workspace, line: &'static Line, request: Reque
 
 fn session(workspace: &Workspace, line: &'static Line, request: Request) -> Result<u8> {
     let session = Session::prepare(request)?;
-    let (image, _) = checked::judged(workspace)?;
+    let (image, _) = checked::judged(workspace, line)?;
     let machine = Machine {
         root: workspace.root().to_owned(),
         image,
-        image_debug: workspace.debug_image(),
+        image_debug: workspace.debug_image(line),
         line,
     };
     session.run(&machine)
@@ -48,12 +48,12 @@ fn session(workspace: &Workspace, line: &'static Line, request: Request) -> Resu
 
 /// Builds the kernel with the image in it, or finds that it is built.
 pub(crate) fn kernel(workspace: &Workspace, line: &'static Line) -> Result<()> {
-    link(workspace, &liblinux_boot::kernel(&options(workspace, line, &[])?)?)
+    link(workspace, line, &liblinux_boot::kernel(&options(workspace, line, &[])?)?)
 }
 
 /// Lays the links by which tests and benches find the kernel.
-fn link(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
-    let folder = workspace.kernel();
+fn link(workspace: &Workspace, line: &Line, kernel: &Kernel) -> Result<()> {
+    let folder = workspace.kernel(line);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (name, target) in [("source", &kernel.source), ("build", &kernel.build)] {
         let link = folder.join(name);
@@ -74,9 +74,9 @@ fn options(workspace: &Workspace, line: &'static Line, cases: &[String]) -> Resu
     stub::build(workspace)?;
     Ok(Options {
         root: workspace.root().to_owned(),
-        image: checked::image(workspace)?,
-        image_debug: workspace.debug_image(),
-        updated_image: build::build_updated_image(workspace)?,
+        image: checked::image(workspace, line)?,
+        image_debug: workspace.debug_image(line),
+        updated_image: build::build_updated_image(workspace, line)?,
         line,
         cases: cases.to_vec(),
     })

@@ -2,7 +2,7 @@
 
 use crate::run;
 use liblinux_mkimage::{build, stub};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, line};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -29,8 +29,10 @@ fn a_command_that_has_nothing_to_do_writes_nothing() {
     let workspace = Workspace::current();
     let root = workspace.root();
     let make = || {
-        build::build(&workspace).unwrap();
-        build::build_updated_image(&workspace).unwrap();
+        for line in line::LINES {
+            build::build(&workspace, line).unwrap();
+            build::build_updated_image(&workspace, line).unwrap();
+        }
         stub::build(&workspace).unwrap();
         // A stale file is reported by another test, and mended by none.
         liblinux_generate::require_fresh(&workspace).unwrap();
@@ -53,7 +55,10 @@ fn a_command_that_has_nothing_to_do_writes_nothing() {
         found
     };
     let before = look();
-    assert!(before.contains_key(&workspace.image()) && before.contains_key(&workspace.lock()));
+    assert!(
+        before.contains_key(&workspace.image(line::DEFAULT))
+            && before.contains_key(&workspace.lock())
+    );
     make();
     let after = look();
     let written: Vec<_> =

@@ -102,7 +102,8 @@ enum Task {
         #[arg(long = "step", value_name = "NAME")]
         steps: Vec<String>,
     },
-    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg
+    /// Build target/vdso/x86_64/vdso64.so and vdso64.so.dbg, and the same in a folder there for
+    /// each other kernel line
     Image,
     /// Check that every loader can read an image; exit status 0 good, 1 refused, 2 could not read
     Check {
@@ -166,7 +167,7 @@ fn perform(task: Task) -> Result<ExitCode> {
             return test::run_steps(&workspace, &steps)
                 .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Task::Image => drop(checked::image(&workspace)?),
+        Task::Image => image(&workspace)?,
         Task::Check { file, verbose, strict } => return check(&workspace, file, verbose, strict),
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Run { verbose, command } => return Ok(run::run(&workspace, verbose, &command)),
@@ -174,6 +175,11 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Bless => lock::bless(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds and checks the image of each kernel line.
+fn image(workspace: &Workspace) -> Result<()> {
+    line::LINES.iter().try_for_each(|line| checked::image(workspace, line).map(drop))
 }
 
 /// Checks a file, or this workspace's image against the lock.
@@ -186,7 +192,7 @@ fn check(
     let own = file.is_none();
     let file = match file {
         Some(file) => file,
-        None => build::build(workspace)?,
+        None => build::build(workspace, line::DEFAULT)?,
     };
     let lock = own.then(|| workspace.lock());
     Ok(cli::run(&cli::Arguments { file, debug: None, lock, verbose, strict }).into())

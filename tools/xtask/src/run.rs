@@ -11,8 +11,8 @@
 
 use anyhow::{Context as _, Result};
 use liblinux_mkimage::checked;
-use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{self, cargo};
+use liblinux_workspace::{Workspace, line};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -43,7 +43,7 @@ fn start(workspace: &Workspace, is_verbose: bool, words: &[OsString]) -> Result<
 
 /// Builds `liblinux-run` with the image inside.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let (image, _) = checked::judged(workspace)?;
+    let (image, _) = checked::judged(workspace, line::DEFAULT)?;
     let mut cargo = cargo(workspace);
     cargo.env(IMAGE, image);
     cargo.args(["build", "--quiet", "--release", "--locked", "--package=liblinux-run"]);

@@ -38,7 +38,11 @@ const STEPS: &[Step] = &[
         about: "abi, fixup and image compile with the kernel's oldest Rust",
         run: oldest::check,
     },
-    Step { name: "image", about: "the image builds and passes the checker", run: image },
+    Step {
+        name: "image",
+        about: "the image of each kernel line builds and passes the checker",
+        run: image,
+    },
     Step {
         name: "reproducible",
         about: "the image is the same when it is built elsewhere",
@@ -50,7 +54,15 @@ const STEPS: &[Step] = &[
         run: boots,
     },
     Step { name: "crates", about: "the crates' own tests", run: crates },
+    Step {
+        name: "lines",
+        about: "the images of the other kernel lines, through their ABI",
+        run: lines,
+    },
 ];
+
+/// Tests of the image over data pages, which differ from kernel line to kernel line.
+const OF_A_LINE: [&str; 3] = ["clock", "random", "updates"];
 
 /// How long all of it takes, on two cores.
 const DURATION: &str = "about 20 minutes the first time, when kernels are built, and 10 later";
@@ -134,7 +146,9 @@ fn documentation(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn image(workspace: &Workspace) -> Result<Tally> {
-    checked::image(workspace)?;
+    for line in line::LINES {
+        checked::image(workspace, line)?;
+    }
     Ok(Tally::PASSED)
 }
 
@@ -164,6 +178,36 @@ fn crates(workspace: &Workspace) -> Result<Tally> {
     // Cargo names each program as it is compiled and run; the programs themselves print a mark for
     // each test.
     test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--", "--quiet"]);
+    counted(test)
+}
+
+/// The tests of the image whose outcome depends on the kernel line, for every line but the default
+/// one.
+fn lines(workspace: &Workspace) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for line in line::LINES.iter().filter(|line| *line != line::DEFAULT) {
+        if !workspace.kernel(line).join("build").is_dir() {
+            println!(
+                "skipped: there is no kernel of Linux {0} to compare with; run `cargo xtask boot --kernel {0}`",
+                line.version
+            );
+            tally = tally.plus(Tally::SKIPPED);
+            continue;
+        }
+        checked::judged(workspace, line)?;
+        let mut test = cargo(workspace);
+        test.args(["test", "--locked", "--package=liblinux-tests", "--no-fail-fast"]);
+        test.args(OF_A_LINE.map(|name| format!("--test={name}")));
+        test.arg("--target-dir").arg(workspace.root().join("target/lines").join(line.version));
+        test.args(["--", "--quiet"]);
+        test.env("CARGO_ENCODED_RUSTFLAGS", build::line_flag(line));
+        tally = tally.plus(counted(test)?);
+    }
+    Ok(tally)
+}
+
+/// Runs cargo's tests; how many passed.
+fn counted(mut test: Command) -> Result<Tally> {
     test.stdout(Stdio::piped());
     let mut child = test.spawn().context("cannot run cargo")?;
     let output = child.stdout.take().context("cargo's output is a pipe")?;

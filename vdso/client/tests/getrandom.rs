@@ -7,8 +7,7 @@ mod compiler;
 
 use compiler::{check, print};
 use liblinux::{Errno, Vdso};
-use liblinux_abi::image::layout::DATA_SIZE;
-use liblinux_abi::kernel::datapage::{DataPage, RandomData};
+use liblinux_abi::kernel::datapage::{DATA_SIZE, LAYOUT, RandomData};
 use liblinux_tests::image::Image;
 use liblinux_tests::random::{GENERATION, ready};
 use std::mem::offset_of;
@@ -16,7 +15,7 @@ use std::mem::offset_of;
 /// Liblinux's image, whose generator is ready, and the kernel's own.
 fn images() -> [(&'static str, Vdso); 2] {
     let image = Image::load();
-    ready(&image.data_page(0).random, GENERATION);
+    ready(image.random(), GENERATION);
     // SAFETY: mapped for good, as its headers say.
     let ours = unsafe { Vdso::at(image.base()) }.expect("our image is fit").or_syscall();
     [("ours", ours), ("the kernel's", Vdso::find().expect("this kernel has a vDSO").or_syscall())]
@@ -67,7 +66,7 @@ int main(int count, char **arguments)
 \t(void)count;
 \tif (strcmp(arguments[1], \"kernel\")) {
 \t\timage = map(arguments[1]);
-\t\tmprotect((char *)image - DATA_BELOW, 4096, PROT_READ | PROT_WRITE);
+\t\tmprotect((char *)image - DATA_BELOW, DATA_BELOW, PROT_READ | PROT_WRITE);
 \t\t*(unsigned long *)((char *)image - DATA_BELOW + GENERATION_AT) = 77;
 \t\t*((char *)image - DATA_BELOW + READY_AT) = 1;
 \t} else {
@@ -85,10 +84,12 @@ int main(int count, char **arguments)
 \treturn 0;
 }
 ";
+    let is_random = |symbol: &&(&str, usize)| symbol.0 == "vdso_u_rng_data";
+    let random = LAYOUT.symbols.iter().find(is_random).expect("the generator's state").1;
     let numbers = [
         ("DATA_BELOW", DATA_SIZE),
-        ("GENERATION_AT", offset_of!(DataPage, random) + offset_of!(RandomData, generation)),
-        ("READY_AT", offset_of!(DataPage, random) + offset_of!(RandomData, is_ready)),
+        ("GENERATION_AT", random + offset_of!(RandomData, generation)),
+        ("READY_AT", random + offset_of!(RandomData, is_ready)),
     ];
     let defines = numbers.map(|(name, value)| format!("-D{name}={value}"));
     let program = [include_str!("map.h"), PROGRAM].concat();

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 /// Liblinux's image, whose generator is ready, and the kernel's own.
 fn images() -> [(&'static str, Vdso); 2] {
     let image = Image::load();
-    ready(&image.data_page(0).random, GENERATION);
+    ready(image.random(), GENERATION);
     // SAFETY: mapped for good, as its headers say.
     let ours = unsafe { Vdso::at(image.base()) }.expect("our image is fit").or_syscall();
     [("ours", ours), ("the kernel's", Vdso::find().expect("this kernel has a vDSO").or_syscall())]

@@ -96,9 +96,8 @@ fn store_zone(zone: *mut Timezone) -> Result<(), Fault> {
     if zone.is_null() {
         return Ok(());
     }
-    let data = &system_data().hres_coarse;
-    let west = data.tz_minuteswest.load(Relaxed) as u32;
-    let daylight_saving = data.tz_dsttime.load(Relaxed) as u32;
+    let (west, daylight_saving) = system_data().time_zone();
+    let (west, daylight_saving) = (west.load(Relaxed) as u32, daylight_saving.load(Relaxed) as u32);
     store_u64(zone, u64::from(daylight_saving) << 32 | u64::from(west))
 }
 

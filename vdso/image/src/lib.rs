@@ -23,6 +23,7 @@ pub mod arch;
 pub mod cancel;
 pub mod clock;
 pub mod fixup;
+mod note;
 pub mod random;
 pub mod state;
 pub mod timekeeping;

@@ -41,7 +41,9 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
 use liblinux_abi::image::layout::PAGE_SIZE;
-use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, RandomData};
+use liblinux_abi::kernel::datapage::{
+    CLOCK_MODE_TIMENS, DataPage, NAMESPACE_MOVES_RANDOM, RandomData,
+};
 use liblinux_abi::kernel::errno::EFAULT;
 use liblinux_abi::kernel::random::{
     BLOCK_SIZE, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, KEY_SIZE, MAX_RW_COUNT, PARAMETERS,
@@ -126,13 +128,12 @@ pub extern "C" fn __vdso_getrandom(
     state_len: usize,
 ) -> isize {
     let user = UserState(state);
-    let page = arch::process_data();
-    let random = &page.random;
+    let random = arch::random_data();
     // As in the slow path, but for the order.
     let is_usual = state_len == size_of::<State>()
         && flags & !FLAGS == 0
         && !user.straddles()
-        && page.hres_coarse.mode.load(Relaxed) != CLOCK_MODE_TIMENS
+        && !is_moved()
         && random.is_ready.load(Relaxed) != 0
         && len.wrapping_sub(1) < BATCH_SIZE;
     if !is_usual || user.is_in_use() {
@@ -302,10 +303,22 @@ fn store_parameters(target: *mut Parameters) -> Result<(), Fault> {
 /// The state of the kernel's generator, which a time namespace does not change, only moves.
 #[inline(always)]
 fn random_data() -> &'static RandomData {
-    let page = arch::process_data();
-    if page.hres_coarse.mode.load(Relaxed) == CLOCK_MODE_TIMENS {
-        // SAFETY: the clock mode was just seen.
-        return unsafe { &arch::namespace_data().random };
+    let data = arch::random_data();
+    if !is_moved() {
+        return data;
     }
-    &page.random
+    // As far behind the start of the namespace's page as it is behind the start of the other.
+    let offset = (&raw const *data).addr() - (&raw const *arch::process_data()).addr();
+    // SAFETY: the clock mode was just seen.
+    let page: *const DataPage = unsafe { arch::namespace_data() };
+    let data: *const RandomData = page.wrapping_byte_add(offset).cast();
+    // SAFETY: in that page, aligned, and all fields are atomics.
+    unsafe { &*data }
+}
+
+/// Whether the state is in another page than [`arch::random_data`] says.
+#[inline(always)]
+fn is_moved() -> bool {
+    NAMESPACE_MOVES_RANDOM
+        && arch::process_data().hres_coarse.mode.load(Relaxed) == CLOCK_MODE_TIMENS
 }

@@ -1,8 +1,8 @@
 //! A counter that stands still, so that two images can be asked for the same moment.
 //!
 //! Images read the TSC at places that their alternatives name. There a test puts a call of a few
-//! instructions behind the image that load the counter from the first bytes of `vvar_page`, which
-//! no 64-bit image uses.
+//! instructions behind the image that load the counter from the last bytes of the lowest
+//! data page, which no image uses.
 //!
 //! # Invariants
 //!
@@ -13,9 +13,10 @@
 //!    below `rsp` there.
 
 use crate::arch::alternatives;
-use crate::image::Image;
+use crate::image::{Image, UNUSED};
 use liblinux_abi::arch::x86_64::alternative::FEATURE_RDTSCP;
-use liblinux_abi::image::layout::{DATA_SIZE, PAGE_SIZE};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::datapage::DATA_SIZE;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// `call rel32`.
@@ -40,12 +41,11 @@ pub fn fix(file: &mut Vec<u8>) {
         places += 1;
     }
     assert!(places > 0, "the image reads no TSC");
-    // mov eax, [rip + low]; mov edx, [rip + high]; ret. The counter is at the start of the lowest
-    // data page.
+    // mov eax, [rip + low]; mov edx, [rip + high]; ret.
     for (opcode, field) in [([0x8b, 0x05], 0), ([0x8b, 0x15], 4)] {
         file.extend(opcode);
         let end = file.len() + 4;
-        let distance = i32::try_from(end + DATA_SIZE - field).expect("an image is small");
+        let distance = i32::try_from(end + DATA_SIZE - UNUSED - field).expect("an image is small");
         file.extend((-distance).to_le_bytes());
     }
     file.push(0xc3);
@@ -53,7 +53,5 @@ pub fn fix(file: &mut Vec<u8>) {
 
 /// Sets the counter of an image that was made with [`fix`].
 pub fn set(image: &Image, counter: u64) {
-    for (byte, value) in image.data_page(0).reserved.iter().zip(counter.to_le_bytes()) {
-        byte.store(value, Relaxed);
-    }
+    image.unused().store(counter, Relaxed);
 }

@@ -15,6 +15,7 @@ use super::call::Call;
 use super::floor::{self, Code, Floors};
 use super::legacy;
 use crate::image::Image;
+use crate::random::{GENERATION, ready};
 use crate::synthetic::{Clocksource, Moment};
 use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_abi::image::layout::PAGE_SIZE;
@@ -188,7 +189,8 @@ impl Bench {
 
     fn publish(&self, moment: &Moment) {
         for image in &self.images {
-            self.source.publish(moment, image.data_page(0));
+            self.source.publish(moment, image.clocks());
+            ready(image.random(), GENERATION);
         }
     }
 
@@ -264,7 +266,7 @@ impl Bench {
 
     /// Address of a field of our data page.
     fn field(&self, address: impl Fn(&ClockData) -> usize) -> usize {
-        address(&self.images[0].data_page(0).hres_coarse)
+        address(&self.images[0].clocks().hres_coarse)
     }
 
     fn add_clocks(&mut self) {
@@ -306,7 +308,7 @@ impl Bench {
         let kind = Kind { answer: Answer::Returned, ..kind };
         self.add("time null", kind, |_| vec![0], self.floor("load", Code::Load, [seconds]));
 
-        let resolution = self.field(|data| data.hrtimer_res.as_ptr().addr());
+        let resolution = self.images[0].clocks().hrtimer_res().as_ptr().addr();
         let kind = Kind { symbol: "__vdso_clock_getres", target: 0.90, answer: Answer::Constant };
         for (name, id) in [("MONOTONIC", MONOTONIC), ("MONOTONIC_COARSE", MONOTONIC_COARSE)] {
             let floor =

@@ -13,10 +13,10 @@ use crate::demand;
 use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
+use crate::view::notes::layout;
 use iced_x86::{
     FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
-use liblinux_abi::image::layout::DATA_SIZE;
 use std::collections::BTreeSet;
 
 pub(super) const RULES: &[Rule] = &[
@@ -139,7 +139,7 @@ fn no_image_writes(subject: &Subject<'_>) -> Verdict {
 
 fn data_references(subject: &Subject<'_>) -> Verdict {
     let len = subject.image.load()?.p_filesz;
-    let lowest = (DATA_SIZE as u64).wrapping_neg();
+    let lowest = (layout(&subject.image)?.size() as u64).wrapping_neg();
     let mut wrong = Vec::new();
     for function in subject.functions()? {
         for instruction in

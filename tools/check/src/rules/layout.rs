@@ -12,11 +12,9 @@ use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::symbol::{SHN_UNDEF, Symbol};
 use crate::verdict::{Verdict, demand, none_of};
+use crate::view::notes::layout;
 use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS};
-use liblinux_abi::image::layout::{DATA_PAGES, DATA_SIZE, PAGE_SIZE, TICK};
-
-/// The symbol of the lowest data page's address.
-const DATA_START: &str = "vvar_start";
+use liblinux_abi::image::layout::{PAGE_SIZE, TICK};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -65,14 +63,14 @@ pub(super) const RULES: &[Rule] = &[
         name: "data-pages",
         demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c takes the places of the kernel's data pages from these symbols, and the code reads the pages there",
-        remedy: "compare the symbols at the top of linker/x86_64/vdso.lds with `layout::DATA_PAGES` in vdso/abi",
+        remedy: "compare the top of linker/x86_64/vdso.lds with `symbols` in vdso/abi/src/kernel/datapage",
         check: data_pages,
     },
     Rule {
         name: "unique-data-pages",
         demands: &[demand::DATA_PAGE_SYMBOLS],
         because: "vdso2c refuses a symbol that it finds twice",
-        remedy: "define each data page's symbol once, in linker/x86_64/vdso.lds",
+        remedy: "define each symbol of the data once, in `symbols` in vdso/abi/src/kernel/datapage",
         check: unique_data_pages,
     },
 ];
@@ -232,14 +230,14 @@ fn defined<'s>(symbols: &'s [Symbol<'_>], name: &str) -> Vec<&'s Symbol<'s>> {
 
 fn data_pages(subject: &Subject<'_>) -> Verdict {
     let symbols = subject.symbols()?;
-    let first = (DATA_SIZE as u64).wrapping_neg();
-    let pages = DATA_PAGES.iter().zip(0u64..).map(|(name, page)| (*name, page * PAGE_SIZE as u64));
-    for (name, offset) in [(DATA_START, 0)].into_iter().chain(pages) {
+    let layout = layout(&subject.image)?;
+    let first = (layout.size() as u64).wrapping_neg();
+    for (name, offset) in layout.all_symbols() {
         let found = defined(symbols, name);
         let Some(symbol) = found.first() else {
             return Err(format!("the unstripped image has no symbol {name}").into());
         };
-        let wanted = first.wrapping_add(offset);
+        let wanted = first.wrapping_add(offset as u64);
         demand!(
             symbol.value == wanted,
             "{name} is {:#x} bytes below the image, not {:#x}",
@@ -252,7 +250,7 @@ fn data_pages(subject: &Subject<'_>) -> Verdict {
 
 fn unique_data_pages(subject: &Subject<'_>) -> Verdict {
     let symbols = subject.symbols()?;
-    for name in [DATA_START].into_iter().chain(DATA_PAGES) {
+    for (name, _) in layout(&subject.image)?.all_symbols() {
         let count = defined(symbols, name).len();
         demand!(count == 1, "{name} is defined {count} times");
     }

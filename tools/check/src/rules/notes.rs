@@ -8,7 +8,7 @@ use crate::demand;
 use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand};
-use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, notes};
+use crate::view::notes::{BUILD_ID, GNU, Note, PROPERTY, layout, notes};
 use goblin::elf::program_header::{PT_GNU_PROPERTY, PT_NOTE};
 
 /// Bytes of a build-id, as many as GNU ld makes by default and tools print.
@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "note-layout",
         demands: &[demand::NOTES],
         because: "readers step through notes by 4 bytes and misread everything behind one that is laid out otherwise",
-        remedy: "keep nothing but .note.gnu.build-id in .note of linker/x86_64/vdso.lds",
+        remedy: "keep nothing but .note.gnu.build-id and .note.layout in .note of linker/x86_64/vdso.lds",
         check: note_layout,
     },
     Rule {
@@ -35,6 +35,13 @@ pub(super) const RULES: &[Rule] = &[
         because: "the property note is aligned to 8 bytes, which readers of 4-byte notes misread",
         remedy: "discard .note.gnu.property in linker/x86_64/vdso.lds",
         check: no_property_note,
+    },
+    Rule {
+        name: "data-layout",
+        demands: &[demand::DATA_LAYOUT],
+        because: "the data pages differ from kernel to kernel, and code for other ones reads numbers that are not the time",
+        remedy: "compare vdso/image/src/note.rs and vdso/abi/src/kernel/datapage, and build with `cargo xtask image`",
+        check: data_layout,
     },
 ];
 
@@ -71,5 +78,10 @@ fn no_property_note(subject: &Subject<'_>) -> Verdict {
     );
     demand!(image.segments_of(PT_GNU_PROPERTY).is_err(), "there is a PT_GNU_PROPERTY");
     demand!(!notes(image)?.iter().any(property), "a PT_NOTE has a property note");
+    Ok(())
+}
+
+fn data_layout(subject: &Subject<'_>) -> Verdict {
+    layout(&subject.image)?;
     Ok(())
 }

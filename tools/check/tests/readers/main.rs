@@ -11,6 +11,7 @@ mod mutation;
 #[path = "../specimen/mod.rs"]
 mod specimen;
 
+use liblinux_workspace::{Workspace, line};
 use mutation::Setting;
 use specimen::{File, Specimen, section};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,8 @@ impl Readers {
     fn build() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers");
-        let kernel = here.join("../../../../target/kernel/source/tools/testing/selftests/vDSO");
+        let kernel = Workspace::current().kernel(line::DEFAULT);
+        let kernel = kernel.join("source/tools/testing/selftests/vDSO");
         assert!(kernel.is_dir(), "{} is not there; run `cargo xtask boot` first", kernel.display());
         let include = format!("-I{}", kernel.display());
         let parser = kernel.join("parse_vdso.c").display().to_string();

@@ -7,7 +7,7 @@
 
 use liblinux_check::image::Image;
 use liblinux_check::{Lock, Report, check};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, line};
 use std::path::PathBuf;
 
 /// Fields of a program header, by offset.
@@ -45,7 +45,7 @@ pub(crate) mod symbol {
 
 /// The path of the stripped image.
 pub(crate) fn path() -> PathBuf {
-    Workspace::current().image()
+    Workspace::current().image(line::DEFAULT)
 }
 
 fn file(path: PathBuf) -> File {

@@ -6,7 +6,7 @@
 
 use crate::workbench::{Workbench, end, succeed};
 use liblinux_check::image::Image;
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Workspace, line};
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -72,7 +72,8 @@ fn finds_everything(bench: &Workbench, program: &Path) {
 #[test]
 fn the_kernels_own_parser() {
     let bench = Workbench::new();
-    let folder = Workspace::current().kernel().join("source/tools/testing/selftests/vDSO");
+    let folder =
+        Workspace::current().kernel(line::DEFAULT).join("source/tools/testing/selftests/vDSO");
     let parser = folder.join("parse_vdso.c");
     assert!(parser.is_file(), "there is no {}; run `cargo xtask boot` first", parser.display());
     let (include, parser) = (format!("-I{}", folder.display()), parser.display().to_string());

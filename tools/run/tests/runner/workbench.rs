@@ -1,7 +1,7 @@
 //! A folder with a runner, an image and the programs that tests need, readable by every user.
 
-use liblinux_workspace::Workspace;
 use liblinux_workspace::skip::skip;
+use liblinux_workspace::{Workspace, line};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,7 +29,7 @@ impl Workbench {
 
     /// The image that `cargo xtask image` built.
     pub(crate) fn image() -> PathBuf {
-        let image = Workspace::current().image();
+        let image = Workspace::current().image(line::DEFAULT);
         assert!(image.is_file(), "there is no {}; run `cargo xtask image` first", image.display());
         image
     }

@@ -13,8 +13,7 @@
 //!
 //! 1. No constant here changes once an image has been released: they are part of the ABI
 //!    (`linker/x86_64/vdso.abi`).
-//! 2. The data pages lie directly below the image, in the order of the kernel's
-//!    `vdso-layout.lds.S`.
+//! 2. The data pages lie directly below the image: see [`crate::kernel::datapage`].
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
@@ -94,13 +93,6 @@ pub const fn fixup_slot(index: usize) -> usize {
 pub const fn cancel_slot(index: usize) -> usize {
     CANCEL + SLOT_SIZE * index
 }
-
-/// The data pages that the kernel maps below the image, lowest first, by the names that `vdso2c`
-/// looks for.
-pub const DATA_PAGES: [&str; 4] = ["vvar_page", "pvclock_page", "hvclock_page", "timens_page"];
-
-/// Distance from the image's first byte down to the first data page, in bytes.
-pub const DATA_SIZE: usize = DATA_PAGES.len() * PAGE_SIZE;
 
 const _: () = {
     assert!(SLOTS % PAGE_SIZE == 0 && TEXT % PAGE_SIZE == 0);

@@ -6,5 +6,6 @@ pub mod entry;
 pub mod export;
 pub mod fixup;
 pub mod layout;
+pub mod note;
 pub mod state;
 pub mod structure;

@@ -4,7 +4,7 @@
 //!
 //! | name | is |
 //! |---|---|
-//! | [`process_data`], [`process_clock`], [`namespace_data`] | the data pages below the image |
+//! | [`process_data`], [`process_clock`], [`namespace_data`], [`random_data`] | the data pages below the image |
 //! | [`COUNTER_MODE`], [`counter_since_update`] | the counter of the fast path, and its clock mode |
 //! | [`counter_of_mode`] | every counter that user space can read, by its clock mode |
 //! | [`fallback`] | the standard functions' system calls, by a jump to their slots |
@@ -25,5 +25,5 @@ use x86_64 as native;
 
 pub use native::{
     COUNTER_MODE, cancel_window, chacha, code_segment, counter_of_mode, counter_since_update,
-    fallback, memory, namespace_data, own_fixups, process_clock, process_data, user,
+    fallback, memory, namespace_data, own_fixups, process_clock, process_data, random_data, user,
 };

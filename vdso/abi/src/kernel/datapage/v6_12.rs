@@ -1,34 +1,20 @@
 //! The kernel's data pages, in the layout of Linux 6.12 on x86-64.
 //!
-//! The kernel writes these while user space reads them, so every field is an atomic: a plain load
-//! each on x86-64, and no claim to the compiler that the memory stands still.
+//! Four pages: the data (`vvar_page`), the two of hypervisors, and in a time namespace a second one
+//! with the data, because `vvar_page` is the namespace's there. The random number generator's state
+//! is in the same page as the clocks, so a namespace moves it, too.
 //!
-//! Source: `include/vdso/datapage.h` (`struct vdso_data`, `struct vdso_rng_data`),
-//! `arch/x86/include/asm/vvar.h` (offsets in the page), `include/vdso/clocksource.h` and
-//! `arch/x86/include/asm/vdso/clocksource.h` (clock modes).
-//!
-//! # Invariants
-//!
-//! 1. Offsets and sizes equal the kernel's (asserted below; a test compares with the kernel tree).
-//! 2. A reader takes a consistent set of fields only between two equal, even readings of
-//!    [`ClockData::sequence`].
+//! Source: `include/vdso/datapage.h` (`struct vdso_data`), `arch/x86/include/asm/vvar.h` (offsets
+//! in the page), `arch/x86/entry/vdso/vdso-layout.lds.S` (the pages), `vdso2c.c` of that folder
+//! (the symbols that the kernel's build looks for).
 
+use super::{
+    CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS, CLOCK_MODE_TSC,
+    CLOCKS, Layout, RandomData, Timestamp,
+};
+use crate::image::layout::PAGE_SIZE;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64};
-
-/// Clock ids for which [`ClockData::base`] has room.
-pub const CLOCKS: usize = crate::kernel::clock::TAI + 1;
-
-/// A point in time: seconds, and nanoseconds, which for the high-resolution clocks are shifted left
-/// by [`ClockData::shift`].
-#[derive(Debug)]
-#[repr(C)]
-pub struct Timestamp {
-    /// Seconds.
-    pub sec: AtomicU64,
-    /// Nanoseconds, shifted for high-resolution clocks.
-    pub nsec: AtomicU64,
-}
 
 /// `struct vdso_data`: the data by which one clocksource is read.
 #[derive(Debug)]
@@ -60,17 +46,7 @@ pub struct ClockData {
     pub unused: AtomicU32,
 }
 
-/// `struct vdso_rng_data`: the state of the kernel's random number generator.
-#[derive(Debug)]
-#[repr(C)]
-pub struct RandomData {
-    /// Counts reseeds.
-    pub generation: AtomicU64,
-    /// Not zero once the generator is initialised.
-    pub is_ready: AtomicU8,
-}
-
-/// `vvar_page` and `timens_page`, as far as the image reads them.
+/// `vvar_page`, and in a time namespace `timens_page`.
 #[derive(Debug)]
 #[repr(C)]
 pub struct DataPage {
@@ -86,21 +62,70 @@ pub struct DataPage {
     pub random: RandomData,
 }
 
-/// `VDSO_CLOCKMODE_NONE`: only the kernel can read the clock.
-pub const CLOCK_MODE_NONE: i32 = 0;
-/// `VDSO_CLOCKMODE_TSC`: the counter is the TSC.
-pub const CLOCK_MODE_TSC: i32 = 1;
-/// `VDSO_CLOCKMODE_PVCLOCK`: the counter is scaled by a page that KVM or Xen writes.
-pub const CLOCK_MODE_PVCLOCK: i32 = 2;
-/// `VDSO_CLOCKMODE_HVCLOCK`: the counter is scaled by a page that Hyper-V writes.
-pub const CLOCK_MODE_HVCLOCK: i32 = 3;
-/// `VDSO_CLOCKMODE_TIMENS`: this is a time namespace's page; the real data is in `timens_page`.
-pub const CLOCK_MODE_TIMENS: i32 = i32::MAX;
+/// Offset of the time zone in the page: `tz_minuteswest`, and `tz_dsttime` behind it.
+pub const TIME_ZONE: usize =
+    offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, tz_minuteswest);
 
-const _: () = {
-    assert!(size_of::<ClockData>() == 248);
-    assert!(offset_of!(ClockData, base) == 40);
-    assert!(offset_of!(ClockData, tz_minuteswest) == 232);
-    assert!(offset_of!(DataPage, hres_coarse) == 128);
-    assert!(offset_of!(DataPage, random) == 640);
+/// Offset in the page of the resolution of the high-resolution clocks.
+pub const HRTIMER_RES: usize =
+    offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, hrtimer_res);
+
+/// Whether a time namespace moves the random number generator's state, with the page that it is in.
+pub const NAMESPACE_MOVES_RANDOM: bool = true;
+
+impl DataPage {
+    /// Minutes west of Greenwich, and the kind of daylight saving.
+    pub const fn time_zone(&self) -> (&AtomicI32, &AtomicI32) {
+        (&self.hres_coarse.tz_minuteswest, &self.hres_coarse.tz_dsttime)
+    }
+
+    /// The resolution of the high-resolution clocks, in nanoseconds.
+    pub const fn hrtimer_res(&self) -> &AtomicU32 {
+        &self.hres_coarse.hrtimer_res
+    }
+}
+
+/// See [`Layout`].
+pub const LAYOUT: Layout = Layout {
+    line: "6.12",
+    pages: 4,
+    symbols: [
+        ("vdso_u_time_data", 0),
+        ("timens_page", 3 * PAGE_SIZE),
+        ("vdso_u_rng_data", offset_of!(DataPage, random)),
+        ("pvclock_page", PAGE_SIZE),
+        ("hvclock_page", 2 * PAGE_SIZE),
+    ],
+    kernel_symbols: &[("vvar_start", 0), ("vvar_page", 0)],
+    facts: &[
+        ("PAGE_SIZE", PAGE_SIZE),
+        ("at__vdso_data", offset_of!(DataPage, hres_coarse)),
+        ("at__vdso_data + sizeof(struct vdso_data) * CS_RAW", offset_of!(DataPage, raw)),
+        ("at__vdso_rng_data", offset_of!(DataPage, random)),
+        ("sizeof(struct vdso_data)", size_of::<ClockData>()),
+        ("offsetof(struct vdso_data, seq)", offset_of!(ClockData, sequence)),
+        ("offsetof(struct vdso_data, clock_mode)", offset_of!(ClockData, mode)),
+        ("offsetof(struct vdso_data, cycle_last)", offset_of!(ClockData, cycle_last)),
+        ("offsetof(struct vdso_data, max_cycles)", offset_of!(ClockData, max_cycles)),
+        ("offsetof(struct vdso_data, mask)", offset_of!(ClockData, mask)),
+        ("offsetof(struct vdso_data, mult)", offset_of!(ClockData, mult)),
+        ("offsetof(struct vdso_data, shift)", offset_of!(ClockData, shift)),
+        ("offsetof(struct vdso_data, basetime)", offset_of!(ClockData, base)),
+        ("offsetof(struct vdso_data, offset)", offset_of!(ClockData, base)),
+        ("offsetof(struct vdso_data, tz_minuteswest)", offset_of!(ClockData, tz_minuteswest)),
+        ("offsetof(struct vdso_data, tz_dsttime)", offset_of!(ClockData, tz_dsttime)),
+        ("offsetof(struct vdso_data, hrtimer_res)", offset_of!(ClockData, hrtimer_res)),
+        ("sizeof(struct vdso_timestamp)", size_of::<Timestamp>()),
+        ("offsetof(struct vdso_timestamp, nsec)", offset_of!(Timestamp, nsec)),
+        ("sizeof(struct timens_offset)", size_of::<Timestamp>()),
+        ("offsetof(struct timens_offset, nsec)", offset_of!(Timestamp, nsec)),
+        ("offsetof(struct vdso_rng_data, generation)", offset_of!(RandomData, generation)),
+        ("offsetof(struct vdso_rng_data, is_ready)", offset_of!(RandomData, is_ready)),
+        ("VDSO_BASES", CLOCKS),
+        ("VDSO_CLOCKMODE_NONE", CLOCK_MODE_NONE as usize),
+        ("VDSO_CLOCKMODE_TSC", CLOCK_MODE_TSC as usize),
+        ("VDSO_CLOCKMODE_PVCLOCK", CLOCK_MODE_PVCLOCK as usize),
+        ("VDSO_CLOCKMODE_HVCLOCK", CLOCK_MODE_HVCLOCK as usize),
+        ("VDSO_CLOCKMODE_TIMENS", CLOCK_MODE_TIMENS as usize),
+    ],
 };

@@ -20,7 +20,7 @@ use core::mem::offset_of;
 use liblinux_abi::kernel::clock::{
     COARSE, HIGH_RESOLUTION, MONOTONIC_COARSE, RAW, REALTIME_COARSE,
 };
-use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage};
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TIMENS, CLOCKS, ClockData, DataPage, HRTIMER_RES};
 use liblinux_abi::kernel::errno::EFAULT;
 
 const _: () = assert!(COARSE == 1 << REALTIME_COARSE | 1 << MONOTONIC_COARSE);
@@ -40,7 +40,7 @@ global_asm!(
     "    lea ecx, [rdi - {first_coarse}]",
     "    mov eax, [rip + vdso_tick]",
     "    cmp ecx, {last_coarse} - {first_coarse}",
-    "    cmova eax, [rip + vvar_page + {hrtimer_res}]",
+    "    cmova eax, [rip + vdso_u_time_data + {hrtimer_res}]",
     "    test eax, eax",
     "    jz 8f",
     "7:  test rsi, rsi",
@@ -51,7 +51,7 @@ global_asm!(
     "    ret",
     "8:  cmp ecx, {last_coarse} - {first_coarse}",
     "    jbe 9f", // The image has no tick.
-    "    cmp dword ptr [rip + vvar_page + {mode}], {timens}",
+    "    cmp dword ptr [rip + vdso_u_time_data + {mode}], {timens}",
     "    jne 7b",
     "    mov eax, [rip + timens_page + {hrtimer_res}]",
     "    jmp 7b",
@@ -68,7 +68,7 @@ global_asm!(
     first_coarse = const REALTIME_COARSE,
     last_coarse = const MONOTONIC_COARSE,
     mode = const offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, mode),
-    hrtimer_res = const offset_of!(DataPage, hres_coarse) + offset_of!(ClockData, hrtimer_res),
+    hrtimer_res = const HRTIMER_RES,
     timens = const CLOCK_MODE_TIMENS,
     efault = const EFAULT,
 );

@@ -54,7 +54,7 @@ global_asm!(
     "    cmp edi, {clocks}",
     "    jae __vdso_clock_gettime.fallback",
     "    lea eax, [rdi - {first_coarse}]",
-    "    lea r10, [rip + vvar_page + {hres_coarse}]",
+    "    lea r10, [rip + vdso_u_time_data + {hres_coarse}]",
     "    cmp eax, {last_coarse} - {first_coarse}",
     "    ja 5f",
     // A coarse clock.

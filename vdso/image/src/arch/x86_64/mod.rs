@@ -26,7 +26,7 @@ pub mod user;
 
 pub use cancellable::cancel_window;
 pub use counter::{COUNTER_MODE, counter_since_update};
-pub use data::{namespace_data, process_clock, process_data};
+pub use data::{namespace_data, process_clock, process_data, random_data};
 pub use fixups::{code_segment, own_fixups};
 pub use hypervisor::counter_of_mode;
 pub use slots::fallback;
