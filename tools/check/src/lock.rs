@@ -9,8 +9,8 @@
 //! thread that was blocked in a body when it was dumped continues in it under the next image. The
 //! version of a body is `-`. Each system call of a body has a line of its own, `BODY.call1` and so
 //! on: where the call returns to, and how many bytes of stack are in use then. The reviewer of a
-//! change of the body judges what those bytes hold. `__vdso_syscall_cancellable`, which has no body,
-//! has such a line as well, and one for each symbol of its window.
+//! change of the body judges what those bytes hold. `__vdso_syscall_cancellable`, which has no
+//! body, has such a line as well, and one for each symbol of its window.
 //!
 //! Images for all kernel lines have one lock. Their offsets are the same; sizes are those of the
 //! default line's image, because compiled functions read the data pages of their line.

@@ -22,7 +22,8 @@ pub const NAME_MAX: usize = 31;
 /// `__vdso_syscall(nr, a1, ..., a6)`: any system call by its number.
 pub const SYSCALL: &str = "__vdso_syscall";
 
-/// `__vdso_syscall_cancellable(state, nr, a1, ..., a6)`: the same, unless the word at `state` is set.
+/// `__vdso_syscall_cancellable(state, nr, a1, ..., a6)`: the same, unless the word at `state` is
+/// set.
 pub const SYSCALL_CANCELLABLE: &str = "__vdso_syscall_cancellable";
 
 /// The other functions of cancellable calls, in the order of their slots (`layout::cancel_slot`).

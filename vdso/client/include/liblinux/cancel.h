@@ -47,7 +47,7 @@ extern "C" {
 struct liblinux_cancel {
 	volatile unsigned int state;	/* not 0: its calls are called off */
 	int process, thread, signal;	/* thread is 0 where no thread has the structure */
-	/* The entries. Every argument but the state is a long or a pointer: cast numbers to long. */
+	/* The entries. Arguments are pointers, or long: cast numbers. */
 	long (*call)(volatile unsigned int *state, long number, ...);
 	long (*plain)(long number, ...);
 	long (*dispatch)(void *context);
@@ -146,7 +146,7 @@ static inline long liblinux_cancel_init(struct liblinux_cancel *self, const void
 /* Calls a thread off, from any thread: 0, or -errno. The state is set in any case. */
 static inline long liblinux_cancel(struct liblinux_cancel *target)
 {
-	/* The signal comes behind the store: the handler, and the image before it, see the state. */
+	/* The signal comes behind the store: the handler and the image see the state. */
 	__atomic_store_n(&target->state, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&target->thread, __ATOMIC_ACQUIRE))
 		return -3; /* ESRCH */
@@ -159,7 +159,7 @@ static inline void liblinux_cancel_reset(struct liblinux_cancel *self)
 	unsigned long set = 1UL << (self->signal - 1);
 
 	__atomic_store_n(&self->state, 0, __ATOMIC_SEQ_CST);
-	/* rt_sigprocmask, SIG_UNBLOCK: a signal that is pending comes, and finds the state clear. */
+	/* rt_sigprocmask, SIG_UNBLOCK: a pending signal comes, and finds the state clear. */
 	self->plain(14, 1L, &set, 0L, 8L);
 }
 

@@ -36,7 +36,8 @@ pub(crate) const CALLEES: [usize; 9] = [0, 1, 2, 6, 7, 8, 9, 10, 11];
 /// `r10`, `r11`.
 pub(crate) const ENTRIES: [usize; 4] = [0, 1, 10, 11];
 
-/// Registers that the body of a legacy call and a cancellable call leave as they were: `rdx`, `rsi`, `rdi`, `r8`, `r9`.
+/// Registers that the body of a legacy call and a cancellable call leave as they were: `rdx`,
+/// `rsi`, `rdi`, `r8`, `r9`.
 pub(crate) const ARGUMENTS: [usize; 5] = [2, 6, 7, 8, 9];
 
 /// Registers that a fixup finds with the exception's number, error code and address: `rdx`, `rsi`,
