@@ -13,7 +13,7 @@ use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of};
 use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic};
-use liblinux_abi::image::export::SYSCALL;
+use liblinux_abi::image::export::{SYSCALL, SYSCALL_CANCELLABLE};
 use liblinux_abi::syscall::{Syscall, find};
 use std::ops::Range;
 
@@ -62,6 +62,7 @@ fn may_call(function: &Function<'_>) -> bool {
         || function.body_owner().is_some()
         || function.private_call().is_some()
         || function.names.contains(&SYSCALL)
+        || function.names.contains(&SYSCALL_CANCELLABLE)
 }
 
 fn syscall_sites(subject: &Subject<'_>) -> Verdict {
@@ -72,7 +73,7 @@ fn syscall_sites(subject: &Subject<'_>) -> Verdict {
     );
     no_instruction(
         subject,
-        "syscall outside the slots, their bodies, private calls and __vdso_syscall",
+        "syscall outside the slots, their bodies, private calls and the entries for any call",
         |function, instruction| instruction.mnemonic() == Mnemonic::Syscall && !may_call(function),
     )
 }
