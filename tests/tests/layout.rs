@@ -164,6 +164,8 @@ fn facts_are_the_kernels() {
         "at(ucontext, uc_stack.ss_flags)" = signal::STACK_FLAGS;
         "at(ucontext, uc_stack.ss_size)" = signal::STACK_SIZE;
         "at(ucontext, uc_mcontext)" = signal::MCONTEXT;
+        "at(ucontext, uc_sigmask)" = signal::SIGNAL_MASK;
+        "at(ucontext, uc_mcontext.bx)" = signal::RBX;
         "at(ucontext, uc_mcontext.sp)" = signal::RSP;
         "at(ucontext, uc_mcontext.ip)" = signal::RIP;
         "at(ucontext, uc_mcontext.flags)" = signal::FLAGS;

@@ -14,6 +14,7 @@
 //! 2. So is every entry of the exception table: a fault is raised at each instruction that may have
 //!    one.
 
+mod cancellable;
 mod clocks;
 mod enclave;
 mod fixups;
@@ -75,6 +76,7 @@ impl Coverage {
         let mut coverage = Self::default();
         let image = load();
         coverage.walk(&image, "stubs", |_| {}, stubs::calls);
+        coverage.walk(&image, "cancellable", |_| {}, cancellable::calls);
         coverage.walk(&image, "legacy", |_| {}, legacy::calls);
         coverage.walk(&image, "processes", |_| {}, processes::calls);
         coverage.walk(&image, "signal", |_| {}, signal::calls);

@@ -59,6 +59,7 @@ pub(crate) enum Build {
 }
 
 const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
+const C_THREADS: &[&str] = &["-O2", "-Wall", "-Werror", "-pthread"];
 const C_STATIC: &[&str] = &["-O2", "-Wall", "-Werror", "-static"];
 const C_BARE: &[&str] =
     &["-O2", "-Wall", "-Werror", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"];
@@ -130,6 +131,8 @@ pub const PROGRAMS: &[Program] = &[
     ),
     program("registry", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "registry.c")),
     program("random-c", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "random.c")),
+    program("cancel", "Rust std, glibc dynamic", Build::Rust("cancel")),
+    program("cancel-c", "C, glibc dynamic", Build::ClientC("gcc", C_THREADS, "cancel.c")),
     program("threads", "C, no libc", Build::ClientC("gcc", C_BARE, "threads.c")),
     program("random", "Rust std, glibc dynamic", Build::Rust("random")),
     program("divide", "Rust std, glibc dynamic", Build::Rust("divide")),

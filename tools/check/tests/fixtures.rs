@@ -9,8 +9,9 @@ use goblin::elf::dynamic::{
 };
 use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, PT_TLS};
 use liblinux_abi::arch::x86_64::alternative::{ENTRY_SIZE, FEATURE_RDPID, FEATURE_RDTSCP};
-use liblinux_abi::image::export::{FIXUPS, PRIVATE};
-use liblinux_abi::image::layout::{PRIVATE as PRIVATE_NUMBER, fixup_slot, slot};
+use liblinux_abi::image::cancel;
+use liblinux_abi::image::export::{CANCEL, FIXUPS, PRIVATE, SYSCALL_CANCELLABLE};
+use liblinux_abi::image::layout::{PRIVATE as PRIVATE_NUMBER, cancel_slot, fixup_slot, slot};
 use liblinux_check::{Lock, check, rules};
 use specimen::{Specimen, section, segment, symbol};
 use std::collections::BTreeSet;
@@ -397,6 +398,14 @@ const FIXTURES: &[Fixture] = &[
     fixture("fixup-table", "an entry of two bytes", |s| { let at = s.image.contents(".fixups") + 4; s.put(at, &[2]) }),
     fixture("own-fixups", "one entry less", |s| section64(s, ".fixups", 32, 16)),
 
+    fixture("cancellable-call", "a look at another word", |s| { let at = s.debug.range(SYSCALL_CANCELLABLE).0; let look = s.debug.range(cancel::SYMBOLS[0]).0; assert!(look > at); s.put(look + 1, &[0x39]) }),
+    fixture("cancellable-call", "an exit that says EINTR", |s| { let exit = s.debug.range(cancel::SYMBOLS[3]).0; s.put(exit + 3, &4_i32.wrapping_neg().to_le_bytes()) }),
+    fixture("cancellable-call", "close like any other call", |s| { let end = s.debug.range(cancel::SYMBOLS[2]).0; s.put(end + 12, &[0xff]) }),
+    fixture("cancel-window", "an exit one instruction later", |s| { let at = s.debug.local(cancel::SYMBOLS[3]); let old = s.debug.word(at + symbol::VALUE); s.debug.put32(at + symbol::VALUE, old + 7) }),
+    fixture("cancel-window", "no start", |s| s.debug.rename_local(cancel::SYMBOLS[0], "vdso_cancel")),
+    fixture("cancel-slots", "an entry in its neighbour's slot", |s| { let at = s.image.export(CANCEL[1]); s.image.put64(at + symbol::VALUE, cancel_slot(0) as u64) }),
+    fixture("cancel-slots", "code behind the jump", |s| s.put(cancel_slot(0) + 12, &[0xc3])),
+
     fixture("alternative-format", "a feature that does not exist", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0x7fff) }),
     fixture("alternative-format", "feature 0", |s| { let at = s.image.contents(".altinstructions"); s.image.put32(at + 8, 0) }),
     fixture("alternative-format", "rdpid where there is rdtscp", |s| { let at = alternative(s, FEATURE_RDPID); s.image.put32(at + 8, FEATURE_RDTSCP) }),
@@ -558,6 +567,7 @@ const NEEDS_MORE: &[&str] = &[
     "extable-unique",
     "extable-targets",
     "own-fixups",
+    "cancel-window",
     "no-undefined-locals",
     "plain-locals",
     "no-panics",

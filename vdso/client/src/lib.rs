@@ -50,6 +50,7 @@ mod library {
     pub mod auxv;
     pub(crate) mod call;
     mod calls;
+    pub mod cancel;
     mod elf;
     mod errno;
     pub mod fixup;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 //! The registry of exception fixups: reading it, changing it, and applying it to a signal's
-//! context.
+//! context. The other way to move an interrupted thread, [`cancel`], is here as well.
 //!
 //! `liblinux_abi::image::fixup` says what an area looks like; here are the operations on one.
 //! Memory is reached through the trait [`Memory`] alone, because all of it is an allegation: the
@@ -46,7 +46,7 @@ pub mod registry;
 pub mod state;
 pub mod table;
 
-pub use arch::context;
+pub use arch::{cancel, context};
 pub use error::Error;
 pub use kernel::Kernel;
 pub use memory::{Fault, Memory};

@@ -8,8 +8,8 @@
 //! that the image cannot panic, allocate or call out.
 //!
 //! System-call entries are in [`arch`], made from the table of `liblinux-abi`. Each other module is
-//! one noun of the vDSO: [`clock`] (with [`timekeeping`] behind it), [`fixup`], [`random`],
-//! [`state`].
+//! one noun of the vDSO: [`cancel`], [`clock`] (with [`timekeeping`] behind it), [`fixup`],
+//! [`random`], [`state`].
 //!
 //! # Invariants
 //!
@@ -17,11 +17,12 @@
 //! 2. No relocation: no `static` that holds an address; data is reached relative to `rip`.
 //! 3. An entry returns what the kernel would: a value, or `-errno` in `[-4095, -1]`.
 //! 4. `syscall` is executed only in the slots, in the bodies of hand-written entries and private
-//!    calls, and in `__vdso_syscall`; functions that fall back on the kernel jump to their call's
-//!    slot.
+//!    calls, in `__vdso_syscall` and in `__vdso_syscall_cancellable`; functions that fall back on
+//!    the kernel jump to their call's slot.
 #![no_std]
 
 pub mod arch;
+pub mod cancel;
 pub mod clock;
 pub mod fixup;
 mod note;

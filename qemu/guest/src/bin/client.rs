@@ -31,7 +31,7 @@ const TRIP: &str = "--trip";
 /// A line and how it is judged.
 type Test = (&'static str, fn(&Path) -> Result<()>);
 
-const TESTS: [Test; 19] = [
+const TESTS: [Test; 21] = [
     ("calls", |_| calls()),
     ("registry", |folder| says(folder, &["registry"], "0 14\n")),
     ("linked", |folder| says(folder, &["linked"], "getpid agrees, mseal is there\n")),
@@ -39,6 +39,8 @@ const TESTS: [Test; 19] = [
     ("random-c", |folder| {
         says(folder, &["random-c"], "two requests differ, parent and child differ\n")
     }),
+    ("cancel", |folder| says(folder, &["cancel"], CANCEL)),
+    ("cancel-c", |folder| says(folder, &["cancel-c"], CANCEL)),
     ("threads", |folder| says(folder, &["threads"], "4 threads counted to 4000\n")),
     ("divide", |folder| says(folder, &["divide"], DIVIDE)),
     ("linear_memory", |folder| says(folder, &["linear_memory"], LINEAR_MEMORY)),
@@ -61,6 +63,14 @@ const TESTS: [Test; 19] = [
     ("copytree-c", |folder| copies(folder, "copytree-c")),
     ("libc-trips", |_| trips()),
 ];
+
+/// A worker that waits is called off.
+const CANCEL: &str = "\
+accept: called off
+read: called off
+futex: called off
+descriptors lost: 0
+";
 
 /// A division that cannot be done is a result.
 const DIVIDE: &str = "\

@@ -155,6 +155,7 @@ impl Bench {
         bench.add_processor();
         bench.add_random();
         bench.add_plain();
+        bench.add_cancellable();
         bench.add_least();
         let floor = bench.floors.address(Code::SystemCall);
         bench.cases.extend(legacy::cases(

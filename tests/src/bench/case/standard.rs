@@ -1,8 +1,10 @@
-//! The standard functions, and the plainest system call.
+//! The standard functions, and the plainest system call: by its entry, and so that it can be called
+//! off.
 
 use super::{Answer, Bench, Case, Floor, GETPPID, Kind, Reference};
 use crate::bench::call::Call;
 use crate::bench::floor::{self, Code};
+use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_abi::kernel::clock::{
     BOOTTIME, COARSE, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
 };
@@ -169,6 +171,33 @@ impl Bench {
             target: Some(1.02),
             reference,
             ..last
+        });
+    }
+
+    /// A cancellable call that is not called off.
+    pub(super) fn add_cancellable(&mut self) {
+        /// Never set.
+        static STATE: AtomicU32 = AtomicU32::new(0);
+        let state = STATE.as_ptr().expose_provenance();
+        let function = self.images[0].require(SYSCALL_CANCELLABLE);
+        // SAFETY: the state lives for good, and the call takes nothing and always succeeds. The
+        // function reads two words of its caller's stack more, which are there.
+        let ours = unsafe { Call::new(function, &[state, GETPPID, 0, 0, 0]) };
+        // SAFETY: as in `add_plain`.
+        let reference = unsafe { Call::new((nix::libc::syscall as *const ()).addr(), &[GETPPID]) };
+        // SAFETY: as in `add_plain`.
+        let floor = unsafe { Call::new(self.floors.address(Code::SystemCall), &[0, 0, GETPPID]) };
+        self.cases.push(Case {
+            name: "getppid, cancellable".into(),
+            symbol: SYSCALL_CANCELLABLE,
+            against: Reference::Libc,
+            floor_name: "syscall",
+            target: Some(1.03),
+            floor_target: Some(1.03),
+            ours,
+            reference,
+            floor,
+            answer: Answer::Constant,
         });
     }
 

@@ -15,7 +15,7 @@ use crate::subject::Subject;
 use crate::verdict::{Verdict, demand, none_of, none_of_these};
 use goblin::elf::section_header::SHF_EXECINSTR;
 use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic};
-use liblinux_abi::image::export::SYSCALL;
+use liblinux_abi::image::export::{SYSCALL, SYSCALL_CANCELLABLE};
 use liblinux_abi::syscall::{Syscall, find};
 use std::ops::Range;
 
@@ -64,6 +64,7 @@ fn may_call(function: &Function<'_>) -> bool {
         || function.body_owner().is_some()
         || function.private_call().is_some()
         || function.names.contains(&SYSCALL)
+        || function.names.contains(&SYSCALL_CANCELLABLE)
 }
 
 fn syscall_sites(subject: &Subject<'_>) -> Verdict {
@@ -74,7 +75,7 @@ fn syscall_sites(subject: &Subject<'_>) -> Verdict {
     );
     no_instruction(
         subject,
-        "syscall outside the slots, their bodies, private calls and __vdso_syscall",
+        "syscall outside the slots, their bodies, private calls and the entries for any call",
         |function, instruction| instruction.mnemonic() == Mnemonic::Syscall && !may_call(function),
     )
 }

@@ -9,6 +9,7 @@
 
 mod alternatives;
 mod calls;
+mod cancel;
 mod code;
 mod control;
 mod dynamic;
@@ -60,6 +61,7 @@ const FAMILIES: &[(&[Rule], Needs)] = &[
     (layout::RULES, Needs::Tables),
     (extable::RULES, Needs::X86_64),
     (fixups::RULES, Needs::X86_64),
+    (cancel::RULES, Needs::X86_64),
     (alternatives::RULES, Needs::X86_64),
     (names::RULES, Needs::Tables),
     (readers::RULES, Needs::Tables),

@@ -112,6 +112,17 @@ struct liblinux_sigaction {
 /* Any call by its number. */
 long __vdso_syscall(long number, ...);
 
+/*
+ * The same, unless the word at STATE is not 0: then -ECANCELED, and no effect. What calls off also
+ * sends a signal, whose handler calls __vdso_cancel_dispatch() with its third argument: 1 if it
+ * moved the thread, 0 if it did not. liblinux/cancel.h does both.
+ */
+long __vdso_syscall_cancellable(volatile unsigned int *state, long number, ...);
+long __vdso_cancel_dispatch(void *ucontext);
+
+/* Stores where a call can be called off: addresses of start, call, end and exit. */
+long __vdso_cancel_window(unsigned long window[4]);
+
 "#;
 
 const END: &str = "

@@ -25,6 +25,13 @@ pub const NAME_MAX: usize = 31;
 /// `__vdso_syscall(nr, a1, ..., a6)`: any system call by its number.
 pub const SYSCALL: &str = "__vdso_syscall";
 
+/// `__vdso_syscall_cancellable(state, nr, a1, ..., a6)`: the same, unless the word at `state` is
+/// set.
+pub const SYSCALL_CANCELLABLE: &str = "__vdso_syscall_cancellable";
+
+/// The other functions of cancellable calls, in the order of their slots (`layout::cancel_slot`).
+pub const CANCEL: [&str; 2] = ["__vdso_cancel_dispatch", "__vdso_cancel_window"];
+
 /// `vdso_sgx_enter_enclave_t` of `asm/sgx.h`: enters an SGX enclave and reports how it was left.
 pub const SGX_ENTER_ENCLAVE: &str = "__vdso_sgx_enter_enclave";
 
@@ -115,7 +122,8 @@ pub fn exports() -> impl Iterator<Item = Export> {
         call: Some(call.name),
         since: OLDEST,
     });
-    let own = [SYSCALL, SGX_ENTER_ENCLAVE].into_iter().chain(FIXUPS);
+    let own = [SYSCALL, SYSCALL_CANCELLABLE, SGX_ENTER_ENCLAVE].into_iter();
+    let own = own.chain(CANCEL).chain(FIXUPS);
     let function = |name, since| Export { name, binding: Binding::Global, call: None, since };
     let own = own.map(move |name| function(name, OLDEST));
     let robust = ROBUST.into_iter().map(move |name| function(name, ROBUST_SINCE));

@@ -64,6 +64,12 @@ pub const fn robust_slot(index: usize) -> usize {
     ROBUST + ROBUST_SLOT_SIZE * index
 }
 
+/// Offset of `__vdso_syscall_cancellable`, all of whose code is here.
+pub const CANCELLABLE: usize = LIBRARY + 0x80;
+
+/// Offset of the slots of the other functions of cancellable calls.
+pub const CANCEL: usize = LIBRARY + 0x100;
+
 /// Offset of the slots of the exception fixups, behind the other entries of the tail.
 pub const FIXUPS: usize = LIBRARY + 0x200;
 
@@ -95,13 +101,21 @@ pub const fn fixup_slot(index: usize) -> usize {
     FIXUPS + SLOT_SIZE * index
 }
 
+/// Offset of the entry slot of the cancellable calls' function `index`, by its place in
+/// `export::CANCEL`.
+pub const fn cancel_slot(index: usize) -> usize {
+    CANCEL + SLOT_SIZE * index
+}
+
 const _: () = {
     assert!(SLOTS % PAGE_SIZE == 0 && TEXT % PAGE_SIZE == 0);
     assert!(TEXT < LIBRARY && LIBRARY < SLOTS && SLOTS - TEXT == PAGE_SIZE);
     assert!(
         LIBRARY < SGX
             && SGX < ROBUST
-            && robust_slot(crate::image::export::ROBUST.len()) <= FIXUPS
+            && robust_slot(crate::image::export::ROBUST.len()) <= CANCELLABLE
+            && CANCELLABLE < CANCEL
+            && cancel_slot(crate::image::export::CANCEL.len()) <= FIXUPS
             && fixup_slot(crate::image::export::FIXUPS.len()) <= SLOTS
     );
 };

@@ -3,6 +3,7 @@
 //! The promises of the image: the places of its parts, its exports, and the structures that callers
 //! share with it.
 
+pub mod cancel;
 pub mod entry;
 pub mod export;
 pub mod fixup;

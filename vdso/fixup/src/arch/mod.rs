@@ -4,4 +4,4 @@
 
 mod x86_64;
 
-pub use x86_64::context;
+pub use x86_64::{cancel, context};

@@ -13,6 +13,7 @@
 //! | [`user`] | loads and stores of the caller's memory; after a fault they return an error |
 //! | [`memory`] | the same as the registry of fixups asks for them, and the private calls |
 //! | [`chacha`] | ChaCha20 blocks, without a trace on the stack |
+//! | [`cancel_window`] | where a cancellable call can be called off |
 //! | [`code_segment`], [`own_fixups`] | the facts that dispatch compares an interrupted thread with |
 //!
 //! Entries that are assembly (system calls, `clock_gettime`, `time`, `clock_getres`, `getcpu`, SGX)
@@ -25,6 +26,6 @@ mod x86_64;
 use x86_64 as native;
 
 pub use native::{
-    COUNTER_MODE, chacha, code_segment, counter_of_mode, counter_since_update, fallback, memory,
-    namespace_data, own_fixups, process_clock, process_data, random_data, user,
+    COUNTER_MODE, cancel_window, chacha, code_segment, counter_of_mode, counter_since_update,
+    fallback, memory, namespace_data, own_fixups, process_clock, process_data, random_data, user,
 };

@@ -1,12 +1,15 @@
-//! The bytes of entries: stubs, jumps to bodies, and the bodies of private calls.
+//! The bytes of entries: stubs, jumps to bodies, the bodies of private calls, and the function that
+//! makes cancellable calls.
 //!
 //! # Invariants
 //!
 //! 1. Encodings are spelled out here as a second source, because the image's assembler is what is
 //!    being checked.
 
+use liblinux_abi::image::cancel::Window;
 use liblinux_abi::image::layout::{PRIVATE, SLOT_SIZE};
-use liblinux_abi::kernel::errno::ENOSYS;
+use liblinux_abi::kernel::errno::{ECANCELED, EFAULT, EINTR, ENOSYS};
+use liblinux_abi::syscall::number;
 
 /// `int3`, which fills what is not code.
 pub(crate) const INT3: u8 = 0xcc;
@@ -37,6 +40,43 @@ pub(crate) fn private_body(start: u64, index: u8) -> Vec<u8> {
     let call = [0x85, 0xc0, 0x74, 0x09, 0x83, 0xc0, index, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3];
     let refuse = [&[0x48, 0xc7, 0xc0], &error.to_le_bytes()[..], &[0xc3]].concat();
     [&load[..], &call, &refuse].concat()
+}
+
+/// `mov rax, -ERROR`.
+fn answer(error: isize) -> Vec<u8> {
+    [&[0x48, 0xc7, 0xc0], &((-error) as u32).to_le_bytes()[..]].concat()
+}
+
+/// `__vdso_syscall_cancellable` at an address, and its window.
+#[rustfmt::skip]
+pub(crate) fn cancellable(start: u64) -> (Vec<u8>, Window) {
+    let entry: &[u8] = &[
+        0xf3, 0x0f, 0x1e, 0xfa, // endbr64
+        0x53, 0x56, // push rbx, rsi
+        0x48, 0x89, 0xfb, // mov rbx, rdi
+        0x48, 0x89, 0xf0, // mov rax, rsi
+        0x48, 0x89, 0xd7, // mov rdi, rdx
+        0x48, 0x89, 0xce, // mov rsi, rcx
+        0x4c, 0x89, 0xc2, // mov rdx, r8
+        0x4d, 0x89, 0xca, // mov r10, r9
+        0x4c, 0x8b, 0x44, 0x24, 24, // mov r8, [rsp + 24]
+        0x4c, 0x8b, 0x4c, 0x24, 32, // mov r9, [rsp + 32]
+    ];
+    let look: &[u8] = &[0x83, 0x3b, 0x00, 0x75, 0x16]; // cmp dword ptr [rbx], 0; jne EXIT
+    let call: &[u8] = &[0x0f, 0x05]; // syscall
+    let back: &[u8] = &[
+        0x48, 0x83, 0xf8, (-EINTR) as u8, 0x74, 0x03, // cmp rax, -EINTR; je 3f
+        0x59, 0x5b, 0xc3, // 2: pop rcx, rbx; ret
+        0x83, 0x3c, 0x24, number("close") as u8, 0x74, 0xf7, // 3: cmp [rsp], CLOSE; je 2b
+        0x83, 0x3b, 0x00, 0x74, 0xf2, // cmp dword ptr [rbx], 0; je 2b
+    ];
+    // EXIT: mov rax, -ECANCELED; jmp 2b; mov rax, -EFAULT; jmp 2b
+    let refused = [answer(ECANCELED), vec![0xeb, 0xe9], answer(EFAULT), vec![0xeb, 0xe0]].concat();
+    let at_start = start + entry.len() as u64;
+    let at_call = at_start + look.len() as u64;
+    let end = at_call + call.len() as u64;
+    let window = Window { start: at_start, call: at_call, end, exit: end + back.len() as u64 };
+    ([entry, look, call, back, &refused].concat(), window)
 }
 
 /// Where an entry leads that is `endbr64; jmp TARGET`, and how many of its bytes that takes.

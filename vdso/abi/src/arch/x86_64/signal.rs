@@ -73,6 +73,10 @@ pub const RDX: usize = MCONTEXT + 12 * 8;
 /// See [`RDI`].
 pub const RCX: usize = MCONTEXT + 14 * 8;
 
+/// Offset in `struct ucontext` of the register that holds the state's address in the window of
+/// cancellable calls.
+pub const RBX: usize = MCONTEXT + 11 * 8;
+
 /// Offset in `struct ucontext` of the flags.
 pub const FLAGS: usize = MCONTEXT + 17 * 8;
 /// `X86_EFLAGS_RF`: the resume flag, which a processor sets in what it saves of a fault
@@ -89,6 +93,9 @@ pub const FPSTATE_MAGIC: u32 = 0x4650_5853;
 /// Offset in that state of `sw_reserved.extended_size`: how many bytes it has with what is
 /// extended.
 pub const FPSTATE_SIZE_AT: usize = 468;
+
+/// Offset in `struct ucontext` of `uc_sigmask`, 64 bits.
+pub const SIGNAL_MASK: usize = MCONTEXT + 32 * 8;
 
 /// Bytes below the stack pointer that are the interrupted function's (psABI, 3.2.2).
 pub const RED_ZONE: usize = 128;

@@ -12,7 +12,8 @@
 
 use core::arch::global_asm;
 use liblinux_abi::image::layout::{
-    BODIES, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, ROBUST, SGX, SLOTS, TEXT, TICK,
+    BODIES, CANCEL, CANCELLABLE, FIXUPS, HOT, LIBRARY, PAGE_SIZE, PRIVATE, ROBUST, SGX, SLOTS,
+    TEXT, TICK,
 };
 use liblinux_abi::kernel::datapage::{DATA_SIZE, LAYOUT};
 
@@ -50,6 +51,8 @@ symbols! {
     "LIBRARY" = LIBRARY;
     "SGX" = SGX;
     "ROBUST" = ROBUST;
+    "CANCELLABLE" = CANCELLABLE;
+    "CANCEL" = CANCEL;
     "FIXUPS" = FIXUPS;
     "SLOTS" = SLOTS;
     "BODIES" = BODIES;

@@ -4,6 +4,7 @@
 //! enclaves, and where the data pages are.
 
 mod alternative;
+mod cancellable;
 pub mod chacha;
 mod chacha_wide;
 mod clock_getres;
@@ -27,6 +28,7 @@ mod symbol;
 mod time;
 pub mod user;
 
+pub use cancellable::cancel_window;
 pub use counter::{COUNTER_MODE, counter_since_update};
 pub use data::{namespace_data, process_clock, process_data, random_data};
 pub use fixups::{code_segment, own_fixups};
