@@ -67,6 +67,10 @@ static void change_header(void)
 		((uint64_t *)area)[random64() % 16] = nasty();
 }
 
+/* A word of the only chunk, which follows a directory of one range. */
+#define CHUNK(word) \
+	((uint64_t *)area)[(sizeof(struct vdso_fixup_area) + 2 * sizeof(struct vdso_fixup_range)) / 8 + (word)]
+
 static void change_rows(void)
 {
 	uint64_t *words = (uint64_t *)area;
@@ -74,7 +78,9 @@ static void change_rows(void)
 	for (unsigned n = 1 + random64() % 4; n; n--)
 		words[16 + random64() % (area_bytes / 8 - 16)] = nasty();
 	if (random64() % 2)
-		words[4 + 2 * (random64() % 2)] = random64() % (CAPACITY + 1);
+		words[4 + 2 * (random64() % 2)] = random64() % (CAPACITY + 1) | (random64() % 3) << VDSO_FIXUP_CHUNKS_SHIFT;
+	if (random64() % 2)
+		CHUNK(0) ^= random64() % (1 << (VDSO_FIXUP_FILL_STAMP_SHIFT + 2));
 }
 
 static void change_bits(void)
@@ -100,9 +106,8 @@ static void change_all(void)
 		restore();
 }
 
-/* A column of the current buffer, row 0: start, table, sizes. */
-#define ROW(column) \
-	((uint64_t *)area)[16 + (((uint64_t *)good_area)[1] & 1) * 8 * CAPACITY + (column) * 2 * CAPACITY]
+/* A cell of row 0 of the side that was written last: start, table, sizes. */
+#define ROW(column) CHUNK(8 + 8 * (CHUNK(0) >> VDSO_FIXUP_FILL_SIDE_SHIFT & 1) + 2 * (column))
 
 /* Tables at the edges of what can be read. */
 static void edges(void)
