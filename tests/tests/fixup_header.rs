@@ -1,8 +1,11 @@
 //! The C headers of exception fixups against `liblinux_abi::image::fixup`, by a C compiler.
 
-use liblinux_abi::image::fixup::{CONSTANTS, Constant, STRUCTURES};
+use liblinux_abi::image::fixup::{
+    CHUNK_ROWS, CONSTANTS, Constant, MAX_CAPACITY, STRUCTURES, area_size,
+};
 use liblinux_abi::image::structure::Field;
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::Workspace;
+use liblinux_workspace::line::{LINES, Line};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -35,6 +38,16 @@ fn program(header: &Path, all: bool) -> (String, usize) {
             demand(format!("__builtin_offsetof(struct {c}, {name}) == {offset}"));
         }
     }
+    if all {
+        // As constants, and as a function of a variable of any type.
+        for capacity in (1..=3 * CHUNK_ROWS).chain([1023, 1024, 1025, MAX_CAPACITY]) {
+            let size = area_size(capacity).expect("a size");
+            demand(format!("VDSO_FIXUP_AREA_SIZE({capacity}) == {size}"));
+        }
+        program += "unsigned long size_of(unsigned int capacity);\n\
+                    unsigned long size_of(unsigned int capacity)\n\
+                    {\n\treturn VDSO_FIXUP_AREA_SIZE(capacity);\n}\n";
+    }
     (program, count)
 }
 
@@ -61,13 +74,15 @@ fn the_clients_header_is_the_tables() {
         .unwrap_or_else(|complaints| panic!("{}:\n{complaints}", header.display()));
     // The comparison can fail.
     let text = std::fs::read_to_string(&header).expect("the header");
-    let wrong = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(
-        wrong.path(),
-        text.replace("uint64_t current_generation;", "uint32_t current_generation;"),
-    )
-    .expect("a file");
-    assert!(compile(wrong.path(), true).is_err(), "a wrong header was accepted");
+    for (right, changed) in [
+        ("uint64_t current_generation;", "uint32_t current_generation;"),
+        ("VDSO_FIXUP_SLOT_ROWS + 1)", "VDSO_FIXUP_SLOT_ROWS + 2)"),
+    ] {
+        assert!(text.contains(right), "{}: has no `{right}`", header.display());
+        let wrong = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(wrong.path(), text.replace(right, changed)).expect("a file");
+        assert!(compile(wrong.path(), true).is_err(), "a header with `{changed}` was accepted");
+    }
 }
 
 /// The file that the kernel series adds, as it is after all patches that add to it as a whole.
@@ -80,21 +95,34 @@ fn added(patches: &str) -> Option<String> {
     Some(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
-#[test]
-fn the_kernels_header_is_the_tables() {
-    let folder = Workspace::current().series(line::DEFAULT);
+/// How many things the header of a kernel line was compared in.
+fn compare(line: &Line) -> usize {
+    let folder = Workspace::current().series(line);
     let series = std::fs::read_to_string(folder.join("series")).expect("the series");
     let patches = series.lines().filter(|line| !line.is_empty());
     let patches: String = patches
         .map(|patch| std::fs::read_to_string(folder.join(patch)).expect("a patch"))
         .collect();
-    assert!(!patches.is_empty(), "the series is empty");
-    let text =
-        added(&patches).unwrap_or_else(|| panic!("no patch of the series adds {KERNEL_HEADER}"));
+    assert!(!patches.is_empty(), "the series of {} is empty", line.version);
+    let text = added(&patches).unwrap_or_else(|| {
+        panic!("no patch of the series of {} adds {KERNEL_HEADER}", line.version)
+    });
     let header = tempfile::Builder::new().suffix(".h").tempfile().expect("a file");
     std::fs::write(header.path(), text).expect("a file");
-    let compared = compile(header.path(), false);
-    let compared = compared.unwrap_or_else(|complaints| panic!("{KERNEL_HEADER}:\n{complaints}"));
-    // Magic, flag and kind; cell, area, entry and attached area with their fields.
-    assert!(compared > 20, "only {compared} things were compared: the header has other names");
+    compile(header.path(), false)
+        .unwrap_or_else(|complaints| panic!("{KERNEL_HEADER} of {}:\n{complaints}", line.version))
+}
+
+#[test]
+fn the_kernels_headers_are_the_tables() {
+    for line in LINES {
+        let compared = compare(line);
+        // Magic, flag, kind and bits; cell, area, range, chunk, row, entry and attached area with
+        // their fields.
+        assert!(
+            compared > 40,
+            "only {compared} things were compared: the header of {} has other names",
+            line.version
+        );
+    }
 }

@@ -23,6 +23,9 @@ const CAPACITY: u64 = 6;
 /// Schedules that are tried of each test, by chance and by priorities.
 const SCHEDULES: usize = 400;
 
+/// The same of the test with many DSOs.
+const CROWDED_SCHEDULES: usize = 40;
+
 /// A thread that the scheduler may switch at each step, and that stops for good after some.
 struct Scheduled {
     turn: Arc<AtomicUsize>,
@@ -144,6 +147,65 @@ fn writers_lose_nothing_and_readers_see_each_registration_whole() {
         threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
         scene.has(&scene.arena, &[kept], &dsos, &[]);
     });
+}
+
+/// Chunks are split and merged, and a chunk moves, under readers and writers of which some stop.
+#[test]
+fn chunks_change_under_readers_and_writers() {
+    shuttle::check_random(chunks_change, CROWDED_SCHEDULES);
+    shuttle::check_pct(chunks_change, CROWDED_SCHEDULES, 4);
+}
+
+fn chunks_change() {
+    let arena = Arena::new(256 << 10);
+    let area = arena.area(60);
+    // In three chunks, of which the first two have as few as can be: to remove one merges them.
+    let dsos: Vec<Dso> = (0..58).map(|mark| arena.dso(mark)).collect();
+    let free = arena.thread(Free);
+    for dso in &dsos {
+        registry::register(&free, area, *dso).expect("there is room");
+    }
+    for gone in dsos[..17].iter().chain(&dsos[25..42]) {
+        registry::unregister(&free, area, gone.text_start).expect("it is there");
+    }
+    let fixed = dsos[57];
+    let scene = Scene { arena, area, turn: Arc::new(AtomicUsize::new(0)), fixed };
+    let mut threads: Vec<_> = [17, 42]
+        .into_iter()
+        .map(|index| {
+            let dso = dsos[index];
+            scene.spawn(u64::MAX, move |scene, thread| {
+                registry::unregister(thread, scene.area, dso.text_start).expect("it is there");
+                registry::register(thread, scene.area, dso).expect("there is room");
+            })
+        })
+        .collect();
+    // They fill the chunk that comes of it, or stop.
+    threads.extend([0, 25].map(|first| {
+        let dsos = dsos[first..first + 17].to_vec();
+        let left = shuttle::rand::thread_rng().gen_range(1..20_000);
+        scene.spawn(left, move |scene, thread| {
+            for dso in dsos {
+                let outcome = registry::register(thread, scene.area, dso);
+                assert!(matches!(outcome, Ok(()) | Err(Error::FAULT)), "{outcome:?}");
+            }
+        })
+    }));
+    let (others, steady) = (dsos.clone(), dsos[50]);
+    threads.push(scene.spawn(u64::MAX, move |scene, thread| {
+        for _ in 0..20 {
+            let found = lookup::lookup(thread, scene.area, steady.text_start + 8);
+            let is_right = match found {
+                Ok(hit) => hit.landing == steady.text_start + 40,
+                Err(error) => error == Error::OVERTAKEN,
+            };
+            assert!(is_right, "a DSO that stays: {found:?}");
+            scene.arena.starts(scene.arena.attached(), &others);
+        }
+    }));
+    threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
+    let kept = [&dsos[17..25], &dsos[42..57]].concat();
+    scene.has(&scene.arena, &kept, &[], &dsos);
 }
 
 #[test]

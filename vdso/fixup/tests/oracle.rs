@@ -14,6 +14,9 @@ const CAPACITY: u64 = 4;
 /// DSOs that a sequence has to do with.
 const DSOS: usize = 7;
 
+/// DSOs of the test with several chunks.
+const MANY: u64 = 96;
+
 /// One call, or what a program does between two.
 #[derive(Clone, Debug)]
 enum Step {
@@ -157,6 +160,57 @@ proptest! {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Chunks are split and merged, and after each call the area is in order and has what a map has.
+    /// Long texts reach over the next one's place, which may be where a range began.
+    #[test]
+    fn many_chunks_have_what_a_map_has(
+        steps in prop::collection::vec((0..MANY as usize, 0..8_u8, any::<bool>()), 1..600)
+    ) {
+        let arena = Arena::new(256 << 10);
+        let area = arena.area(MANY);
+        let thread = arena.thread(Free);
+        let dsos: Vec<Dso> = (0..MANY).map(|mark| arena.dso(mark + 1)).collect();
+        let long = |dso: &Dso| Dso { text_len: TEXT_LEN + 96, ..*dso };
+        let known: Vec<Dso> = dsos.iter().copied().chain(dsos.iter().map(long)).collect();
+        let mut oracle: BTreeMap<u64, u64> = BTreeMap::new();
+        // Full at first, so that there is something to remove.
+        for dso in &dsos {
+            registry::register(&thread, area, *dso).expect("there is room");
+            oracle.insert(dso.text_start, dso.text_len);
+        }
+        for (index, kind, is_few) in steps {
+            // Few of them at the beginning, so that whole chunks come and go.
+            let index = if is_few { index % 24 } else { index };
+            let dso = if kind == 0 { long(&dsos[index]) } else { dsos[index] };
+            let (start, len) = (dso.text_start, dso.text_len);
+            if kind < 4 {
+                let is_taken = oracle.iter().any(|(at, size)| *at < start + len && start < at + size);
+                let full = oracle.len() as u64 == MANY;
+                let expected = match (is_taken, full) {
+                    (true, _) => Err(Error::EXISTS),
+                    (_, true) => Err(Error::FULL),
+                    _ => Ok(()),
+                };
+                prop_assert_eq!(registry::register(&thread, area, dso), expected);
+                if expected.is_ok() {
+                    oracle.insert(start, len);
+                }
+            } else {
+                let expected = oracle.remove(&start).map(drop).ok_or(Error::ABSENT);
+                prop_assert_eq!(registry::unregister(&thread, area, start), expected);
+            }
+            prop_assert!(arena.starts(area, &known).iter().eq(oracle.keys()));
+            for dso in &dsos {
+                let found = lookup::lookup(&thread, area, dso.text_start + 8).is_ok();
+                prop_assert_eq!(found, oracle.contains_key(&dso.text_start));
             }
         }
     }

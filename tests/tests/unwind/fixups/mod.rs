@@ -5,6 +5,7 @@
 //! that is the same each time. What the calls return is judged elsewhere; here it is the way back
 //! that counts.
 
+mod chunks;
 mod scene;
 mod state;
 
@@ -14,7 +15,7 @@ use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::export;
 use liblinux_abi::image::fixup::{
     ABORT, FINGERPRINT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START,
-    TABLE, UNREGISTER, area_size, cell,
+    TABLE, UNREGISTER, area_size, counts,
 };
 use liblinux_abi::image::layout::{PRIVATE, TEXT};
 use liblinux_tests::arch::stepper::{Next, Stop};
@@ -81,17 +82,17 @@ fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
     scenes.extend([sealed, circle]);
     // The last row is in front of the others, reaches over them, and is not what was registered.
     let mut disorder = scenes[3].clone();
-    let place = |column| cell(CAPACITY, disorder.get(8), column, 2) as usize;
+    let place = |column| disorder.cell(true, 2, column);
     let [start, sizes] = [place(START), place(SIZES)];
     disorder.set(start, disorder.dso(0).text_start - 8);
     disorder.set(sizes, 1024);
     // There are more than there is room for.
     let mut crowded = scenes[3].clone();
-    crowded.set(32 + 16 * (crowded.get(8) & 1) as usize, CAPACITY + 1);
-    // A row of the next buffer is one of a later generation.
+    crowded.set(32 + 16 * (crowded.get(8) & 1) as usize, counts(CAPACITY + 1, 1, 0));
+    // A row of the side that is not in use is one of a later generation.
     let mut later = scenes[2].pending(UNREGISTER, 1);
     let next = later.get(8) + 1;
-    later.set(cell(CAPACITY, next, START, 0) as usize + 8, next + 1);
+    later.set(later.cell(false, 0, START) + 8, next + 1);
     // So is its count.
     let mut late = scenes[2].pending(UNREGISTER, 1);
     late.set(40 + 16 * ((late.get(8) + 1) & 1) as usize, late.get(8) + 2);
@@ -124,6 +125,7 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
         call(walk, &crowded, "__vdso_fixup_lookup", &arguments, &others, 1);
     }
     unmapped(walk, &scenes[2]);
+    chunks::calls(walk, &scenes[2]);
 
     // A registration that was overtaken, and faults when it looks again.
     let mut scene = scenes[2].clone();

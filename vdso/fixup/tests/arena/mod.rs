@@ -11,7 +11,10 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use liblinux_abi::image::fixup::{Dso, PLAIN, SIZES, START, TABLE, area_size, cell};
+use liblinux_abi::image::fixup::{
+    CHUNK_ROWS, Dso, FILL_STAMP_SHIFT, PLAIN, SIZES, START, TABLE, area_size, chunk, chunk_rows,
+    range, row, slots,
+};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::errno::{EBUSY, EFAULT, EINVAL};
 use liblinux_fixup::memory::Stamped;
@@ -164,32 +167,53 @@ impl Arena {
     pub(crate) fn starts(&self, area: u64, known: &[Dso]) -> Vec<u64> {
         let load = |address: u64| self.word(address).expect("the area").load(Relaxed);
         let (current, capacity) = (load(area + 8), load(area + 16) & 0xffff_ffff);
-        let count = load(area + 32 + 16 * (current & 1));
+        let counts = load(area + 32 + 16 * (current & 1));
+        assert_eq!(load(area + 40 + 16 * (current & 1)), current, "the counts' generation");
+        let (count, chunks, side) = (counts & 0xffff_ffff, counts << 1 >> 33, counts >> 63);
         assert!(count <= capacity, "{count} DSOs in room for {capacity}");
-        let mut end = 0;
-        let starts = (0..count).map(|row| {
-            let column = |column| {
-                let place = area + cell(capacity, current, column, row);
-                assert_eq!(
-                    load(place + 8),
-                    current,
-                    "the generation of row {row}, column {column}"
-                );
-                load(place)
-            };
-            let (start, table, sizes) = (column(START), column(TABLE), column(SIZES));
-            assert!(start >= end, "row {row} is not in order");
-            end = start + (sizes & 0xffff_ffff);
-            let is_known = known.iter().any(|dso| {
-                (dso.text_start, dso.table, dso.text_len | dso.count << 32) == (start, table, sizes)
-            });
-            assert!(
-                is_known,
-                "row {row} is nothing that was registered: {start:#x} {table:#x} {sizes:#x}"
-            );
-            start
-        });
-        starts.collect()
+        assert!((1..=slots(capacity)).contains(&chunks), "{chunks} chunks");
+        let limits: Vec<[u64; 2]> = (0..chunks)
+            .map(|index| [0, 16].map(|word| load(area + range(index, side) + word)))
+            .collect();
+        assert_eq!(limits[0][0], 0, "where the first range begins");
+        let mut used: Vec<u64> = limits.iter().map(|[_, chunk]| *chunk).collect();
+        used.sort_unstable();
+        let first = (0..chunks).map(|slot| chunk(capacity, slot));
+        assert!(used.into_iter().eq(first), "the chunks in use are not the first ones");
+        let (mut end, mut before, mut starts) = (0, CHUNK_ROWS, Vec::new());
+        for (index, [first, place]) in limits.iter().enumerate() {
+            let chunk = area + place;
+            let fill = load(chunk);
+            // The side that was written last, unless that is of the next generation.
+            let is_next = fill >> FILL_STAMP_SHIFT == current + 1;
+            let side = (fill >> 12 & 1) ^ u64::from(is_next);
+            let rows = if is_next { fill >> 6 } else { fill } & 63;
+            let written = load(chunk + row(side, 0) + 8);
+            assert!(is_next || rows == 0 || written == fill >> FILL_STAMP_SHIFT);
+            assert!(rows <= chunk_rows(capacity), "{rows} rows in a chunk");
+            assert!(chunks == 1 || rows > 0, "a range without rows");
+            assert!(before + rows >= CHUNK_ROWS / 2, "{before} and {rows} rows are not merged");
+            before = rows;
+            assert!(index == 0 || end <= *first, "a text reaches into range {index}");
+            for index in 0..rows {
+                let column = |column: usize| {
+                    let place = chunk + row(side, index) + 16 * column as u64;
+                    assert_eq!(load(place + 8), written, "the stamp of row {index} of {place:#x}");
+                    load(place)
+                };
+                let (start, table, sizes) = (column(START), column(TABLE), column(SIZES));
+                assert!(start >= end.max(*first), "row {index} of {place:#x} is not in order");
+                end = start + (sizes & 0xffff_ffff);
+                let is_known = known.iter().any(|dso| {
+                    let lengths = dso.text_len | dso.count << 32;
+                    (dso.text_start, dso.table, lengths) == (start, table, sizes)
+                });
+                assert!(is_known, "row {index} of {place:#x} was never registered: {start:#x}");
+                starts.push(start);
+            }
+        }
+        assert_eq!(starts.len() as u64, count, "rows");
+        starts
     }
 
     /// A thread of the process.
@@ -311,7 +335,7 @@ impl<H: Hook> Kernel for Thread<H> {
             0 => Err(Error::ABSENT),
             area => {
                 let capacity = self.arena.word(area + 16).expect("the attached area").load(Relaxed);
-                Ok((area, area_size(capacity & 0xffff_ffff).expect("an area")))
+                Ok((area, area_size(capacity & 0xffff_ffff).unwrap_or_default()))
             }
         }
     }
