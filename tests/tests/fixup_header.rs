@@ -4,8 +4,7 @@ use liblinux_abi::image::fixup::{
     CHUNK_ROWS, CONSTANTS, Constant, MAX_CAPACITY, STRUCTURES, area_size,
 };
 use liblinux_abi::image::structure::Field;
-use liblinux_workspace::Workspace;
-use liblinux_workspace::line::{LINES, Line};
+use liblinux_workspace::{Line, Workspace, line};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -95,34 +94,26 @@ fn added(patches: &str) -> Option<String> {
     Some(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
-/// How many things the header of a kernel line was compared in.
-fn compare(line: &Line) -> usize {
+#[test]
+fn the_kernels_header_is_the_tables() {
+    line::LINES.iter().for_each(compare_with_series);
+}
+
+fn compare_with_series(line: &Line) {
     let folder = Workspace::current().series(line);
     let series = std::fs::read_to_string(folder.join("series")).expect("the series");
     let patches = series.lines().filter(|line| !line.is_empty());
     let patches: String = patches
         .map(|patch| std::fs::read_to_string(folder.join(patch)).expect("a patch"))
         .collect();
-    assert!(!patches.is_empty(), "the series of {} is empty", line.version);
-    let text = added(&patches).unwrap_or_else(|| {
-        panic!("no patch of the series of {} adds {KERNEL_HEADER}", line.version)
-    });
+    assert!(!patches.is_empty(), "the series is empty");
+    let text =
+        added(&patches).unwrap_or_else(|| panic!("no patch of the series adds {KERNEL_HEADER}"));
     let header = tempfile::Builder::new().suffix(".h").tempfile().expect("a file");
     std::fs::write(header.path(), text).expect("a file");
-    compile(header.path(), false)
-        .unwrap_or_else(|complaints| panic!("{KERNEL_HEADER} of {}:\n{complaints}", line.version))
-}
-
-#[test]
-fn the_kernels_headers_are_the_tables() {
-    for line in LINES {
-        let compared = compare(line);
-        // Magic, flag, kind and bits; cell, area, range, chunk, row, entry and attached area with
-        // their fields.
-        assert!(
-            compared > 40,
-            "only {compared} things were compared: the header of {} has other names",
-            line.version
-        );
-    }
+    let compared = compile(header.path(), false);
+    let compared = compared.unwrap_or_else(|complaints| panic!("{KERNEL_HEADER}:\n{complaints}"));
+    // Magic, flag, kind and bits; cell, area, range, chunk, row, entry and attached area with their
+    // fields.
+    assert!(compared > 40, "only {compared} things were compared: the header has other names");
 }

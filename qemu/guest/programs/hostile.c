@@ -178,7 +178,7 @@ static void state_file(void)
 
 #define MANY (2 * VDSO_FIXUP_CHUNK_ROWS)
 
-/* Attaches an area of several chunks. One of them has the text, at one end of all that is registered. */
+/* Attaches an area of several chunks. The first or the last of them has the text. */
 static void attach_many(void)
 {
 	struct vdso_fixup_entry *tables = map(MANY * sizeof(*tables), PROT_READ | PROT_WRITE);
@@ -224,7 +224,7 @@ static uint64_t place_of_chunk(void)
 	return area_bytes - (MANY / VDSO_FIXUP_SLOT_ROWS + 1 - random64() % chunks()) * VDSO_FIXUP_CHUNK_SIZE;
 }
 
-/* Ranges that are out of order, that have the same chunk or one behind the end, and too many of them. */
+/* Ranges out of order, with the same chunk or one behind the end, and too many of them. */
 static void change_directory(void)
 {
 	struct vdso_fixup_range *range = (void *)(area + VDSO_FIXUP_HEADER_SIZE);

@@ -86,7 +86,8 @@ impl<M: Memory> Builder<'_, '_, M> {
         self.cell(self.area.address.wrapping_add(chunk.place), || Ok(fill))
     }
 
-    /// Copies ranges, with the chunk at `new` for the one at `old`. Returns the place behind the last.
+    /// Copies ranges, with the chunk at `new` for the one at `old`. Returns the place behind the
+    /// last.
     #[inline(never)]
     pub(crate) fn ranges(
         &self,

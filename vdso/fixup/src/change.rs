@@ -14,9 +14,9 @@
 //! in front may then reach beyond that address: the range begins at its first row again in the same
 //! generation, so that a reader need not look into two chunks.
 //!
-//! Directories of more levels were weighed. One of two chunks' size is enough for the most DSOs
-//! that an area may have: written once for half a chunk of changes, it costs each as much as a chunk
-//! does. Chunks without sides, replaced as a whole, would have it written for every change.
+//! Directories of more levels were weighed. One level is enough for the most DSOs that an area may
+//! have, since it is written seldom. Chunks without sides, replaced as a whole, would have it
+//! written for every change.
 //!
 //! # Invariants
 //!

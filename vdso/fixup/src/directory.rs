@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //!
-//! 1. All numbers that lead to an address are checked when they are read: numbers of chunks and rows
-//!    against what the area has room for, places of chunks against the first and the last one.
+//! 1. All numbers that lead to an address are checked when they are read: numbers of chunks and
+//!    rows against what the area has room for, places of chunks against the first and the last one.
 //! 2. How full a chunk is tells which side is in use at a generation, and which was written for the
 //!    next one already. So all who look while `current` does not change see the same side.
 

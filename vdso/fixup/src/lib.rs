@@ -15,9 +15,10 @@
 //! well. Instead, each generation is one *operation* that any writer can carry out. A writer that
 //! wants a change proposes it by a compare-and-exchange of the operation's first cell; from then on
 //! it is decided, and every writer that comes across it writes the same cells beside those that are
-//! in use, and commits the generation. A writer that stops anywhere leaves work for the next one, which *helps*. A
-//! writer that continues much later changes nothing: every cell carries the generation that it was
-//! written for, is exchanged only from exactly what was seen, and generations do not come back.
+//! in use, and commits the generation. A writer that stops anywhere leaves work for the next one,
+//! which *helps*. A writer that continues much later changes nothing: every cell carries the
+//! generation that it was written for, is exchanged only from exactly what was seen, and
+//! generations do not come back.
 //!
 //! Registering takes four cells, which cannot be written at once. A proposer that died between them
 //! leaves the others without the rest; they put [`ABORT`](liblinux_abi::image::fixup::ABORT) where

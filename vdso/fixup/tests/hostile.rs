@@ -25,8 +25,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// One of one chunk, and one of two: the memory is small, so that random addresses hit something.
 const KINDS: [(u64, u64, usize); 2] = [(6, 4 << 10, 1_200_000), (40, 64 << 10, 60_000)];
 
-/// The most accesses of a lookup: header, ranges, chunk, rows, row, table, entry and fingerprint, for
-/// each try in each area.
+/// The most accesses of a lookup: header, ranges, chunk, rows, row, table, entry and fingerprint,
+/// for each try in each area.
 const READER_STEPS: u64 =
     (SEALS as u64 + 1) * (2 + TRIES as u64 * (5 + 14 + 4 + 6 + 4 + 33 + 4 + 24));
 

@@ -3,81 +3,18 @@
 //! One writer at a time is cut, so all cases there are can be tried. `interleaved.rs` has many at
 //! once.
 
+#[path = "stopped/action.rs"]
+mod action;
 #[path = "arena/mod.rs"]
 mod arena;
 
+use action::{ACTIONS, Action};
 use arena::{Arena, Free, Hook, Thread};
 use liblinux_abi::image::fixup::{Dso, area_size};
 use liblinux_fixup::{Error, Fault, registry};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-
-const CAPACITY: u64 = 8;
-
-/// The action of a writer that is cut.
-#[derive(Clone, Copy, Debug)]
-enum Action {
-    Register,
-    Unregister,
-    Grow,
-    RegisterAfterGrow,
-    /// Registers in a chunk that is full.
-    Split,
-    /// Registers a text that reaches beyond the first address of the next range.
-    Reach,
-    /// Unregisters in a chunk that is small then, as its neighbour is.
-    Merge,
-    /// The same, where a chunk behind them moves.
-    MergeAndMove,
-    /// Moves a registry of several chunks.
-    GrowChunks,
-}
-
-const ACTIONS: [Action; 9] = [
-    Action::Register,
-    Action::Unregister,
-    Action::Grow,
-    Action::RegisterAfterGrow,
-    Action::Split,
-    Action::Reach,
-    Action::Merge,
-    Action::MergeAndMove,
-    Action::GrowChunks,
-];
-
-impl Action {
-    /// DSOs that there is room for, and that are registered in the order of their addresses, before
-    /// those of these numbers are unregistered. The first one and the last one of the rest are
-    /// [`Scene::first`] and [`Scene::second`].
-    fn crowd(self) -> (u64, u64, Vec<u64>) {
-        // The first chunk gets 25 of them when it is split, and the second one when that is.
-        match self {
-            Self::Split => (40, 32, vec![]),
-            Self::Reach => (40, 33, vec![25]),
-            Self::Merge => (40, 33, (0..17).collect()),
-            Self::MergeAndMove => (60, 58, (0..17).chain(25..42).collect()),
-            Self::GrowChunks => (40, 34, vec![]),
-            _ => (CAPACITY, 2, vec![]),
-        }
-    }
-
-    /// How many chunks there are afterwards.
-    fn chunks(self) -> u64 {
-        match self {
-            Self::Split | Self::Reach | Self::MergeAndMove | Self::GrowChunks => 2,
-            _ => 1,
-        }
-    }
-
-    fn registers(self) -> bool {
-        matches!(self, Self::Register | Self::RegisterAfterGrow | Self::Split | Self::Reach)
-    }
-
-    fn unregisters(self) -> bool {
-        matches!(self, Self::Unregister | Self::Merge | Self::MergeAndMove)
-    }
-}
 
 /// A process with an area of two DSOs or more, another one, and memory to grow into.
 #[derive(Clone)]

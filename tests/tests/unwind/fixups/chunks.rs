@@ -1,7 +1,7 @@
 //! Registries of several chunks: split, merged, moved, and searched.
 
+use super::beside::{Others, call};
 use super::scene::{ARGUMENT, OUT, Scene};
-use super::{Others, call};
 use crate::walk::Walk;
 use liblinux_abi::image::fixup::{
     CHUNK_ROWS, FIRST_GENERATION, MAGIC, area_size, chunk, counts, fill, range, row, sizes,

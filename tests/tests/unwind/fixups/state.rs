@@ -1,8 +1,8 @@
 //! Saving and restoring what the kernel holds: states that are good and that are not, over areas of
 //! every kind.
 
+use super::beside::{Others, call};
 use super::scene::{OUT, Scene};
-use super::{Others, call};
 use crate::walk::Walk;
 use liblinux_abi::image::fixup::START;
 use liblinux_abi::image::layout::PAGE_SIZE;

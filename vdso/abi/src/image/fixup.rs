@@ -201,7 +201,7 @@ constants! {
     CHUNK_ROWS: u64 = 32, "VDSO_FIXUP_CHUNK_ROWS";
     /// Bytes of a chunk with all of its rows.
     CHUNK_SIZE: u64 = size_of::<Chunk>() as u64 + ROW_SIZE * CHUNK_ROWS, "VDSO_FIXUP_CHUNK_SIZE";
-    /// For so many DSOs more, an area has room for another chunk: chunks are a quarter full at least.
+    /// For so many DSOs more, an area has room for another chunk: each is a quarter full or more.
     SLOT_ROWS: u64 = CHUNK_ROWS / 4, "VDSO_FIXUP_SLOT_ROWS";
     /// Bit of a generation's counts from which on they hold the number of chunks.
     CHUNKS_SHIFT: u32 = 32, "VDSO_FIXUP_CHUNKS_SHIFT";

@@ -46,7 +46,7 @@
 /* Bytes of a chunk with all of its rows. */
 #define VDSO_FIXUP_CHUNK_SIZE 4160
 
-/* For so many DSOs more, an area has room for another chunk: chunks are a quarter full at least. */
+/* For so many DSOs more, an area has room for another chunk: each is a quarter full or more. */
 #define VDSO_FIXUP_SLOT_ROWS 8
 
 /* Bit of a generation's counts from which on they hold the number of chunks. */
