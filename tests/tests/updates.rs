@@ -1,7 +1,7 @@
 //! A clock is read while the kernel updates its data: at every instruction of the reading, wholly
 //! or in part.
 //!
-//! Threads that race hit some moments of a reading and not others (`clock.rs` has them too). Here a
+//! Threads that race hit some moments of a reading and not others (`clock` has them too). Here a
 //! child makes the call one instruction at a time, and its data page is written in between. The
 //! tracer also answers for the counter, which stands still, so a reading is the number of the
 //! update that it belongs to.

@@ -53,7 +53,7 @@ fn the_headers_compile_in_every_dialect() {
         ("musl-gcc", &["-x", "c", "-std=gnu11"]),
     ];
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    for header in ["probe.h", "arena.h", "registry.h"] {
+    for header in ["probe.h", "arena.h", "registry.h", "pages.h"] {
         for (compiler, flags) in dialects {
             let source = include.join("liblinux").join(header);
             let mut command = Command::new(compiler);

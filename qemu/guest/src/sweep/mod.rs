@@ -52,6 +52,7 @@ mod descriptors;
 mod exceptions;
 mod folder;
 mod newer;
+mod sets;
 
 /// What the kernel does with the numbers of legacy calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +173,7 @@ impl Sweep {
             _ if self.is_refused(call) => &[Way::Entry(entry), Way::Newer],
             _ => &[Way::Entry(entry), Way::Newer, Way::Bare(call.number)],
         };
-        let sets = arguments::sets(call.name);
+        let sets = sets::sets(call.name);
         let mut succeeded = call.successors().is_empty() || exceptions::is_interrupted(call.name);
         for set in &sets {
             // SAFETY: the caller vouches for the entry.

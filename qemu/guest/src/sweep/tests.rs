@@ -122,10 +122,10 @@ fn missing_entries_and_no_entries_fail() {
 #[test]
 fn the_tables_name_calls_that_exist() {
     let known: BTreeSet<&str> = calls().map(|call| call.name).collect();
-    for name in arguments::names().chain(exceptions::EXCEPTIONS.iter().map(|(name, ..)| *name)) {
+    for name in sets::names().chain(exceptions::EXCEPTIONS.iter().map(|(name, ..)| *name)) {
         assert!(known.contains(name), "no exported call is named {name}");
     }
     for call in calls().filter(|call| reason_to_skip(call, Scope::Guest).is_none()) {
-        assert!(!arguments::sets(call.name).is_empty(), "{} has no arguments", call.name);
+        assert!(!sets::sets(call.name).is_empty(), "{} has no arguments", call.name);
     }
 }

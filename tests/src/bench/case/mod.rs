@@ -12,46 +12,21 @@
 #![expect(unsafe_code, reason = "calls functions of the images by address")]
 
 use super::call::Call;
-use super::floor::{self, Code, Floors};
+use super::floor::{Code, Floors};
 use super::legacy;
 use crate::image::Image;
 use crate::random::{GENERATION, ready};
 use crate::synthetic::{Clocksource, Moment};
 use liblinux_abi::image::layout::PAGE_SIZE;
-use liblinux_abi::kernel::clock::{
-    BOOTTIME, COARSE, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
-};
-use liblinux_abi::kernel::datapage::{self, ClockData};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use std::num::NonZeroUsize;
+use liblinux_abi::kernel::datapage::ClockData;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 
-/// An id beyond all clocks.
-const INVALID: usize = 99;
+mod least;
+mod standard;
 
-/// `MAKE_PROCESS_CPUCLOCK(0, CPUCLOCK_SCHED)`: the processor time of this process, a clock that has
-/// no fixed id.
-const DYNAMIC: usize = -6_i32 as u32 as usize;
-
-const CLOCKS: [(&str, usize); 9] = [
-    ("REALTIME", REALTIME),
-    ("MONOTONIC", MONOTONIC),
-    ("MONOTONIC_RAW", MONOTONIC_RAW),
-    ("BOOTTIME", BOOTTIME),
-    ("TAI", TAI),
-    ("REALTIME_COARSE", REALTIME_COARSE),
-    ("MONOTONIC_COARSE", MONOTONIC_COARSE),
-    ("dynamic id", DYNAMIC),
-    ("invalid id", INVALID),
-];
-
-/// Numbers of system calls that floors and the C library make.
+/// Number of the plainest system call.
 pub(super) const GETPPID: usize = 110;
-const CLOCK_GETTIME: usize = 228;
-
-/// Sizes of random requests, in bytes.
-const RANDOM: [usize; 8] = [4, 8, 16, 32, 256, 1024, 4096, 65536];
 
 /// How far the clocks are shifted to see that they come from the page: about three years.
 const SHIFT_SECONDS: u64 = 100_000_000;
@@ -266,115 +241,7 @@ impl Bench {
     fn field(&self, address: impl Fn(&ClockData) -> usize) -> usize {
         address(&self.images[0].clocks().hres_coarse)
     }
-
-    fn add_clocks(&mut self) {
-        let outputs = self.outputs;
-        for (name, id) in CLOCKS {
-            let is_fast = id < datapage::CLOCKS;
-            let (target, answer, floor) = if !is_fast {
-                let arguments = [id, outputs[0].words(), CLOCK_GETTIME];
-                (1.0, Answer::Kernel, self.floor("syscall", Code::SystemCall, arguments))
-            } else if 1 << id & COARSE != 0 {
-                let base = self.field(|data| data.base[id].sec.as_ptr().addr());
-                (0.60, Answer::Time, self.floor("pair", Code::Pair, [base, outputs[0].words()]))
-            } else {
-                let floor = self.floor("rdtscp", Code::Counter, []);
-                (0.92, Answer::Time, Floor { target: Some(1.12), ..floor })
-            };
-            let kind = Kind { symbol: "__vdso_clock_gettime", target, answer };
-            self.add(
-                format!("clock_gettime {name}"),
-                kind,
-                |image| vec![id, outputs[image].words()],
-                floor,
-            );
-        }
-    }
-
-    fn add_times(&mut self) {
-        let outputs = self.outputs;
-        let counter = |bench: &Self| bench.floor("rdtscp", Code::Counter, []);
-        let kind = Kind { symbol: "__vdso_gettimeofday", target: 0.90, answer: Answer::Time };
-        self.add("gettimeofday", kind, |image| vec![outputs[image].words(), 0], counter(self));
-        let with_zone = |image: usize| vec![outputs[image].words(), outputs[image].zone()];
-        self.add("gettimeofday with zone", kind, with_zone, counter(self));
-
-        let seconds = self.field(|data| data.base[REALTIME].sec.as_ptr().addr());
-        let stored = self.floor("word", Code::Word, [seconds, outputs[0].words()]);
-        let kind = Kind { symbol: "__vdso_time", target: 0.90, answer: Answer::Time };
-        self.add("time", kind, |image| vec![outputs[image].words()], stored);
-        let kind = Kind { answer: Answer::Returned, ..kind };
-        self.add("time null", kind, |_| vec![0], self.floor("load", Code::Load, [seconds]));
-
-        let resolution = self.images[0].clocks().hrtimer_res().as_ptr().addr();
-        let kind = Kind { symbol: "__vdso_clock_getres", target: 0.90, answer: Answer::Constant };
-        for (name, id) in [("MONOTONIC", MONOTONIC), ("MONOTONIC_COARSE", MONOTONIC_COARSE)] {
-            let floor =
-                self.floor("resolution", Code::Resolution, [resolution, outputs[0].words()]);
-            self.add(
-                format!("clock_getres {name}"),
-                kind,
-                |image| vec![id, outputs[image].words()],
-                floor,
-            );
-        }
-    }
-
-    fn add_processor(&mut self) {
-        let outputs = self.outputs;
-        let arguments = |image: usize| vec![outputs[image].words(), outputs[image].zone(), 0];
-        let kind = Kind { symbol: "__vdso_getcpu", target: 1.00, answer: Answer::Constant };
-        let floor = || Floor::new("rdpid", self.floors.processor(), arguments(0));
-        let (both, one) = (floor(), floor());
-        self.add("getcpu", kind, arguments, both);
-        let without_node = |image: usize| vec![outputs[image].words(), 0, 0];
-        self.add("getcpu without node", kind, without_node, one);
-    }
-
-    fn add_random(&mut self) {
-        let outputs = self.outputs;
-        let states = [0, 1].map(|image| state(self.images[image].require("__vdso_getrandom")));
-        for len in RANDOM {
-            let target = match len {
-                ..=16 => 0.90,
-                1024.. => 0.40,
-                _ => 1.00,
-            };
-            let kind = Kind { symbol: "__vdso_getrandom", target, answer: Answer::Random };
-            let arguments = |image: usize| {
-                let (state, state_len) = states[image];
-                vec![outputs[image].words(), len, 0, state, state_len]
-            };
-            let copied = [outputs[0].words(), outputs[1].words(), len];
-            let floor = Floor::new("copy", (floor::copy as *const ()).addr(), copied);
-            self.add(format!("getrandom {len}"), kind, arguments, floor);
-        }
-    }
-
-    fn add_plain(&mut self) {
-        let ours = self.images[0].require("__vdso_getppid");
-        // SAFETY: the call takes nothing and always succeeds.
-        let ours = unsafe { Call::new(ours, &[]) };
-        // SAFETY: as above; the one argument is its number.
-        let reference = unsafe { Call::new((nix::libc::syscall as *const ()).addr(), &[GETPPID]) };
-        // SAFETY: as above; the floor takes the number as its third argument.
-        let floor = unsafe { Call::new(self.floors.address(Code::SystemCall), &[0, 0, GETPPID]) };
-        self.cases.push(Case {
-            name: "getppid".into(),
-            symbol: "__vdso_getppid",
-            against: Reference::Libc,
-            floor_name: "syscall",
-            target: Some(1.00),
-            floor_target: Some(1.02),
-            ours,
-            reference,
-            floor,
-            answer: Answer::Constant,
-        });
-    }
 }
-
-mod least;
 
 /// What the calls of one function have in common.
 #[derive(Clone, Copy)]
@@ -396,23 +263,4 @@ impl Floor {
     fn new(name: &'static str, function: usize, arguments: impl Into<Vec<usize>>) -> Self {
         Self { name, function, arguments: arguments.into(), target: None }
     }
-}
-
-/// A state for an image's `getrandom`, as a C library makes one: its address and size. Both zero if
-/// the image wants none.
-fn state(function: usize) -> (usize, usize) {
-    // `struct vgetrandom_opaque_params` of `include/uapi/linux/random.h`: size, protection, flags,
-    // reserved.
-    let params = [const { AtomicU32::new(0) }; 16];
-    // SAFETY: the probe call: it stores the parameters and nothing else.
-    let probe = unsafe { Call::new(function, &[0, 0, 0, params.as_ptr().addr(), usize::MAX]) };
-    let result = probe.once();
-    let [size, protection, flags] = [0, 1, 2].map(|index| params[index].load(SeqCst));
-    let Some(len) = NonZeroUsize::new(size as usize).filter(|_| result == 0) else { return (0, 0) };
-    let protection = ProtFlags::from_bits_retain(protection.cast_signed());
-    // SAFETY: a new mapping, at a place that the kernel chooses.
-    let mapping = unsafe {
-        mmap_anonymous(None, len, protection, MapFlags::from_bits_retain(flags.cast_signed()))
-    };
-    (mapping.expect("memory for the state").as_ptr().addr(), len.get())
 }

@@ -258,8 +258,8 @@ fn changes_padding_of_an_owner(good: &File, mutant: &Mutant) -> bool {
     !changed.is_empty() && changed.iter().all(|(at, ..)| is_padding(at))
 }
 
-/// What an unwinder learns from call-frame information, entry by entry, with equal neighbouring rows
-/// as one. None if it cannot be read.
+/// What an unwinder learns from call-frame information, entry by entry, with equal neighbouring
+/// rows as one. None if it cannot be read.
 fn learned(file: &File) -> Option<Vec<String>> {
     let view = file.view();
     let frames = Frames::of(&view).ok()?;

@@ -3,223 +3,23 @@
 
 #![expect(unsafe_code, reason = "calls entries of images")]
 
+mod clocks;
+mod moment;
+
+use clocks::{Clocks, hypervisor_page};
 use liblinux_abi::arch::x86_64::hypervisor::{HypervPage, PVCLOCK_TSC_STABLE, PvclockPage};
-use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::clock::{
     AUXILIARY, COARSE, HIGH_RESOLUTION, MONOTONIC, MONOTONIC_RAW, RAW, REALTIME, REALTIME_COARSE,
 };
 use liblinux_abi::kernel::datapage::{
-    AUXILIARY_CLOCKS, CLOCK_MODE_HVCLOCK, CLOCK_MODE_NONE, CLOCK_MODE_PVCLOCK, CLOCK_MODE_TIMENS,
-    CLOCK_MODE_TSC, CLOCKS, ClockData, DataPage,
+    AUXILIARY_CLOCKS, CLOCK_MODE_HVCLOCK, CLOCK_MODE_PVCLOCK, CLOCKS,
 };
-use liblinux_mkimage::embed::set_tick;
 use liblinux_tests::arch::counter;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::{Source, variant};
 use liblinux_tests::update::{self, COUNTER, FIRST};
-use std::path::Path;
+use moment::{Moment, NSEC_PER_SEC, Numbers, auxiliary_clocks, timens_page};
 use std::sync::atomic::Ordering::Relaxed;
-
-const NSEC_PER_SEC: u128 = 1_000_000_000;
-
-type GetTime = extern "C" fn(i32, *mut [i64; 2]) -> isize;
-type GetTimeOfDay = extern "C" fn(*mut [i64; 2], *mut [i32; 2]) -> isize;
-type Time = extern "C" fn(*mut i64) -> isize;
-
-/// An image and its functions.
-struct Clocks {
-    image: Image,
-    clock_gettime: GetTime,
-    clock_getres: GetTime,
-    gettimeofday: GetTimeOfDay,
-    time: Time,
-}
-
-impl Clocks {
-    /// Maps an image file, edited, with a counter that the test sets.
-    fn map(path: &Path, edit: impl FnOnce(&mut [u8])) -> Self {
-        let mut file =
-            std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        counter::fix(&mut file);
-        edit(&mut file);
-        let image = Image::map(file);
-        let get_time = |name| {
-            // SAFETY: `int NAME(clockid_t, struct timespec *)`, for the two functions named below.
-            unsafe { std::mem::transmute::<usize, GetTime>(image.require(name)) }
-        };
-        let (clock_gettime, clock_getres) =
-            (get_time("__vdso_clock_gettime"), get_time("__vdso_clock_getres"));
-        let gettimeofday = image.require("__vdso_gettimeofday");
-        // SAFETY: `int gettimeofday(struct timeval *, struct timezone *)`.
-        let gettimeofday = unsafe { std::mem::transmute::<usize, GetTimeOfDay>(gettimeofday) };
-        // SAFETY: `time_t time(time_t *)`.
-        let time = unsafe { std::mem::transmute::<usize, Time>(image.require("__vdso_time")) };
-        Self { image, clock_gettime, clock_getres, gettimeofday, time }
-    }
-
-    fn ours() -> Self {
-        let hz = Source::cached().config_number("CONFIG_HZ");
-        Self::map(&Image::path(), |file| set_tick(file, hz).expect("an image with a tick"))
-    }
-
-    fn theirs() -> Self {
-        Self::map(&Source::cached().c_image(), |_| ())
-    }
-
-    fn get_time(&self, clock: usize) -> (isize, [i64; 2]) {
-        let mut time = [-1; 2];
-        ((self.clock_gettime)(clock as i32, &mut time), time)
-    }
-}
-
-/// Numbers without a pattern, the same in every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Of any magnitude: as many numbers of 5 bits as of 50.
-    fn any_size(&mut self) -> u64 {
-        let shift = self.next() % 64;
-        self.next() >> shift
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
-
-/// One clocksource's data with a plausible scale, and a counter that is usually near.
-#[derive(Clone, Debug)]
-struct Moment {
-    mode: i32,
-    cycle_last: u64,
-    max_cycles: u64,
-    mult: u32,
-    shift: u32,
-    base: [[u64; 2]; CLOCKS],
-    resolution: u32,
-    counter: u64,
-}
-
-impl Moment {
-    /// A count is between a hundredth of a nanosecond and two of them, and an update is at most
-    /// half an hour old: the C image counts the seconds since an update one by one.
-    fn any(numbers: &mut Numbers) -> Self {
-        let shift = 24 + numbers.below(8) as u32;
-        let mult = ((1_u64 << shift) / 100 + numbers.below(1 << shift)) as u32;
-        let cycle_last = numbers.any_size() >> 1;
-        let magnitude = 1 + numbers.below(40);
-        let elapsed = numbers.below(1 << magnitude);
-        // As the kernel has it, beyond this the product needs more than 64 bits; a smaller one must
-        // do no harm.
-        let max_cycles = if numbers.below(4) == 0 {
-            elapsed.saturating_sub(1)
-        } else {
-            u64::MAX / u64::from(mult) / 2
-        };
-        let counter = match numbers.below(8) {
-            0 => cycle_last.wrapping_sub(elapsed),
-            _ => cycle_last.wrapping_add(elapsed),
-        };
-        let base = std::array::from_fn(|clock| {
-            let shift = if COARSE >> clock & 1 != 0 { 0 } else { shift };
-            [numbers.below(1 << 35), numbers.below(1_000_000_000 << shift)]
-        });
-        let resolution = [1, 4_000_000][numbers.below(2) as usize];
-        Self {
-            mode: CLOCK_MODE_TSC,
-            cycle_last,
-            max_cycles,
-            mult,
-            shift,
-            base,
-            resolution,
-            counter,
-        }
-    }
-
-    fn publish(&self, data: &ClockData) {
-        data.sequence.store(2, Relaxed);
-        data.mode.store(self.mode, Relaxed);
-        data.cycle_last.store(self.cycle_last, Relaxed);
-        data.max_cycles.store(self.max_cycles, Relaxed);
-        data.mask.store(u64::MAX, Relaxed);
-        data.mult.store(self.mult, Relaxed);
-        data.shift.store(self.shift, Relaxed);
-        for (slot, [sec, nsec]) in data.base.iter().zip(self.base) {
-            slot.sec.store(sec, Relaxed);
-            slot.nsec.store(nsec, Relaxed);
-        }
-    }
-
-    /// Writes the whole page, with auxiliary clocks that differ in their time, every third one
-    /// disabled.
-    fn publish_page(&self, page: &DataPage) {
-        for (index, data) in auxiliary_data(page).enumerate() {
-            let mut moment = self.clone();
-            moment.base[0][0] = moment.base[0][0].wrapping_add(index as u64);
-            moment.mode = if index % 3 == 2 { CLOCK_MODE_NONE } else { self.mode };
-            moment.publish(data);
-        }
-        self.publish(&page.hres_coarse);
-        self.publish(&page.raw);
-        let (west, daylight_saving) = page.time_zone();
-        west.store(-60, Relaxed);
-        daylight_saving.store(3, Relaxed);
-        page.hrtimer_res().store(self.resolution, Relaxed);
-    }
-
-    /// What the data means: nanoseconds since the epoch of the clock, by plain arithmetic on 128
-    /// bits.
-    fn time(&self, clock: usize, counter: u64) -> u128 {
-        let [sec, nsec] = self.base[clock].map(u128::from);
-        let elapsed = i128::from(counter) - i128::from(self.cycle_last);
-        let elapsed = u128::try_from(elapsed).unwrap_or(0); // Time does not run backwards.
-        sec * NSEC_PER_SEC + ((nsec + elapsed * u128::from(self.mult)) >> self.shift)
-    }
-}
-
-/// The clocksources of all auxiliary clocks.
-fn auxiliary_data(page: &DataPage) -> impl Iterator<Item = &ClockData> {
-    (0..).map_while(|index| page.auxiliary(index))
-}
-
-/// The auxiliary clocks that [`Moment::publish_page`] enables.
-fn auxiliary_clocks() -> impl Iterator<Item = usize> {
-    (0..AUXILIARY_CLOCKS).filter(|index| index % 3 != 2).map(|index| AUXILIARY + index)
-}
-
-fn clocks(set: u32) -> impl Iterator<Item = usize> {
-    (0..CLOCKS).filter(move |clock| set >> clock & 1 != 0)
-}
-
-/// Writes a time namespace's page: offsets, and zeros for all that the kernel leaves alone.
-fn timens_page(offsets: &[[u64; 2]; CLOCKS], page: &DataPage) {
-    page.hrtimer_res().store(0, Relaxed);
-    for data in [&page.hres_coarse, &page.raw].into_iter().chain(auxiliary_data(page)) {
-        data.sequence.store(1, Relaxed);
-        data.mode.store(CLOCK_MODE_TIMENS, Relaxed);
-        for (slot, [sec, nsec]) in data.base.iter().zip(offsets) {
-            slot.sec.store(*sec, Relaxed);
-            slot.nsec.store(*nsec, Relaxed);
-        }
-    }
-}
-
-/// A hypervisor's page.
-fn hypervisor_page<'i, T>(image: &'i Image, symbol: &str) -> &'i T {
-    assert!(size_of::<T>() <= PAGE_SIZE);
-    // SAFETY: the pages are mapped for good and zeroed, and both hypervisors' layouts are all
-    // atomics.
-    unsafe { image.data(symbol).cast().as_ref() }
-}
 
 #[test]
 fn equals_the_c_image_bit_for_bit() {
@@ -261,7 +61,7 @@ fn equals_the_c_image_bit_for_bit() {
         }
         // A counter whose highest bit is set cannot come from a TSC mode; the kernel is asked then,
         // at two moments.
-        let all = self::clocks(HIGH_RESOLUTION | RAW | COARSE);
+        let all = moment::clocks(HIGH_RESOLUTION | RAW | COARSE);
         for clock in all.chain(auxiliary_clocks()) {
             let [ours, theirs] = images.each_ref().map(|clocks| clocks.get_time(clock));
             assert_eq!(
@@ -301,7 +101,7 @@ fn equals_plain_arithmetic() {
         }
         counter::set(image, moment.counter);
         moment.publish_page(image.clocks());
-        for clock in self::clocks(HIGH_RESOLUTION | RAW) {
+        for clock in moment::clocks(HIGH_RESOLUTION | RAW) {
             let expected = moment.time(clock, moment.counter);
             let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
             assert_eq!(clocks.get_time(clock), (0, expected), "clock {clock}: {moment:?}");
@@ -339,7 +139,7 @@ fn reads_the_page_of_hyper_v() {
             counter::set(image, tsc);
             moment.publish_page(image.clocks());
         }
-        for clock in self::clocks(HIGH_RESOLUTION | RAW) {
+        for clock in moment::clocks(HIGH_RESOLUTION | RAW) {
             let expected = moment.time(clock, counter);
             let expected = [(expected / NSEC_PER_SEC) as i64, (expected % NSEC_PER_SEC) as i64];
             for clocks in &images {
@@ -426,7 +226,7 @@ fn a_reader_never_sees_half_an_update() {
 fn read_updates(clocks: &Clocks) -> u64 {
     let (mut last, mut last_of_day, mut seen) = ([0; CLOCKS], 0, 0);
     for _ in 0..100_000 {
-        for clock in self::clocks(HIGH_RESOLUTION | RAW | COARSE) {
+        for clock in moment::clocks(HIGH_RESOLUTION | RAW | COARSE) {
             let (result, [sec, nsec]) = clocks.get_time(clock);
             assert!(
                 result == 0 && sec == nsec,
