@@ -13,7 +13,7 @@ use liblinux_tests::arch::alternatives;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
 use liblinux_tests::random::{BATCH_SIZE, GENERATION, KEY, block, seeded};
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::Workspace;
 use std::arch::asm;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -41,8 +41,8 @@ fn selftest(folder: &Path, image: &[u8]) -> Output {
     let origin = Origin {
         root: workspace.root(),
         tree: source.root(),
-        line: line::DEFAULT,
-        headers: &workspace.kernel(line::DEFAULT).join("build/usr/include"),
+        line: source.line(),
+        headers: &source.build().join("usr/include"),
         image_debug: &Image::debug_path(),
         c_image_debug: &source.c_image().with_extension("so.dbg"),
     };

@@ -4,13 +4,13 @@ use liblinux_abi::image::export::{BODY, PRIVATE};
 use liblinux_abi::syscall::SYSCALLS;
 use liblinux_tests::image::Image;
 use liblinux_tests::kernel::Source;
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::{Line, Workspace, line};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The patches, in order.
-fn series() -> Vec<PathBuf> {
-    let folder = Workspace::current().series(line::DEFAULT);
+/// The patches of a kernel line, in order.
+fn series(line: &Line) -> Vec<PathBuf> {
+    let folder = Workspace::current().series(line);
     let folder = folder.canonicalize().expect("the series' folder");
     let series = std::fs::read_to_string(folder.join("series")).expect("the series");
     let patches: Vec<_> =
@@ -30,7 +30,7 @@ fn the_image_lists_the_legacy_calls_of_the_table() {
     let legacy = SYSCALLS.iter().filter(|call| !call.successors().is_empty());
     assert_eq!(listed, legacy.map(|call| call.number).collect::<Vec<_>>());
     assert!(!listed.is_empty(), "the kernel could refuse nothing");
-    for path in series() {
+    for path in line::LINES.iter().flat_map(series) {
         let text = std::fs::read_to_string(&path).expect("a patch");
         assert!(!text.contains("+\t__NR_open,"), "{} has a list of its own", path.display());
     }
@@ -54,7 +54,11 @@ fn each_private_call_has_one_site() {
 /// others build.
 #[test]
 fn all_yes_asks_for_no_second_image() {
-    let source = Source::cached();
+    line::LINES.iter().filter_map(Source::of_line).for_each(|source| all_yes(&source));
+}
+
+fn all_yes(source: &Source) {
+    let Line { image_option, .. } = source.line();
     for target in ["allyesconfig", "allmodconfig"] {
         let build = tempfile::tempdir().expect("a folder");
         let mut make = Command::new("make");
@@ -68,20 +72,25 @@ fn all_yes_asks_for_no_second_image() {
             "{target} is of another machine"
         );
         assert!(
-            config.contains("CONFIG_X86_VDSO64_PREBUILT_IMAGE=\"\""),
+            config.contains(&format!("{image_option}=\"\"")),
             "{target} is not asked for a path"
         );
-        let wanted = config.lines().find(|line| line.starts_with("CONFIG_X86_VDSO64_PREBUILT="));
+        let second = image_option.trim_end_matches("_IMAGE").to_owned() + "=";
+        let wanted = config.lines().find(|line| line.starts_with(&second));
         assert_eq!(wanted, None, "{target}");
     }
 }
 
 #[test]
 fn each_patch_passes_checkpatch() {
-    let source = Source::cached();
+    line::LINES.iter().filter_map(Source::of_line).for_each(|source| check_patches(&source));
+}
+
+fn check_patches(source: &Source) {
+    let patches = series(source.line());
     // Each takes a second or two of one CPU, so they run beside each other.
     let checks: Vec<_> =
-        series().into_iter().map(|patch| (checkpatch(&source, &patch), patch)).collect();
+        patches.into_iter().map(|patch| (checkpatch(source, &patch), patch)).collect();
     for (check, patch) in checks {
         let output = check.wait_with_output().expect("perl ends");
         let text = String::from_utf8_lossy(&output.stdout);

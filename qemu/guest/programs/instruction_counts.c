@@ -18,9 +18,11 @@
 #define TEXT (ENTRIES * SPACING)
 
 /*
- * A look-up in the process's mappings takes some instructions more or less, by how many there are.
+ * What a null load that lands takes beyond the kernel's own path, which is measured in the same
+ * guest, since it differs from kernel to kernel. A look-up in the process's mappings takes some
+ * instructions more or less, by how many there are.
  */
-#define HIT_LIMIT 1050
+#define HIT_LIMIT 330
 
 /*
  * Ways to fault: two or three bytes of code, filled up to three, and a return. A hit takes at most
@@ -43,6 +45,12 @@ static const struct kind {
  * Hundredths by time: an interpreter spends most of it on exceptions, of which a handler takes two.
  */
 #define MOST_BY_TIME 40
+
+/*
+ * With the I/O privilege level of 3 the kernel steps over it: an exception that it resolves first
+ * of all, by one read of the process's memory.
+ */
+static const char cli[] = "\xfa\xc3";
 
 /* In the first page, where nothing is mapped. */
 #define BAD_POINTER 64
@@ -117,6 +125,19 @@ static int is_exact(void)
 	return empty <= 4 && worst - empty < 10000;
 }
 
+/* The least that an exception which is no signal takes: the way into the kernel and back. */
+static uint64_t least_exception(char *place)
+{
+	uint64_t best;
+
+	if (syscall(SYS_iopl, 3))
+		die("iopl");
+	best = least(memcpy(place, cli, sizeof(cli)), 0);
+	if (syscall(SYS_iopl, 0))
+		die("iopl");
+	return best;
+}
+
 static void *attach_new(unsigned long capacity, unsigned long *size)
 {
 	void *area = new_area(capacity, size);
@@ -160,7 +181,7 @@ int main(int count, char **arguments)
 	int by_time = count > 1 && !strcmp(arguments[1], "time");
 	int is_wrong, before = count > 1 && !strcmp(arguments[1], "before");
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER };
-	uint64_t call, unknown, handled[KINDS], missed, hit, first, places[3], worst = 0;
+	uint64_t call, unknown, exception, floor, handled[KINDS], missed, hit, first, places[3], worst = 0;
 	char *text, *tables, *plain;
 	struct vdso_fixup_attached out;
 	unsigned long size;
@@ -183,12 +204,16 @@ int main(int count, char **arguments)
 	call = least_call(SYS_getppid);
 	unknown = least_call(100000);
 	note("a null call: %lu; with a number that no call has: %lu", call, unknown);
+	exception = least_exception(plain);
+	note("an exception that the kernel steps over: %lu", exception);
 	for (size_t i = 0; i < KINDS; i++) {
 		sigaction(kinds[i].signal, &action, NULL);
 		handled[i] = least(put(plain, &kinds[i]), kinds[i].argument);
 		note("%s, with the leanest handler, no area attached: %lu", kinds[i].name, handled[i]);
 	}
 
+	/* That, and how much longer a page fault is than the exception of the same kind. */
+	floor = exception + handled[0] - handled[1];
 	if (!by_time)
 		test(unknown < call + 60, "an unknown number costs no more than an ordinary call");
 	if (before)
@@ -217,8 +242,10 @@ int main(int count, char **arguments)
 		test(hit * 100 <= handled[i] * most, "%s lands after at most 0.%d of it", kinds[i].name, most);
 	}
 	first = hit;
+	note("%s that lands: %lu, of which the kernel's own path is %lu", kinds[0].name, first, floor);
 	if (!by_time)
-		test(first <= HIT_LIMIT, "%s lands after at most %d instructions", kinds[0].name, HIT_LIMIT);
+		test(first <= floor + HIT_LIMIT, "%s lands after at most %d instructions beyond the kernel's own",
+		     kinds[0].name, HIT_LIMIT);
 
 	area = attach_new(DSOS, &size);
 	fill(area, text, tables, DSOS, ENTRIES);

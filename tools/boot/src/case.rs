@@ -43,6 +43,9 @@ pub struct Case {
     /// then.
     #[serde(default)]
     pub long: bool,
+    /// Whether a run of all tests boots it on every kernel line, and not on the default one alone.
+    #[serde(default)]
+    pub every_line: bool,
     /// Words added to the kernel command line, behind the one that chooses the image.
     #[serde(default)]
     pub command_line: String,
@@ -136,6 +139,12 @@ impl Image {
     }
 }
 
+impl CaseProgram {
+    fn is_on(&self, line: &Line) -> bool {
+        self.kernel.as_ref().is_none_or(|version| version == line.version)
+    }
+}
+
 impl Case {
     /// Reads the text of the case called `name`.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
@@ -152,6 +161,10 @@ impl Case {
         ensure!(
             !(case.default && case.long),
             "a case that runs when none is named cannot be a long one"
+        );
+        ensure!(
+            !(case.every_line && case.long),
+            "a run of all tests leaves a long case out, on every line"
         );
         ensure!(case.cpus > 0 && case.memory_mib >= 64, "a guest needs a CPU and 64 MiB of memory");
         ensure!(
@@ -177,11 +190,20 @@ impl Case {
 
     /// The same without the programs that a kernel line does not have.
     pub fn on(mut self, line: &Line) -> Self {
-        let has = |program: &CaseProgram| {
-            program.kernel.as_ref().is_none_or(|version| version == line.version)
-        };
-        self.programs.retain(has);
+        self.programs.retain(|program| program.is_on(line));
         self
+    }
+
+    /// Whether a kernel line has any of its programs.
+    pub fn is_on(&self, line: &Line) -> bool {
+        self.programs.iter().any(|program| program.is_on(line))
+    }
+
+    /// Whether a run of all tests boots it on a line: on the default one, on each if it says so,
+    /// and where alone its programs are.
+    pub fn is_tested_on(&self, line: &Line) -> bool {
+        let is_elsewhere = line != line::DEFAULT && self.is_on(line::DEFAULT);
+        !self.long && self.is_on(line) && (self.every_line || !is_elsewhere)
     }
 
     /// How long its guest may take: for its programs as long as they may, and a minute to boot and
@@ -277,7 +299,23 @@ pub(crate) mod tests {
         let kernel = format!("kernel = '{}'\ncheck =", one.version);
         let case = Case::parse("some", &SMALL.replace("check =", &kernel)).unwrap();
         assert_eq!(case.clone().on(one).programs.len(), 1);
+        assert!(case.is_tested_on(one) && !case.is_tested_on(other));
         assert_eq!(case.on(other).programs.len(), 0);
+    }
+
+    #[test]
+    fn a_run_of_all_tests_boots_a_case_on_the_lines_that_it_is_for() {
+        let default = line::DEFAULT;
+        let other = line::LINES.iter().find(|line| *line != default).unwrap();
+        let tested = |text: &str| {
+            let case = Case::parse("some", text).unwrap();
+            [case.is_tested_on(default), case.is_tested_on(other)]
+        };
+        assert_eq!(tested(SMALL), [true, false]);
+        assert_eq!(tested(&SMALL.replace("default", "every_line")), [true, true]);
+        assert_eq!(tested(&SMALL.replace("default", "long")), [false, false]);
+        let of_other = format!("kernel = '{}'\ncheck =", other.version);
+        assert_eq!(tested(&SMALL.replace("check =", &of_other)), [false, true]);
     }
 
     #[test]
@@ -286,6 +324,7 @@ pub(crate) mod tests {
             ("about", "abuot", "unknown field `abuot`"),
             ("\"c\"", "\"d\"", "unknown variant `d`"),
             ("[\"date\"", "[\"da\\tte\"", "separate fields"),
+            ("default = true", "long = true\nevery_line = true", "on every line"),
             ("default", "cpus = 0\ndefault", "needs a CPU"),
             ("default", "long = true\ndefault", "cannot be a long one"),
             ("default", "cpus = 2\ncounts_instructions = true\ndefault", "on one CPU"),

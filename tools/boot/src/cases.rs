@@ -6,12 +6,13 @@
 //!    both.
 //! 2. A case that another one follows does not follow a third.
 //! 3. A case that takes long is chosen by its name, or along with another long one.
-//! 4. A case and its control differ in the image alone: one kernel, the same clocks and timers,
+//! 4. A case that another one follows runs on the lines on which that one runs.
+//! 5. A case and its control differ in the image alone: one kernel, the same clocks and timers,
 //!    processors and memory.
 
 use crate::case::Case;
 use anyhow::{Context, Result, bail, ensure};
-use liblinux_workspace::Workspace;
+use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
 use std::path::Path;
 
@@ -52,6 +53,14 @@ fn needs(cases: &[Case]) -> Result<()> {
                 case.name
             );
         }
+        let first = case.follows.as_ref().and_then(find);
+        ensure!(
+            first.is_none_or(|first| line::LINES
+                .iter()
+                .all(|line| case.is_on(line) == first.is_on(line))),
+            "`{}` and the case that it follows run on different kernel lines",
+            case.name
+        );
         for other in [&case.follows, &case.partner].into_iter().flatten().filter_map(find) {
             ensure!(
                 case.long || !other.long,
@@ -138,6 +147,20 @@ pub fn choose(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
     Ok(chosen)
 }
 
+/// The cases on a kernel line, without the programs that the line does not have. A case of which
+/// none is left does not run there, which is said; that no case is left is an error.
+pub fn on(cases: Vec<Case>, line: &Line) -> Result<Vec<Case>> {
+    let cases = cases.into_iter().map(|case| case.on(line));
+    let (cases, absent): (Vec<_>, Vec<_>) = cases.partition(|case| !case.programs.is_empty());
+    if !absent.is_empty() {
+        let names: Vec<_> = absent.iter().map(|case| case.name.as_str()).collect();
+        let why = format!("not for Linux {}: {}", line.version, names.join(", "));
+        ensure!(!cases.is_empty(), "{why}; their programs need another kernel line, `--kernel`");
+        eprintln!("{why}");
+    }
+    Ok(cases)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +184,20 @@ mod tests {
         let chosen = choose(vec![first, second], &["second".into()]).unwrap();
         let names: Vec<_> = chosen.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names, ["first", "second"]);
+    }
+
+    #[test]
+    fn a_case_without_a_program_on_a_line_does_not_run_there() {
+        let [one, other] = [&line::LINES[0], &line::LINES[1]];
+        let some = SMALL.replace("check =", &format!("kernel = '{}'\ncheck =", one.version));
+        let cases = vec![Case::parse("all", SMALL).unwrap(), Case::parse("some", &some).unwrap()];
+        let names = |line| -> Vec<String> {
+            on(cases.clone(), line).unwrap().into_iter().map(|case| case.name).collect()
+        };
+        assert_eq!(names(one), ["all", "some"]);
+        assert_eq!(names(other), ["all"]);
+        let error = on(cases[1..].to_vec(), other).unwrap_err().to_string();
+        assert!(error.contains("some") && error.contains("--kernel"), "{error}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ const ARCHIVE_ALIGNMENT: usize = 4;
 pub fn boot(options: &Options) -> Result<Summary> {
     let started = Instant::now();
     let cases = cases::choose(cases::all(&options.root)?, &options.cases)?;
-    let cases: Vec<Case> = cases.into_iter().map(|case| case.on(options.line)).collect();
+    let cases = cases::on(cases, options.line)?;
     let workspace = Workspace::at(&options.root);
     let (folder, programs) = (workspace.boots(options.line), workspace.boot());
     eprintln!("{}", Outlook::of_cases(options, &folder, &cases));

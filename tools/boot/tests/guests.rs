@@ -9,7 +9,7 @@ use liblinux_boot::cache::Cache;
 use liblinux_boot::initramfs::Initramfs;
 use liblinux_boot::ktap;
 use liblinux_boot::qemu::{self, Guest, Limits};
-use liblinux_workspace::{ARCHITECTURE, Workspace, line};
+use liblinux_workspace::{ARCHITECTURE, Workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,7 +50,8 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
     let mut archive = Initramfs::new();
     archive.program("/init", &init).unwrap();
     let kernel = format!("{}-smoke", ARCHITECTURE.kernel_image);
-    let bz_image = Workspace::current().boots(line::DEFAULT).join(kernel);
+    let workspace = Workspace::current();
+    let bz_image = workspace.boots(workspace.built_line()).join(kernel);
     assert!(
         bz_image.is_file(),
         "no kernel at {}: run `cargo xtask boot` first",
@@ -134,7 +135,8 @@ fn stops_in_the_middle() {
 #[test]
 fn the_kernels_own_parser_reads_every_verdict() {
     let kunit = newest_source().join("tools/testing/kunit/kunit.py");
-    let boots = Workspace::current().boots(line::DEFAULT);
+    let workspace = Workspace::current();
+    let boots = workspace.boots(workspace.built_line());
     let mut read = 0;
     for entry in fs::read_dir(&boots).unwrap().flatten() {
         let verdict = entry.path().join("verdict.ktap");

@@ -40,6 +40,19 @@ pub struct Line {
 /// Every line, the default one first.
 pub const LINES: &[Line] = &[
     Line {
+        version: "7.3",
+        base: "7.3.4",
+        package: "linux-source-7.3",
+        tarball: "/usr/src/linux-source-7.3.tar.xz",
+        suite: "trixie-backports",
+        c_image_folder: "arch/x86/entry/vdso/vdso64",
+        image_option: "CONFIG_X86_VDSO64_RUST_IMAGE",
+        image_target: "vdso64-rust",
+        parameter: "vdso64",
+        build_s: 266,
+        build_lines: 2725,
+    },
+    Line {
         version: "6.12",
         base: "6.12.117",
         package: "linux-source-6.12",
@@ -50,19 +63,6 @@ pub const LINES: &[Line] = &[
         image_target: "vdso64-prebuilt",
         parameter: "vdso64_image",
         build_s: 264,
-        build_lines: 1750,
-    },
-    Line {
-        version: "7.3",
-        base: "7.3.4",
-        package: "linux-source-7.3",
-        tarball: "/usr/src/linux-source-7.3.tar.xz",
-        suite: "trixie-backports",
-        c_image_folder: "arch/x86/entry/vdso/vdso64",
-        image_option: "CONFIG_X86_VDSO64_RUST_IMAGE",
-        image_target: "vdso64-rust",
-        parameter: "vdso64",
-        build_s: 360,
         build_lines: 1750,
     },
 ];

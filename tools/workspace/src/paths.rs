@@ -58,6 +58,13 @@ impl Workspace {
         self.root.join("target/kernel").join(line.version)
     }
 
+    /// The line of a kernel that was built here, the first of [`line::LINES`]: for what serves with
+    /// any of them. The default line, if none was.
+    pub fn built_line(&self) -> &'static Line {
+        let is_built = |line: &&Line| self.kernel(line).join("build").is_dir();
+        line::LINES.iter().find(is_built).unwrap_or(line::DEFAULT)
+    }
+
     /// The linker script.
     pub fn linker_script(&self) -> PathBuf {
         self.root.join("linker/x86_64/vdso.lds")

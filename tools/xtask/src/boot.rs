@@ -29,15 +29,20 @@ impl<'a> Choice<'a> {
     /// archives drop old versions.
     fn of(wanted: &'a Wanted) -> Result<Self> {
         let source = wanted.source.as_deref();
-        let first = Self { line: wanted.kernel.unwrap_or(line::DEFAULT), source };
         if wanted.kernel.is_some() || source.is_some() {
-            return Ok(first);
+            return Ok(Self { line: wanted.kernel.unwrap_or(line::DEFAULT), source });
         }
+        Self::first()
+    }
+
+    /// The first line whose source can be had.
+    pub(crate) fn first() -> Result<Self> {
+        let first = Self::packaged(line::DEFAULT);
         let Some(why) = first.obstacle()? else { return Ok(first) };
         for line in &line::LINES[1..] {
             let other = Self::packaged(line);
             if other.obstacle()?.is_none() {
-                eprintln!("{why}\nbooting Linux {} instead", line.version);
+                eprintln!("{why}\ntaking Linux {} instead", line.version);
                 return Ok(other);
             }
         }

@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_boot::{declared, packages};
 use liblinux_mkimage::{build, checked};
 use liblinux_workspace::command::{cargo, run};
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::{Line, Workspace, line};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -53,6 +53,11 @@ const STEPS: &[Step] = &[
         about: "kernels are built and booted in QEMU, and programs report what they saw",
         run: boots,
     },
+    Step {
+        name: "other-boots",
+        about: "kernels of the other lines are built, and boot the cases that are for these",
+        run: other_boots,
+    },
     Step { name: "crates", about: "the crates' own tests", run: crates },
     Step {
         name: "lines",
@@ -61,11 +66,15 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// The crate whose tests are compiled for one kernel line.
+const TESTS: &str = "liblinux-tests";
+
 /// Tests of what differs from kernel line to kernel line: the data pages, and what reads them.
 const OF_A_LINE: [&str; 4] = ["clock", "random", "robust", "updates"];
 
 /// How long all of it takes, on two cores.
-const DURATION: &str = "about 20 minutes the first time, when kernels are built, and 10 later";
+const DURATION: &str =
+    "about half an hour the first time, when kernels are built, and 12 minutes later";
 
 /// Installs the Debian packages that are missing.
 pub(crate) fn packages() -> Result<()> {
@@ -157,33 +166,54 @@ fn reproducible(workspace: &Workspace) -> Result<Tally> {
     Ok(Tally::PASSED)
 }
 
-/// Every case but the long ones, which are named; each program's tests count.
+/// Every case of the default line but the long ones, which are named; each program's tests count.
 fn boots(workspace: &Workspace) -> Result<Tally> {
-    let (long, cases): (Vec<_>, Vec<_>) =
-        liblinux_boot::list_cases(workspace.root())?.into_iter().partition(|case| case.long);
-    for case in long {
+    for case in liblinux_boot::list_cases(workspace.root())?.iter().filter(|case| case.long) {
         println!("not run, because it takes long: cargo xtask boot --case {}", case.name);
     }
     println!("not run, because it takes long: .ci/quick-start");
+    boot_on(workspace, line::DEFAULT)
+}
+
+/// The cases that are for other lines, too, or for them alone. A line that fails does not keep the
+/// next from running.
+fn other_boots(workspace: &Workspace) -> Result<Tally> {
+    let others = line::LINES.iter().filter(|line| *line != line::DEFAULT);
+    let results: Vec<_> = others.map(|line| boot_on(workspace, line)).collect();
+    results.into_iter().try_fold(Tally::default(), |tally, result| Ok(tally.plus(result?)))
+}
+
+/// The cases that a run of all tests boots on a line; each is skipped by name if the line's source
+/// cannot be had.
+fn boot_on(workspace: &Workspace, line: &'static Line) -> Result<Tally> {
+    let mut cases = liblinux_boot::list_cases(workspace.root())?;
+    cases.retain(|case| case.is_tested_on(line));
     let names: Vec<_> = cases.into_iter().map(|case| case.name).collect();
-    let choice = Choice::packaged(line::DEFAULT);
+    let choice = Choice::packaged(line);
     if let Some(why) = choice.obstacle()? {
         println!("{why}");
-        names.iter().for_each(|name| println!("skipped: {name} on Linux {}", choice.line.version));
+        names.iter().for_each(|name| println!("skipped: {name} on Linux {}", line.version));
         return Ok(Tally { skipped: names.len(), ..Tally::default() });
     }
     let count = boot::chosen_cases(workspace, choice, &names)?.count();
     Ok(Tally { passed: count.passed, failed: count.failed, skipped: count.skipped })
 }
 
-/// The tests of all crates, by cargo's own runner.
+/// The tests of all crates, by cargo's own runner. They need a kernel: that of the default line, or
+/// of the first whose source can be had.
 fn crates(workspace: &Workspace) -> Result<Tally> {
-    boot::kernel(workspace, line::DEFAULT)?;
+    let line = Choice::first()?.line;
+    boot::kernel(workspace, line)?;
     let mut test = cargo(workspace);
     // Cargo names each program as it is compiled and run; the programs themselves print a mark for
     // each test.
-    test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--", "--quiet"]);
-    counted(test)
+    test.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    if line == line::DEFAULT {
+        return counted(test.args(["--", "--quiet"]));
+    }
+    test.arg(format!("--exclude={TESTS}"));
+    let others = counted(test.args(["--", "--quiet"]))?;
+    Ok(others.plus(tests_of(workspace, line, &[])?))
 }
 
 /// The tests of the image whose outcome depends on the kernel line, for every line but the default
@@ -199,20 +229,24 @@ fn lines(workspace: &Workspace) -> Result<Tally> {
             tally = tally.plus(Tally::SKIPPED);
             continue;
         }
-        checked::judged(workspace, line)?;
-        let mut test = cargo(workspace);
-        test.args(["test", "--locked", "--package=liblinux-tests", "--no-fail-fast"]);
-        test.args(OF_A_LINE.map(|name| format!("--test={name}")));
-        test.arg("--target-dir").arg(workspace.root().join("target/lines").join(line.version));
-        test.args(["--", "--quiet"]);
-        test.env("CARGO_ENCODED_RUSTFLAGS", liblinux_mkimage::line_flag(line));
-        tally = tally.plus(counted(test)?);
+        tally = tally.plus(tests_of(workspace, line, &OF_A_LINE)?);
     }
     Ok(tally)
 }
 
+/// The tests of a line's image, all if none is named.
+fn tests_of(workspace: &Workspace, line: &Line, names: &[&str]) -> Result<Tally> {
+    checked::judged(workspace, line)?;
+    let mut test = cargo(workspace);
+    test.args(["test", "--locked", "--no-fail-fast"]).arg(format!("--package={TESTS}"));
+    test.args(names.iter().map(|name| format!("--test={name}")));
+    test.arg("--target-dir").arg(workspace.root().join("target/lines").join(line.version));
+    test.env("CARGO_ENCODED_RUSTFLAGS", liblinux_mkimage::line_flag(line));
+    counted(test.args(["--", "--quiet"]))
+}
+
 /// Runs cargo's tests; how many passed.
-fn counted(mut test: Command) -> Result<Tally> {
+fn counted(test: &mut Command) -> Result<Tally> {
     test.stdout(Stdio::piped());
     let mut child = test.spawn().context("cannot run cargo")?;
     let output = child.stdout.take().context("cargo's output is a pipe")?;

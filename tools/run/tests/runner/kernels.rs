@@ -4,7 +4,7 @@
 use crate::workbench::Workbench;
 use liblinux_boot::initramfs::Initramfs;
 use liblinux_boot::qemu::{self, Guest, Limits};
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -39,7 +39,8 @@ const LIMITS: Limits = Limits {
 /// The output of a guest whose kernel has these words on its command line.
 fn guest(command_line: &str) -> Vec<String> {
     let bench = Workbench::new();
-    let boot = Workspace::current().boots(line::DEFAULT).join("bzImage-smoke");
+    let workspace = Workspace::current();
+    let boot = workspace.boots(workspace.built_line()).join("bzImage-smoke");
     let bz_image = boot.canonicalize();
     let bz_image =
         bz_image.unwrap_or_else(|_| panic!("no {}: run `cargo xtask boot` first", boot.display()));
@@ -85,7 +86,7 @@ fn a_kernel_without_a_vdso() {
 
 /// A kernel with a vDSO, in which `where` ends with this status.
 fn a_kernel_with_a_vdso(image: &str, status: &str) {
-    let lines = guest(&format!("{}={image}", line::DEFAULT.parameter));
+    let lines = guest(&format!("{}={image}", Workspace::current().built_line().parameter));
     assert_eq!(lines[..3], ["begin", "[vdso]", status], "{lines:#?}");
     let told = lines
         .iter()

@@ -6,7 +6,7 @@
 
 use crate::workbench::{Workbench, end, succeed};
 use liblinux_check::image::Image;
-use liblinux_workspace::{Workspace, line};
+use liblinux_workspace::Workspace;
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -73,8 +73,9 @@ fn finds_everything(bench: &Workbench, program: &Path) {
 #[test]
 fn the_kernels_own_parser() {
     let bench = Workbench::new();
+    let workspace = Workspace::current();
     let folder =
-        Workspace::current().kernel(line::DEFAULT).join("source/tools/testing/selftests/vDSO");
+        workspace.kernel(workspace.built_line()).join("source/tools/testing/selftests/vDSO");
     let parser = folder.join("parse_vdso.c");
     assert!(parser.is_file(), "there is no {}; run `cargo xtask boot` first", parser.display());
     let (include, parser) = (format!("-I{}", folder.display()), parser.display().to_string());

@@ -27,9 +27,9 @@ use core::sync::atomic::{AtomicU8, AtomicU64};
 pub mod v6_12;
 pub mod v7_3;
 
-#[cfg(not(kernel_line = "7.3"))]
+#[cfg(kernel_line = "6.12")]
 pub use v6_12::*;
-#[cfg(kernel_line = "7.3")]
+#[cfg(not(kernel_line = "6.12"))]
 pub use v7_3::*;
 
 /// The facts that tell the data of one kernel line from that of another.
