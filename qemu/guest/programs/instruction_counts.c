@@ -22,7 +22,7 @@
  * guest, since it differs from kernel to kernel. A look-up in the process's mappings takes some
  * instructions more or less, by how many there are.
  */
-#define HIT_LIMIT 330
+#define HIT_LIMIT 350
 
 /*
  * Ways to fault: two or three bytes of code, filled up to three, and a return. A hit takes at most

@@ -11,8 +11,8 @@
 //! of the project, which calls the code in the image that the process has, found by the symbols of
 //! both images. Its 1000 trials would take an interpreted processor with AVX2 three minutes, so the
 //! guest's is made of a copy that says 20; `tests/tests/blocks.rs` makes all of them, on a real
-//! one. `robust_list` gives another thread 100 us to start waiting, which is long on a real processor
-//! alone; the guest's gives it half a second.
+//! one. `robust_list` gives another thread 100 us to start waiting, which is long on a real
+//! processor alone; the guest's gives it half a second.
 //!
 //! Here is every selftest that runs; the case `qemu/cases/selftests.toml` says which were left out,
 //! and why.

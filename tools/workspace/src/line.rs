@@ -63,7 +63,7 @@ pub const LINES: &[Line] = &[
         image_target: "vdso64-prebuilt",
         parameter: "vdso64_image",
         build_s: 264,
-        build_lines: 1750,
+        build_lines: 2673,
     },
 ];
 
