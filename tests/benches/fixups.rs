@@ -1,7 +1,7 @@
 //! `cargo xtask bench`, second part: exception fixups on this kernel.
 
 use comfy_table::{Table, presets};
-use liblinux_tests::bench::fixup::{Registry, fault, look_up, register, visitor};
+use liblinux_tests::bench::fixup::{Registry, Traffic, fault, look_up};
 use liblinux_tests::bench::pair::{Spread, pin};
 use liblinux_tests::fixup::probe::Probe;
 use liblinux_tests::synthetic::{Clocksource, ticks};
@@ -26,6 +26,10 @@ const DISPATCH_TARGET: f64 = 1.05;
 
 /// Nanoseconds that a lookup may take.
 const LOOKUP_TARGET_NS: f64 = 60.0;
+
+/// Nanoseconds that a registration or a removal may take beside so many DSOs, splits and merges of
+/// chunks included.
+const REGISTER_TARGETS_NS: [(usize, f64); 4] = [(1, 5e3), (32, 5e3), (1024, 5e3), (65_536, 20e3)];
 
 fn main() -> ExitCode {
     match perform() {
@@ -114,12 +118,21 @@ fn perform() -> Result<(), String> {
             );
         }
     }
-    let dso = visitor();
-    for dsos in [1, 32, 1024] {
-        let registry = Registry::new(dsos, 1);
-        single(format!("register and unregister beside {dsos}"), None, &|| {
-            time(&|times| register(&registry, &dso, times), 20)
-        });
+    for (dsos, target) in REGISTER_TARGETS_NS {
+        let traffic = Traffic::beside(dsos);
+        let [come, go]: [&dyn Fn() -> f64; 2] = [
+            &|| {
+                let spent = time(&|_| traffic.come(), traffic.visitors());
+                traffic.go();
+                spent
+            },
+            &|| {
+                traffic.come();
+                time(&|_| traffic.go(), traffic.visitors())
+            },
+        ];
+        single(format!("register beside {dsos}"), Some(target), come);
+        single(format!("unregister beside {dsos}"), Some(target), go);
     }
     println!("{table}");
     println!("{} of {judged} within their targets", judged - over.len());

@@ -1,6 +1,8 @@
 //! The C headers of exception fixups against `liblinux_abi::image::fixup`, by a C compiler.
 
-use liblinux_abi::image::fixup::{CONSTANTS, Constant, STRUCTURES};
+use liblinux_abi::image::fixup::{
+    CHUNK_ROWS, CONSTANTS, Constant, MAX_CAPACITY, STRUCTURES, area_size,
+};
 use liblinux_abi::image::structure::Field;
 use liblinux_workspace::{Line, Workspace, line};
 use std::fmt::Write as _;
@@ -35,6 +37,16 @@ fn program(header: &Path, all: bool) -> (String, usize) {
             demand(format!("__builtin_offsetof(struct {c}, {name}) == {offset}"));
         }
     }
+    if all {
+        // As constants, and as a function of a variable of any type.
+        for capacity in (1..=3 * CHUNK_ROWS).chain([1023, 1024, 1025, MAX_CAPACITY]) {
+            let size = area_size(capacity).expect("a size");
+            demand(format!("VDSO_FIXUP_AREA_SIZE({capacity}) == {size}"));
+        }
+        program += "unsigned long size_of(unsigned int capacity);\n\
+                    unsigned long size_of(unsigned int capacity)\n\
+                    {\n\treturn VDSO_FIXUP_AREA_SIZE(capacity);\n}\n";
+    }
     (program, count)
 }
 
@@ -61,13 +73,15 @@ fn the_clients_header_is_the_tables() {
         .unwrap_or_else(|complaints| panic!("{}:\n{complaints}", header.display()));
     // The comparison can fail.
     let text = std::fs::read_to_string(&header).expect("the header");
-    let wrong = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(
-        wrong.path(),
-        text.replace("uint64_t current_generation;", "uint32_t current_generation;"),
-    )
-    .expect("a file");
-    assert!(compile(wrong.path(), true).is_err(), "a wrong header was accepted");
+    for (right, changed) in [
+        ("uint64_t current_generation;", "uint32_t current_generation;"),
+        ("VDSO_FIXUP_SLOT_ROWS + 1)", "VDSO_FIXUP_SLOT_ROWS + 2)"),
+    ] {
+        assert!(text.contains(right), "{}: has no `{right}`", header.display());
+        let wrong = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(wrong.path(), text.replace(right, changed)).expect("a file");
+        assert!(compile(wrong.path(), true).is_err(), "a header with `{changed}` was accepted");
+    }
 }
 
 /// The file that the kernel series adds, as it is after all patches that add to it as a whole.
@@ -99,6 +113,7 @@ fn compare_with_series(line: &Line) {
     std::fs::write(header.path(), text).expect("a file");
     let compared = compile(header.path(), false);
     let compared = compared.unwrap_or_else(|complaints| panic!("{KERNEL_HEADER}:\n{complaints}"));
-    // Magic, flag and kind; cell, area, entry and attached area with their fields.
-    assert!(compared > 20, "only {compared} things were compared: the header has other names");
+    // Magic, flag, kind and bits; cell, area, range, chunk, row, entry and attached area with their
+    // fields.
+    assert!(compared > 40, "only {compared} things were compared: the header has other names");
 }

@@ -26,7 +26,7 @@ static char *text;
 static char *area, *table_page;
 static struct vdso_fixup_entry *table;
 static unsigned long area_bytes;
-static char good_area[4096], good_table[ENTRIES * sizeof(struct vdso_fixup_entry)];
+static char good_area[64 << 10], good_table[ENTRIES * sizeof(struct vdso_fixup_entry)];
 
 static sigjmp_buf back;
 static volatile unsigned long attempt, seen_attempt;

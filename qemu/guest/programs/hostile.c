@@ -8,7 +8,9 @@
  */
 #include "attempts.h"
 
-static uint64_t state = 0x9e3779b97f4a7c15;
+#include <pthread.h>
+
+static __thread uint64_t state = 0x9e3779b97f4a7c15;
 
 static uint64_t random64(void)
 {
@@ -38,11 +40,8 @@ static uint64_t nasty(void)
 	}
 }
 
-/*
- * Runs `change` and a fault again and again; both outcomes must be seen, and the good area must
- * work afterwards.
- */
-static void random_test(const char *name, void (*change)(void))
+/* Runs `change` and a fault again and again, until both outcomes were seen. */
+static void try_often(const char *name, void (*change)(void))
 {
 	double end = now() + seconds;
 	unsigned long rounds = 0;
@@ -57,6 +56,12 @@ static void random_test(const char *name, void (*change)(void))
 			show_life();
 	} while (now() < end || !landed || !signalled);
 	note("%s: %lu areas, %lu landed, %lu signals, %lu cut short", name, rounds, landed, signalled, cut_short);
+}
+
+/* The same, and the good area must work afterwards. */
+static void random_test(const char *name, void (*change)(void))
+{
+	try_often(name, change);
 	restore();
 	test(fault_to_its_end() == LANDED, "%s", name);
 }
@@ -67,6 +72,10 @@ static void change_header(void)
 		((uint64_t *)area)[random64() % 16] = nasty();
 }
 
+/* A word of the only chunk, which follows a directory of one range. */
+#define CHUNK(word) \
+	((uint64_t *)area)[(sizeof(struct vdso_fixup_area) + 2 * sizeof(struct vdso_fixup_range)) / 8 + (word)]
+
 static void change_rows(void)
 {
 	uint64_t *words = (uint64_t *)area;
@@ -74,7 +83,9 @@ static void change_rows(void)
 	for (unsigned n = 1 + random64() % 4; n; n--)
 		words[16 + random64() % (area_bytes / 8 - 16)] = nasty();
 	if (random64() % 2)
-		words[4 + 2 * (random64() % 2)] = random64() % (CAPACITY + 1);
+		words[4 + 2 * (random64() % 2)] = random64() % (CAPACITY + 1) | (random64() % 3) << VDSO_FIXUP_CHUNKS_SHIFT;
+	if (random64() % 2)
+		CHUNK(0) ^= random64() % (1 << (VDSO_FIXUP_FILL_STAMP_SHIFT + 2));
 }
 
 static void change_bits(void)
@@ -100,9 +111,8 @@ static void change_all(void)
 		restore();
 }
 
-/* A column of the current buffer, row 0: start, table, sizes. */
-#define ROW(column) \
-	((uint64_t *)area)[16 + (((uint64_t *)good_area)[1] & 1) * 8 * CAPACITY + (column) * 2 * CAPACITY]
+/* A cell of row 0 of the side that was written last: start, table, sizes. */
+#define ROW(column) CHUNK(8 + 8 * (CHUNK(0) >> VDSO_FIXUP_FILL_SIDE_SHIFT & 1) + 2 * (column))
 
 /* Tables at the edges of what can be read. */
 static void edges(void)
@@ -164,9 +174,130 @@ static void state_file(void)
 	close(file);
 }
 
+/* ---- An area of several chunks ---- */
+
+#define MANY (2 * VDSO_FIXUP_CHUNK_ROWS)
+
+/* Attaches an area of several chunks. The first or the last of them has the text. */
+static void attach_many(void)
+{
+	struct vdso_fixup_entry *tables = map(MANY * sizeof(*tables), PROT_READ | PROT_WRITE);
+	char *texts = map(MANY * 16, PROT_READ | PROT_EXEC);
+	struct vdso_fixup_dso dso = { (uintptr_t)text, TEXT, (uintptr_t)table, ENTRIES };
+	long ret;
+
+	vdso.attach(NULL, 0);
+	area = new_area(MANY, &area_bytes);
+	if (area_bytes > sizeof(good_area))
+		die("an area for %lu DSOs has %lu bytes", (unsigned long)MANY, area_bytes);
+	ret = vdso.reg(area, &dso);
+	for (int i = 0; !ret && i < MANY - 1; i++) {
+		set_entry(&tables[i], texts + 16 * i, 3, texts + 16 * i + 8, 0);
+		dso = (struct vdso_fixup_dso){ (uintptr_t)texts + 16 * i, 16, (uintptr_t)&tables[i], 1 };
+		ret = vdso.reg(area, &dso);
+	}
+	if (!ret)
+		ret = vdso.attach(area, area_bytes);
+	if (ret)
+		die("register or attach is %ld", ret);
+	memcpy(good_area, area, area_bytes);
+}
+
+/* The counts of the generation that is in use. */
+static uint64_t *counts(void)
+{
+	struct vdso_fixup_area *head = (void *)area;
+
+	return &head->counts[head->current_generation & 1].value;
+}
+
+/* How many chunks the good area has, and where one of the first ones is. */
+static unsigned chunks(void)
+{
+	struct vdso_fixup_area *head = (void *)good_area;
+
+	return head->counts[head->current_generation & 1].value << 1 >> (VDSO_FIXUP_CHUNKS_SHIFT + 1);
+}
+
+static uint64_t place_of_chunk(void)
+{
+	return area_bytes - (MANY / VDSO_FIXUP_SLOT_ROWS + 1 - random64() % chunks()) * VDSO_FIXUP_CHUNK_SIZE;
+}
+
+/* Ranges out of order, with the same chunk or one behind the end, and too many of them. */
+static void change_directory(void)
+{
+	struct vdso_fixup_range *range = (void *)(area + VDSO_FIXUP_HEADER_SIZE);
+
+	for (unsigned n = 1 + random64() % 3; n; n--) {
+		/* Both sides. */
+		unsigned index = random64() % (2 * chunks());
+
+		switch (random64() % 6) {
+		case 0:
+			range[index].first.value = nasty();
+			break;
+		case 1:
+			range[index].chunk.value = place_of_chunk();
+			break;
+		case 2:
+			range[index].chunk.value = area_bytes - random64() % 8192;
+			break;
+		case 3:
+			range[index].chunk.value = nasty();
+			break;
+		case 4:
+			*counts() = nasty() % 65537 | nasty() << VDSO_FIXUP_CHUNKS_SHIFT;
+			break;
+		default:
+			*(uint64_t *)(area + place_of_chunk()) ^= random64() % (1 << (VDSO_FIXUP_FILL_STAMP_SHIFT + 2));
+		}
+	}
+}
+
+static volatile int is_over;
+
+/* Changes the area while the kernel reads it. */
+static void *changer(void *unused)
+{
+	state = 0x2545f4914f6cdd1d;
+	while (!is_over) {
+		if (random64() % 4)
+			change_directory();
+		else
+			change_header();
+		restore();
+	}
+	return unused;
+}
+
+static void leave(void)
+{
+}
+
+/* What the kernel has checked is no longer there when it reads on. */
+static void change_meanwhile(void)
+{
+	static const char name[] = "directories that change while the kernel reads";
+	sigset_t all, before;
+	pthread_t other_thread;
+
+	/* Its signals are for this thread alone. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&other_thread, NULL, changer, NULL))
+		die("pthread_create");
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	try_often(name, leave);
+	is_over = 1;
+	pthread_join(other_thread, NULL);
+	restore();
+	test(fault_to_its_end() == LANDED, "%s", name);
+}
+
 int main(int count, char **arguments)
 {
-	begin(count, arguments, 9);
+	begin(count, arguments, 11);
 	random_test("headers", change_header);
 	random_test("rows", change_rows);
 	random_test("bits", change_bits);
@@ -174,6 +305,9 @@ int main(int count, char **arguments)
 	random_test("everything", change_all);
 	edges();
 	state_file();
+	attach_many();
+	random_test("directories", change_directory);
+	change_meanwhile();
 	test_what_was_watched();
 	return failures != 0;
 }

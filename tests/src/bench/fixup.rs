@@ -11,7 +11,7 @@
 
 use crate::fixup::probe::Probe;
 use crate::fixup::{Area, entries, map};
-use liblinux_abi::image::fixup::{Dso, Entry, Hit};
+use liblinux_abi::image::fixup::{Dso, Entry, Hit, MAX_CAPACITY};
 use nix::libc::{self, c_int, siginfo_t, ucontext_t};
 use nix::sys::mman::ProtFlags;
 use std::sync::atomic::AtomicU64;
@@ -82,9 +82,49 @@ pub fn dsos(count: usize, entries: usize) -> Vec<Dso> {
     (0..count).map(dso).collect()
 }
 
-/// A DSO that is registered and unregistered.
-pub fn visitor() -> Dso {
-    dsos(1, 1)[0]
+/// A registry of so many DSOs, and others that come and go at places all over it.
+#[derive(Debug)]
+pub struct Traffic {
+    area: Area,
+    visitors: Vec<Dso>,
+}
+
+impl Traffic {
+    /// Beside `count` DSOs, or as many as leave room for visitors.
+    pub fn beside(count: usize) -> Self {
+        let some = (count / 8).clamp(1, 1024);
+        let capacity = (count + some).min(MAX_CAPACITY as usize);
+        let area = Area::new(capacity as u64);
+        let mut visitors = dsos(capacity, 1);
+        // Not in the order of their addresses: Fisher and Yates, by Knuth's multiplicative hash.
+        for last in (1..capacity).rev() {
+            let number = (last as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+            visitors.swap(last, number as usize % (last + 1));
+        }
+        for dso in visitors.split_off(some) {
+            assert_eq!(area.register(&dso), 0, "{dso:x?}");
+        }
+        Self { area, visitors }
+    }
+
+    /// How many come and go.
+    pub fn visitors(&self) -> u64 {
+        self.visitors.len() as u64
+    }
+
+    /// Registers the visitors.
+    pub fn come(&self) {
+        for dso in &self.visitors {
+            assert_eq!(self.area.register(dso), 0, "{dso:x?}");
+        }
+    }
+
+    /// Unregisters them.
+    pub fn go(&self) {
+        for dso in &self.visitors {
+            assert_eq!(self.area.unregister(dso.text_start), 0, "{dso:x?}");
+        }
+    }
 }
 
 /// Looks up each of the addresses, one after the other.
@@ -97,13 +137,6 @@ pub fn look_up(registry: &Registry, addresses: &[u64]) {
         failed |= lookup(registry.area.address, *address, out);
     }
     assert_eq!(failed, 0, "an address without a fixup");
-}
-
-/// Registers and unregisters a DSO so many times.
-pub fn register(registry: &Registry, dso: &Dso, times: u64) {
-    for _ in 0..times {
-        assert_eq!((registry.area.register(dso), registry.area.unregister(dso.text_start)), (0, 0));
-    }
 }
 
 /// The area of [`dispatching`].

@@ -28,9 +28,12 @@ const MOMENTS: usize = 4;
 /// Answers a system call in the kernel's place, given the registers.
 pub(crate) type Kernel<'k> = dyn Fn(&user_regs_struct) -> i64 + 'k;
 
-/// A page of memory at the same place in parent and child.
+/// Pages of memory that the child may write.
+pub(crate) const PAGES: usize = 4;
+
+/// Memory at the same place in parent and child.
 #[repr(align(4096))]
-struct Page([u8; PAGE_SIZE]);
+struct Page([u8; PAGES * PAGE_SIZE]);
 
 /// One child and the calls that it makes.
 pub(crate) struct Walk<'a> {
@@ -48,12 +51,12 @@ impl<'a> Walk<'a> {
         unwinder: &'a Unwinder<'a>,
         faulted: BTreeSet<Place>,
     ) -> Self {
-        let page = Box::new(Page([0; PAGE_SIZE]));
+        let page = Box::new(Page([0; PAGES * PAGE_SIZE]));
         let stepper = Stepper::new(image, code, unwinder);
         Self { stepper, image, page, faulted }
     }
 
-    /// Address of a page that the child may write.
+    /// Address of the pages that the child may write.
     pub(crate) fn page(&self) -> usize {
         self.page.0.as_ptr().addr()
     }

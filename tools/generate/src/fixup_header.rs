@@ -12,6 +12,20 @@ use std::fmt::Write as _;
 /// Constants above this are written in hexadecimal: they are bits, not numbers.
 const DECIMAL_MAX: u64 = 1 << 20;
 
+/// The size of an area, which a C compiler can compute: `area_size` of the tables.
+const AREA_SIZE: &str = r"
+/*
+ * Bytes of an area for so many DSOs, 1 to VDSO_FIXUP_MAX_CAPACITY: a constant for a constant.
+ * __vdso_fixup_area_size() answers the same.
+ */
+#define VDSO_FIXUP_AREA_SIZE(capacity) \
+	((capacity) > VDSO_FIXUP_CHUNK_ROWS ? \
+		 VDSO_FIXUP_HEADER_SIZE + ((uint64_t)(capacity) / VDSO_FIXUP_SLOT_ROWS + 1) * \
+						  (VDSO_FIXUP_RANGE_SIZE + VDSO_FIXUP_CHUNK_SIZE) : \
+		 VDSO_FIXUP_HEADER_SIZE + VDSO_FIXUP_RANGE_SIZE + sizeof(struct vdso_fixup_chunk) + \
+			 (uint64_t)(capacity) * VDSO_FIXUP_ROW_SIZE)
+";
+
 /// What the file should say.
 pub(crate) fn text(_: &Workspace) -> Result<String> {
     let mut text = format!(
@@ -31,6 +45,7 @@ pub(crate) fn text(_: &Workspace) -> Result<String> {
     for structure in STRUCTURES {
         text.push_str(&declaration(structure)?);
     }
+    text.push_str(AREA_SIZE);
     text.push_str("\n#endif /* x86-64 */\n\n#endif /* LIBLINUX_FIXUP_H */\n");
     Ok(text)
 }

@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::memory::{Fault, Memory, Stamped};
 use core::mem::{offset_of, size_of};
 use liblinux_abi::image::fixup::{
-    ALIGN, Area as Header, Cell, FINGERPRINT, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, MAGIC,
-    MAX_CAPACITY, MOVE, SIZES, START, TABLE, USER_END, area_size, cell,
+    ALIGN, Area as Header, Cell, FIRST_GENERATION, HEADER_SIZE, KIND_SHIFT, LAST_GENERATION, MAGIC,
+    MAX_CAPACITY, MOVE, SIZES, START, TABLE, USER_END, area_size,
 };
 
 /// An area of which the header was read.
@@ -58,7 +58,7 @@ impl Row {
         self.sizes >> 32
     }
 
-    /// The value for a column.
+    /// The value of a cell.
     #[inline(always)]
     pub const fn column(&self, column: usize) -> u64 {
         match column {
@@ -69,7 +69,7 @@ impl Row {
         }
     }
 
-    /// Changes the value for a column.
+    /// Changes the value of a cell.
     #[inline(always)]
     pub const fn set_column(&mut self, column: usize, value: u64) {
         match column {
@@ -108,10 +108,10 @@ impl<'m, M: Memory> Area<'m, M> {
         area_size(self.capacity).unwrap_or(HEADER_SIZE)
     }
 
-    /// The committed generation. A reader's loads of a buffer come after this load.
+    /// The committed generation. A reader's loads of its counts, ranges and rows come after this
+    /// load.
     ///
-    /// Pairs with the exchange that commits a generation: the cells of its buffer were written
-    /// before.
+    /// Pairs with the exchange that commits a generation: its cells were written before.
     #[inline(always)]
     pub fn current(&self) -> Result<u64, Fault> {
         self.memory.load(self.current_address())
@@ -121,7 +121,7 @@ impl<'m, M: Memory> Area<'m, M> {
     #[inline(always)]
     pub fn writable_generation(&self) -> Result<u64, Error> {
         let generation = self.current()?;
-        if !(FIRST_GENERATION..=u64::MAX - 2).contains(&generation) {
+        if !(FIRST_GENERATION..=LAST_GENERATION - 2).contains(&generation) {
             return Err(Error::INVALID);
         }
         Ok(generation)
@@ -133,9 +133,9 @@ impl<'m, M: Memory> Area<'m, M> {
         self.address.wrapping_add(offset_of!(Header, current_generation) as u64)
     }
 
-    /// Address of the number of DSOs of a generation.
+    /// Address of a generation's counts.
     #[inline(always)]
-    pub fn count_address(&self, generation: u64) -> u64 {
+    pub fn counts_address(&self, generation: u64) -> u64 {
         let offset =
             offset_of!(Header, counts) as u64 + (generation & 1) * size_of::<Cell>() as u64;
         self.address.wrapping_add(offset)
@@ -146,58 +146,6 @@ impl<'m, M: Memory> Area<'m, M> {
     pub fn operation_address(&self, column: usize) -> u64 {
         self.address
             .wrapping_add((offset_of!(Header, operation) + column * size_of::<Cell>()) as u64)
-    }
-
-    /// Address of a cell of a generation's buffer.
-    #[inline(always)]
-    pub fn cell_address(&self, generation: u64, column: usize, row: u64) -> u64 {
-        self.address.wrapping_add(cell(self.capacity, generation, column, row))
-    }
-
-    /// How many DSOs a generation has; `INVALID` if more than there is room for.
-    #[inline(always)]
-    pub fn count(&self, generation: u64) -> Result<u64, Error> {
-        let count = self.memory.load(self.count_address(generation))?;
-        if count > self.capacity {
-            return Err(Error::INVALID);
-        }
-        Ok(count)
-    }
-
-    /// A row of a generation.
-    #[inline(always)]
-    pub fn row(&self, generation: u64, row: u64) -> Result<Row, Fault> {
-        let value = |column: usize| self.memory.load(self.cell_address(generation, column, row));
-        Ok(Row {
-            text_start: value(START)?,
-            table: value(TABLE)?,
-            sizes: value(SIZES)?,
-            fingerprint: value(FINGERPRINT)?,
-        })
-    }
-
-    /// How many of a generation's first `count` texts start at `address` or below.
-    ///
-    /// The search branches on what it finds. Choosing without a branch was tried: it saves
-    /// mispredicted branches where the cells are in the nearest cache and addresses come at random,
-    /// and takes twice as long everywhere else, because each probe then waits for the one before,
-    /// while a predicted branch lets many be under way.
-    #[inline(always)]
-    pub fn rank(&self, generation: u64, count: u64, address: u64) -> Result<u64, Fault> {
-        const SIZE: u64 = size_of::<Cell>() as u64;
-        let column = self.cell_address(generation, START, 0);
-        // The address of the next cell that may be above, not its number: less lies between two
-        // probes.
-        let (mut next, mut left) = (column, count);
-        while left > 0 {
-            let above = next.wrapping_add((left - left / 2) * SIZE);
-            let start = self.memory.load(above.wrapping_sub(SIZE))?;
-            if start <= address {
-                next = above;
-            }
-            left /= 2;
-        }
-        Ok(next.wrapping_sub(column) / SIZE)
     }
 
     /// A cell, as it was at one moment; none if it changed meanwhile.

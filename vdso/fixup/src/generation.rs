@@ -6,18 +6,22 @@
 //! # Invariants
 //!
 //! 1. The content of generation `g + 1` is a function of the operation's cells of generation `g +
-//!    1` and of the buffer of `g`. None of them changes before `g + 1` is committed, so every
-//!    writer that builds it writes the same values.
-//! 2. A cell of the new buffer is exchanged from what was seen before its source was read. Had the
-//!    source changed by then, `g + 1` would have been committed, and so the cell have its
-//!    generation: either it was seen, or the exchange fails.
+//!    1` and of what is in use at `g`. None of them changes before `g + 1` is committed, so every
+//!    writer that builds it writes the same values. A writer that was overtaken while it looked
+//!    finds another committed generation behind that, and writes nothing.
+//! 2. A cell is exchanged from what was seen before its source was read. Had the source changed by
+//!    then, `g + 1` would have been committed, and so the cell have its generation: either it was
+//!    seen, or the exchange fails.
 //! 3. A generation is committed only when each of its cells has been seen to be of it.
 
 use crate::area::{Area, Row, stamp};
+use crate::build::Builder;
+use crate::change;
+use crate::directory::Counts;
 use crate::error::Error;
-use crate::memory::{Fault, Memory, Stamped};
+use crate::memory::{Memory, Stamped};
 use liblinux_abi::image::fixup::{
-    ABORT, COLUMNS, FINGERPRINT, KIND_SHIFT, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER,
+    ABORT, FINGERPRINT, KIND_SHIFT, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER,
 };
 
 /// How often a helping writer pauses before it takes a proposer for dead. If the proposer was
@@ -45,20 +49,6 @@ pub enum Outcome {
     Done,
     /// It was not, and the registry may be another by now.
     Lost,
-}
-
-/// A new buffer, by the differences to the old one.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    /// How many rows it has.
-    count: u64,
-    /// The first row that differs.
-    at: u64,
-    /// Where the rows from `at` on come from, relative to their place; `at` itself is new if that
-    /// is -1.
-    shift: i64,
-    /// The new row.
-    row: Row,
 }
 
 impl Operation {
@@ -127,92 +117,56 @@ fn fill<M: Memory>(
 
 /// Carries out the operation that is pending at `generation`, however far others have come with it.
 /// Afterwards the generation is over, unless the area is sealed.
-#[inline]
+///
+/// `INVALID` for an area that no writer has left like this.
+#[inline(never)]
 pub fn complete<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<(), Error> {
-    let next = generation.wrapping_add(1);
-    let Some(plan) = plan(area, generation)? else { return overtaken(area, generation) };
-    for row in 0..plan.count {
-        for column in 0..COLUMNS {
-            let target = area.cell_address(next, column, row);
-            let seen = area.memory.load(stamp(target))?;
-            if seen == next {
-                continue;
-            }
-            if seen > next {
-                return overtaken(area, generation);
-            }
-            let seen = Stamped { value: area.memory.load(target)?, generation: seen };
-            let value = if row < plan.at {
-                area.memory.load(area.cell_address(generation, column, row))?
-            } else if row == plan.at && plan.shift < 0 {
-                plan.row.column(column)
-            } else {
-                let source = row.wrapping_add_signed(plan.shift);
-                area.memory.load(area.cell_address(generation, column, source))?
-            };
-            // If it fails, another writer has made the exchange.
-            area.memory.exchange_cell(target, seen, Stamped { value, generation: next })?;
-        }
+    let builder = Builder { area, generation, next: generation.wrapping_add(1) };
+    let built = build(&builder).and_then(|counts| {
+        builder.cell(area.counts_address(builder.next), || Ok(counts.0))?;
+        // Commits. Pairs with the reader's loads of `current`: all cells were exchanged before.
+        area.memory.exchange(area.current_address(), generation, builder.next)?;
+        Ok(())
+    });
+    match built {
+        Ok(()) => Ok(()),
+        // Anything may have been found then, and there is nothing more to do.
+        Err(_) if area.current()? != generation => Ok(()),
+        Err(Error::OVERTAKEN) => Err(Error::INVALID),
+        Err(error) => Err(error),
     }
-    let counts = area.count_address(next);
-    let seen = area.memory.load(stamp(counts))?;
-    if seen > next {
-        return overtaken(area, generation);
-    }
-    if seen < next {
-        let seen = Stamped { value: area.memory.load(counts)?, generation: seen };
-        area.memory.exchange_cell(counts, seen, Stamped { value: plan.count, generation: next })?;
-    }
-    // Commits. Pairs with the reader's loads of `current`: all cells above were exchanged before.
-    area.memory.exchange(area.current_address(), generation, next)?;
-    Ok(())
 }
 
-/// The new buffer; none if the generation is over.
+/// Writes the next generation, but for its counts, which this returns.
 #[inline(always)]
-fn plan<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<Option<Plan>, Error> {
-    let next = generation.wrapping_add(1);
-    let Some(first) = area.cell(area.operation_address(START))? else { return Ok(None) };
+fn build<M: Memory>(builder: &Builder<'_, '_, M>) -> Result<Counts, Error> {
+    let Builder { area, generation, next } = *builder;
+    let Some(first) = area.cell(area.operation_address(START))? else {
+        return Err(Error::OVERTAKEN);
+    };
     if first.generation != next {
-        return Ok(None);
+        return Err(Error::OVERTAKEN);
     }
     let start = first.value & ((1 << KIND_SHIFT) - 1);
-    let mut row = Row { text_start: start, table: 0, sizes: 0, fingerprint: 0 };
-    let (mut is_addition, mut is_aborted) = (false, false);
     match first.value >> KIND_SHIFT {
-        REGISTER => {
-            is_addition = true;
-            for column in REST {
-                match decided(area, next, column)? {
-                    None => return Ok(None),
-                    // Its proposer will not get past this cell.
-                    Some(ABORT) => {
-                        is_aborted = true;
-                        break;
-                    }
-                    Some(value) => row.set_column(column, value),
-                }
-            }
-        }
-        UNREGISTER => {}
+        REGISTER => {}
+        UNREGISTER => return change::remove(builder, start),
         _ => return Err(Error::INVALID),
     }
-    let count = match area.count(generation) {
-        Err(Error::INVALID) => return Ok(None),
-        count => count?,
-    };
-    let nothing = Plan { count, at: count, shift: 0, row };
-    if is_aborted || (is_addition && count == area.capacity) {
-        return Ok(Some(nothing));
+    let mut row = Row { text_start: start, table: 0, sizes: 0, fingerprint: 0 };
+    for column in REST {
+        match decided(area, next, column)? {
+            None => return Err(Error::OVERTAKEN),
+            // Its proposer will not get past this cell.
+            Some(ABORT) => {
+                let counts = area.counts(generation)?;
+                builder.still()?;
+                return Ok(counts);
+            }
+            Some(value) => row.set_column(column, value),
+        }
     }
-    let rank = rank(area, generation, count, start)?;
-    if is_addition {
-        return Ok(Some(Plan { count: count + 1, at: rank, shift: -1, row }));
-    }
-    if rank == 0 || area.memory.load(area.cell_address(generation, START, rank - 1))? != start {
-        return Ok(Some(nothing));
-    }
-    Ok(Some(Plan { count: count - 1, at: rank - 1, shift: 1, row }))
+    change::add(builder, &row)
 }
 
 /// The value of a cell of the operation. If there is none after a while, its proposer is taken for
@@ -245,22 +199,4 @@ fn decided<M: Memory>(area: &Area<'_, M>, next: u64, column: usize) -> Result<Op
             return Err(Error::INVALID);
         }
     }
-}
-
-/// [`Area::rank`], once for all writers.
-#[inline(never)]
-pub(crate) fn rank<M: Memory>(
-    area: &Area<'_, M>,
-    generation: u64,
-    count: u64,
-    address: u64,
-) -> Result<u64, Fault> {
-    area.rank(generation, count, address)
-}
-
-/// The answer to finding that a generation is over: there is nothing more to do. `INVALID` if it is
-/// not over, so that no caller loops for ever on an area that no writer has left like this.
-#[inline]
-fn overtaken<M: Memory>(area: &Area<'_, M>, generation: u64) -> Result<(), Error> {
-    if area.current()? == generation { Err(Error::INVALID) } else { Ok(()) }
 }

@@ -14,10 +14,11 @@
 //! forked while it was held, and under a signal handler that interrupts its holder and registers as
 //! well. Instead, each generation is one *operation* that any writer can carry out. A writer that
 //! wants a change proposes it by a compare-and-exchange of the operation's first cell; from then on
-//! it is decided, and every writer that comes across it builds the same next buffer, cell by cell,
-//! and commits it. A writer that stops anywhere leaves work for the next one, which *helps*. A
-//! writer that continues much later changes nothing: every cell carries the generation that it was
-//! written for, is exchanged only from exactly what was seen, and generations do not come back.
+//! it is decided, and every writer that comes across it writes the same cells beside those that are
+//! in use, and commits the generation. A writer that stops anywhere leaves work for the next one,
+//! which *helps*. A writer that continues much later changes nothing: every cell carries the
+//! generation that it was written for, is exchanged only from exactly what was seen, and
+//! generations do not come back.
 //!
 //! Registering takes four cells, which cannot be written at once. A proposer that died between them
 //! leaves the others without the rest; they put [`ABORT`](liblinux_abi::image::fixup::ABORT) where
@@ -37,11 +38,15 @@
 
 pub mod arch;
 pub mod area;
+mod build;
+mod change;
+pub mod directory;
 pub mod error;
 pub mod generation;
 pub mod kernel;
 pub mod lookup;
 pub mod memory;
+pub mod migration;
 pub mod registry;
 pub mod state;
 pub mod table;

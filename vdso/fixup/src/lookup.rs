@@ -9,11 +9,12 @@
 //! # Invariants
 //!
 //! 1. At most [`SEALS`] areas are visited, in each at most [`TRIES`] times, and a visit is one
-//!    search: of 17 rows, and of 32 entries.
+//!    search: of 14 ranges, 6 rows and 32 entries at most.
 //! 2. An answer belongs to one generation: `current` was the same before the first row was read and
 //!    after the last.
 
-use crate::area::Area;
+use crate::area::{Area, Row};
+use crate::directory::Counts;
 use crate::error::Error;
 use crate::memory::{Memory, fingerprint};
 use crate::table;
@@ -61,26 +62,18 @@ pub fn lookup<M: Memory>(memory: &M, area: u64, address: u64) -> Result<Hit, Err
 fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
     let memory = area.memory;
     let generation = area.current()?;
-    let count = area.count(generation);
+    let counts = area.counts(generation);
     if let Some(target) = area.sealed(generation)? {
         return Ok(Visit::Moved(target));
     }
-    let found = match count {
-        Ok(count) => match area.rank(generation, count, address)? {
-            0 => None,
-            rank => Some(area.row(generation, rank - 1)?),
-        },
-        Err(error) => {
-            return if area.current()? == generation { Err(error) } else { Ok(Visit::Overtaken) };
-        }
-    };
-    // Pairs with the exchange that commits a generation: a writer changes these rows only after
+    let found = counts.and_then(|counts| row(area, generation, counts, address));
+    // Pairs with the exchange that commits a generation: a writer changes what is in use only after
     // `generation + 1` was committed, so the values that were read before this load belong to
     // `generation`, or the load shows a later one.
     if area.current()? != generation {
         return Ok(Visit::Overtaken);
     }
-    let Some(row) = found else { return Ok(Visit::Miss) };
+    let Some(row) = found? else { return Ok(Visit::Miss) };
     if !row.covers(address) || row.count() == 0 {
         return Ok(Visit::Miss);
     }
@@ -95,4 +88,20 @@ fn visit<M: Memory>(area: &Area<'_, M>, address: u64) -> Result<Visit, Error> {
         text_start: row.text_start,
         entry: fixup.entry,
     }))
+}
+
+/// The row that may have an address.
+#[inline(always)]
+fn row<M: Memory>(
+    area: &Area<'_, M>,
+    generation: u64,
+    counts: Counts,
+    address: u64,
+) -> Result<Option<Row>, Error> {
+    let range = area.range(counts, address)?;
+    let chunk = area.chunk(generation, counts, range)?;
+    match area.rank_in(&chunk, address)?.checked_sub(1) {
+        None => Ok(None),
+        Some(index) => Ok(Some(area.row(&chunk, index)?)),
+    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-//! Changing the registry: making an area, adding and removing DSOs, moving to a larger area.
+//! Changing the registry: adding and removing DSOs, wherever it is by now.
 //!
 //! # Invariants
 //!
@@ -15,18 +15,19 @@
 //!    read first and marks are asked for then: a row is added after its text was marked, so one
 //!    that was read and has no mark has lost it.
 
-use crate::area::{Area, Row, check_place, stamp};
+use crate::area::{Area, Row};
+use crate::directory::{self, Chunk, Counts};
 use crate::error::Error;
-use crate::generation::{Operation, Outcome, complete, perform, rank};
+use crate::generation::{Operation, Outcome, complete, perform};
 use crate::kernel::Kernel;
 use crate::memory::{Fault, Memory, Stamped, fingerprint};
 use crate::table;
-use core::mem::offset_of;
 use liblinux_abi::image::fixup::{
-    ABORT, Area as Header, COLUMNS, DSO_SIZE, Dso, Entry, FIRST_GENERATION, HEADER_SIZE,
-    KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, SEALS, START, USER_END, area_size, sizes,
+    ABORT, Dso, Entry, KIND_SHIFT, MOVE, SEALS, START, USER_END, sizes,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
+
+pub use crate::migration::{grow, init};
 
 /// Bytes of a page.
 pub(crate) const PAGE: u64 = PAGE_SIZE as u64;
@@ -36,18 +37,7 @@ pub(crate) struct Settled<'m, M> {
     pub(crate) area: Area<'m, M>,
     pub(crate) generation: u64,
     /// The operation's first cell.
-    seen: Stamped,
-}
-
-/// Makes an empty area that has room for `capacity` DSOs.
-#[inline]
-pub fn init<M: Memory>(memory: &M, address: u64, size: u64, capacity: u64) -> Result<(), Error> {
-    let needed = area_size(capacity).ok_or(Error::INVALID)?;
-    check_range(address, size, needed)?;
-    let area = Area { memory, address, capacity };
-    erase(&area)?;
-    publish(&area, 0)?;
-    Ok(())
+    pub(crate) seen: Stamped,
 }
 
 /// Adds a DSO.
@@ -65,15 +55,15 @@ pub fn register<M: Memory + Kernel>(memory: &M, area: u64, dso: Dso) -> Result<(
     loop {
         let settled = settle(memory, &mut place)?;
         let (area, generation) = (&settled.area, settled.generation);
-        let count = area.count(generation);
-        let obstacle = count.and_then(|count| obstacle(area, generation, count, &row));
+        let counts = area.counts(generation);
+        let obstacle = counts.and_then(|counts| obstacle(area, generation, counts, &row));
         if area.current()? != generation {
             continue;
         }
         let stale = obstacle?;
         let operation = match stale {
             Some(start) => Operation::Unregister(start),
-            None if count? == area.capacity => return Err(Error::FULL),
+            None if counts?.rows() == area.capacity => return Err(Error::FULL),
             None => Operation::Register(row),
         };
         if stale.is_none() && !is_marked {
@@ -96,7 +86,7 @@ pub fn unregister<M: Memory + Kernel>(memory: &M, area: u64, text_start: u64) ->
         let settled = settle(memory, &mut place)?;
         let (area, generation) = (&settled.area, settled.generation);
         let is_there =
-            area.count(generation).and_then(|count| has(area, generation, count, text_start));
+            area.counts(generation).and_then(|counts| has(area, generation, counts, text_start));
         if area.current()? != generation {
             continue;
         }
@@ -108,51 +98,6 @@ pub fn unregister<M: Memory + Kernel>(memory: &M, area: u64, text_start: u64) ->
             return Ok(());
         }
     }
-}
-
-/// Moves the registry to new memory, which no other thread knows yet.
-///
-/// `INVALID` if that has room for fewer DSOs, or is part of the old area.
-#[inline]
-pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Result<(), Error> {
-    check_range(new, size, HEADER_SIZE + DSO_SIZE)?;
-    let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(MAX_CAPACITY);
-    let target = Area { memory, address: new, capacity };
-    let mut place = old;
-    loop {
-        let settled = settle(memory, &mut place)?;
-        let (source, generation) = (&settled.area, settled.generation);
-        if source.address == new {
-            // Moved already, by a call that ended before it returned.
-            return if place == old { Err(Error::INVALID) } else { Ok(()) };
-        }
-        let is_apart = source.address.wrapping_add(source.size()) <= new
-            || new.wrapping_add(target.size()) <= source.address;
-        if capacity < source.capacity || !is_apart {
-            return Err(Error::INVALID);
-        }
-        erase(&target)?;
-        let copied =
-            source.count(generation).and_then(|count| copy(source, generation, count, &target));
-        if source.current()? != generation {
-            continue;
-        }
-        publish(&target, copied?)?;
-        if perform(source, generation, settled.seen, &Operation::Move(new))? == Outcome::Done {
-            hand_over(source.address, &target);
-            return Ok(());
-        }
-    }
-}
-
-/// Whether a registry that takes `needed` bytes can be in this memory.
-#[inline(always)]
-fn check_range(address: u64, size: u64, needed: u64) -> Result<(), Error> {
-    check_place(address)?;
-    if size < needed || size > USER_END - address {
-        return Err(Error::INVALID);
-    }
-    Ok(())
 }
 
 /// Goes to the area in which the registry is by now, and helps there until no operation is pending.
@@ -196,7 +141,7 @@ pub(crate) fn settle<'m, M: Memory + Kernel>(
 
 /// Has the kernel follow the registry from an area that is sealed, if it has that one.
 #[inline(always)]
-fn hand_over<M: Memory + Kernel>(old: u64, new: &Area<'_, M>) {
+pub(crate) fn hand_over<M: Memory + Kernel>(old: u64, new: &Area<'_, M>) {
     if new.memory.attached().is_ok_and(|(area, _)| area == old) {
         // A kernel that refuses was asked by another writer before: the old area is sealed towards
         // this one alone. A filter that refuses leaves it with the old one.
@@ -246,16 +191,16 @@ pub(crate) fn mark<M: Kernel>(memory: &M, text: &Row) -> Result<(), Error> {
 fn obstacle<M: Memory + Kernel>(
     area: &Area<'_, M>,
     generation: u64,
-    count: u64,
+    counts: Counts,
     new: &Row,
 ) -> Result<Option<u64>, Error> {
     let start = new.text_start;
     let last = start + (new.text_len() - 1);
     // Texts are disjoint, so if any reaches into the new one, or is in front of it in its first
     // page, then this does. Others that do are found when it is gone.
-    let before = nearest(area, generation, count, last)?;
+    let before = nearest(area, generation, counts, last)?;
     // The same for those behind it in its last page.
-    let behind = nearest(area, generation, count, last | (PAGE - 1))?;
+    let behind = nearest(area, generation, counts, last | (PAGE - 1))?;
     let stale = match (before, behind) {
         (Some(row), _) if row.end() > start => {
             is_stale(area.memory, &row, new)?.then_some(row.text_start)
@@ -271,7 +216,7 @@ fn obstacle<M: Memory + Kernel>(
     match stale {
         // In an area that is out of order this would repeat for ever, as the text would not be
         // found for removal.
-        Some(start) if !has(area, generation, count, start)? => Err(Error::INVALID),
+        Some(start) if !has(area, generation, counts, start)? => Err(Error::INVALID),
         _ => Ok(stale),
     }
 }
@@ -281,13 +226,32 @@ fn obstacle<M: Memory + Kernel>(
 fn nearest<M: Memory>(
     area: &Area<'_, M>,
     generation: u64,
-    count: u64,
+    counts: Counts,
     address: u64,
 ) -> Result<Option<Row>, Error> {
-    match rank(area, generation, count, address)? {
-        0 => Ok(None),
-        rank => Ok(Some(area.row(generation, rank - 1)?)),
+    let (mut chunk, mut rank, range) = find(area, generation, counts, address)?;
+    if rank == 0 && range > 0 {
+        // The range's first rows were removed.
+        chunk = directory::chunk(area, generation, counts, range - 1)?;
+        rank = chunk.count;
     }
+    match rank.checked_sub(1) {
+        None => Ok(None),
+        Some(index) => Ok(Some(area.row(&chunk, index)?)),
+    }
+}
+
+/// The chunk and the range that have an address, and how many texts in it start there or below.
+#[inline(never)]
+fn find<M: Memory>(
+    area: &Area<'_, M>,
+    generation: u64,
+    counts: Counts,
+    address: u64,
+) -> Result<(Chunk, u64, u64), Error> {
+    let range = area.range(counts, address)?;
+    let chunk = area.chunk(generation, counts, range)?;
+    Ok((chunk, area.rank_in(&chunk, address)?, range))
 }
 
 /// Whether a text that shares addresses with a new one is gone; `EXISTS` if it is not.
@@ -316,62 +280,13 @@ fn is_unmarked<M: Kernel>(memory: &M, address: u64) -> bool {
 fn has<M: Memory>(
     area: &Area<'_, M>,
     generation: u64,
-    count: u64,
+    counts: Counts,
     start: u64,
 ) -> Result<bool, Error> {
     if start >= USER_END {
         return Ok(false);
     }
-    let rank = rank(area, generation, count, start)?;
-    Ok(rank > 0 && area.memory.load(area.cell_address(generation, START, rank - 1))? == start)
-}
-
-/// Makes everything zero, which is not an area.
-#[inline]
-fn erase<M: Memory>(area: &Area<'_, M>) -> Result<(), Fault> {
-    let mut address = area.address;
-    for _ in 0..area.size() / 8 {
-        // Memory that was never touched stays untouched: a large area costs no memory before it is
-        // used.
-        if area.memory.load(address)? != 0 {
-            area.memory.store(address, 0)?;
-        }
-        address += 8;
-    }
-    Ok(())
-}
-
-/// Copies a generation into the first buffer of an area that no other thread knows. Returns the
-/// number of rows.
-#[inline]
-fn copy<M: Memory>(
-    source: &Area<'_, M>,
-    generation: u64,
-    count: u64,
-    target: &Area<'_, M>,
-) -> Result<u64, Error> {
-    for row in 0..count {
-        for column in 0..COLUMNS {
-            let value = source.memory.load(source.cell_address(generation, column, row))?;
-            put(target, target.cell_address(FIRST_GENERATION, column, row), value)?;
-        }
-    }
-    Ok(count)
-}
-
-/// Makes an area of memory that was erased, and of which the first buffer has `count` rows.
-#[inline]
-fn publish<M: Memory>(area: &Area<'_, M>, count: u64) -> Result<(), Fault> {
-    let field = |offset: usize| area.address.wrapping_add(offset as u64);
-    put(area, area.count_address(FIRST_GENERATION), count)?;
-    area.memory.store(field(offset_of!(Header, capacity)), area.capacity)?;
-    area.memory.store(area.current_address(), FIRST_GENERATION)?;
-    area.memory.store(field(offset_of!(Header, magic)), MAGIC)
-}
-
-/// Stores a cell of the first generation.
-#[inline(always)]
-fn put<M: Memory>(area: &Area<'_, M>, address: u64, value: u64) -> Result<(), Fault> {
-    area.memory.store(address, value)?;
-    area.memory.store(stamp(address), FIRST_GENERATION)
+    let (chunk, rank, _) = find(area, generation, counts, start)?;
+    let Some(index) = rank.checked_sub(1) else { return Ok(false) };
+    Ok(area.memory.load(area.cell_address(&chunk, index, START))? == start)
 }

@@ -18,6 +18,7 @@
 //!    between.
 
 use crate::area::Area;
+use crate::directory::{Counts, Cursor};
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::memory::{Memory, fingerprint};
@@ -97,11 +98,13 @@ fn mark_all<M: Memory + Kernel>(memory: &M, place: &mut u64) -> Result<(), Error
     let mut tries = TRIES;
     while tries > 0 {
         let settled = settle(memory, place)?;
-        let (area, generation) = (&settled.area, settled.generation);
-        let stale = area.count(generation).and_then(|count| {
-            let stale = stale_neighbour(area, generation, count)?;
+        // From its parts, because the compiler would copy the whole by vector registers.
+        let Area { address, capacity, .. } = settled.area;
+        let (area, generation) = (&Area { memory, address, capacity }, settled.generation);
+        let stale = area.counts(generation).and_then(|counts| {
+            let stale = stale_neighbour(area, generation, counts)?;
             if stale.is_none() {
-                mark_rows(area, generation, count)?;
+                mark_rows(area, generation, counts)?;
             }
             Ok(stale)
         });
@@ -126,14 +129,14 @@ fn mark_all<M: Memory + Kernel>(memory: &M, place: &mut u64) -> Result<(), Error
 fn stale_neighbour<M: Memory>(
     area: &Area<'_, M>,
     generation: u64,
-    count: u64,
+    counts: Counts,
 ) -> Result<Option<u64>, Error> {
     let page = |address: u64| address & !(PAGE - 1);
     // The last page of the last text that is what it was, and the last text behind that, which is
     // not.
     let (mut good, mut stale) = (None, None);
-    for row in 0..count {
-        let row = area.row(generation, row)?;
+    let mut cursor = Cursor::default();
+    while let Some(row) = area.next(generation, counts, &mut cursor)? {
         let (first, last) = (page(row.text_start), page(row.end().wrapping_sub(1)));
         if fingerprint::fingerprint(area.memory, &row) != Ok(row.fingerprint) {
             if good == Some(first) {
@@ -157,10 +160,10 @@ fn stale_neighbour<M: Memory>(
 fn mark_rows<M: Memory + Kernel>(
     area: &Area<'_, M>,
     generation: u64,
-    count: u64,
+    counts: Counts,
 ) -> Result<(), Error> {
-    for row in 0..count {
-        let row = area.row(generation, row)?;
+    let mut cursor = Cursor::default();
+    while let Some(row) = area.next(generation, counts, &mut cursor)? {
         if fingerprint::fingerprint(area.memory, &row) == Ok(row.fingerprint) {
             mark(area.memory, &row)?;
         }

@@ -7,107 +7,22 @@
 
 #[path = "arena/mod.rs"]
 mod arena;
+#[path = "interleaved/scene.rs"]
+mod scene;
 
-use arena::{Arena, Free, Hook};
+use arena::{Arena, Free, Hook as _};
 use liblinux_abi::image::fixup::{Dso, area_size};
-use liblinux_fixup::{Error, Fault, lookup, registry};
+use liblinux_fixup::{Error, lookup, registry};
+use scene::{CAPACITY, Scene};
 use shuttle::rand::Rng as _;
 use shuttle::sync::atomic::AtomicUsize;
-use shuttle::sync::atomic::Ordering::SeqCst;
-use shuttle::thread;
-use std::cell::Cell;
 use std::sync::Arc;
-
-const CAPACITY: u64 = 6;
 
 /// Schedules that are tried of each test, by chance and by priorities.
 const SCHEDULES: usize = 400;
 
-/// A thread that the scheduler may switch at each step, and that stops for good after some.
-struct Scheduled {
-    turn: Arc<AtomicUsize>,
-    left: Cell<u64>,
-}
-
-impl Hook for Scheduled {
-    fn step(&self) -> Result<(), Fault> {
-        let left = self.left.get().checked_sub(1).ok_or(Fault)?;
-        self.left.set(left);
-        // Any access to the scheduler's own memory is where it switches.
-        self.turn.load(SeqCst);
-        Ok(())
-    }
-
-    fn pause(&self) {
-        thread::yield_now();
-    }
-}
-
-/// A process, and how its threads are made.
-#[derive(Clone)]
-struct Scene {
-    arena: Arc<Arena>,
-    area: u64,
-    turn: Arc<AtomicUsize>,
-    /// Registered before anything begins, and for good.
-    fixed: Dso,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let arena = Arena::new(32 << 10);
-        let area = arena.area(CAPACITY);
-        let fixed = arena.dso(1);
-        registry::register(&arena.thread(Free), area, fixed).expect("there is room");
-        Self { arena, area, turn: Arc::new(AtomicUsize::new(0)), fixed }
-    }
-
-    /// Makes a thread that lives for so many steps.
-    fn hook(&self, left: u64) -> Scheduled {
-        Scheduled { turn: Arc::clone(&self.turn), left: Cell::new(left) }
-    }
-
-    fn spawn(
-        &self,
-        left: u64,
-        body: impl FnOnce(&Self, &arena::Thread<Scheduled>) + Send + 'static,
-    ) -> thread::JoinHandle<()> {
-        let scene = self.clone();
-        thread::spawn(move || body(&scene, &scene.arena.thread(scene.hook(left))))
-    }
-
-    /// Registers, finds and unregisters a DSO, `times` times over. Stops where the thread does.
-    fn cycle(
-        &self,
-        thread: &arena::Thread<Scheduled>,
-        dso: &Dso,
-        times: usize,
-    ) -> Result<(), Error> {
-        for _ in 0..times {
-            registry::register(thread, self.area, *dso)?;
-            match lookup::lookup(thread, self.area, dso.text_start + 8) {
-                Ok(hit) => assert_eq!(hit.landing, dso.text_start + 40),
-                Err(Error::OVERTAKEN) => {}
-                // To a thread that is stopped, everything is gone.
-                Err(error) => assert_eq!(thread.hook().left.get(), 0, "lost: {error:?}"),
-            }
-            registry::unregister(thread, self.area, dso.text_start)?;
-        }
-        Ok(())
-    }
-
-    /// The registry is whole, and besides the fixed DSO has all of some, none of others, and maybe
-    /// some of the rest.
-    fn has(&self, arena: &Arc<Arena>, present: &[Dso], absent: &[Dso], rest: &[Dso]) {
-        let thread = arena.thread(Free);
-        let finds = |dso: &Dso| arena.finds(&thread, self.area, dso);
-        assert!(finds(&self.fixed), "the fixed DSO is lost");
-        assert!(present.iter().all(finds), "a registration is lost");
-        assert!(!absent.iter().any(finds), "a registration is left");
-        let known = [&[self.fixed], present, absent, rest].concat();
-        assert!(arena.starts(arena.attached(), &known).len() > present.len());
-    }
-}
+/// The same of the test with many DSOs.
+const CROWDED_SCHEDULES: usize = 40;
 
 fn explore(test: impl Fn() + Send + Sync + Clone + 'static) {
     shuttle::check_random(test.clone(), SCHEDULES);
@@ -144,6 +59,65 @@ fn writers_lose_nothing_and_readers_see_each_registration_whole() {
         threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
         scene.has(&scene.arena, &[kept], &dsos, &[]);
     });
+}
+
+/// Chunks are split and merged, and a chunk moves, under readers and writers of which some stop.
+#[test]
+fn chunks_change_under_readers_and_writers() {
+    shuttle::check_random(chunks_change, CROWDED_SCHEDULES);
+    shuttle::check_pct(chunks_change, CROWDED_SCHEDULES, 4);
+}
+
+fn chunks_change() {
+    let arena = Arena::new(256 << 10);
+    let area = arena.area(60);
+    // In three chunks, of which the first two have as few as can be: to remove one merges them.
+    let dsos: Vec<Dso> = (0..58).map(|mark| arena.dso(mark)).collect();
+    let free = arena.thread(Free);
+    for dso in &dsos {
+        registry::register(&free, area, *dso).expect("there is room");
+    }
+    for gone in dsos[..17].iter().chain(&dsos[25..42]) {
+        registry::unregister(&free, area, gone.text_start).expect("it is there");
+    }
+    let fixed = dsos[57];
+    let scene = Scene { arena, area, turn: Arc::new(AtomicUsize::new(0)), fixed };
+    let mut threads: Vec<_> = [17, 42]
+        .into_iter()
+        .map(|index| {
+            let dso = dsos[index];
+            scene.spawn(u64::MAX, move |scene, thread| {
+                registry::unregister(thread, scene.area, dso.text_start).expect("it is there");
+                registry::register(thread, scene.area, dso).expect("there is room");
+            })
+        })
+        .collect();
+    // They fill the chunk that comes of it, or stop.
+    threads.extend([0, 25].map(|first| {
+        let dsos = dsos[first..first + 17].to_vec();
+        let left = shuttle::rand::thread_rng().gen_range(1..20_000);
+        scene.spawn(left, move |scene, thread| {
+            for dso in dsos {
+                let outcome = registry::register(thread, scene.area, dso);
+                assert!(matches!(outcome, Ok(()) | Err(Error::FAULT)), "{outcome:?}");
+            }
+        })
+    }));
+    let (others, steady) = (dsos.clone(), dsos[50]);
+    threads.push(scene.spawn(u64::MAX, move |scene, thread| {
+        for _ in 0..20 {
+            let found = lookup::lookup(thread, scene.area, steady.text_start + 8);
+            let is_right = match found {
+                Ok(hit) => hit.landing == steady.text_start + 40,
+                Err(error) => error == Error::OVERTAKEN,
+            };
+            assert!(is_right, "a DSO that stays: {found:?}");
+            scene.arena.starts(scene.arena.attached(), &others);
+        }
+    }));
+    threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
+    let kept = [&dsos[17..25], &dsos[42..57]].concat();
+    scene.has(&scene.arena, &kept, &[], &dsos);
 }
 
 #[test]

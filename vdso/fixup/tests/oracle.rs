@@ -4,7 +4,7 @@
 mod arena;
 
 use arena::{Arena, Free, TEXT_LEN};
-use liblinux_abi::image::fixup::{Dso, MAX_CAPACITY, area_size};
+use liblinux_abi::image::fixup::{Dso, area_size};
 use liblinux_fixup::{Error, lookup, registry};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -13,6 +13,9 @@ const CAPACITY: u64 = 4;
 
 /// DSOs that a sequence has to do with.
 const DSOS: usize = 7;
+
+/// DSOs of the test with several chunks.
+const MANY: u64 = 96;
 
 /// One call, or what a program does between two.
 #[derive(Clone, Debug)]
@@ -162,6 +165,58 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Chunks are split and merged, and after each call the area is in order and has what a map
+    /// has.
+    /// Long texts reach over the next one's place, which may be where a range began.
+    #[test]
+    fn many_chunks_have_what_a_map_has(
+        steps in prop::collection::vec((0..MANY as usize, 0..8_u8, any::<bool>()), 1..600)
+    ) {
+        let arena = Arena::new(256 << 10);
+        let area = arena.area(MANY);
+        let thread = arena.thread(Free);
+        let dsos: Vec<Dso> = (0..MANY).map(|mark| arena.dso(mark + 1)).collect();
+        let long = |dso: &Dso| Dso { text_len: TEXT_LEN + 96, ..*dso };
+        let known: Vec<Dso> = dsos.iter().copied().chain(dsos.iter().map(long)).collect();
+        let mut oracle: BTreeMap<u64, u64> = BTreeMap::new();
+        // Full at first, so that there is something to remove.
+        for dso in &dsos {
+            registry::register(&thread, area, *dso).expect("there is room");
+            oracle.insert(dso.text_start, dso.text_len);
+        }
+        for (index, kind, is_few) in steps {
+            // Few of them at the beginning, so that whole chunks come and go.
+            let index = if is_few { index % 24 } else { index };
+            let dso = if kind == 0 { long(&dsos[index]) } else { dsos[index] };
+            let (start, len) = (dso.text_start, dso.text_len);
+            if kind < 4 {
+                let is_taken = oracle.iter().any(|(at, size)| *at < start + len && start < at + size);
+                let full = oracle.len() as u64 == MANY;
+                let expected = match (is_taken, full) {
+                    (true, _) => Err(Error::EXISTS),
+                    (_, true) => Err(Error::FULL),
+                    _ => Ok(()),
+                };
+                prop_assert_eq!(registry::register(&thread, area, dso), expected);
+                if expected.is_ok() {
+                    oracle.insert(start, len);
+                }
+            } else {
+                let expected = oracle.remove(&start).map(drop).ok_or(Error::ABSENT);
+                prop_assert_eq!(registry::unregister(&thread, area, start), expected);
+            }
+            prop_assert!(arena.starts(area, &known).iter().eq(oracle.keys()));
+            for dso in &dsos {
+                let found = lookup::lookup(&thread, area, dso.text_start + 8).is_ok();
+                prop_assert_eq!(found, oracle.contains_key(&dso.text_start));
+            }
+        }
+    }
+}
+
 #[test]
 fn a_full_area_of_a_thousand_dsos_finds_each_of_them() {
     let arena = Arena::new(1 << 20);
@@ -176,87 +231,4 @@ fn a_full_area_of_a_thousand_dsos_finds_each_of_them() {
     assert_eq!(registry::register(&thread, area, more), Err(Error::FULL));
     assert!(dsos.iter().all(|dso| arena.finds(&thread, area, dso)));
     assert!(!arena.finds(&thread, area, &more));
-}
-
-#[test]
-fn tables_that_are_not_well_formed_are_refused() {
-    let arena = Arena::new(16 << 10);
-    let area = arena.area(CAPACITY);
-    let thread = arena.thread(Free);
-    let register = |dso: Dso| registry::register(&thread, area, dso);
-    let good = arena.dso(1);
-    let first = good.table;
-    // Where, by how much the word there is changed, and why that is wrong.
-    let changes: [(u64, u64, &str); 9] = [
-        (first, (-8_i64).cast_unsigned(), "no length, and another start"),
-        (first, 5 << 32, "overlaps with the next"),
-        (first, 8, "behind the next"),
-        (first, 60, "behind the text"),
-        (first + 16, 41 << 32, "longer than the text"),
-        (first + 16, (u64::from(u32::MAX) - 8) << 32, "longer than any text"),
-        (first + 8, 64, "lands behind the text"),
-        (first + 8, 2 << 32, "a flag that is not known"),
-        (first + 24, 1 << 63, "a flag that is not known"),
-    ];
-    for (place, change, why) in changes {
-        let word = arena.word(place).expect("memory").load(std::sync::atomic::Ordering::Relaxed);
-        let new = if why.starts_with("no length") {
-            word & 0xffff_ffff
-        } else {
-            word.wrapping_add(change)
-        };
-        arena.set(place, new);
-        assert_eq!(register(good), Err(Error::INVALID), "{why}");
-        arena.set(place, word);
-    }
-    let wrong = [
-        Dso { text_len: 0, ..good },
-        Dso { text_len: 1 << 32, ..good },
-        Dso { text_start: u64::MAX - 10, ..good },
-        Dso { text_start: 1 << 56, ..good },
-        Dso { count: 0, ..good },
-        Dso { count: 1 << 32, ..good },
-        Dso { table: good.table + 2, ..good },
-        Dso { table: 1 << 56, ..good },
-        Dso { table: u64::MAX - 15, ..good },
-    ];
-    for dso in wrong {
-        assert_eq!(register(dso), Err(Error::INVALID), "{dso:x?}");
-    }
-    assert_eq!(register(Dso { table: 64, ..good }), Err(Error::FAULT));
-    assert_eq!(
-        register(Dso { count: 1000, ..good }),
-        Err(Error::INVALID),
-        "the bytes behind it are not a table"
-    );
-    assert_eq!(register(good), Ok(()));
-    assert_eq!(register(good), Err(Error::EXISTS));
-}
-
-#[test]
-fn areas_are_made_of_what_is_enough() {
-    let arena = Arena::new(16 << 10);
-    let thread = arena.thread(Free);
-    let size = area_size(CAPACITY).expect("a size");
-    let area = arena.take(size);
-    let init = |address, size, capacity| registry::init(&thread, address, size, capacity);
-    for (address, size, capacity) in [
-        (area, size - 1, CAPACITY),
-        (area, u64::MAX, 0),
-        (area, 1 << 40, MAX_CAPACITY + 1),
-        (area + 8, size, CAPACITY),
-        (area, 1 << 57, CAPACITY),
-    ] {
-        assert_eq!(
-            init(address, size, capacity),
-            Err(Error::INVALID),
-            "{size} bytes at {address:#x}"
-        );
-    }
-    for address in [0, 64, 1 << 56, u64::MAX - 63] {
-        assert_eq!(init(address, size, CAPACITY), Err(Error::FAULT), "{address:#x}");
-    }
-    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::INVALID), "it was never made");
-    assert_eq!(init(area, size, CAPACITY), Ok(()));
-    assert_eq!(lookup::lookup(&thread, area, area), Err(Error::ABSENT));
 }

@@ -4,7 +4,7 @@
 mod arena;
 
 use arena::{Arena, Free, PAGE, pages};
-use liblinux_abi::image::fixup::{Dso, area_size};
+use liblinux_abi::image::fixup::{Dso, area_size, counts};
 use liblinux_abi::image::state::{MAGIC, SIZE};
 use liblinux_abi::kernel::errno::EBUSY;
 use liblinux_fixup::{Error, registry, state};
@@ -142,7 +142,7 @@ fn a_header_without_a_registry_is_not_left_attached() {
     let buffer = arena.take(BUFFER);
     assert_eq!(state::save(&thread, buffer, BUFFER), Ok(SIZE));
     // More DSOs than there is room for.
-    arena.set(area + 48, 5);
+    arena.set(area + 48, counts(5, 1, 0));
     assert_eq!(state::restore(&thread, buffer, BUFFER), Err(Error::INVALID));
     assert_eq!(arena.attached(), area, "it was before");
     arena.forget();
@@ -179,7 +179,7 @@ proptest! {
         magic in prop_oneof![4 => Just(MAGIC), 1 => any::<u64>()],
         size in prop_oneof![4 => Just(SIZE), 1 => any::<u64>()],
         place in prop_oneof![2 => Just(None), 1 => any::<u64>().prop_map(Some), 2 => (0..1_u64 << 12).prop_map(|at| Some(arena::BASE + at))],
-        area_size in prop_oneof![Just(640), any::<u64>()],
+        area_size in prop_oneof![Just(area_size(4).expect("a size")), any::<u64>()],
     ) {
         let arena = Arena::new(1 << 12);
         let thread = arena.thread(Free);

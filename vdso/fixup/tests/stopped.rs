@@ -3,33 +3,27 @@
 //! One writer at a time is cut, so all cases there are can be tried. `interleaved.rs` has many at
 //! once.
 
+#[path = "stopped/action.rs"]
+mod action;
 #[path = "arena/mod.rs"]
 mod arena;
 
+use action::{ACTIONS, Action};
 use arena::{Arena, Free, Hook, Thread};
 use liblinux_abi::image::fixup::{Dso, area_size};
 use liblinux_fixup::{Error, Fault, registry};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-const CAPACITY: u64 = 8;
-
-/// The action of a writer that is cut.
-#[derive(Clone, Copy, Debug)]
-enum Action {
-    Register,
-    Unregister,
-    Grow,
-    RegisterAfterGrow,
-}
-
-const ACTIONS: [Action; 4] =
-    [Action::Register, Action::Unregister, Action::Grow, Action::RegisterAfterGrow];
-
-/// A process with an area of two DSOs, a third one, and memory to grow into.
+/// A process with an area of two DSOs or more, another one, and memory to grow into.
+#[derive(Clone)]
 struct Scene {
     arena: Arc<Arena>,
     area: u64,
+    capacity: u64,
+    /// All that were registered at the beginning.
+    crowd: Vec<Dso>,
     /// Memory to grow into, for one who does, and for one who interrupts him.
     larger: [u64; 2],
     first: Dso,
@@ -39,19 +33,42 @@ struct Scene {
 
 impl Scene {
     fn new(action: Action) -> Self {
-        let arena = Arena::new(16 << 10);
-        let area = arena.area(CAPACITY);
-        let [first, new, second] = [1, 2, 3].map(|mark| arena.dso(mark));
+        let arena = Arena::new(256 << 10);
+        let (capacity, count, gone) = action.crowd();
+        let area = arena.area(capacity);
+        // With room for a new one behind each.
+        let dsos: Vec<[Dso; 2]> =
+            (0..count).map(|mark| [2 * mark, 2 * mark + 1].map(|mark| arena.dso(mark))).collect();
         let thread = arena.thread(Free);
-        for dso in [first, second] {
-            registry::register(&thread, area, dso).expect("there is room");
+        for [dso, _] in &dsos {
+            registry::register(&thread, area, *dso).expect("there is room");
         }
-        let size = area_size(2 * CAPACITY).expect("a size");
+        for index in &gone {
+            registry::unregister(&thread, area, dsos[*index as usize][0].text_start)
+                .expect("it is there");
+        }
+        let crowd: Vec<Dso> = (0..count)
+            .filter(|index| !gone.contains(index))
+            .map(|index| dsos[index as usize][0])
+            .collect();
+        let (first, second) = (crowd[0], *crowd.last().expect("some"));
+        let mut new = dsos[0][1];
+        if matches!(action, Action::Reach) {
+            // Over the place of the one that is gone, where the next range began.
+            new = dsos[24][1];
+            new.text_len = dsos[25][1].text_start - new.text_start;
+        }
+        let size = area_size(2 * capacity).expect("a size");
         let larger = [arena.take(size), arena.take(size)];
         if matches!(action, Action::RegisterAfterGrow) {
             registry::grow(&thread, area, larger[0], size).expect("there is memory");
         }
-        Self { arena, area, larger, first, second, new }
+        Self { arena, area, capacity, crowd, larger, first, second, new }
+    }
+
+    /// The same in memory of its own.
+    fn fresh(&self) -> Self {
+        Self { arena: self.arena.fork(), ..self.clone() }
     }
 
     fn act<H: Hook>(&self, action: Action, thread: &Thread<H>) -> Result<(), Error> {
@@ -65,23 +82,32 @@ impl Scene {
         larger: u64,
     ) -> Result<(), Error> {
         match action {
-            Action::Register | Action::RegisterAfterGrow => {
-                registry::register(thread, self.area, self.new)
+            _ if action.registers() => registry::register(thread, self.area, self.new),
+            _ if action.unregisters() => {
+                registry::unregister(thread, self.area, self.first.text_start)
             }
-            Action::Unregister => registry::unregister(thread, self.area, self.first.text_start),
-            Action::Grow => {
-                let size = area_size(2 * CAPACITY).expect("a size");
+            _ => {
+                let size = area_size(2 * self.capacity).expect("a size");
                 registry::grow(thread, self.area, larger, size)
             }
         }
     }
 
     /// Steps of an action that is not cut.
-    fn steps(action: Action) -> u64 {
-        let scene = Self::new(action);
+    fn steps(&self, action: Action) -> u64 {
+        let scene = self.fresh();
         let thread = scene.arena.thread(Stop { left: Cell::new(u64::MAX) });
         scene.act(action, &thread).expect("nothing is in the way");
+        let word = |address: u64| scene.arena.word(address).expect("memory").load(Relaxed);
+        let area = scene.arena.attached();
+        let counts = word(area + 32 + 16 * (word(area + 8) & 1));
+        assert_eq!(counts << 1 >> 33, action.chunks(), "chunks after {action:?}");
         u64::MAX - thread.hook().left.get()
+    }
+
+    /// All that may be in the registry.
+    fn known(&self, other: Dso) -> Vec<Dso> {
+        self.crowd.iter().copied().chain([self.new, other]).collect()
     }
 
     /// The registry is whole: readers see it so at once, it can be changed, and the change of the
@@ -92,14 +118,12 @@ impl Scene {
         assert!(finds(&self.second), "{place}: a DSO is lost");
         let is_first = finds(&self.first);
         let is_new = finds(&self.new);
-        assert!(is_first || matches!(action, Action::Unregister), "{place}: a DSO is lost");
-        assert!(
-            !is_new || matches!(action, Action::Register | Action::RegisterAfterGrow),
-            "{place}"
-        );
+        assert!(self.crowd[1..].iter().all(finds), "{place}: a DSO is lost");
+        assert!(is_first || action.unregisters(), "{place}: a DSO is lost");
+        assert!(!is_new || action.registers(), "{place}");
 
         let other = arena.dso(4);
-        let known = [self.first, self.second, self.new, other];
+        let known = self.known(other);
         arena.starts(arena.attached(), &known);
         registry::register(&thread, self.area, other)
             .unwrap_or_else(|error| panic!("{place}: {error:?} when another is registered"));
@@ -115,8 +139,9 @@ impl Scene {
         let is_new = finds(&self.new);
         assert_eq!(registry::register(&thread, self.area, self.new), expected(is_new), "{place}");
         let removed = registry::unregister(&thread, self.area, self.first.text_start);
-        assert!(removed.is_ok() || matches!(action, Action::Unregister), "{place}: {removed:?}");
-        for dso in [self.new, self.second, other] {
+        assert!(removed.is_ok() || action.unregisters(), "{place}: {removed:?}");
+        let rest = [self.new, other].into_iter().chain(self.crowd[1..].iter().copied());
+        for dso in rest {
             assert!(finds(&dso), "{place}: at the end");
             registry::unregister(&thread, self.area, dso.text_start).expect("it is there");
             assert!(!finds(&dso), "{place}: it was unregistered");
@@ -154,18 +179,18 @@ impl Hook for Interrupt<'_> {
     }
 }
 
-fn each_step(test: impl Fn(Action, u64)) {
+fn each_step(test: impl Fn(Action, Scene, u64)) {
     for action in ACTIONS {
-        let steps = Scene::steps(action);
+        let scene = Scene::new(action);
+        let steps = scene.steps(action);
         assert!(steps > 20, "{action:?} took {steps} steps, too few to be what it says");
-        (0..=steps).for_each(|step| test(action, step));
+        (0..=steps).for_each(|step| test(action, scene.fresh(), step));
     }
 }
 
 #[test]
 fn a_writer_that_stops_for_good_leaves_a_registry_that_works() {
-    each_step(|action, step| {
-        let scene = Scene::new(action);
+    each_step(|action, scene, step| {
         let outcome = scene.act(action, &scene.arena.thread(Stop { left: Cell::new(step) }));
         let place = format!("{action:?} stopped after {step} steps ({outcome:?})");
         scene.is_whole(action, &scene.arena, &place);
@@ -174,8 +199,7 @@ fn a_writer_that_stops_for_good_leaves_a_registry_that_works() {
 
 #[test]
 fn a_child_that_was_forked_in_the_middle_goes_on() {
-    each_step(|action, step| {
-        let scene = Scene::new(action);
+    each_step(|action, scene, step| {
         let child = RefCell::new(None);
         let handler: Box<dyn FnOnce()> = Box::new(|| drop(child.replace(Some(scene.arena.fork()))));
         let hook = Interrupt { left: Cell::new(step), handler: RefCell::new(Some(handler)) };
@@ -187,14 +211,13 @@ fn a_child_that_was_forked_in_the_middle_goes_on() {
 
 #[test]
 fn a_signal_handler_may_change_what_the_interrupted_code_was_changing() {
-    each_step(|action, step| {
-        let scene = Scene::new(action);
+    each_step(|action, scene, step| {
         let other = scene.arena.dso(5);
         let handler: Box<dyn FnOnce() + '_> = Box::new(|| {
             let thread = scene.arena.thread(Free);
             registry::register(&thread, scene.area, other).expect("a handler can register");
             assert!(scene.arena.finds(&thread, scene.area, &other), "the handler's DSO");
-            let known = [scene.first, scene.second, scene.new, other];
+            let known = scene.known(other);
             let seen = scene.arena.starts(scene.arena.attached(), &known);
             assert!(seen.contains(&other.text_start), "the kernel does not see the handler's DSO");
             assert!(scene.arena.finds(&thread, scene.area, &scene.second), "a DSO is lost");
@@ -213,8 +236,7 @@ fn a_signal_handler_may_change_what_the_interrupted_code_was_changing() {
 
 #[test]
 fn a_handler_may_do_the_very_same() {
-    each_step(|action, step| {
-        let scene = Scene::new(action);
+    each_step(|action, scene, step| {
         let inner = Cell::new(None);
         let handler: Box<dyn FnOnce() + '_> = Box::new(|| {
             inner.set(Some(scene.act_into(action, &scene.arena.thread(Free), scene.larger[1])));
@@ -226,7 +248,9 @@ fn a_handler_may_do_the_very_same() {
             format!("{action:?} done by a handler at step {step}: {outer:?}, {:?}", inner.get());
         let done = [Some(outer), inner.get()].into_iter().flatten().filter(Result::is_ok).count();
         match action {
-            Action::Grow => assert!(done == 2 || inner.get().is_none(), "{place}"),
+            Action::Grow | Action::GrowChunks => {
+                assert!(done == 2 || inner.get().is_none(), "{place}")
+            }
             _ => assert_eq!(done, 1, "{place}"),
         }
         scene.is_whole(action, &scene.arena, &place);

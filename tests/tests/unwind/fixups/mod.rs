@@ -5,56 +5,25 @@
 //! that is the same each time. What the calls return is judged elsewhere; here it is the way back
 //! that counts.
 
+mod beside;
+mod chunks;
 mod scene;
 mod state;
 
-use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
+use crate::walk::{REFUSED, Walk};
+use beside::{Others, PRIVATE_BASE, call};
 use liblinux_abi::arch::x86_64::exception::SI_KERNEL;
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::export;
 use liblinux_abi::image::fixup::{
-    ABORT, FINGERPRINT, KIND_SHIFT, MAX_CAPACITY, MOVE, PRIVATE_QUERY, REGISTER, SIZES, START,
-    TABLE, UNREGISTER, area_size, cell,
+    ABORT, FINGERPRINT, KIND_SHIFT, MAX_CAPACITY, MOVE, REGISTER, SIZES, START, TABLE, UNREGISTER,
+    area_size, counts,
 };
 use liblinux_abi::image::layout::{PRIVATE, TEXT};
-use liblinux_tests::arch::stepper::{Next, Stop};
 use scene::{ARGUMENT, CAPACITY, CONTEXT, Chance, LARGER, OUT, SIGINFO, Scene};
-use std::os::unix::fs::FileExt as _;
 
 /// Calls that are made by chance.
 const ROUNDS: u64 = 700;
-
-/// The number of the first private call, as a kernel might choose it.
-const PRIVATE_BASE: u32 = 0x1234_5600;
-
-/// What private calls are answered.
-struct Answers {
-    /// `fixup_query`, and whether it writes the area.
-    query: (i64, bool),
-    /// The others.
-    others: i64,
-}
-
-/// What the kernel answers, in turns; and filters in front of it, of which one says that all is
-/// well, and one that there is no area. The last is a kernel that cannot mark a text (ENOMEM).
-const ANSWERS: [Answers; 7] = [
-    Answers { query: (REFUSED, false), others: REFUSED },
-    Answers { query: (0, true), others: 0 },
-    Answers { query: (-16, false), others: -16 },
-    Answers { query: (0, true), others: 0 },
-    Answers { query: (0, false), others: 0 },
-    Answers { query: (-2, false), others: 0 },
-    Answers { query: (0, true), others: -12 },
-];
-
-/// `lock cmpxchg16b [r8]`.
-const EXCHANGE: [u8; 5] = [0xf0, 0x49, 0x0f, 0xc7, 0x08];
-
-/// `syscall`.
-const SYSCALL: [u8; 2] = [0x0f, 0x05];
-
-/// Other threads commit while a call has made fewer stops than this: a writer ends only if they do.
-const COMMITS_UNTIL: usize = 2000;
 
 /// Registries of every kind: the good ones with none to three DSOs, those in disorder, and last one
 /// that has more than there is room for.
@@ -81,17 +50,17 @@ fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
     scenes.extend([sealed, circle]);
     // The last row is in front of the others, reaches over them, and is not what was registered.
     let mut disorder = scenes[3].clone();
-    let place = |column| cell(CAPACITY, disorder.get(8), column, 2) as usize;
+    let place = |column| disorder.cell(true, 2, column);
     let [start, sizes] = [place(START), place(SIZES)];
     disorder.set(start, disorder.dso(0).text_start - 8);
     disorder.set(sizes, 1024);
     // There are more than there is room for.
     let mut crowded = scenes[3].clone();
-    crowded.set(32 + 16 * (crowded.get(8) & 1) as usize, CAPACITY + 1);
-    // A row of the next buffer is one of a later generation.
+    crowded.set(32 + 16 * (crowded.get(8) & 1) as usize, counts(CAPACITY + 1, 1, 0));
+    // A row of the side that is not in use is one of a later generation.
     let mut later = scenes[2].pending(UNREGISTER, 1);
     let next = later.get(8) + 1;
-    later.set(cell(CAPACITY, next, START, 0) as usize + 8, next + 1);
+    later.set(later.cell(false, 0, START) + 8, next + 1);
     // So is its count.
     let mut late = scenes[2].pending(UNREGISTER, 1);
     late.set(40 + 16 * ((late.get(8) + 1) & 1) as usize, late.get(8) + 2);
@@ -124,6 +93,7 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
         call(walk, &crowded, "__vdso_fixup_lookup", &arguments, &others, 1);
     }
     unmapped(walk, &scenes[2]);
+    chunks::calls(walk, &scenes[2]);
 
     // A registration that was overtaken, and faults when it looks again.
     let mut scene = scenes[2].clone();
@@ -250,105 +220,6 @@ fn unmapped(walk: &mut Walk<'_>, scene: &Scene) {
         call(walk, scene, "__vdso_fixup_unregister", &[area, text], &others, 1);
         call(walk, scene, "__vdso_fixup_grow", &[area, area + LARGER as u64, size], &others, 1);
     }
-}
-
-/// What other threads do meanwhile.
-struct Others {
-    /// Write a word: at which stop, where, which.
-    writes: Vec<(usize, usize, u64)>,
-    /// Are quicker with an exchange of a cell: with the one of this number.
-    first_exchange: Option<u64>,
-    /// And by how many generations.
-    lead: u64,
-    /// Unmap what is accessed next when so many stops are over.
-    fault_from: Option<usize>,
-    /// Unmap the cell that is exchanged: the one of this number.
-    fault_exchange: Option<u64>,
-    /// Commit two generations whenever so many stops are over.
-    commits_every: usize,
-}
-
-impl Others {
-    fn none() -> Self {
-        Self {
-            writes: Vec::new(),
-            first_exchange: None,
-            lead: 0,
-            fault_from: None,
-            fault_exchange: None,
-            commits_every: usize::MAX,
-        }
-    }
-}
-
-/// Makes a call over the scene, beside other threads, and again until each instruction with a
-/// landing that it reaches has faulted once in some call.
-fn call(
-    walk: &mut Walk<'_>,
-    scene: &Scene,
-    name: &str,
-    arguments: &[u64],
-    others: &Others,
-    round: u64,
-) {
-    let prepared = walk.prepared(name, arguments);
-    let mut faulted = std::mem::take(&mut walk.faulted);
-    loop {
-        scene.put(walk);
-        let (mut injected, mut exchanges, mut generation) = (false, 0, scene.get(8));
-        let mut fault_from = others.fault_from;
-        walk.run(name, &prepared, &mut |stop: Stop<'_>| {
-            let write = |address: u64, words: &[u64]| {
-                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-                stop.memory.write_all_at(&bytes, address).is_ok()
-            };
-            for (_, place, word) in others.writes.iter().filter(|(when, ..)| *when == stop.count) {
-                assert!(write(scene.address + *place as u64, &[*word]), "the page can be written");
-            }
-            let is_time = stop.count % others.commits_every == others.commits_every - 1;
-            if is_time && stop.count < COMMITS_UNTIL {
-                generation = generation.wrapping_add(2);
-                assert!(write(scene.address + 8, &[generation]), "the page can be written");
-            }
-            if stop.instruction.starts_with(&EXCHANGE) {
-                if others.first_exchange == Some(exchanges) {
-                    // The cell may be nowhere: then the exchange faults, too.
-                    write(
-                        stop.registers.r8,
-                        &[1, stop.registers.rcx.wrapping_add(others.lead).wrapping_sub(1)],
-                    );
-                }
-                exchanges += 1;
-                if others.fault_exchange == Some(exchanges - 1) {
-                    return Next::Raise(PAGE_FAULT);
-                }
-            }
-            if stop.may_fault && fault_from.is_some_and(|from| stop.count >= from) {
-                fault_from = None;
-                return Next::Raise(PAGE_FAULT);
-            }
-            if stop.may_fault
-                && !injected
-                && faulted.insert((stop.offset, stop.instruction.to_vec()))
-            {
-                injected = true;
-                return Next::Raise(PAGE_FAULT);
-            }
-            let answers = &ANSWERS[round as usize % ANSWERS.len()];
-            let asks = |rax: u64| rax == u64::from(PRIVATE_BASE + PRIVATE_QUERY);
-            if stop.instruction == SYSCALL && asks(stop.registers.rax) && answers.query.1 {
-                // The kernel has the first area.
-                assert!(write(stop.registers.rdi, &[scene.address, 512]), "the caller's stack");
-            }
-            answer(stop, &|registers| {
-                if asks(registers.rax) { answers.query.0 } else { answers.others }
-            })
-        });
-        if !injected {
-            break;
-        }
-    }
-    walk.faulted = faulted;
 }
 
 /// With and without a kernel that has them. From then on, it has.

@@ -1,10 +1,11 @@
 //! What a call of the registry is given: a page with areas, texts, tables and a signal's context.
 
-use crate::walk::{PAGE_FAULT, REFUSED, Walk};
+use crate::walk::{PAGE_FAULT, PAGES, REFUSED, Walk};
 use liblinux_abi::arch::x86_64::exception::SI_KERNEL;
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::fixup::{
-    ABORT, Dso, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size,
+    ABORT, Cell, Dso, FILL_SIDE_SHIFT, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size,
+    chunk, row,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 use std::os::unix::fs::FileExt as _;
@@ -122,9 +123,16 @@ impl Scene {
             Some(0),
             "{name}"
         );
-        let mut bytes = vec![0; PAGE_SIZE];
+        let mut bytes = vec![0; 8 * self.words.len()];
         walk.stepper.memory().read_exact_at(&mut bytes, self.address).expect("the page");
         self.words = bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
+    }
+
+    /// With more pages, which are zero.
+    pub(super) fn extended(&self) -> Self {
+        let mut words = self.words.clone();
+        words.resize(PAGES * PAGE_SIZE / 8, 0);
+        Self { address: self.address, words }
     }
 
     pub(super) fn set(&mut self, offset: usize, value: u64) {
@@ -133,6 +141,14 @@ impl Scene {
 
     pub(super) fn get(&self, offset: usize) -> u64 {
         self.words[offset / 8]
+    }
+
+    /// Where a cell of a row is: of the side that is in use, or of the other one.
+    pub(super) fn cell(&self, is_used: bool, index: u64, column: usize) -> usize {
+        let chunk = chunk(CAPACITY, 0);
+        // No scene has a chunk of the next generation.
+        let side = (self.get(chunk as usize) >> FILL_SIDE_SHIFT & 1) ^ u64::from(!is_used);
+        (chunk + row(side, index)) as usize + column * size_of::<Cell>()
     }
 
     pub(super) fn put(&self, walk: &Walk<'_>) {

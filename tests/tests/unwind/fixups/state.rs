@@ -1,10 +1,10 @@
 //! Saving and restoring what the kernel holds: states that are good and that are not, over areas of
 //! every kind.
 
-use super::scene::{CAPACITY, OUT, Scene};
-use super::{Others, call};
+use super::beside::{Others, call};
+use super::scene::{OUT, Scene};
 use crate::walk::Walk;
-use liblinux_abi::image::fixup::{START, cell};
+use liblinux_abi::image::fixup::START;
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::image::state::{MAGIC, SIZE};
 
@@ -71,7 +71,7 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
     }
     // Where the text in front is on another page, and gone.
     let mut gone = scenes[2].clone();
-    let start = cell(CAPACITY, gone.get(8), START, 0) as usize;
+    let start = gone.cell(true, 0, START);
     gone.set(start, area - 2 * PAGE_SIZE as u64);
     for round in KERNELS {
         restore(walk, &gone, good, &Others::none(), round);
@@ -79,7 +79,7 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
     // And the one behind it was replaced, once with a third text behind both.
     for scene in [&scenes[2], &scenes[3]] {
         let mut both = scene.clone();
-        both.set(cell(CAPACITY, both.get(8), START, 0) as usize, area - 2 * PAGE_SIZE as u64);
+        both.set(both.cell(true, 0, START), area - 2 * PAGE_SIZE as u64);
         let text = (both.dso(1).text_start - both.address) as usize & !7;
         both.set(text, !both.get(text));
         restore(walk, &both, good, &Others::none(), 1);
@@ -96,7 +96,7 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
     // In disorder: a text that was replaced is on another page than those around it, of which the
     // last was replaced as well.
     let mut disorder = scenes[3].clone();
-    disorder.set(cell(CAPACITY, disorder.get(8), START, 1) as usize, area + 8 * PAGE_SIZE as u64);
+    disorder.set(disorder.cell(true, 1, START), area + 8 * PAGE_SIZE as u64);
     let text = (disorder.dso(2).text_start - disorder.address) as usize & !7;
     disorder.set(text, !disorder.get(text));
     for round in KERNELS {

@@ -11,23 +11,45 @@
 //! (`vdso/client/include/liblinux/fixup.h`, which `cargo xtask bless` makes from [`STRUCTURES`] and
 //! [`CONSTANTS`]).
 //!
-//! An area is a header, then two *buffers*. A buffer is four *columns* of as many [`Cell`]s as the
-//! area has room for DSOs: where texts start, where their tables are, their sizes, their
-//! fingerprints. Columns and not rows, so that a search touches nothing but starts.
+//! An area is a header, a *directory* and *chunks*. A chunk has up to [`CHUNK_ROWS`] rows, a row is
+//! a text's start, table, sizes and fingerprint. The directory says which chunk has the texts of
+//! which addresses. Both exist in two *sides*, so that the next generation is written beside what
+//! readers of the committed one look at. A change writes one side of one chunk: the cost of a
+//! registration does not grow with the registry, except that a chunk which becomes full is split in
+//! two and two that have become small are merged, which writes one side of the directory.
+//!
+//! Sides lie beside each other, row by row, so an area for a few DSOs is cut behind the rows that
+//! it has room for and fits into a page.
 //!
 //! # Invariants
 //!
-//! 1. The buffer of generation `g` is number `g & 1`. While [`Area::current_generation`] is `g`,
-//!    its first `counts[g & 1].value` rows are the registry: ascending by start, texts disjoint,
-//!    all cells of generation `g`.
-//! 2. A cell changes by a 16-byte compare-and-exchange alone, and always to a later generation.
-//! 3. The committed generation grows by one at a time. `operation[0]` of the next one says how it
+//! 1. `counts[g & 1]` belongs to generation `g` while [`Area::current_generation`] is `g`: how many
+//!    rows and chunks there are, and which side of the directory is in use.
+//! 2. The first `chunks` ranges of that side are in the order of their addresses, and their chunks
+//!    are the first ones of the area, in any order. The first range begins at 0.
+//! 3. A chunk's [`Chunk::fill`] says which of its two sides was written last, for which
+//!    generation, and how many rows both have. That side is in use, unless it was written for
+//!    generation `g + 1`: then the other one is. All cells of a side have the generation's stamp
+//!    that it was written for.
+//! 4. Rows ascend by start and texts are disjoint, over all ranges in their order. A text lies
+//!    within the addresses of its range, so one chunk has the answer for an address.
+//! 5. Two neighbouring ranges have [`CHUNK_ROWS`] / 2 rows or more together, and every range but an
+//!    only one has a row. So `n` chunks have at least `n / 2 * CHUNK_ROWS / 2` rows (both divisions
+//!    round down), and [`slots`] is enough for as many rows as the area has room for.
+//! 6. A cell changes by a 16-byte compare-and-exchange alone, and always to a later generation.
+//! 7. The committed generation grows by one at a time. `operation[0]` of the next one says how it
 //!    is made; a [`MOVE`] there is never committed, and so seals the area for good.
-//! 4. In a table, entries ascend by start, are not empty, do not overlap, lie in their text and
+//! 8. In a table, entries ascend by start, are not empty, do not overlap, lie in their text and
 //!    land in it. Offsets of an entry are relative to the address of their own field, as in the
 //!    kernel's `__ex_table`.
-//! 5. Nothing here changes once an image has been released: areas outlive images, by fork and by
+//! 9. Nothing here changes once an image has been released: areas outlive images, by fork and by
 //!    checkpoints.
+
+mod area;
+
+pub use area::{
+    SLOT_SIZE, area_capacity, area_size, chunk, chunk_rows, counts, fill, range, row, slots,
+};
 
 use crate::image::structure::structures;
 use core::mem::{align_of, offset_of, size_of};
@@ -41,7 +63,7 @@ structures! {
         /// The generation.
         generation: u64,
     }
-    /// The header of an area; two buffers of four columns follow.
+    /// The header of an area; the directory follows, which has two sides, and the chunks.
     #[repr(C, align(64))]
     Area as "vdso_fixup_area" {
         /// VDSO_FIXUP_MAGIC.
@@ -54,10 +76,40 @@ structures! {
         reserved0: u32,
         /// Zero.
         reserved1: u64,
-        /// How many DSOs each buffer has.
+        /// How much there is, by the generation's lowest bit: DSOs in the lower half, chunks from
+        /// bit VDSO_FIXUP_CHUNKS_SHIFT, and the directory's side from VDSO_FIXUP_SIDE_SHIFT.
         counts: [Cell; 2],
         /// The operation that makes the next generation: start and kind, table, sizes, fingerprint.
         operation: [Cell; 4],
+    }
+    /// One side of a directory's entry: from which address, and up to the next one's, texts are in
+    /// which chunk.
+    #[repr(C)]
+    Range as "vdso_fixup_range" {
+        /// The first address.
+        first: Cell,
+        /// Bytes from the start of the area to the chunk.
+        chunk: Cell,
+    }
+    /// One side of a chunk's row: a DSO.
+    #[repr(C, align(64))]
+    Row as "vdso_fixup_row" {
+        /// Where its text starts.
+        start: Cell,
+        /// Where its table is.
+        table: Cell,
+        /// Bytes of its text in the lower half, entries of its table in the upper half.
+        sizes: Cell,
+        /// A number made from its text and table, which the kernel does not read.
+        fingerprint: Cell,
+    }
+    /// The header of a chunk; its rows follow, both sides of each.
+    #[repr(C, align(64))]
+    Chunk as "vdso_fixup_chunk" {
+        /// Rows of the side that was written last, of the other one above VDSO_FIXUP_FILL_SHIFT,
+        /// the side above VDSO_FIXUP_FILL_SIDE_SHIFT, and above VDSO_FIXUP_FILL_STAMP_SHIFT the
+        /// generation. One word, so that a reader sees them all at one moment.
+        fill: Cell,
     }
     /// An entry of a table.
     #[repr(C)]
@@ -128,8 +180,8 @@ macro_rules! constants {
 }
 
 constants! {
-    /// First word of an area: the bytes "LLFIXUP1".
-    MAGIC: u64 = u64::from_le_bytes(*b"LLFIXUP1"), "VDSO_FIXUP_MAGIC";
+    /// First word of an area: the bytes "LLFIXUP2".
+    MAGIC: u64 = u64::from_le_bytes(*b"LLFIXUP2"), "VDSO_FIXUP_MAGIC";
     /// Flag of an entry: the landing changes rip alone.
     PLAIN: u32 = 1, "VDSO_FIXUP_PLAIN";
     /// Bits of rsi at a landing that hold the error code; above them is the number of the signal
@@ -139,10 +191,28 @@ constants! {
     MAX_CAPACITY: u64 = 65536, "VDSO_FIXUP_MAX_CAPACITY";
     /// Alignment of an area in bytes.
     ALIGN: u64 = align_of::<Area>() as u64, "VDSO_FIXUP_ALIGN";
-    /// Bytes of an area in front of its buffers.
+    /// Bytes of an area in front of its directory.
     HEADER_SIZE: u64 = size_of::<Area>() as u64, "VDSO_FIXUP_HEADER_SIZE";
-    /// Bytes of an area for each DSO that it has room for.
-    DSO_SIZE: u64 = (2 * COLUMNS * size_of::<Cell>()) as u64, "VDSO_FIXUP_DSO_SIZE";
+    /// Bytes of a range, both sides.
+    RANGE_SIZE: u64 = 2 * size_of::<Range>() as u64, "VDSO_FIXUP_RANGE_SIZE";
+    /// Bytes of a row, both sides.
+    ROW_SIZE: u64 = 2 * size_of::<Row>() as u64, "VDSO_FIXUP_ROW_SIZE";
+    /// The most rows of a chunk.
+    CHUNK_ROWS: u64 = 32, "VDSO_FIXUP_CHUNK_ROWS";
+    /// Bytes of a chunk with all of its rows.
+    CHUNK_SIZE: u64 = size_of::<Chunk>() as u64 + ROW_SIZE * CHUNK_ROWS, "VDSO_FIXUP_CHUNK_SIZE";
+    /// For so many DSOs more, an area has room for another chunk: each is a quarter full or more.
+    SLOT_ROWS: u64 = CHUNK_ROWS / 4, "VDSO_FIXUP_SLOT_ROWS";
+    /// Bit of a generation's counts from which on they hold the number of chunks.
+    CHUNKS_SHIFT: u32 = 32, "VDSO_FIXUP_CHUNKS_SHIFT";
+    /// Bit of a generation's counts that is the directory's side.
+    SIDE_SHIFT: u32 = 63, "VDSO_FIXUP_SIDE_SHIFT";
+    /// Bit of a chunk's fill from which on it holds the rows of the side that was not written last.
+    FILL_SHIFT: u32 = 6, "VDSO_FIXUP_FILL_SHIFT";
+    /// Bit of a chunk's fill that is the side that was written last.
+    FILL_SIDE_SHIFT: u32 = 12, "VDSO_FIXUP_FILL_SIDE_SHIFT";
+    /// Bit of a chunk's fill from which on it holds the generation that this was written for.
+    FILL_STAMP_SHIFT: u32 = 13, "VDSO_FIXUP_FILL_STAMP_SHIFT";
     /// The operation's kind is its first value shifted right by this; the address is what is below.
     KIND_SHIFT: u32 = 56, "VDSO_FIXUP_KIND_SHIFT";
     /// Kind of operation: adds a DSO.
@@ -160,19 +230,20 @@ constants! {
     UNMARKED: isize = 2, "VDSO_FIXUP_UNMARKED";
 }
 
-/// Cells of a row: start, table, sizes, fingerprint; each has a column of its own.
+/// Cells of a row and of an operation: start, table, sizes, fingerprint.
 pub const COLUMNS: usize = 4;
 
-/// Column and operation cell of a text's start. In the operation, [`KIND_SHIFT`] bits above it hold
-/// the kind.
+/// Cell of a text's start. In the operation, [`KIND_SHIFT`] bits above it hold the kind.
 pub const START: usize = 0;
-/// Column and operation cell of a table's address.
+/// Cell of a table's address.
 pub const TABLE: usize = 1;
-/// Column and operation cell of a text's length, and in the upper half the number of the table's
-/// entries.
+/// Cell of a text's length, and in the upper half the number of the table's entries.
 pub const SIZES: usize = 2;
-/// Column and operation cell of a fingerprint.
+/// Cell of a fingerprint.
 pub const FINGERPRINT: usize = 3;
+
+/// The last generation. At one a microsecond it is reached after 71 years.
+pub const LAST_GENERATION: u64 = (1 << (u64::BITS - FILL_STAMP_SHIFT)) - 1;
 
 /// The first generation.
 pub const FIRST_GENERATION: u64 = 1;
@@ -198,20 +269,6 @@ pub const PRIVATE_MARK: u32 = 2;
 /// Index in `export::PRIVATE` of `fixup_marked(start, len)`.
 pub const PRIVATE_MARKED: u32 = 3;
 
-/// Bytes of an area for so many DSOs; none if no area can have as many.
-pub const fn area_size(capacity: u64) -> Option<u64> {
-    if capacity == 0 || capacity > MAX_CAPACITY {
-        return None;
-    }
-    Some(HEADER_SIZE + DSO_SIZE * capacity)
-}
-
-/// Offset in an area of a cell: its buffer is that of `generation`.
-pub const fn cell(capacity: u64, generation: u64, column: usize, row: u64) -> u64 {
-    let columns = (generation & 1) * COLUMNS as u64 + column as u64;
-    HEADER_SIZE + (columns * capacity + row) * size_of::<Cell>() as u64
-}
-
 /// The sizes cell of a text and its table.
 pub const fn sizes(text_len: u32, count: u32) -> u64 {
     text_len as u64 | (count as u64) << 32
@@ -226,9 +283,10 @@ const _: () = {
     assert!(offset_of!(Area, operation) == 64);
     assert!(size_of::<Entry>() == 16 && align_of::<Entry>() == 4);
     assert!(size_of::<Dso>() == 32 && size_of::<Hit>() == 32 && size_of::<Attached>() == 16);
-    assert!(HEADER_SIZE == 128 && DSO_SIZE == 128);
-    assert!(
-        cell(7, 1, FINGERPRINT, 7) == HEADER_SIZE + 7 * DSO_SIZE,
-        "the last column ends with the area"
-    );
+    assert!(HEADER_SIZE == 128 && RANGE_SIZE == 64 && ROW_SIZE == 128);
+    assert!(size_of::<Row>() == COLUMNS * size_of::<Cell>());
+    assert!(offset_of!(Row, fingerprint) == FINGERPRINT * size_of::<Cell>());
+    assert!(size_of::<Chunk>() == 64 && CHUNK_SIZE == 64 + CHUNK_ROWS * ROW_SIZE);
+    assert!(CHUNK_ROWS % 4 == 0 && CHUNK_ROWS < 1 << FILL_SHIFT);
+    assert!(FILL_SIDE_SHIFT == 2 * FILL_SHIFT && FILL_STAMP_SHIFT == FILL_SIDE_SHIFT + 1);
 };

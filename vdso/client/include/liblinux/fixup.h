@@ -13,8 +13,8 @@
 
 #include <stdint.h>
 
-/* First word of an area: the bytes "LLFIXUP1". */
-#define VDSO_FIXUP_MAGIC 0x3150555849464c4cUL
+/* First word of an area: the bytes "LLFIXUP2". */
+#define VDSO_FIXUP_MAGIC 0x3250555849464c4cUL
 
 /* Flag of an entry: the landing changes rip alone. */
 #define VDSO_FIXUP_PLAIN 1
@@ -31,11 +31,38 @@
 /* Alignment of an area in bytes. */
 #define VDSO_FIXUP_ALIGN 64
 
-/* Bytes of an area in front of its buffers. */
+/* Bytes of an area in front of its directory. */
 #define VDSO_FIXUP_HEADER_SIZE 128
 
-/* Bytes of an area for each DSO that it has room for. */
-#define VDSO_FIXUP_DSO_SIZE 128
+/* Bytes of a range, both sides. */
+#define VDSO_FIXUP_RANGE_SIZE 64
+
+/* Bytes of a row, both sides. */
+#define VDSO_FIXUP_ROW_SIZE 128
+
+/* The most rows of a chunk. */
+#define VDSO_FIXUP_CHUNK_ROWS 32
+
+/* Bytes of a chunk with all of its rows. */
+#define VDSO_FIXUP_CHUNK_SIZE 4160
+
+/* For so many DSOs more, an area has room for another chunk: each is a quarter full or more. */
+#define VDSO_FIXUP_SLOT_ROWS 8
+
+/* Bit of a generation's counts from which on they hold the number of chunks. */
+#define VDSO_FIXUP_CHUNKS_SHIFT 32
+
+/* Bit of a generation's counts that is the directory's side. */
+#define VDSO_FIXUP_SIDE_SHIFT 63
+
+/* Bit of a chunk's fill from which on it holds the rows of the side that was not written last. */
+#define VDSO_FIXUP_FILL_SHIFT 6
+
+/* Bit of a chunk's fill that is the side that was written last. */
+#define VDSO_FIXUP_FILL_SIDE_SHIFT 12
+
+/* Bit of a chunk's fill from which on it holds the generation that this was written for. */
+#define VDSO_FIXUP_FILL_STAMP_SHIFT 13
 
 /* The operation's kind is its first value shifted right by this; the address is what is below. */
 #define VDSO_FIXUP_KIND_SHIFT 56
@@ -66,15 +93,37 @@ struct vdso_fixup_cell {
 	uint64_t generation; /* The generation. */
 } __attribute__((aligned(16)));
 
-/* The header of an area; two buffers of four columns follow. */
+/* The header of an area; the directory follows, which has two sides, and the chunks. */
 struct vdso_fixup_area {
 	uint64_t magic; /* VDSO_FIXUP_MAGIC. */
 	uint64_t current_generation; /* The committed generation; starts at 1. Not just current, which is a macro in the kernel. */
 	uint32_t capacity; /* How many DSOs it has room for, 1 to VDSO_FIXUP_MAX_CAPACITY. */
 	uint32_t reserved0; /* Zero. */
 	uint64_t reserved1; /* Zero. */
-	struct vdso_fixup_cell counts[2]; /* How many DSOs each buffer has. */
+	struct vdso_fixup_cell counts[2]; /* How much there is, by the generation's lowest bit: DSOs in the lower half, chunks from bit VDSO_FIXUP_CHUNKS_SHIFT, and the directory's side from VDSO_FIXUP_SIDE_SHIFT. */
 	struct vdso_fixup_cell operation[4]; /* The operation that makes the next generation: start and kind, table, sizes, fingerprint. */
+} __attribute__((aligned(64)));
+
+/*
+ * One side of a directory's entry: from which address, and up to the next one's, texts are in which
+ * chunk.
+ */
+struct vdso_fixup_range {
+	struct vdso_fixup_cell first; /* The first address. */
+	struct vdso_fixup_cell chunk; /* Bytes from the start of the area to the chunk. */
+} __attribute__((aligned(16)));
+
+/* One side of a chunk's row: a DSO. */
+struct vdso_fixup_row {
+	struct vdso_fixup_cell start; /* Where its text starts. */
+	struct vdso_fixup_cell table; /* Where its table is. */
+	struct vdso_fixup_cell sizes; /* Bytes of its text in the lower half, entries of its table in the upper half. */
+	struct vdso_fixup_cell fingerprint; /* A number made from its text and table, which the kernel does not read. */
+} __attribute__((aligned(64)));
+
+/* The header of a chunk; its rows follow, both sides of each. */
+struct vdso_fixup_chunk {
+	struct vdso_fixup_cell fill; /* Rows of the side that was written last, of the other one above VDSO_FIXUP_FILL_SHIFT, the side above VDSO_FIXUP_FILL_SIDE_SHIFT, and above VDSO_FIXUP_FILL_STAMP_SHIFT the generation. One word, so that a reader sees them all at one moment. */
 } __attribute__((aligned(64)));
 
 /* An entry of a table. */
@@ -106,6 +155,17 @@ struct vdso_fixup_attached {
 	uint64_t area; /* Its address. */
 	uint64_t size; /* Its size in bytes. */
 };
+
+/*
+ * Bytes of an area for so many DSOs, 1 to VDSO_FIXUP_MAX_CAPACITY: a constant for a constant.
+ * __vdso_fixup_area_size() answers the same.
+ */
+#define VDSO_FIXUP_AREA_SIZE(capacity) \
+	((capacity) > VDSO_FIXUP_CHUNK_ROWS ? \
+		 VDSO_FIXUP_HEADER_SIZE + ((uint64_t)(capacity) / VDSO_FIXUP_SLOT_ROWS + 1) * \
+						  (VDSO_FIXUP_RANGE_SIZE + VDSO_FIXUP_CHUNK_SIZE) : \
+		 VDSO_FIXUP_HEADER_SIZE + VDSO_FIXUP_RANGE_SIZE + sizeof(struct vdso_fixup_chunk) + \
+			 (uint64_t)(capacity) * VDSO_FIXUP_ROW_SIZE)
 
 #endif /* x86-64 */
 

@@ -19,8 +19,12 @@
 #include "fixup.h"
 #include "pages.h"
 
-/* Bytes of the first area of a process: room for 127 DSOs. */
-#define LIBLINUX_FIRST_SIZE (4 * 4096)
+/* Bytes of the pages of an area for so many DSOs. They take no memory before they are used. */
+#define LIBLINUX_AREA_PAGES(capacity) ((VDSO_FIXUP_AREA_SIZE(capacity) + 4095) / 4096 * 4096)
+
+/* The first area of a process: how many DSOs it has room for, and its bytes. */
+#define LIBLINUX_FIRST_CAPACITY 135
+#define LIBLINUX_FIRST_SIZE LIBLINUX_AREA_PAGES(LIBLINUX_FIRST_CAPACITY)
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,16 +51,14 @@ struct liblinux_place {
 	int is_consulted;	/* whether the kernel consults it */
 };
 
-/* Maps an area of SIZE bytes; its address, or -errno. */
-static inline long liblinux_make_area(const void *image, uint64_t size)
+/* Maps an area of SIZE bytes, for CAPACITY DSOs; its address, or -errno. */
+static inline long liblinux_make_area(const void *image, uint64_t size, uint64_t capacity)
 {
-	uint64_t area = liblinux_map(image, size), capacity = (size - VDSO_FIXUP_HEADER_SIZE) / VDSO_FIXUP_DSO_SIZE;
+	uint64_t area = liblinux_map(image, size);
 	long result;
 
 	if (area > (uint64_t)-4096)
 		return (long)area;
-	if (capacity > VDSO_FIXUP_MAX_CAPACITY)
-		capacity = VDSO_FIXUP_MAX_CAPACITY;
 	result = liblinux_image_call(image, "__vdso_fixup_init", area, size, capacity, 0, 0, 0);
 	return result ? result : (long)area;
 }
@@ -76,7 +78,7 @@ static inline long liblinux_fixups_handle(struct liblinux_fixups *fixups, uint64
 	if (fixups->pages)
 		return 0;
 	if (!area) {
-		result = liblinux_make_area(fixups->image, LIBLINUX_FIRST_SIZE);
+		result = liblinux_make_area(fixups->image, LIBLINUX_FIRST_SIZE, LIBLINUX_FIRST_CAPACITY);
 		if (result < 0)
 			return result;
 		area = (uint64_t)result;
@@ -134,8 +136,10 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, st
 
 	while (capacity < VDSO_FIXUP_MAX_CAPACITY) {
 		capacity *= 2;
-		size = (VDSO_FIXUP_HEADER_SIZE + capacity * VDSO_FIXUP_DSO_SIZE + 4095) & ~(uint64_t)4095;
-		area = liblinux_make_area(fixups->image, size);
+		if (capacity > VDSO_FIXUP_MAX_CAPACITY)
+			capacity = VDSO_FIXUP_MAX_CAPACITY;
+		size = LIBLINUX_AREA_PAGES(capacity);
+		area = liblinux_make_area(fixups->image, size, capacity);
 		if (area < 0)
 			return area;
 		result = liblinux_image_call(fixups->image, "__vdso_fixup_grow", old, (uint64_t)area, size, 0, 0, 0);
@@ -340,7 +344,7 @@ static inline long liblinux_fixups_join(struct liblinux_fixups *fixups, const vo
 	result = liblinux_query(image, &attached);
 	if (result == -2) {
 		/* The kernel knows areas, and has none of this process. */
-		area = liblinux_make_area(image, LIBLINUX_FIRST_SIZE);
+		area = liblinux_make_area(image, LIBLINUX_FIRST_SIZE, LIBLINUX_FIRST_CAPACITY);
 		if (area < 0)
 			return area;
 		result = liblinux_image_call(image, "__vdso_fixup_attach", (uint64_t)area, LIBLINUX_FIRST_SIZE, 0, 0, 0, 0);

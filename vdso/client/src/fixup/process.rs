@@ -9,12 +9,13 @@ use crate::signal::Pages;
 use crate::{Errno, Vdso};
 use core::mem::{offset_of, transmute};
 use liblinux_abi::image::fixup;
-use liblinux_abi::image::fixup::{Attached, DSO_SIZE, Dso, HEADER_SIZE, Hit, area_size};
+use liblinux_abi::image::fixup::{Attached, Dso, Hit, area_capacity, area_size};
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::kernel::errno;
 
-/// Bytes of the first area of a process: room for 127 DSOs.
-const FIRST_SIZE: u64 = 4 * PAGE_SIZE as u64;
+/// Bytes of the first area of a process: room for 135 DSOs. It takes no memory before it is used.
+const FIRST_SIZE: u64 = 18 * PAGE_SIZE as u64;
+const _: () = assert!(area_capacity(FIRST_SIZE) == 135);
 
 /// Neither the kernel nor a handler knows of areas.
 const UNKNOWN: Errno = Errno::new(errno::ENOSYS as u16).expect("an error number");
@@ -242,7 +243,10 @@ impl<'a> Fixups<'a> {
         let mut capacity =
             u64::from(unsafe { core::ptr::with_exposed_provenance::<u32>(field).read() });
         loop {
-            capacity *= 2;
+            if capacity >= fixup::MAX_CAPACITY {
+                return Err(FULL);
+            }
+            capacity = (2 * capacity).min(fixup::MAX_CAPACITY);
             let size = area_size(capacity).ok_or(FULL)?.next_multiple_of(PAGE_SIZE as u64);
             let new = self.make(size)?;
             match self.call("__vdso_fixup_grow", [old, new, size]) {
@@ -279,8 +283,7 @@ impl<'a> Fixups<'a> {
         let area =
             unsafe { self.vdso.mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0) }?
                 as u64;
-        let capacity = ((size - HEADER_SIZE) / DSO_SIZE).min(fixup::MAX_CAPACITY);
-        self.call("__vdso_fixup_init", [area, size, capacity])?;
+        self.call("__vdso_fixup_init", [area, size, area_capacity(size)])?;
         Ok(area)
     }
 

@@ -18,7 +18,7 @@ static unsigned long rows(void)
 {
 	const struct vdso_fixup_area *area = (const struct vdso_fixup_area *)liblinux_fixups_area(&fixups);
 
-	return area->counts[area->current_generation & 1].value;
+	return (uint32_t)area->counts[area->current_generation & 1].value;
 }
 
 int main(int count, char **arguments)

@@ -44,13 +44,13 @@ int main(void)
 	/* A text for each segment, or one for both. */
 	area = (const struct vdso_fixup_area *)liblinux_fixups_area(&liblinux_fixups_joined);
 #ifdef CROSSES
-	if (area->counts[area->current_generation & 1].value != 1)
+	if ((uint32_t)area->counts[area->current_generation & 1].value != 1)
 		return 4;
 #else
-	if (area->counts[area->current_generation & 1].value != 2)
+	if ((uint32_t)area->counts[area->current_generation & 1].value != 2)
 		return 4;
 #endif
 	if (liblinux_fixups_unregister_own(&liblinux_fixups_joined))
 		return 5;
-	return area->counts[area->current_generation & 1].value ? 6 : 0;
+	return (uint32_t)area->counts[area->current_generation & 1].value ? 6 : 0;
 }

@@ -11,16 +11,21 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use liblinux_abi::image::fixup::{Dso, PLAIN, SIZES, START, TABLE, area_size, cell};
+mod thread;
+
+use liblinux_abi::image::fixup::{
+    CHUNK_ROWS, Dso, FILL_STAMP_SHIFT, PLAIN, SIZES, START, TABLE, area_size, chunk, chunk_rows,
+    range, row, slots,
+};
 use liblinux_abi::image::layout::PAGE_SIZE;
-use liblinux_abi::kernel::errno::{EBUSY, EFAULT, EINVAL};
-use liblinux_fixup::memory::Stamped;
-use liblinux_fixup::{Error, Fault, Kernel, Memory, lookup, registry};
+use liblinux_fixup::{Error, Fault, lookup, registry};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
+
+pub(crate) use thread::{Free, Hook, Thread};
 
 /// Where the memory starts.
 pub(crate) const BASE: u64 = 0x10_0000;
@@ -164,32 +169,53 @@ impl Arena {
     pub(crate) fn starts(&self, area: u64, known: &[Dso]) -> Vec<u64> {
         let load = |address: u64| self.word(address).expect("the area").load(Relaxed);
         let (current, capacity) = (load(area + 8), load(area + 16) & 0xffff_ffff);
-        let count = load(area + 32 + 16 * (current & 1));
+        let counts = load(area + 32 + 16 * (current & 1));
+        assert_eq!(load(area + 40 + 16 * (current & 1)), current, "the counts' generation");
+        let (count, chunks, side) = (counts & 0xffff_ffff, counts << 1 >> 33, counts >> 63);
         assert!(count <= capacity, "{count} DSOs in room for {capacity}");
-        let mut end = 0;
-        let starts = (0..count).map(|row| {
-            let column = |column| {
-                let place = area + cell(capacity, current, column, row);
-                assert_eq!(
-                    load(place + 8),
-                    current,
-                    "the generation of row {row}, column {column}"
-                );
-                load(place)
-            };
-            let (start, table, sizes) = (column(START), column(TABLE), column(SIZES));
-            assert!(start >= end, "row {row} is not in order");
-            end = start + (sizes & 0xffff_ffff);
-            let is_known = known.iter().any(|dso| {
-                (dso.text_start, dso.table, dso.text_len | dso.count << 32) == (start, table, sizes)
-            });
-            assert!(
-                is_known,
-                "row {row} is nothing that was registered: {start:#x} {table:#x} {sizes:#x}"
-            );
-            start
-        });
-        starts.collect()
+        assert!((1..=slots(capacity)).contains(&chunks), "{chunks} chunks");
+        let limits: Vec<[u64; 2]> = (0..chunks)
+            .map(|index| [0, 16].map(|word| load(area + range(index, side) + word)))
+            .collect();
+        assert_eq!(limits[0][0], 0, "where the first range begins");
+        let mut used: Vec<u64> = limits.iter().map(|[_, chunk]| *chunk).collect();
+        used.sort_unstable();
+        let first = (0..chunks).map(|slot| chunk(capacity, slot));
+        assert!(used.into_iter().eq(first), "the chunks in use are not the first ones");
+        let (mut end, mut before, mut starts) = (0, CHUNK_ROWS, Vec::new());
+        for (index, [first, place]) in limits.iter().enumerate() {
+            let chunk = area + place;
+            let fill = load(chunk);
+            // The side that was written last, unless that is of the next generation.
+            let is_next = fill >> FILL_STAMP_SHIFT == current + 1;
+            let side = (fill >> 12 & 1) ^ u64::from(is_next);
+            let rows = if is_next { fill >> 6 } else { fill } & 63;
+            let written = load(chunk + row(side, 0) + 8);
+            assert!(is_next || rows == 0 || written == fill >> FILL_STAMP_SHIFT);
+            assert!(rows <= chunk_rows(capacity), "{rows} rows in a chunk");
+            assert!(chunks == 1 || rows > 0, "a range without rows");
+            assert!(before + rows >= CHUNK_ROWS / 2, "{before} and {rows} rows are not merged");
+            before = rows;
+            assert!(index == 0 || end <= *first, "a text reaches into range {index}");
+            for index in 0..rows {
+                let column = |column: usize| {
+                    let place = chunk + row(side, index) + 16 * column as u64;
+                    assert_eq!(load(place + 8), written, "the stamp of row {index} of {place:#x}");
+                    load(place)
+                };
+                let (start, table, sizes) = (column(START), column(TABLE), column(SIZES));
+                assert!(start >= end.max(*first), "row {index} of {place:#x} is not in order");
+                end = start + (sizes & 0xffff_ffff);
+                let is_known = known.iter().any(|dso| {
+                    let lengths = dso.text_len | dso.count << 32;
+                    (dso.text_start, dso.table, lengths) == (start, table, sizes)
+                });
+                assert!(is_known, "row {index} of {place:#x} was never registered: {start:#x}");
+                starts.push(start);
+            }
+        }
+        assert_eq!(starts.len() as u64, count, "rows");
+        starts
     }
 
     /// A thread of the process.
@@ -224,138 +250,5 @@ impl Arena {
             );
         }
         first.is_ok()
-    }
-}
-
-/// The action before each step of a thread; a fault means that it makes no further step.
-pub(crate) trait Hook {
-    fn step(&self) -> Result<(), Fault>;
-    fn pause(&self) {}
-}
-
-/// Nothing happens.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Free;
-
-impl Hook for Free {
-    fn step(&self) -> Result<(), Fault> {
-        Ok(())
-    }
-}
-
-/// A thread: the memory, and the action at its steps.
-#[derive(Debug)]
-pub(crate) struct Thread<H> {
-    arena: Arc<Arena>,
-    hook: H,
-}
-
-impl<H: Hook> Thread<H> {
-    pub(crate) fn hook(&self) -> &H {
-        &self.hook
-    }
-
-    fn at(&self, address: u64) -> Result<&AtomicU64, Fault> {
-        self.hook.step()?;
-        self.arena.word(address)
-    }
-}
-
-impl<H: Hook> Memory for Thread<H> {
-    fn load(&self, address: u64) -> Result<u64, Fault> {
-        Ok(self.at(address)?.load(Relaxed))
-    }
-
-    fn load_half(&self, address: u64) -> Result<u32, Fault> {
-        if address % 4 != 0 {
-            return Err(Fault);
-        }
-        let word = self.at(address & !7)?.load(Relaxed);
-        Ok((word >> (8 * (address & 7))) as u32)
-    }
-
-    fn store(&self, address: u64, value: u64) -> Result<(), Fault> {
-        self.at(address)?.store(value, Relaxed);
-        Ok(())
-    }
-
-    fn exchange(&self, address: u64, old: u64, new: u64) -> Result<bool, Fault> {
-        Ok(self.at(address)?.compare_exchange(old, new, Relaxed, Relaxed).is_ok())
-    }
-
-    fn exchange_cell(&self, address: u64, old: Stamped, new: Stamped) -> Result<bool, Fault> {
-        if address % 16 != 0 {
-            return Err(Fault);
-        }
-        let value = self.at(address)?;
-        let generation = self.arena.word(address + 8)?;
-        let is_old = (value.load(Relaxed), generation.load(Relaxed)) == (old.value, old.generation);
-        if is_old {
-            assert!(new.generation > old.generation, "a cell goes back from {old:?} to {new:?}");
-            value.store(new.value, Relaxed);
-            generation.store(new.generation, Relaxed);
-        }
-        Ok(is_old)
-    }
-
-    fn pause(&self) {
-        self.hook.pause();
-    }
-}
-
-impl<H: Hook> Kernel for Thread<H> {
-    fn attached(&self) -> Result<(u64, u64), Error> {
-        self.hook.step()?;
-        self.arena.refusal()?;
-        match self.arena.attached() {
-            0 => Err(Error::ABSENT),
-            area => {
-                let capacity = self.arena.word(area + 16).expect("the attached area").load(Relaxed);
-                Ok((area, area_size(capacity & 0xffff_ffff).expect("an area")))
-            }
-        }
-    }
-
-    /// As the kernel does it: instead of another area only if that one is sealed towards the new
-    /// one.
-    fn attach(&self, area: u64, size: u64) -> isize {
-        use liblinux_abi::image::fixup::{KIND_SHIFT, MAGIC, MOVE};
-        if self.hook.step().is_err() {
-            return -EFAULT;
-        }
-        if let Err(error) = self.arena.refusal() {
-            return error.code();
-        }
-        let word = |at: u64| self.arena.word(at).map_or(0, |word| word.load(Relaxed));
-        let old = self.arena.attached();
-        let is_successor =
-            || word(old + 72) == word(old + 8) + 1 && word(old + 64) == area | MOVE << KIND_SHIFT;
-        if area != 0 {
-            if area % 64 != 0 || size < 128 || word(area) != MAGIC {
-                return -EINVAL;
-            }
-            if old != 0 && old != area && !is_successor() {
-                return -EBUSY;
-            }
-        }
-        self.arena.attached.store(area, Relaxed);
-        0
-    }
-
-    fn mark(&self, start: u64, len: u64) -> isize {
-        let failure =
-            self.arena.refusal().err().or(*self.arena.unmarkable.lock().expect("never poisoned"));
-        if let Some(error) = failure {
-            return error.code();
-        }
-        self.arena.marks.lock().expect("never poisoned").extend(pages(start, len));
-        0
-    }
-
-    fn marked(&self, start: u64, len: u64) -> Option<bool> {
-        self.arena.refusal().ok()?;
-        start.checked_add(len)?;
-        let marks = self.arena.marks.lock().expect("never poisoned");
-        Some(pages(start, len).all(|page| marks.contains(&page)))
     }
 }
