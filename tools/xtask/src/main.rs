@@ -162,7 +162,7 @@ enum Task {
         #[arg(long, value_name = "PREFIX", requires = "check")]
         posix: Option<String>,
     },
-    /// Build the kernel series patch by patch, in each configuration that it can meet, and the image
+    /// Build the kernel series patch by patch, in each configuration, and the image
     /// in the kernel's tree
     Series {
         /// Build this configuration instead of all; may be given several times
