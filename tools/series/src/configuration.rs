@@ -75,7 +75,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     variant(
         "no-checkpoint",
         "without checkpoint and restore",
-        "# CONFIG_CHECKPOINT_RESTORE is not set\n",
+        "# CONFIG_CHECKPOINT_RESTORE is not set\n# CONFIG_MEM_SOFT_DIRTY is not set\n",
     ),
     variant("up", "for one processor", "# CONFIG_SMP is not set\n"),
     variant(
