@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
-use liblinux_abi::image::fixup::PRIVATE_QUERY;
+use liblinux_abi::image::fixup::{MARKED, PRIVATE_QUERY};
 use liblinux_tests::arch::stepper::{Next, Stop};
 use std::os::unix::fs::FileExt as _;
 
@@ -18,8 +18,9 @@ struct Answers {
 }
 
 /// What the kernel answers, in turns; and filters in front of it, of which one says that all is
-/// well, and one that there is no area. The last is a kernel that cannot mark a text (ENOMEM).
-const ANSWERS: [Answers; 7] = [
+/// well, and one that there is no area. A kernel cannot mark a text (ENOMEM); the last one has the
+/// area, and finds all text marked.
+const ANSWERS: [Answers; 8] = [
     Answers { query: (REFUSED, false), others: REFUSED },
     Answers { query: (0, true), others: 0 },
     Answers { query: (-16, false), others: -16 },
@@ -27,7 +28,11 @@ const ANSWERS: [Answers; 7] = [
     Answers { query: (0, false), others: 0 },
     Answers { query: (-2, false), others: 0 },
     Answers { query: (0, true), others: -12 },
+    Answers { query: (0, true), others: MARKED as i64 },
 ];
+
+/// The round in which the kernel answers as the last one does.
+pub(super) const OFFERED: u64 = ANSWERS.len() as u64 - 1;
 
 /// `lock cmpxchg16b [r8]`.
 const EXCHANGE: [u8; 5] = [0xf0, 0x49, 0x0f, 0xc7, 0x08];

@@ -7,6 +7,7 @@
 
 mod beside;
 mod chunks;
+mod frames;
 mod scene;
 mod state;
 
@@ -93,6 +94,7 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
         call(walk, &crowded, "__vdso_fixup_lookup", &arguments, &others, 1);
     }
     unmapped(walk, &scenes[2]);
+    frames::calls(walk, &scenes[2]);
     chunks::calls(walk, &scenes[2]);
 
     // A registration that was overtaken, and faults when it looks again.
