@@ -37,6 +37,28 @@ fn the_image_lists_the_legacy_calls_of_the_table() {
     println!("{} calls that the kernel need not carry", listed.len());
 }
 
+/// The letter that goes with the series says how many patches there are, and costs that stand in
+/// the folder's guide as well.
+#[test]
+fn the_cover_letter_is_of_this_series() {
+    let folder = Workspace::current().series(line::DEFAULT);
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a document");
+    let letter = read(&folder.join("cover-letter"));
+    let count = format!("[PATCH 00/{}]", series(line::DEFAULT).len());
+    assert!(letter.contains(&count), "the letter is not of {count}");
+    let guide = read(&folder.with_file_name("README.md"));
+    let costs: Vec<&str> = letter
+        .split_whitespace()
+        .map(|word| word.trim_matches([',', '.']))
+        .filter(|word| word.parse::<u32>().is_ok_and(|number| number > 100) || word.contains(','))
+        .filter(|word| word.starts_with(|first: char| first.is_ascii_digit()))
+        .collect();
+    assert!(costs.len() > 8, "the letter has no costs: {costs:?}");
+    for cost in costs {
+        assert!(guide.contains(cost), "{cost} is in the letter and not in the guide");
+    }
+}
+
 /// What the kernel takes a private call from: `vdso2c` finds the sites by these names.
 #[test]
 fn each_private_call_has_one_site() {

@@ -119,7 +119,8 @@ impl Coverage {
 #[test]
 fn every_instruction_leads_to_the_caller() {
     // The long ones first.
-    let walks: [fn() -> Coverage; 5] = [
+    let walks: [fn() -> Coverage; 6] = [
+        || Coverage::of_fixups("fixups in chunks", fixups::in_chunks),
         || Coverage::of_fixups("fixups alone", fixups::alone),
         || Coverage::of_fixups("fixups beside others", fixups::beside_others),
         || Coverage::of(Image::load),

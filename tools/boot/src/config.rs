@@ -35,7 +35,7 @@ pub fn fragment(folder: &Path, name: &str) -> Result<String> {
 }
 
 /// `base` without the lines about options that `layer` speaks of, and behind it `layer`.
-fn layered(base: &str, layer: &str) -> String {
+pub fn layered(base: &str, layer: &str) -> String {
     let spoken_of: BTreeSet<&str> = layer.lines().filter_map(option).collect();
     let keep = |line: &&str| option(line).is_none_or(|name| !spoken_of.contains(name));
     let kept: String = base.split_inclusive('\n').filter(keep).collect();

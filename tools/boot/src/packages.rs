@@ -76,6 +76,9 @@ pub const TEST: &[Package] = &[
     package("tcl", "tclsh"),
 ];
 
+/// The packages that `series` needs beside those of `boot`.
+pub const SERIES: &[Package] = &[package("sparse", "sparse")];
+
 /// Installs those of `set` that are missing.
 pub fn require(set: &[Package]) -> Result<()> {
     let missing = missing(set);

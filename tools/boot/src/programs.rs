@@ -93,6 +93,7 @@ pub const PROGRAMS: &[Program] = &[
     program("landings", FIXUP, Build::Fixup("landings.c")),
     program("private", FIXUP, Build::Fixup("private.c")),
     program("reused", FIXUP, Build::Fixup("reused.c")),
+    program("sealed", FIXUP, Build::Fixup("sealed.c")),
     program("hostile", FIXUP, Build::Fixup("hostile.c")),
     program("mappings", FIXUP, Build::Fixup("mappings.c")),
     program("state", FIXUP, Build::Fixup("state.c")),

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy)]
 pub(crate) struct Choice<'a> {
     pub(crate) line: &'static Line,
-    source: Option<&'a Path>,
+    pub(crate) source: Option<&'a Path>,
 }
 
 impl<'a> Choice<'a> {
@@ -27,7 +27,7 @@ impl<'a> Choice<'a> {
 
     /// The choice of a user. Who asks for no line gets the first one whose source can be had:
     /// archives drop old versions.
-    fn of(wanted: &'a Wanted) -> Result<Self> {
+    pub(crate) fn of(wanted: &'a Wanted) -> Result<Self> {
         let source = wanted.source.as_deref();
         if wanted.kernel.is_some() || source.is_some() {
             return Ok(Self { line: wanted.kernel.unwrap_or(line::DEFAULT), source });

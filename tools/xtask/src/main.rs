@@ -13,6 +13,7 @@ mod idle;
 mod libc;
 mod oldest;
 mod run;
+mod series;
 mod tally;
 mod test;
 
@@ -161,6 +162,18 @@ enum Task {
         #[arg(long, value_name = "PREFIX", requires = "check")]
         posix: Option<String>,
     },
+    /// Build the kernel series patch by patch, in each configuration, and the image
+    /// in the kernel's tree
+    Series {
+        /// Build this configuration instead of all; may be given several times
+        #[arg(long = "configuration", value_name = "NAME")]
+        configurations: Vec<String>,
+        /// List the configurations
+        #[arg(long)]
+        list: bool,
+        #[command(flatten)]
+        wanted: Wanted,
+    },
     /// Accept an intended change of the table: write linker/x86_64/vdso.abi and all files that are
     /// generated from the table
     Bless,
@@ -203,6 +216,10 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
         Task::Libc { source, posix, .. } => {
             return libc::check(&workspace, source.as_deref(), posix.as_deref());
+        }
+        Task::Series { list: true, .. } => series::list(),
+        Task::Series { configurations, wanted, .. } => {
+            return series::run(&workspace, &wanted, &configurations);
         }
         Task::Bless => lock::bless(&workspace)?,
     }

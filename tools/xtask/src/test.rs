@@ -16,6 +16,7 @@
 use crate::boot::{self, Choice};
 use crate::libc;
 use crate::oldest;
+use crate::series;
 use crate::tally::{self, Step, Tally};
 use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_boot::{declared, packages};
@@ -66,6 +67,11 @@ const STEPS: &[Step] = &[
         run: libc::test,
     },
     Step {
+        name: "in-tree",
+        about: "make builds the same image in the kernel's tree, from its sources there",
+        run: series::test_in_tree,
+    },
+    Step {
         name: "lines",
         about: "the images of the other kernel lines, through their ABI",
         run: lines,
@@ -76,7 +82,7 @@ const STEPS: &[Step] = &[
 const TESTS: &str = "liblinux-tests";
 
 /// Tests of what differs from kernel line to kernel line: the data pages, and what reads them.
-const OF_A_LINE: [&str; 4] = ["clock", "random", "robust", "updates"];
+const OF_A_LINE: [&str; 5] = ["clock", "random", "robust", "unwind", "updates"];
 
 /// How long all of it takes, on two cores.
 const DURATION: &str =

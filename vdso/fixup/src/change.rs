@@ -78,7 +78,7 @@ pub(crate) fn add<M: Memory>(builder: &Builder<'_, '_, M>, row: &Row) -> Result<
         if chunks == slots(area.capacity) {
             return Err(Error::INVALID);
         }
-        second = area.chunk_at(generation, area.slot(chunks))?;
+        second = area.chunk_in(generation, area.slot(chunks))?;
         // Where texts are registered in the order of their addresses, the first part gets no more
         // of them.
         cut = if is_last && at == chunk.count { cut - cut / 4 } else { cut / 2 };
@@ -163,7 +163,7 @@ pub(crate) fn remove<M: Memory>(builder: &Builder<'_, '_, M>, start: u64) -> Res
         if is_merged && other.place < chunk.place { (other, chunk) } else { (chunk, other) };
     let last = area.slot(chunks - 1);
     let moved =
-        if is_merged && freed.place != last { area.chunk_at(generation, last)? } else { freed };
+        if is_merged && freed.place != last { area.chunk_in(generation, last)? } else { freed };
     builder.still()?;
 
     let mut place = kept.target(area);

@@ -121,12 +121,18 @@ impl<M: Memory> Area<'_, M> {
         self.chunk_at(generation, place)
     }
 
-    /// The chunk at a place.
+    /// The chunk at a place that a directory says.
     #[inline(always)]
-    pub fn chunk_at(&self, generation: u64, place: u64) -> Result<Chunk, Error> {
+    fn chunk_at(&self, generation: u64, place: u64) -> Result<Chunk, Error> {
         if place.wrapping_sub(self.slot(0)) > (slots(self.capacity) - 1) * CHUNK_SIZE {
             return Err(Error::INVALID);
         }
+        self.chunk_in(generation, place)
+    }
+
+    /// The chunk at a place that this area has.
+    #[inline(always)]
+    pub fn chunk_in(&self, generation: u64, place: u64) -> Result<Chunk, Error> {
         let fill = self.memory.load(self.address.wrapping_add(place))?;
         let (mut side, mut count) = (fill >> FILL_SIDE_SHIFT & 1, fill);
         if fill >> FILL_STAMP_SHIFT == generation.wrapping_add(1) {
@@ -168,15 +174,16 @@ impl<M: Memory> Area<'_, M> {
         cursor: &mut Cursor,
     ) -> Result<Option<Row>, Error> {
         loop {
-            if cursor.range == counts.chunks() {
-                return Ok(None);
-            }
             let chunk = chunk(self, generation, counts, cursor.range)?;
             if cursor.row < chunk.count {
                 cursor.row += 1;
                 return Ok(Some(self.row(&chunk, cursor.row - 1)?));
             }
-            *cursor = Cursor { range: cursor.range + 1, row: 0 };
+            let range = cursor.range + 1;
+            if range == counts.chunks() {
+                return Ok(None);
+            }
+            *cursor = Cursor { range, row: 0 };
         }
     }
 

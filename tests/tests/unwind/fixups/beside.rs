@@ -2,8 +2,9 @@
 
 use super::scene::Scene;
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
-use liblinux_abi::image::fixup::{MARKED, PRIVATE_QUERY};
+use liblinux_abi::image::fixup::{Cell, HEADER_SIZE, MARKED, PRIVATE_QUERY, UNMARKED};
 use liblinux_tests::arch::stepper::{Next, Stop};
+use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 /// The number of the first private call, as a kernel might choose it.
@@ -18,9 +19,9 @@ struct Answers {
 }
 
 /// What the kernel answers, in turns; and filters in front of it, of which one says that all is
-/// well, and one that there is no area. A kernel cannot mark a text (ENOMEM); the last one has the
-/// area, and finds all text marked.
-const ANSWERS: [Answers; 8] = [
+/// well, and one that there is no area. Then a kernel that cannot mark a text (ENOMEM), and one
+/// that knows of none. The last one has the area, and finds all text marked.
+const ANSWERS: [Answers; 9] = [
     Answers { query: (REFUSED, false), others: REFUSED },
     Answers { query: (0, true), others: 0 },
     Answers { query: (-16, false), others: -16 },
@@ -28,6 +29,7 @@ const ANSWERS: [Answers; 8] = [
     Answers { query: (0, false), others: 0 },
     Answers { query: (-2, false), others: 0 },
     Answers { query: (0, true), others: -12 },
+    Answers { query: (0, true), others: UNMARKED as i64 },
     Answers { query: (0, true), others: MARKED as i64 },
 ];
 
@@ -51,6 +53,10 @@ pub(super) struct Others {
     pub(super) first_exchange: Option<u64>,
     /// And by how many generations.
     pub(super) lead: u64,
+    /// Write a word: before which exchange, where, which.
+    pub(super) spoil: Option<(u64, usize, u64)>,
+    /// Have written all cells of the next generation but the header's, or of the one behind it.
+    pub(super) finish: Option<Finish>,
     /// Unmap what is accessed next when so many stops are over.
     pub(super) fault_from: Option<usize>,
     /// Unmap the cell that is exchanged: the one of this number.
@@ -59,12 +65,39 @@ pub(super) struct Others {
     pub(super) commits_every: usize,
 }
 
+/// Another writer has written all that there is to write.
+#[derive(Clone, Copy)]
+pub(super) struct Finish {
+    /// Where the area is among the pages.
+    pub(super) area: usize,
+    /// Before the exchange of this number.
+    pub(super) before: u64,
+    /// How many generations it is ahead.
+    pub(super) lead: u64,
+}
+
+impl Finish {
+    /// Stamps the cells.
+    fn stamp(&self, scene: &Scene, memory: &File) {
+        let at = scene.address + (self.area as u64 + HEADER_SIZE);
+        let mut bytes = vec![0; scene.size() - self.area - HEADER_SIZE as usize];
+        memory.read_exact_at(&mut bytes, at).expect("the pages");
+        let stamp = scene.get(self.area + 8) + 1 + self.lead;
+        for cell in bytes.as_chunks_mut::<{ size_of::<Cell>() }>().0 {
+            cell[8..].copy_from_slice(&stamp.to_ne_bytes());
+        }
+        memory.write_all_at(&bytes, at).expect("the pages");
+    }
+}
+
 impl Others {
     pub(super) fn none() -> Self {
         Self {
             writes: Vec::new(),
             first_exchange: None,
             lead: 0,
+            spoil: None,
+            finish: None,
             fault_from: None,
             fault_exchange: None,
             commits_every: usize::MAX,
@@ -73,7 +106,8 @@ impl Others {
 }
 
 /// Makes a call over the scene, beside other threads, and again until each instruction with a
-/// landing that it reaches has faulted once in some call.
+/// landing that it reaches has faulted once in some call. Returns how many exchanges the last one
+/// made.
 pub(super) fn call(
     walk: &mut Walk<'_>,
     scene: &Scene,
@@ -81,12 +115,14 @@ pub(super) fn call(
     arguments: &[u64],
     others: &Others,
     round: u64,
-) {
+) -> u64 {
     let prepared = walk.prepared(name, arguments);
     let mut faulted = std::mem::take(&mut walk.faulted);
+    let mut exchanges;
     loop {
         scene.put(walk);
-        let (mut injected, mut exchanges, mut generation) = (false, 0, scene.get(8));
+        exchanges = 0;
+        let (mut injected, mut generation) = (false, scene.get(8));
         let mut fault_from = others.fault_from;
         walk.run(name, &prepared, &mut |stop: Stop<'_>| {
             let write = |address: u64, words: &[u64]| {
@@ -102,6 +138,17 @@ pub(super) fn call(
                 assert!(write(scene.address + 8, &[generation]), "the page can be written");
             }
             if stop.instruction.starts_with(&EXCHANGE) {
+                if let Some((_, place, word)) =
+                    others.spoil.filter(|(before, ..)| *before == exchanges)
+                {
+                    assert!(
+                        write(scene.address + place as u64, &[word]),
+                        "the page can be written"
+                    );
+                }
+                if let Some(finish) = others.finish.filter(|finish| finish.before == exchanges) {
+                    finish.stamp(scene, stop.memory);
+                }
                 if others.first_exchange == Some(exchanges) {
                     // The cell may be nowhere: then the exchange faults, too.
                     write(
@@ -140,4 +187,5 @@ pub(super) fn call(
         }
     }
     walk.faulted = faulted;
+    exchanges
 }

@@ -1,10 +1,10 @@
 //! Registries of several chunks: split, merged, moved, and searched.
 
-use super::beside::{Others, call};
+use super::beside::{Finish, Others, call};
 use super::scene::{ARGUMENT, OUT, Scene};
 use crate::walk::Walk;
 use liblinux_abi::image::fixup::{
-    CHUNK_ROWS, FIRST_GENERATION, MAGIC, area_size, chunk, counts, fill, range, row, sizes,
+    CHUNK_ROWS, COLUMNS, FIRST_GENERATION, MAGIC, area_size, chunk, counts, fill, range, row, sizes,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 use liblinux_abi::image::state;
@@ -14,6 +14,12 @@ const CAPACITY: u64 = CHUNK_ROWS + 8;
 
 /// Where the area is.
 const AREA: usize = PAGE_SIZE;
+
+/// Exchanges that decide an operation.
+const OPERATION: u64 = COLUMNS as u64;
+
+/// Exchanges at the end of a change that are behind its rows, and some of its rows.
+const LAST: u64 = 24;
 
 /// The DSO of the scene that is registered.
 const NEW: usize = 3;
@@ -72,38 +78,43 @@ impl Layout<'_> {
     }
 }
 
+/// Makes a change, and again where another writer finishes it in the midst: at the first and the
+/// last exchanges, and around those of a row that is written.
+fn change(walk: &mut Walk<'_>, scene: &Scene, name: &str, argument: u64, row: Option<u64>) {
+    let arguments = [scene.address + AREA as u64, argument];
+    let exchanges = call(walk, scene, name, &arguments, &Others::none(), 1);
+    let row = row.map(|row| OPERATION + COLUMNS as u64 * row);
+    for before in 0..exchanges {
+        let is_near = row.is_some_and(|row| (row.saturating_sub(2)..row + 5).contains(&before));
+        if !is_near && before >= OPERATION && before + LAST < exchanges {
+            continue;
+        }
+        // If it is one generation ahead, the call ends with the next cell.
+        for lead in if before % 8 == 0 { 0..2 } else { 1..2 } {
+            let finish = Some(Finish { area: AREA, before, lead });
+            call(walk, scene, name, &arguments, &Others { finish, ..Others::none() }, 1);
+        }
+    }
+}
+
 /// Registers the new text.
 fn register(walk: &mut Walk<'_>, base: &Scene, layout: &Layout<'_>) {
     let mut scene = layout.scene(base);
     scene.write_argument(NEW);
-    let arguments = [scene.address + AREA as u64, scene.address + ARGUMENT as u64];
-    call(walk, &scene, "__vdso_fixup_register", &arguments, &Others::none(), 1);
-    // Others commit in the midst of it, or have filled a cell.
-    for commits_every in (150..700).step_by(90) {
+    let argument = scene.address + ARGUMENT as u64;
+    change(walk, &scene, "__vdso_fixup_register", argument, Some(layout.below));
+    // Others commit in the midst of it.
+    for commits_every in [150, 330, 600] {
         let others = Others { commits_every, ..Others::none() };
+        let arguments = [scene.address + AREA as u64, argument];
         call(walk, &scene, "__vdso_fixup_register", &arguments, &others, 1);
-    }
-    let cells = 8 * layout.rows.iter().sum::<u64>() + 30;
-    for lead in [1, 2] {
-        for first in (0..8).chain((8..cells).step_by(37)) {
-            let others = Others { first_exchange: Some(first), lead, ..Others::none() };
-            call(walk, &scene, "__vdso_fixup_register", &arguments, &others, 1);
-        }
     }
 }
 
 /// Unregisters the text of a row.
 fn unregister(walk: &mut Walk<'_>, base: &Scene, layout: &Layout<'_>, index: u64) {
     let scene = layout.scene(base);
-    let arguments = [scene.address + AREA as u64, layout.start(&scene, index)];
-    call(walk, &scene, "__vdso_fixup_unregister", &arguments, &Others::none(), 1);
-    let cells = 8 * layout.rows.iter().sum::<u64>() + 30;
-    for lead in [1, 2] {
-        for first in (0..8).chain((8..cells).step_by(37)) {
-            let others = Others { first_exchange: Some(first), lead, ..Others::none() };
-            call(walk, &scene, "__vdso_fixup_unregister", &arguments, &others, 1);
-        }
-    }
+    change(walk, &scene, "__vdso_fixup_unregister", layout.start(&scene, index), None);
 }
 
 /// Calls over registries of one to three chunks.
@@ -122,10 +133,11 @@ pub(super) fn calls(walk: &mut Walk<'_>, base: &Scene) {
     for (rows, below, reaches) in layouts {
         register(walk, base, &Layout { rows, slots: &[0, 1, 2], below, reaches });
     }
-    let layouts: [(&[u64], &[u64], &[u64]); 8] = [
+    let layouts: [(&[u64], &[u64], &[u64]); 9] = [
         (&[8, 8], &[0, 1], &[0, 9]),
         (&[8, 8], &[1, 0], &[0, 9]),
         (&[8, 8, 9], &[0, 1, 2], &[0, 9, 20]),
+        (&[9, 8, 8], &[0, 1, 2], &[20]),
         (&[8, 8, 9], &[2, 0, 1], &[0, 9]),
         (&[8, 8, 9], &[1, 2, 0], &[0, 9]),
         (&[1, 20], &[0, 1], &[0]),
@@ -138,7 +150,24 @@ pub(super) fn calls(walk: &mut Walk<'_>, base: &Scene) {
             unregister(walk, base, &layout, *index);
         }
     }
+    spoiled(walk, base);
     searches(walk, base);
+}
+
+/// Chunks are nowhere when a change is made that others decided on.
+fn spoiled(walk: &mut Walk<'_>, base: &Scene) {
+    let layout = Layout { rows: &[5, 12, 4], slots: &[0, 1, 2], below: 5, reaches: true };
+    let mut scene = layout.scene(base);
+    scene.write_argument(NEW);
+    let text = layout.start(&scene, 6);
+    for number in 0..3 {
+        let place = AREA + range(number, 0) as usize + 16;
+        let others = |before| Others { spoil: Some((before, place, 8)), ..Others::none() };
+        let arguments = [scene.address + AREA as u64, scene.address + ARGUMENT as u64];
+        call(walk, &scene, "__vdso_fixup_register", &arguments, &others(OPERATION - 1), 1);
+        let arguments = [scene.address + AREA as u64, text];
+        call(walk, &scene, "__vdso_fixup_unregister", &arguments, &others(0), 1);
+    }
 }
 
 /// Looks for addresses in several chunks, and for all rows.
@@ -148,9 +177,12 @@ fn searches(walk: &mut Walk<'_>, base: &Scene) {
     let area = good.address + AREA as u64;
     let size = area_size(CAPACITY).expect("a size");
     let place = AREA + chunk(CAPACITY, 1) as usize;
-    // A chunk of the next generation; one with too many rows; one that is nowhere.
+    // A chunk of the next generation; empty ones; one with too many rows; one
+    // that is nowhere.
     let changes = [
         (0, 0),
+        (AREA + chunk(CAPACITY, 0) as usize, fill(0, 3, 0, FIRST_GENERATION)),
+        (AREA + chunk(CAPACITY, 2) as usize, fill(0, 3, 0, FIRST_GENERATION)),
         (place, fill(9, 3, 1, FIRST_GENERATION + 1)),
         (place, fill(CHUNK_ROWS + 1, 3, 0, FIRST_GENERATION)),
         (AREA + range(0, 0) as usize + 16, 8),
@@ -176,5 +208,11 @@ fn searches(walk: &mut Walk<'_>, base: &Scene) {
         }
         let arguments = [scene.address + OUT as u64, state::SIZE];
         call(walk, &scene, "__vdso_state_restore", &arguments, &Others::none(), 1);
+        // The last chunk goes away in the midst of it.
+        for moment in (0..2000).step_by(100) {
+            let writes = vec![(moment, AREA + range(2, 0) as usize + 16, 8)];
+            let others = Others { writes, ..Others::none() };
+            call(walk, &scene, "__vdso_state_restore", &arguments, &others, 1);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! that is the same each time. What the calls return is judged elsewhere; here it is the way back
 //! that counts.
 
+mod alone;
 mod beside;
 mod chunks;
 mod frames;
@@ -55,9 +56,18 @@ fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
     let [start, sizes] = [place(START), place(SIZES)];
     disorder.set(start, disorder.dso(0).text_start - 8);
     disorder.set(sizes, 1024);
+    // Or it is where the first one is, behind its start.
+    let mut behind = disorder.clone();
+    behind.set(start, disorder.dso(0).text_start + 8);
     // There are more than there is room for.
     let mut crowded = scenes[3].clone();
-    crowded.set(32 + 16 * (crowded.get(8) & 1) as usize, counts(CAPACITY + 1, 1, 0));
+    crowded.set(counted(&crowded), counts(CAPACITY + 1, 1, 0));
+    // There are as many as there is room for, and another one is pending.
+    let mut full = scenes[2].pending(REGISTER, 4);
+    full.set(counted(&full), counts(CAPACITY, 1, 0));
+    // The chunk is full, and the area says that it is not.
+    let mut fuller = scenes[3].pending(REGISTER, 4);
+    fuller.set(counted(&fuller), counts(CAPACITY - 1, 1, 0));
     // A row of the side that is not in use is one of a later generation.
     let mut later = scenes[2].pending(UNREGISTER, 1);
     let next = later.get(8) + 1;
@@ -65,8 +75,13 @@ fn scenes(walk: &mut Walk<'_>) -> Vec<Scene> {
     // So is its count.
     let mut late = scenes[2].pending(UNREGISTER, 1);
     late.set(40 + 16 * ((late.get(8) + 1) & 1) as usize, late.get(8) + 2);
-    scenes.extend([disorder, later, late, crowded]);
+    scenes.extend([disorder, behind, full, fuller, later, late, crowded]);
     scenes
+}
+
+/// Where the counts are of the generation that is in use.
+fn counted(scene: &Scene) -> usize {
+    32 + 16 * (scene.get(8) & 1) as usize
 }
 
 /// Calls that are alone.
@@ -75,8 +90,17 @@ pub(crate) fn alone(walk: &mut Walk<'_>) {
         walk.call("__vdso_fixup_area_size", &[capacity]);
     }
     for scene in scenes(walk) {
-        undisturbed(walk, &scene);
+        alone::calls(walk, &scene);
     }
+    alone::sizes_of_areas(walk);
+    alone::known_to_be_gone(walk);
+}
+
+/// Calls over registries of several chunks.
+pub(crate) fn in_chunks(walk: &mut Walk<'_>) {
+    private_calls(walk);
+    let base = Scene::new(walk, 2);
+    chunks::calls(walk, &base);
 }
 
 /// Calls that others disturb, those of other files, and what comes by chance.
@@ -95,7 +119,6 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
     }
     unmapped(walk, &scenes[2]);
     frames::calls(walk, &scenes[2]);
-    chunks::calls(walk, &scenes[2]);
 
     // A registration that was overtaken, and faults when it looks again.
     let mut scene = scenes[2].clone();
@@ -124,6 +147,8 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
                 .collect(),
             first_exchange: (chance.below(3) == 0).then(|| chance.below(6)),
             lead: chance.below(4),
+            spoil: None,
+            finish: None,
             fault_from: (chance.below(4) == 0).then(|| chance.below(400) as usize),
             fault_exchange: (chance.below(16) == 0).then(|| chance.below(30)),
             commits_every: if chance.below(8) == 0 {
@@ -133,50 +158,6 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
             },
         };
         call(walk, &scene, name, &arguments, &others, round);
-    }
-}
-
-/// Makes the calls that there are.
-fn undisturbed(walk: &mut Walk<'_>, scene: &Scene) {
-    let (area, larger) = (scene.address, scene.address + LARGER as u64);
-    let places = [ARGUMENT, OUT, SIGINFO, CONTEXT].map(|offset| area + offset as u64);
-    let size = area_size(CAPACITY + 1).expect("a size");
-    for index in 0..4 {
-        let mut scene = scene.clone();
-        scene.write_argument(index);
-        let text = scene.dso(index).text_start;
-        let calls: [(&str, &[u64]); 6] = [
-            ("__vdso_fixup_register", &[area, places[0]]),
-            ("__vdso_fixup_unregister", &[area, text]),
-            ("__vdso_fixup_unregister", &[area + 8, text]),
-            ("__vdso_fixup_grow", &[area, larger, size]),
-            ("__vdso_fixup_lookup", &[area, text + 4, places[1]]),
-            ("__vdso_fixup_dispatch", &[area, places[2], places[3]]),
-        ];
-        for (name, arguments) in calls {
-            call(walk, &scene, name, arguments, &Others::none(), 1);
-        }
-        let dispatch = |walk: &mut Walk<'_>, scene: &Scene| {
-            call(
-                walk,
-                scene,
-                "__vdso_fixup_dispatch",
-                &[area, places[2], places[3]],
-                &Others::none(),
-                1,
-            );
-        };
-        for (number, code, trap, offset) in
-            [(11, 1, 14, 6), (4, 2, 6, 6), (4, 2, 6, 4), (64, 1, 14, 4), (11, 9, 14, 4)]
-        {
-            scene.raised(number, code, trap);
-            scene.set(CONTEXT + signal::RIP, text + offset);
-            dispatch(walk, &scene);
-        }
-        for (magic, stack) in [(0, area + 4096), (signal::FPSTATE_MAGIC, area + 4096), (0, 16)] {
-            scene.raised_without_flag(magic, stack);
-            dispatch(walk, &scene);
-        }
     }
 }
 

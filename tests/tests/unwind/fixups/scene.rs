@@ -139,6 +139,11 @@ impl Scene {
         self.words[offset / 8] = value;
     }
 
+    /// Bytes of the pages.
+    pub(super) fn size(&self) -> usize {
+        8 * self.words.len()
+    }
+
     pub(super) fn get(&self, offset: usize) -> u64 {
         self.words[offset / 8]
     }

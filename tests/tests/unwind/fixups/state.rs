@@ -102,7 +102,7 @@ pub(super) fn calls(walk: &mut Walk<'_>, scenes: &[Scene], crowded: &Scene) {
     for round in KERNELS {
         restore(walk, &disorder, good, &Others::none(), round);
     }
-    for fault_from in 0..600 {
+    for fault_from in (0..1800).step_by(3) {
         let fault_from = Some(fault_from);
         restore(walk, &disorder, good, &Others { fault_from, ..Others::none() }, 1);
     }

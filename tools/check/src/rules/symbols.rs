@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         scope: Scope::Liblinux,
         demands: &[demand::EXPORTS, demand::LOCKED],
         because: "the table in vdso/abi promises these names to programs, and no other",
-        remedy: "compare vdso/abi/src/syscall/mod.rs and image/export.rs with linker/x86_64/vdso.map, then run `cargo xtask image`",
+        remedy: "compare vdso/abi/src/syscall/table.rs and image/export.rs with linker/x86_64/vdso.map, then run `cargo xtask image`",
         check: expected_exports,
     },
     Rule {

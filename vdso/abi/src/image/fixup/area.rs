@@ -27,7 +27,10 @@ pub const SLOT_SIZE: u64 = RANGE_SIZE + CHUNK_SIZE;
 /// How many chunks an area for so many DSOs has room for: see invariant 5 of the format. The
 /// directory has room for as many ranges.
 pub const fn slots(capacity: u64) -> u64 {
-    if capacity <= CHUNK_ROWS { 1 } else { capacity / SLOT_ROWS + 1 }
+    // Without a branch: else the compiler makes two copies of what follows, of which one has paths
+    // that no area takes.
+    let several = ((capacity > CHUNK_ROWS) as u64).wrapping_neg();
+    ((capacity / SLOT_ROWS) & several) + 1
 }
 
 /// The most rows of a chunk of an area for so many DSOs.
