@@ -4,8 +4,8 @@ use crate::walk::{PAGE_FAULT, PAGES, REFUSED, Walk};
 use liblinux_abi::arch::x86_64::exception::SI_KERNEL;
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::fixup::{
-    ABORT, Cell, Dso, FILL_SIDE_SHIFT, FRAME, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size,
-    chunk, row,
+    ABORT, Cell, Dso, FILL_SIDE_SHIFT, FRAME, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN,
+    area_size, chunk, row,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 use std::os::unix::fs::FileExt as _;

@@ -89,8 +89,8 @@ fn vector_state() -> (u64, u64) {
     (enabled & KEPT, x86_64::__cpuid_count(13, 0).ebx.into())
 }
 
-/// Makes a landing of a function `fn(&mut Frame) -> Verdict`, for a [`fixup!`](crate::fixup!) of the
-/// kind `frame` or an entry with the flag [`FRAME`](super::FRAME).
+/// Makes a landing of a function `fn(&mut Frame) -> Verdict`, for a [`fixup!`](crate::fixup!) of
+/// the kind `frame` or an entry with the flag [`FRAME`](super::FRAME).
 ///
 /// The first name is that of the landing, which can only be used by its address: as operand
 /// `landing = sym NAME` of assembly with the line `fixup!(frame "2b" .. "3b" => "{landing}")`. The

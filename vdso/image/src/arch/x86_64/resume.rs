@@ -12,14 +12,14 @@
 //! signal here, and `__vdso_fixup_dispatch` makes it the one that is declined
 //! (`liblinux_fixup::arch`). Without a handler that asks dispatch, that one ends the process.
 //!
-//! `vdso_fixup_enter`, behind the first function, completes a frame that dispatch has begun: at `rsp`
-//! are the words of the frame from `via` on, which is the address of the landing.
+//! `vdso_fixup_enter`, behind the first function, completes a frame that dispatch has begun: at
+//! `rsp` are the words of the frame from `via` on, which is the address of the landing.
 //!
 //! # Invariants
 //!
 //! 1. The CFI describes the interrupted code: by `rdi` where that is the frame, else by `rsp`. It
-//!    does not say that this is a signal frame, since readers expect one of these in a vDSO, that of
-//!    `rt_sigreturn`. An unwinder that comes through here in the midst looks the address of the
+//!    does not say that this is a signal frame, since readers expect one of these in a vDSO, that
+//!    of `rt_sigreturn`. An unwinder that comes through here in the midst looks the address of the
 //!    instruction up minus one.
 //! 2. What is loaded from the frame is above `rsp`, or in the red zone.
 //! 3. In front of each instruction from `vdso_decline_start` to `vdso_decline_end`, `rdi` is the
