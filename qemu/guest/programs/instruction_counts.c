@@ -33,12 +33,12 @@ static const struct kind {
 	const char *name;
 	char code[SPACING];
 	uintptr_t argument;
-	int signal, most;
+	int signal, most, most_resumed, most_declined;
 } kinds[] = {
-	{ "a null load", "\x48\x8b\x07\xc3", 0, SIGSEGV, 35 },
-	{ "a load from a non-canonical address", "\x48\x8b\x07\xc3", 1UL << 63, SIGSEGV, 20 },
-	{ "an undefined instruction", "\x0f\x0b\x90\xc3", 0, SIGILL, 22 },
-	{ "a division by zero", "\xf7\xf7\x90\xc3", 0, SIGFPE, 22 },
+	{ "a null load", "\x48\x8b\x07\xc3", 0, SIGSEGV, 35, 45, 150 },
+	{ "a load from a non-canonical address", "\x48\x8b\x07\xc3", 1UL << 63, SIGSEGV, 20, 35, 150 },
+	{ "an undefined instruction", "\x0f\x0b\x90\xc3", 0, SIGILL, 22, 35, 150 },
+	{ "a division by zero", "\xf7\xf7\x90\xc3", 0, SIGFPE, 22, 35, 150 },
 };
 
 /*
@@ -170,6 +170,45 @@ static void fill(void *area, char *text, char *tables, unsigned dsos, unsigned e
 	}
 }
 
+/*
+ * A landing with a frame: it steps over what faulted, or does not, and jumps to a function of the
+ * image, which resumes or declines. Beyond what the tests of one entry cover.
+ */
+#define LANDING 64
+
+static void put_landing(char *text, const char *name, int steps)
+{
+	/* addq $3, 128(%rdi); movabs $function, %rax; jmp *%rax */
+	char code[] = "\x48\x83\x87\x80\0\0\0\3\x48\xb8\0\0\0\0\0\0\0\0\xff\xe0";
+	const void *function = vdso_function(name);
+
+	code[7] = steps;
+	memcpy(code + 10, &function, sizeof(function));
+	memcpy(text + LANDING, code, sizeof(code));
+}
+
+/* What a landing with a frame takes that resumes, and one that declines, against the handler. */
+static void count_frames(char *text, struct vdso_fixup_entry *table, const uint64_t *handled)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		uint64_t resumed, declined;
+
+		memcpy(text, kinds[i].code, sizeof(kinds[i].code));
+		set_entry(table, text, FAULT_LEN, text + LANDING, VDSO_FIXUP_FRAME);
+		put_landing(text, "__vdso_fixup_resume", FAULT_LEN);
+		resumed = least(text, kinds[i].argument);
+		put_landing(text, "__vdso_fixup_decline", 0);
+		declined = least(text, kinds[i].argument);
+		note("%s that lands with a frame: resumed %lu, %.3f of the handler; declined %lu, %.3f", kinds[i].name,
+		     resumed, (double)resumed / handled[i], declined, (double)declined / handled[i]);
+		test(resumed * 100 <= handled[i] * kinds[i].most_resumed, "%s resumes after at most 0.%d of it",
+		     kinds[i].name, kinds[i].most_resumed);
+		test(declined * 100 <= handled[i] * kinds[i].most_declined, "%s is declined after at most %d.%d of it",
+		     kinds[i].name, kinds[i].most_declined / 100, kinds[i].most_declined % 100);
+	}
+	set_entry(table, text, FAULT_LEN, text + FAULT_LEN, 0);
+}
+
 static char *put(char *place, const struct kind *kind)
 {
 	memcpy(place, kind->code, sizeof(kind->code));
@@ -179,7 +218,7 @@ static char *put(char *place, const struct kind *kind)
 int main(int count, char **arguments)
 {
 	int by_time = count > 1 && !strcmp(arguments[1], "time");
-	int is_wrong, before = count > 1 && !strcmp(arguments[1], "before");
+	int frames, is_wrong, before = count > 1 && !strcmp(arguments[1], "before");
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	uint64_t call, unknown, exception, floor, handled[KINDS], missed, hit, first, places[3], worst = 0;
 	char *text, *tables, *plain;
@@ -200,7 +239,8 @@ int main(int count, char **arguments)
 	text = map((size_t)DSOS * TEXT + (size_t)DSOS * ENTRIES * sizeof(struct vdso_fixup_entry), PROT_READ | PROT_WRITE | PROT_EXEC);
 	tables = text + (size_t)DSOS * TEXT;
 
-	plan(before ? 1 : by_time ? 1 + KINDS : 5 + KINDS);
+	frames = !before && !by_time && ((long (*)(uintptr_t, long))vdso_function("__vdso_fixup_return"))(8, 0) == -EFAULT;
+	plan(before ? 1 : (by_time ? 1 : 5) + (frames ? 3 : 1) * KINDS);
 	call = least_call(SYS_getppid);
 	unknown = least_call(100000);
 	note("a null call: %lu; with a number that no call has: %lu", call, unknown);
@@ -246,6 +286,11 @@ int main(int count, char **arguments)
 	if (!by_time)
 		test(first <= floor + HIT_LIMIT, "%s lands after at most %d instructions beyond the kernel's own",
 		     kinds[0].name, HIT_LIMIT);
+
+	if (frames) {
+		count_frames(text, (struct vdso_fixup_entry *)tables, handled);
+		put(text, &kinds[0]);
+	}
 
 	area = attach_new(DSOS, &size);
 	fill(area, text, tables, DSOS, ENTRIES);

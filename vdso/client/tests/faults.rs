@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The programs, and how many tests each has.
-const PROGRAMS: [(&str, u32); 2] = [("faults", 4), ("arena", 2)];
+const PROGRAMS: [(&str, u32); 3] = [("faults", 4), ("arena", 2), ("frames", 8)];
 
 /// Compiles each program and runs it on the image.
 fn passes(name: &str, compiler: &str, flags: &[&str]) {
@@ -53,7 +53,7 @@ fn the_headers_compile_in_every_dialect() {
         ("musl-gcc", &["-x", "c", "-std=gnu11"]),
     ];
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    for header in ["probe.h", "arena.h", "registry.h", "pages.h"] {
+    for header in ["probe.h", "arena.h", "registry.h", "pages.h", "frame.h"] {
         for (compiler, flags) in dialects {
             let source = include.join("liblinux").join(header);
             let mut command = Command::new(compiler);

@@ -14,7 +14,7 @@ use crate::area::Row;
 use crate::error::Error;
 use crate::memory::{Fault, Memory};
 use core::mem::{offset_of, size_of};
-use liblinux_abi::image::fixup::{Entry, PLAIN, USER_END};
+use liblinux_abi::image::fixup::{Entry, USER_END, are_flags};
 
 /// Bytes of an entry.
 const ENTRY_SIZE: u64 = size_of::<Entry>() as u64;
@@ -58,7 +58,7 @@ impl Fixup {
     /// Whether it is allowed in this text.
     #[inline(always)]
     fn is_sound(&self, text: &Row) -> bool {
-        self.flags & !PLAIN == 0 && text.covers(self.landing) && self.landing < USER_END
+        are_flags(self.flags) && text.covers(self.landing) && self.landing < USER_END
     }
 }
 

@@ -10,7 +10,9 @@
 //! 1. Memory of the caller is accessed through `arch::memory::User` alone.
 
 use crate::arch::memory::User;
-use crate::arch::{code_segment, own_fixups};
+use crate::arch::{
+    code_segment, decline_sites, frame_entry, own_fixups, shadow_stack, stack_segment,
+};
 use core::mem::offset_of;
 use liblinux_abi::image::fixup::{self, Dso, Hit, sizes};
 use liblinux_abi::kernel::errno::EINVAL;
@@ -70,7 +72,14 @@ pub extern "C" fn dispatch(area: u64, siginfo: u64, context: u64) -> isize {
         sizes: sizes((text_end - text) as u32, count as u32),
         fingerprint: 0,
     };
-    let image = Image { code_segment: code_segment(), own };
+    let image = Image {
+        code_segment: code_segment(),
+        stack_segment: stack_segment(),
+        shadow_stack: shadow_stack(),
+        own,
+        enter: frame_entry(),
+        decline: decline_sites(),
+    };
     match context::dispatch(&User, &image, area, siginfo, context) {
         Ok(handled) => handled.into(),
         Err(error) => error.code(),

@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use crate::walk::{PAGE_FAULT, REFUSED, Walk, answer};
-use liblinux_abi::image::fixup::{Cell, HEADER_SIZE, PRIVATE_QUERY, UNMARKED};
+use liblinux_abi::image::fixup::{Cell, HEADER_SIZE, MARKED, PRIVATE_QUERY, UNMARKED};
 use liblinux_tests::arch::stepper::{Next, Stop};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -20,8 +20,8 @@ struct Answers {
 
 /// What the kernel answers, in turns; and filters in front of it, of which one says that all is
 /// well, and one that there is no area. Then a kernel that cannot mark a text (ENOMEM), and one
-/// that knows of none.
-const ANSWERS: [Answers; 8] = [
+/// that knows of none. The last one has the area, and finds all text marked.
+const ANSWERS: [Answers; 9] = [
     Answers { query: (REFUSED, false), others: REFUSED },
     Answers { query: (0, true), others: 0 },
     Answers { query: (-16, false), others: -16 },
@@ -30,7 +30,11 @@ const ANSWERS: [Answers; 8] = [
     Answers { query: (-2, false), others: 0 },
     Answers { query: (0, true), others: -12 },
     Answers { query: (0, true), others: UNMARKED as i64 },
+    Answers { query: (0, true), others: MARKED as i64 },
 ];
+
+/// The round in which the kernel answers as the last one does.
+pub(super) const OFFERED: u64 = ANSWERS.len() as u64 - 1;
 
 /// `lock cmpxchg16b [r8]`.
 const EXCHANGE: [u8; 5] = [0xf0, 0x49, 0x0f, 0xc7, 0x08];

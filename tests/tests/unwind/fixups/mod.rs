@@ -8,6 +8,7 @@
 mod alone;
 mod beside;
 mod chunks;
+mod frames;
 mod scene;
 mod state;
 
@@ -117,6 +118,7 @@ pub(crate) fn beside_others(walk: &mut Walk<'_>) {
         call(walk, &crowded, "__vdso_fixup_lookup", &arguments, &others, 1);
     }
     unmapped(walk, &scenes[2]);
+    frames::calls(walk, &scenes[2]);
 
     // A registration that was overtaken, and faults when it looks again.
     let mut scene = scenes[2].clone();

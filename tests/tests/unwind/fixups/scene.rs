@@ -4,8 +4,8 @@ use crate::walk::{PAGE_FAULT, PAGES, REFUSED, Walk};
 use liblinux_abi::arch::x86_64::exception::SI_KERNEL;
 use liblinux_abi::arch::x86_64::signal;
 use liblinux_abi::image::fixup::{
-    ABORT, Cell, Dso, FILL_SIDE_SHIFT, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN, area_size,
-    chunk, row,
+    ABORT, Cell, Dso, FILL_SIDE_SHIFT, FRAME, KIND_SHIFT, MAGIC, MAX_CAPACITY, MOVE, PLAIN,
+    area_size, chunk, row,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
 use std::os::unix::fs::FileExt as _;
@@ -172,10 +172,12 @@ impl Scene {
         Dso { text_start: place + skip, text_len, table: place + 96, count: 2 }
     }
 
-    /// The table of a DSO: the byte at 4, plainly, and the two at 6, both to 2.
+    /// The table of a DSO: the byte at 4, plainly, and the two at 6, both to 2. That of the second
+    /// DSO has a landing with a frame.
     pub(super) fn write_dso(&mut self, index: usize) {
         let dso = self.dso(index);
-        for (entry, (start, len, flags)) in [(4, 1, PLAIN), (6, 2, 0)].into_iter().enumerate() {
+        let kind = if index == 1 { FRAME } else { 0 };
+        for (entry, (start, len, flags)) in [(4, 1, PLAIN), (6, 2, kind)].into_iter().enumerate() {
             let at = dso.table + 16 * entry as u64;
             let relative = |field: u64, target: u64| {
                 (dso.text_start + target).wrapping_sub(field) & 0xffff_ffff

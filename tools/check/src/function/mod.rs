@@ -25,7 +25,7 @@ use crate::view::alternatives;
 pub use decode::{decode, decode_as};
 use goblin::elf::sym::STT_FUNC;
 use iced_x86::{FlowControl, Instruction, Mnemonic};
-use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE, SGX_ENTER_ENCLAVE};
+use liblinux_abi::image::export::{BODY, FIXUPS, FRAME_ENDS, PRIVATE, SGX_ENTER_ENCLAVE};
 use liblinux_abi::image::layout::{SLOT_SIZE, SLOTS, fixup_slot, slot};
 use liblinux_abi::syscall::{SYSCALLS, Syscall};
 use std::borrow::Cow;
@@ -100,6 +100,12 @@ impl Function<'_> {
     /// The private call whose body this function is: its index.
     pub fn private_call(&self) -> Option<usize> {
         PRIVATE.iter().position(|private| Some(*private) == self.body_of)
+    }
+
+    /// Whether this is a function that ends a landing. It is not left as it was entered, so it is
+    /// compared byte by byte (`frame-ends`), and not followed.
+    pub fn ends_landing(&self) -> bool {
+        self.body_of.is_some_and(|entry| FRAME_ENDS.contains(&entry))
     }
 
     /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a

@@ -76,7 +76,8 @@ fn no_jump_tables(subject: &Subject<'_>) -> Verdict {
             }
             // A hand-written body may jump to the return address that it keeps in a register.
             FlowControl::IndirectBranch => {
-                function.body_owner().is_none() || instruction.op0_kind() != OpKind::Register
+                (function.body_owner().is_none() || instruction.op0_kind() != OpKind::Register)
+                    && !function.ends_landing()
             }
             _ => false,
         }

@@ -6,14 +6,14 @@
 //!    what is checked.
 
 use super::extable;
-use crate::arch::stub::{INT3, jump_of, private_body};
+use crate::arch::stub::{INT3, decline, jump_of, private_body, resume};
 use crate::demand;
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::exceptions::{self, Fixup, OWN};
 use iced_x86::{Instruction, Mnemonic, OpKind};
-use liblinux_abi::image::export::{BODY, FIXUPS, PRIVATE};
+use liblinux_abi::image::export::{BODY, FIXUPS, FRAME_ENDS, PRIVATE};
 use liblinux_abi::image::layout::{self, SLOT_SIZE, fixup_slot};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -36,6 +36,15 @@ pub(super) const RULES: &[Rule] = &[
         because: "the kernel writes one number into the image, and the number that an entry adds to it selects the call",
         remedy: "compare vdso/image/src/arch/x86_64/private.rs with `export::PRIVATE` in vdso/abi",
         check: private_calls,
+    },
+    Rule {
+        name: "frame-ends",
+        severity: Severity::Error,
+        scope: Scope::Liblinux,
+        demands: &[demand::DECLARED_CALLS],
+        because: "these load all registers of another place, so no rule that follows a function can judge them",
+        remedy: "compare vdso/image/src/arch/x86_64/resume.rs with `resume` and `decline` in tools/check/src/arch/x86_64/stub.rs",
+        check: frame_ends,
     },
     Rule {
         name: "fixup-table",
@@ -106,6 +115,18 @@ fn private_calls(subject: &Subject<'_>) -> Verdict {
         }
     }
     none_of("private calls that do not make the call of their name and nothing else", &wrong)
+}
+
+fn frame_ends(subject: &Subject<'_>) -> Verdict {
+    let call = body(subject, "__vdso_fixup_return")?.start;
+    let mut wrong = Vec::new();
+    for (name, expected) in FRAME_ENDS.into_iter().zip([resume, decline]) {
+        let Range { start, end } = body(subject, name)?;
+        if subject.image.at(start, end - start)? != expected(start, call) {
+            wrong.push(format!("{name}.body at {start:#x}"));
+        }
+    }
+    none_of("ends of landings with other instructions than the checker expects", &wrong)
 }
 
 /// The entries of the image's own table, at least one.

@@ -100,6 +100,10 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
         if function.enters_enclaves() && !subject.profile.is_liblinux() {
             continue;
         }
+        // Rows of these are about the place that they lead to.
+        if function.ends_landing() {
+            continue;
+        }
         let before =
             entries.partition_point(|entry| entry.initial_address() <= function.range.start);
         // The signal frame's rows are expressions over what the kernel put on the stack:
@@ -200,7 +204,8 @@ fn odd_instruction(found: &[CallFrameInstruction<usize>], is_signal: bool) -> Op
             Offset { register, .. } | Register { dest_register: register, .. } => {
                 is_kept(*register)
             }
-            Restore { register } | SameValue { register } => is_kept(*register),
+            Restore { register } => is_kept(*register) || is_signal,
+            SameValue { register } => is_kept(*register),
             DefCfaExpression { .. } | Expression { .. } => is_signal,
             _ => false,
         };
@@ -225,9 +230,12 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
         if subject.image.at(frames.start + entry.offset() as u64 + ENTRY_HEADER, 1)? != [0] {
             wrong.push(format!("{start:#x} has an augmentation, which nothing in the image needs"));
         }
-        if let Some(what) =
-            odd_instruction(&frames.instructions(&entry)?, entry.is_signal_trampoline())
-        {
+        let ends_landing = subject
+            .functions()?
+            .iter()
+            .any(|function| function.range.start == start && function.ends_landing());
+        let may_compute = entry.is_signal_trampoline() || ends_landing;
+        if let Some(what) = odd_instruction(&frames.instructions(&entry)?, may_compute) {
             wrong.push(format!("{start:#x} has {what}"));
         }
         let rows = frames.rows(&entry)?;

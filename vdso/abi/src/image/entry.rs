@@ -4,7 +4,7 @@
 //!
 //! Offsets of an [`Entry`] are relative to their own fields, so an entry is made for one place.
 
-use crate::image::fixup::{Dso, Entry, Hit, PLAIN};
+use crate::image::fixup::{Dso, Entry, FRAME, Hit, PLAIN, are_flags};
 use core::fmt;
 use core::mem::offset_of;
 use core::ops::Range;
@@ -18,7 +18,7 @@ pub enum Unsound {
     Long,
     /// A range or a landing is 2 GiB or more from the entry.
     Far,
-    /// The flags are others than 0 and [`PLAIN`].
+    /// The flags are others than 0, [`PLAIN`] and [`FRAME`].
     Flags,
     /// The range starts below the end of the one before.
     Order,
@@ -40,7 +40,7 @@ impl fmt::Display for Unsound {
             Self::Empty => "the covered range is empty: cover at least the first byte of an instruction",
             Self::Long => "the covered range has 4 GiB or more: register several texts",
             Self::Far => "32 bits do not lead from the entry to its range or landing: put the table within 2 GiB",
-            Self::Flags => "unknown flags: pass 0, or PLAIN for a landing that changes no register but rip",
+            Self::Flags => "unknown flags: pass 0, or PLAIN for a landing that changes no register but rip, or FRAME for one that finds them in a frame",
             Self::Order => {
                 "the covered range starts below the end of the one before: add ranges in the order of their addresses"
             }
@@ -57,7 +57,7 @@ impl core::error::Error for Unsound {}
 
 impl Entry {
     /// The entry that is at the address `at` of a table: a fault of an instruction in `covered`
-    /// lands at `landing`. Flags are 0 or [`PLAIN`].
+    /// lands at `landing`. Flags are 0, [`PLAIN`] or [`FRAME`].
     pub const fn new(
         at: u64,
         covered: Range<u64>,
@@ -67,7 +67,7 @@ impl Entry {
         if covered.start >= covered.end {
             return Err(Unsound::Empty);
         }
-        if flags & !PLAIN != 0 {
+        if !are_flags(flags) {
             return Err(Unsound::Flags);
         }
         let len = covered.end - covered.start;
@@ -95,5 +95,10 @@ impl Hit {
     /// Whether the landing changes no register but `rip`.
     pub const fn is_plain(&self) -> bool {
         self.flags & PLAIN as u64 != 0
+    }
+
+    /// Whether the landing finds the registers in a frame.
+    pub const fn has_frame(&self) -> bool {
+        self.flags & FRAME as u64 != 0
     }
 }

@@ -54,7 +54,7 @@ pub const ROBUST_SECTIONS: [[&str; 2]; 2] = [
 
 /// The functions of exception fixups, and of the state that a process has with them, in the order
 /// of their slots (`layout::fixup_slot`), which grows at its end.
-pub const FIXUPS: [&str; 13] = [
+pub const FIXUPS: [&str; 16] = [
     "__vdso_fixup_area_size",
     "__vdso_fixup_init",
     "__vdso_fixup_register",
@@ -68,13 +68,25 @@ pub const FIXUPS: [&str; 13] = [
     "__vdso_state_save",
     "__vdso_state_restore",
     "__vdso_fixup_marked",
+    "__vdso_fixup_resume",
+    "__vdso_fixup_decline",
+    "__vdso_fixup_return",
 ];
 
 /// The private calls, in the order of their numbers: the first one's is at `layout::PRIVATE`, once
 /// a kernel wrote it. The body of each is a local function, named by [`BODY`], with one `syscall`:
 /// the only place from which the kernel takes the call.
-pub const PRIVATE: [&str; 4] =
-    ["__vdso_fixup_attach", "__vdso_fixup_query", "__vdso_fixup_mark", "__vdso_fixup_marked"];
+pub const PRIVATE: [&str; 5] = [
+    "__vdso_fixup_attach",
+    "__vdso_fixup_query",
+    "__vdso_fixup_mark",
+    "__vdso_fixup_marked",
+    "__vdso_fixup_return",
+];
+
+/// The functions that end a landing: they load all registers of another place and continue there,
+/// or raise an exception.
+pub const FRAME_ENDS: [&str; 2] = ["__vdso_fixup_resume", "__vdso_fixup_decline"];
 
 /// How the name of the body of a hand-written entry ends: the entry's own name is in front of it.
 pub const BODY: &str = ".body";

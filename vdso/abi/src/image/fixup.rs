@@ -120,8 +120,70 @@ structures! {
         len: u32,
         /// Where to continue, relative to this field.
         landing: i32,
-        /// VDSO_FIXUP_PLAIN or 0.
+        /// 0, VDSO_FIXUP_PLAIN or VDSO_FIXUP_FRAME.
         flags: u32,
+    }
+    /// What a landing of kind VDSO_FIXUP_FRAME finds at rdi and rsp, aligned to 16 bytes: the
+    /// registers that the exception found, in the order in which a kernel has them, and what its
+    /// signal would have told.
+    #[repr(C)]
+    Frame as "vdso_fixup_frame" {
+        /// A register.
+        r15: u64,
+        /// A register.
+        r14: u64,
+        /// A register.
+        r13: u64,
+        /// A register.
+        r12: u64,
+        /// A register.
+        rbp: u64,
+        /// A register.
+        rbx: u64,
+        /// A register.
+        r11: u64,
+        /// A register.
+        r10: u64,
+        /// A register.
+        r9: u64,
+        /// A register.
+        r8: u64,
+        /// A register.
+        rax: u64,
+        /// A register.
+        rcx: u64,
+        /// A register.
+        rdx: u64,
+        /// A register.
+        rsi: u64,
+        /// A register.
+        rdi: u64,
+        /// 0 if the kernel wrote the frame, the landing if fixup_dispatch did.
+        via: u64,
+        /// Address of the instruction, from here on to ss as iretq takes them.
+        ip: u64,
+        /// Code segment.
+        cs: u64,
+        /// rflags.
+        flags: u64,
+        /// Stack pointer.
+        sp: u64,
+        /// Stack segment.
+        ss: u64,
+        /// The exception's number.
+        trap: u64,
+        /// Its error code, or 0.
+        error: u32,
+        /// The signal that would have come.
+        signal: u32,
+        /// The address of a page fault, 0 for other exceptions.
+        address: u64,
+        /// The signal's si_code.
+        code: u32,
+        /// Its si_pkey if the code is SEGV_PKUERR, or 0.
+        pkey: u32,
+        /// Zero.
+        reserved: u64,
     }
     /// A text and its table, as they are registered.
     #[repr(C)]
@@ -184,6 +246,9 @@ constants! {
     MAGIC: u64 = u64::from_le_bytes(*b"LLFIXUP2"), "VDSO_FIXUP_MAGIC";
     /// Flag of an entry: the landing changes rip alone.
     PLAIN: u32 = 1, "VDSO_FIXUP_PLAIN";
+    /// Flag of an entry: the landing finds all registers in a frame, whose address is in rdi and
+    /// rsp.
+    FRAME: u32 = 2, "VDSO_FIXUP_FRAME";
     /// Bits of rsi at a landing that hold the error code; above them is the number of the signal
     /// that would have come.
     SIGNAL_SHIFT: u32 = 32, "VDSO_FIXUP_SIGNAL_SHIFT";
@@ -269,6 +334,15 @@ pub const PRIVATE_MARK: u32 = 2;
 /// Index in `export::PRIVATE` of `fixup_marked(start, len)`.
 pub const PRIVATE_MARKED: u32 = 3;
 
+/// Index in `export::PRIVATE` of `fixup_return(frame, resume)`.
+pub const PRIVATE_RETURN: u32 = 4;
+
+/// Whether an entry may have these flags. A landing is of one kind. An image for a kernel line
+/// without frames refuses those that want one: the kernel would not find them.
+pub const fn are_flags(flags: u32) -> bool {
+    flags == 0 || flags == PLAIN || flags == FRAME && crate::kernel::datapage::FRAMES
+}
+
 /// The sizes cell of a text and its table.
 pub const fn sizes(text_len: u32, count: u32) -> u64 {
     text_len as u64 | (count as u64) << 32
@@ -283,6 +357,8 @@ const _: () = {
     assert!(offset_of!(Area, operation) == 64);
     assert!(size_of::<Entry>() == 16 && align_of::<Entry>() == 4);
     assert!(size_of::<Dso>() == 32 && size_of::<Hit>() == 32 && size_of::<Attached>() == 16);
+    assert!(size_of::<Frame>() == 208 && offset_of!(Frame, via) == 120);
+    assert!(offset_of!(Frame, ip) == 128 && offset_of!(Frame, trap) == 168);
     assert!(HEADER_SIZE == 128 && RANGE_SIZE == 64 && ROW_SIZE == 128);
     assert!(size_of::<Row>() == COLUMNS * size_of::<Cell>());
     assert!(offset_of!(Row, fingerprint) == FINGERPRINT * size_of::<Cell>());

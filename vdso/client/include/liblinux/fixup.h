@@ -19,6 +19,9 @@
 /* Flag of an entry: the landing changes rip alone. */
 #define VDSO_FIXUP_PLAIN 1
 
+/* Flag of an entry: the landing finds all registers in a frame, whose address is in rdi and rsp. */
+#define VDSO_FIXUP_FRAME 2
+
 /*
  * Bits of rsi at a landing that hold the error code; above them is the number of the signal that
  * would have come.
@@ -131,7 +134,43 @@ struct vdso_fixup_entry {
 	int32_t start; /* First address that is covered, relative to this field. */
 	uint32_t len; /* Bytes that are covered. */
 	int32_t landing; /* Where to continue, relative to this field. */
-	uint32_t flags; /* VDSO_FIXUP_PLAIN or 0. */
+	uint32_t flags; /* 0, VDSO_FIXUP_PLAIN or VDSO_FIXUP_FRAME. */
+};
+
+/*
+ * What a landing of kind VDSO_FIXUP_FRAME finds at rdi and rsp, aligned to 16 bytes: the registers
+ * that the exception found, in the order in which a kernel has them, and what its signal would have
+ * told.
+ */
+struct vdso_fixup_frame {
+	uint64_t r15; /* A register. */
+	uint64_t r14; /* A register. */
+	uint64_t r13; /* A register. */
+	uint64_t r12; /* A register. */
+	uint64_t rbp; /* A register. */
+	uint64_t rbx; /* A register. */
+	uint64_t r11; /* A register. */
+	uint64_t r10; /* A register. */
+	uint64_t r9; /* A register. */
+	uint64_t r8; /* A register. */
+	uint64_t rax; /* A register. */
+	uint64_t rcx; /* A register. */
+	uint64_t rdx; /* A register. */
+	uint64_t rsi; /* A register. */
+	uint64_t rdi; /* A register. */
+	uint64_t via; /* 0 if the kernel wrote the frame, the landing if fixup_dispatch did. */
+	uint64_t ip; /* Address of the instruction, from here on to ss as iretq takes them. */
+	uint64_t cs; /* Code segment. */
+	uint64_t flags; /* rflags. */
+	uint64_t sp; /* Stack pointer. */
+	uint64_t ss; /* Stack segment. */
+	uint64_t trap; /* The exception's number. */
+	uint32_t error; /* Its error code, or 0. */
+	uint32_t signal; /* The signal that would have come. */
+	uint64_t address; /* The address of a page fault, 0 for other exceptions. */
+	uint32_t code; /* The signal's si_code. */
+	uint32_t pkey; /* Its si_pkey if the code is SEGV_PKUERR, or 0. */
+	uint64_t reserved; /* Zero. */
 };
 
 /* A text and its table, as they are registered. */

@@ -16,6 +16,8 @@
  * instruction; the statement has to say that it changes them. Both dialects of assembly will do; in
  * that of -masm=intel clang takes 0b and 1b for numbers, so labels start at 2 there.
  *
+ * With LIBLINUX_FIXUP_FRAME the landing is a function that sees all registers: see frame.h.
+ *
  * The DSO registers its table. One of its source files defines LIBLINUX_FIXUPS before it includes
  * this header: then the DSO is registered when it is loaded and unregistered when it is unloaded,
  * not at exit, where other threads may still need it. liblinux_fixups_status is 0, or the -errno of
@@ -38,6 +40,7 @@ extern "C" {
 
 #define LIBLINUX_FIXUP(start, end, landing) LIBLINUX_FIXUP_(start, end, landing, "0")
 #define LIBLINUX_FIXUP_PLAIN(start, end, landing) LIBLINUX_FIXUP_(start, end, landing, "1")
+#define LIBLINUX_FIXUP_FRAME(start, end, landing) LIBLINUX_FIXUP_(start, end, landing, "2")
 
 /*
  * The section is linked to that of the code, so the linker keeps the table in the order of the

@@ -309,7 +309,7 @@ static inline long liblinux_fixups_reblock(const struct liblinux_fixups *fixups,
 /*
  * Fills an entry: a fault in [START, END) lands at LANDING. 0, -ERANGE where 32 bits do not lead
  * from the entry to both, -EINVAL for a range that is empty or for flags other than 0 and
- * VDSO_FIXUP_PLAIN.
+ * VDSO_FIXUP_PLAIN or VDSO_FIXUP_FRAME.
  *
  * AT is the entry's address in the table that is registered, which another mapping of the same
  * memory may have.
@@ -319,7 +319,7 @@ static inline long liblinux_fixup_entry(struct vdso_fixup_entry *entry, uint64_t
 {
 	int64_t to_start = (int64_t)(start - at), to_landing = (int64_t)(landing - (at + 8));
 
-	if (start >= end || flags & ~(uint32_t)VDSO_FIXUP_PLAIN)
+	if (start >= end || flags > VDSO_FIXUP_FRAME)
 		return -22;
 	if (to_start != (int32_t)to_start || to_landing != (int32_t)to_landing || end - start > 0xffffffff)
 		return -34;

@@ -23,6 +23,11 @@
 //! called for a signal that is blocked: the kernel ends the process. [`Fixups::unblock`] is for
 //! code that may run there.
 //!
+//! # Frames
+//!
+//! A landing of [`frame_landing!`](crate::frame_landing!) is a function. It sees all registers,
+//! may change them, and resumes or declines: see [`frame`].
+//!
 //! # Filters
 //!
 //! A seccomp filter that allows a list of calls refuses private calls, with an answer of its own.
@@ -45,6 +50,7 @@
 //!    kernel's error.
 
 mod arena;
+pub mod frame;
 mod mark;
 mod mask;
 mod own;
@@ -54,7 +60,7 @@ mod table;
 
 pub use arena::{Arena, Stubs};
 pub use liblinux_abi::image::entry::Unsound;
-pub use liblinux_abi::image::fixup::{Dso, Entry, Hit, PLAIN, SIGNAL_SHIFT};
+pub use liblinux_abi::image::fixup::{Dso, Entry, FRAME, Hit, PLAIN, SIGNAL_SHIFT};
 pub use mask::Unblocked;
 pub use process::Fixups;
 pub use registration::Registration;

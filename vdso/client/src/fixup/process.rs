@@ -57,6 +57,7 @@ impl<'a> Fixups<'a> {
     /// numbers, or strict mode, kills here and in [`register`](Self::register): join and register
     /// before. Earlier registrations stay in effect.
     pub fn of_process(vdso: &'a Vdso) -> Result<Self, Errno> {
+        super::frame::ENDS.find(vdso);
         let unjoined = Self { vdso, joined: 0, pages: None };
         match unjoined.query() {
             Ok(attached) => return Ok(Self { joined: attached.area, ..unjoined }),

@@ -49,7 +49,8 @@ impl<'t> Table<'t> {
     }
 
     /// A fault of an instruction in `range` lands at `landing`. Ranges ascend; flags are 0 or
-    /// [`PLAIN`](super::PLAIN).
+    /// [`PLAIN`](super::PLAIN), or [`FRAME`](super::FRAME) for a landing of
+    /// [`frame_landing!`](crate::frame_landing!).
     pub fn cover(&mut self, range: Range<u64>, landing: u64, flags: u32) -> Result<(), Unsound> {
         let at = self.address.wrapping_add((self.count * size_of::<Entry>()) as u64);
         let entry = Entry::new(at, range.clone(), landing, flags)?;
@@ -95,7 +96,8 @@ impl<'t> Table<'t> {
 /// At the landing, `rdi` is the number of the exception, `rdx` the address of a page fault (or 0),
 /// and `rcx` the address of the instruction. The lower half of `rsi` is the error code, the upper
 /// half the number of the signal that would have come. Every other register is as it was. With
-/// `plain` these four are, too. The landing must be in the same DSO, the range in the section in
+/// `plain` these four are, too. With `frame` the landing is made by
+/// [`frame_landing!`](crate::frame_landing!). The landing must be in the same DSO, the range in the section in
 /// which the line stands.
 ///
 /// ```no_run
@@ -127,6 +129,9 @@ macro_rules! fixup {
     (plain $start:literal .. $end:literal => $landing:literal) => {
         $crate::fixup!(@ $start, $end, $landing, "1")
     };
+    (frame $start:literal .. $end:literal => $landing:literal) => {
+        $crate::fixup!(@ $start, $end, $landing, "2")
+    };
     (@ $start:literal, $end:literal, $landing:literal, $flags:literal) => {
         // The section needs a label in the code that it is for, and the compiler may copy this
         // code: so the label's name has a number in it, which the assembler counts up.
@@ -153,4 +158,7 @@ macro_rules! fixup {
     };
 }
 
-const _: () = assert!(liblinux_abi::image::fixup::PLAIN == 1, "the macro writes it as a number");
+const _: () = {
+    use liblinux_abi::image::fixup::{FRAME, PLAIN};
+    assert!(PLAIN == 1 && FRAME == 2, "the macro writes them as numbers");
+};

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "registers texts")]
 
 use crate::{PAGE, VDSO, pages, passes};
-use liblinux::fixup::{Dso, Entry, Fixups, PLAIN, Table, Unsound};
+use liblinux::fixup::{Dso, Entry, FRAME, Fixups, PLAIN, Table, Unsound};
 use nix::sys::mman::ProtFlags;
 use std::ops::Range;
 use std::slice;
@@ -41,7 +41,7 @@ fn a_table_is_accepted_if_the_image_accepts_it() {
         for start in [below, 0, 2, 5, 6] {
             for len in [0, 1, 3, 6, 7] {
                 for landing in [below, 0, 5, 6] {
-                    for flags in [0, PLAIN, 2] {
+                    for flags in [0, PLAIN, FRAME, PLAIN | FRAME] {
                         wishes.push((start..start.wrapping_add(len), landing, flags));
                     }
                 }

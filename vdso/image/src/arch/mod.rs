@@ -14,7 +14,8 @@
 //! | [`memory`] | the same as the registry of fixups asks for them, and the private calls |
 //! | [`chacha`] | ChaCha20 blocks, without a trace on the stack |
 //! | [`cancel_window`] | where a cancellable call can be called off |
-//! | [`code_segment`], [`own_fixups`] | the facts that dispatch compares an interrupted thread with |
+//! | [`code_segment`], [`stack_segment`], [`shadow_stack`], [`own_fixups`] | the facts that dispatch compares an interrupted thread with |
+//! | [`frame_entry`], [`decline_sites`] | where a thread that dispatch sends to a landing completes its frame, and where landings decline |
 //!
 //! Entries that are assembly (system calls, `clock_gettime`, `time`, `clock_getres`, `getcpu`, SGX)
 //! need no name here: the linker script and the version script name them.
@@ -27,5 +28,6 @@ use x86_64 as native;
 
 pub use native::{
     COUNTER_MODE, cancel_window, chacha, code_segment, counter_of_mode, counter_since_update,
-    fallback, memory, namespace_data, own_fixups, process_clock, process_data, random_data, user,
+    decline_sites, fallback, frame_entry, memory, namespace_data, own_fixups, process_clock,
+    process_data, random_data, shadow_stack, stack_segment, user,
 };

@@ -10,6 +10,9 @@
 //! Source: `arch/x86/kernel/traps.c` and `arch/x86/mm/fault.c` (the calls of
 //! `fixup_vdso_exception`), `include/uapi/asm-generic/siginfo.h`, `arch/x86/include/asm/trapnr.h`.
 
+/// `SEGV_PKUERR`: a protection key does not allow the access.
+pub const PKEY_ERROR: u32 = 4;
+
 /// `SI_KERNEL`: the kernel has nothing to add to the signal; the code of a general protection
 /// fault.
 pub const SI_KERNEL: u32 = 0x80;
@@ -18,9 +21,12 @@ pub const SI_KERNEL: u32 = 0x80;
 /// exceptions. The last one is that by which the client's handler is found.
 pub const SIGNALS: [u32; 4] = [SIGILL, SIGBUS, SIGFPE, SIGSEGV];
 
-const SIGILL: u32 = 4;
-const SIGBUS: u32 = 7;
-const SIGFPE: u32 = 8;
+/// `SIGILL`.
+pub const SIGILL: u32 = 4;
+/// `SIGBUS`.
+pub const SIGBUS: u32 = 7;
+/// `SIGFPE`.
+pub const SIGFPE: u32 = 8;
 /// `SIGSEGV`: also what becomes of a thread for which the kernel cannot write a signal frame.
 pub const SIGSEGV: u32 = 11;
 

@@ -63,6 +63,17 @@ pub const REGISTERS: [u8; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0,
 
 /// Offset of `si_code` in `siginfo_t`.
 pub const SI_CODE: usize = 8;
+/// Offset of `si_addr` in `siginfo_t`.
+pub const SI_ADDRESS: usize = 16;
+/// Offset of `si_pkey` in `siginfo_t`.
+pub const SI_PKEY: usize = 32;
+/// Bytes of `siginfo_t` that signals of exceptions use. Those behind it are unused.
+pub const SI_USED: usize = 40;
+/// Bytes of `siginfo_t` (`SI_MAX_SIZE`).
+pub const SI_SIZE: usize = 128;
+/// Offset of the signal's `siginfo_t` in its frame, from `struct ucontext` on, which is in front of
+/// it.
+pub const SIGINFO: usize = SIGNAL_MASK + 8;
 
 /// Offsets in `struct ucontext` of registers that an exception fixup sets.
 pub const RDI: usize = MCONTEXT + 8 * 8;
@@ -76,6 +87,19 @@ pub const RCX: usize = MCONTEXT + 14 * 8;
 /// Offset in `struct ucontext` of the register that holds the state's address in the window of
 /// cancellable calls.
 pub const RBX: usize = MCONTEXT + 11 * 8;
+
+/// Offsets in `struct ucontext` of the registers with which `abi::image::fixup::Frame` begins: r15
+/// to r8, with rbp and rbx between, and then rax, rcx, rdx, rsi, rdi.
+pub const FRAME_REGISTERS: [u16; 15] = {
+    let places = [7, 6, 5, 4, 10, 11, 3, 2, 1, 0, 13, 14, 12, 9, 8];
+    let mut offsets = [0; 15];
+    let mut index = 0;
+    while index < offsets.len() {
+        offsets[index] = MCONTEXT as u16 + 8 * places[index];
+        index += 1;
+    }
+    offsets
+};
 
 /// Offset in `struct ucontext` of the flags.
 pub const FLAGS: usize = MCONTEXT + 17 * 8;
@@ -100,8 +124,17 @@ pub const SIGNAL_MASK: usize = MCONTEXT + 32 * 8;
 /// Bytes below the stack pointer that are the interrupted function's (psABI, 3.2.2).
 pub const RED_ZONE: usize = 128;
 
+/// `X86_EFLAGS_AC`: accesses that are not aligned fault.
+pub const FLAGS_ALIGNMENT: u64 = 1 << 18;
+/// `X86_EFLAGS_NT`: `iretq` faults.
+pub const FLAGS_NESTED: u64 = 1 << 14;
+/// `X86_EFLAGS_DF`: string instructions go down.
+pub const FLAGS_DIRECTION: u64 = 1 << 10;
+
 /// Offset in `struct ucontext` of the code segment, 16 bits.
 pub const CS: usize = MCONTEXT + 18 * 8;
+/// Offset in `struct ucontext` of the stack segment, 16 bits.
+pub const SS: usize = CS + 6;
 /// Offset in `struct ucontext` of the exception's error code.
 pub const ERROR_CODE: usize = MCONTEXT + 19 * 8;
 /// Offset in `struct ucontext` of the exception's number.

@@ -82,6 +82,9 @@ pub const NAMESPACE_MOVES_RANDOM: bool = true;
 /// `image::export::ROBUST`.
 pub const ROBUST_FUTEXES: bool = false;
 
+/// Whether a kernel of this line with the series writes the frames of landings (`image::fixup`).
+pub const FRAMES: bool = false;
+
 impl DataPage {
     /// Minutes west of Greenwich, and the kind of daylight saving.
     pub const fn time_zone(&self) -> (&AtomicI32, &AtomicI32) {

@@ -77,6 +77,9 @@ pub const NAMESPACE_MOVES_RANDOM: bool = false;
 /// `image::export::ROBUST`.
 pub const ROBUST_FUTEXES: bool = true;
 
+/// Whether a kernel of this line with the series writes the frames of landings (`image::fixup`).
+pub const FRAMES: bool = true;
+
 impl DataPage {
     /// Minutes west of Greenwich, and the kind of daylight saving.
     pub const fn time_zone(&self) -> (&AtomicI32, &AtomicI32) {

@@ -14,29 +14,39 @@
 //!    code and the exception's number have to fit together ([`raises`]): the number alone says
 //!    nothing, because the context of any other signal has that of the thread's last exception,
 //!    however long ago that was.
-//! 2. The context is written only when there is a fixup, `rip` last.
+//! 2. The context is written only when there is a fixup, or when a landing declines, `rip` last.
 
+use super::frame;
 use crate::area::Row;
 use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::lookup::lookup;
 use crate::memory::{Fault, Memory};
 use crate::table;
+use core::ops::Range;
 use liblinux_abi::arch::x86_64::exception::{SI_KERNEL, SIGSEGV, raises};
 use liblinux_abi::arch::x86_64::signal::{
     CS, ERROR_CODE, FAULT_ADDRESS, FLAGS, FLAGS_RESUME, FPSTATE, FPSTATE_MAGIC, FPSTATE_MAGIC_AT,
     FPSTATE_SIZE, FPSTATE_SIZE_AT, RCX, RDI, RDX, RED_ZONE, RIP, RSI, RSP, SI_CODE, TRAP_NUMBER,
     TRAP_PAGE_FAULT,
 };
-use liblinux_abi::image::fixup::{PLAIN, SIGNAL_SHIFT};
+use liblinux_abi::image::fixup::SIGNAL_SHIFT;
 
-/// The facts of the handler's thread: its code segment, 64-bit, and the text and table of the image
-/// itself.
-#[derive(Clone, Copy, Debug)]
+/// The facts of the handler's thread and of the image itself.
+#[derive(Clone, Debug)]
 pub struct Image {
     /// The selector of 64-bit code.
     pub code_segment: u16,
+    /// The selector of the stack.
+    pub stack_segment: u16,
+    /// Whether the thread has a shadow stack.
+    pub shadow_stack: bool,
     /// The image's text, and its fixups for itself, in any order.
     pub own: Row,
+    /// Where a thread completes its frame and continues at the landing.
+    pub enter: u64,
+    /// Where a landing declines: instructions that raise its signal, with the frame in `rdi`.
+    pub decline: Range<u64>,
 }
 
 /// Applies the fixup for the interrupted instruction to the context; whether there was one.
@@ -44,7 +54,7 @@ pub struct Image {
 /// `FAULT` if the signal's information or its context is not accessible. An area that is not
 /// accessible counts as one without fixups.
 #[inline]
-pub fn dispatch<M: Memory>(
+pub fn dispatch<M: Memory + Kernel>(
     memory: &M,
     image: &Image,
     area: u64,
@@ -60,6 +70,11 @@ pub fn dispatch<M: Memory>(
     if register(CS)? as u16 != image.code_segment {
         return Ok(false);
     }
+    if image.decline.contains(&ip) {
+        // The signal is for the handlers that come next, as the declined one was.
+        frame::give_back(memory, siginfo, context)?;
+        return Ok(false);
+    }
     if image.own.covers(ip) {
         let Some(fixup) = table::scan(memory, &image.own, ip)? else { return Ok(false) };
         // As the kernel's exception table for a vDSO has it: without the signal.
@@ -73,7 +88,11 @@ pub fn dispatch<M: Memory>(
         Err(Error::OVERTAKEN) => return Ok(true),
         Err(_) => return Ok(false),
     };
-    if hit.flags & u64::from(PLAIN) == 0 {
+    if hit.has_frame() {
+        return Ok(!frame::was_offered(memory, ip, &hit)
+            && frame::land(memory, image, siginfo, context, hit.landing)?);
+    }
+    if !hit.is_plain() {
         report(memory, context, trap, memory.load_half(siginfo)?)?;
         memory.store(context.wrapping_add(RCX as u64), ip)?;
     }

@@ -4,3 +4,4 @@
 
 pub mod cancel;
 pub mod context;
+mod frame;

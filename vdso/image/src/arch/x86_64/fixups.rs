@@ -41,6 +41,9 @@ global_asm!(
     "fixup_slot state_save, {state_save}",
     "fixup_slot state_restore, {state_restore}",
     "fixup_slot fixup_marked, __vdso_fixup_marked.body",
+    "fixup_slot fixup_resume, __vdso_fixup_resume.body",
+    "fixup_slot fixup_decline, __vdso_fixup_decline.body",
+    "fixup_slot fixup_return, __vdso_fixup_return.body",
     ".popsection",
     ".purgem fixup_slot",
     slot_size = const SLOT_SIZE,
@@ -75,4 +78,26 @@ pub fn code_segment() -> u16 {
         asm!("mov {:e}, cs", out(reg) selector, options(pure, nomem, nostack, preserves_flags))
     };
     selector as u16
+}
+
+/// The selector of the stack segment.
+#[inline(always)]
+pub fn stack_segment() -> u16 {
+    let selector: u64;
+    // SAFETY: reads a register.
+    unsafe {
+        asm!("mov {:e}, ss", out(reg) selector, options(pure, nomem, nostack, preserves_flags))
+    };
+    selector as u16
+}
+
+/// Whether the thread has a shadow stack.
+#[inline(always)]
+pub fn shadow_stack() -> bool {
+    let mut pointer = 0_u64;
+    // SAFETY: reads a register; without a shadow stack the instruction does nothing.
+    unsafe {
+        asm!("rdsspq {}", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags))
+    };
+    pointer != 0
 }

@@ -20,7 +20,7 @@
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
 use liblinux_abi::image::fixup::{
-    Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_MARKED, PRIVATE_QUERY,
+    Attached, PRIVATE_ATTACH, PRIVATE_MARK, PRIVATE_MARKED, PRIVATE_QUERY, PRIVATE_RETURN,
 };
 use liblinux_abi::image::layout::BODY_ALIGN;
 use liblinux_abi::kernel::errno::ENOSYS;
@@ -52,6 +52,7 @@ global_asm!(
     "private_call fixup_query, {query}",
     "private_call fixup_mark, {mark}",
     "private_call fixup_marked, {marked}, later",
+    "private_call fixup_return, {returned}, later",
     ".purgem private_call",
     body_align = const BODY_ALIGN,
     enosys = const ENOSYS,
@@ -59,6 +60,7 @@ global_asm!(
     query = const PRIVATE_QUERY,
     mark = const PRIVATE_MARK,
     marked = const PRIVATE_MARKED,
+    returned = const PRIVATE_RETURN,
 );
 
 macro_rules! private {
