@@ -55,6 +55,10 @@ pub struct Case {
     /// Whether the processor's time-stamp counter counts instructions, one each. Takes one CPU.
     #[serde(default)]
     pub counts_instructions: bool,
+    /// Whether the processor has no SMAP. QEMU before 9.1 takes the stack of an `iretq` in user
+    /// mode for the kernel's, which SMAP forbids.
+    #[serde(default)]
+    pub lacks_smap: bool,
     /// Memory of the guest, in MiB.
     #[serde(default = "memory_mib")]
     pub memory_mib: u32,

@@ -121,6 +121,7 @@ fn alike(case: &Case, control: &Case) -> Result<()> {
             ("cpus", case.cpus.to_string()),
             ("memory_mib", case.memory_mib.to_string()),
             ("counts_instructions", case.counts_instructions.to_string()),
+            ("lacks_smap", case.lacks_smap.to_string()),
         ]
     };
     for ((key, ours), (_, theirs)) in facts(case).into_iter().zip(facts(control)) {
@@ -250,6 +251,7 @@ mod tests {
             (vec![parse("a", SMALL), other("config = 'debug'")], "differ in `config`"),
             (vec![parse("a", SMALL), other("cpus = 2")], "differ in `cpus`"),
             (vec![parse("a", SMALL), other("counts_instructions = true")], "`counts_instructions`"),
+            (vec![parse("a", SMALL), other("lacks_smap = true")], "`lacks_smap`"),
             (vec![parse("a", SMALL), hpet], "differ in `clocksource`: `tsc` and `hpet`"),
             (vec![parse("b", SMALL), parse("b-c", control)], "no programs"),
             (vec![parse("a", SMALL), parse("a-c", &same)], "the same image"),

@@ -60,6 +60,8 @@ pub struct Guest {
     pub cpus: u32,
     /// Whether time is the number of instructions, in nanoseconds.
     pub counts_instructions: bool,
+    /// Whether the processor has no SMAP.
+    pub lacks_smap: bool,
     /// Memory, in MiB.
     pub memory_mib: u32,
     /// Names of more ports; each is a file of that name in the folder.
@@ -159,7 +161,8 @@ fn start(guest: &Guest) -> Result<Running> {
     // File names are relative to the folder: a comma in its path would end a QEMU option.
     qemu.current_dir(&guest.folder)
         .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
-        .args(["-machine", ARCHITECTURE.machine, "-accel", "tcg", "-cpu", "max"])
+        .args(["-machine", ARCHITECTURE.machine, "-accel", "tcg"])
+        .args(["-cpu", if guest.lacks_smap { "max,-smap" } else { "max" }])
         .args(["-smp", &guest.cpus.to_string(), "-m", &guest.memory_mib.to_string()])
         .arg("-kernel")
         .arg(&guest.bz_image)

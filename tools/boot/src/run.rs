@@ -120,6 +120,7 @@ impl Boot<'_> {
             command_line: format!("{} {}", case.image.word(line), case.command_line),
             cpus: case.cpus,
             counts_instructions: case.counts_instructions,
+            lacks_smap: case.lacks_smap,
             memory_mib: case.memory_mib,
             streams: &[],
         };

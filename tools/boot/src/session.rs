@@ -199,6 +199,7 @@ impl Session {
             command_line: format!("{}=rust {COMMAND_LINE} {}", line.parameter, self.request.append),
             cpus: self.request.cpus,
             counts_instructions: false,
+            lacks_smap: false,
             memory_mib: self.request.memory_mib.unwrap_or(memory_mib),
             streams: STREAMS,
         })

@@ -31,7 +31,7 @@ const TRIP: &str = "--trip";
 /// A line and how it is judged.
 type Test = (&'static str, fn(&Path) -> Result<()>);
 
-const TESTS: [Test; 23] = [
+const TESTS: [Test; 21] = [
     ("calls", |_| calls()),
     ("registry", |folder| says(folder, &["registry"], "0 14\n")),
     ("linked", |folder| says(folder, &["linked"], "getpid agrees, mseal is there\n")),
@@ -43,8 +43,6 @@ const TESTS: [Test; 23] = [
     ("cancel-c", |folder| says(folder, &["cancel-c"], CANCEL)),
     ("threads", |folder| says(folder, &["threads"], "4 threads counted to 4000\n")),
     ("divide", |folder| says(folder, &["divide"], DIVIDE)),
-    ("lazy_pages", |folder| says(folder, &["lazy_pages"], LAZY_PAGES)),
-    ("lazy_pages-c", |folder| says(folder, &["lazy_pages-c"], LAZY_PAGES_C)),
     ("linear_memory", |folder| says(folder, &["linear_memory"], LINEAR_MEMORY)),
     ("peek", |folder| says(folder, &["peek"], PEEK)),
     ("jit", |folder| says(folder, &["jit"], JIT)),
@@ -84,16 +82,6 @@ const DIVIDE: &str = "\
 
 /// A module that leaves its memory, divides by zero or is unreachable has trapped; with more memory
 /// it works.
-const LAZY_PAGES: &str = "\
-8 pages came as they were read; the sum is 36
-a load from elsewhere was declined: signal 11, address 0x8
-";
-
-const LAZY_PAGES_C: &str = "\
-8 pages came as they were read; the sum is 36
-a load from elsewhere was declined: signal 11, code 1, address 0x8
-";
-
 const LINEAR_MEMORY: &str = "\
 all of the memory: 0
 one word more: trap: out of bounds at index 65536
