@@ -39,6 +39,7 @@ pub mod control;
 pub mod declared;
 mod download;
 pub mod elf;
+pub mod foreign;
 pub mod initramfs;
 pub mod job;
 pub mod ktap;
