@@ -56,22 +56,36 @@ pub(crate) fn compile(
     recipe: &Recipe,
     folder: &Path,
 ) -> Result<PathBuf> {
+    compile_crates(workspace, &CRATES, line, compiler, recipe, folder)
+}
+
+/// Compiles crates below `vdso`, each of which may use those before it, and returns the object of
+/// the last one.
+pub(crate) fn compile_crates(
+    workspace: &Workspace,
+    crates: &[&str],
+    line: &Line,
+    compiler: &Compiler,
+    recipe: &Recipe,
+    folder: &Path,
+) -> Result<PathBuf> {
     let mut flags = recipe.compiler.clone();
     flags.extend(compiler.flags.iter().cloned());
     flags.push(line_flag(line));
-    let object = folder.join(format!("{}.o", name(CRATES[CRATES.len() - 1])));
-    let (mark, inputs) = (folder.join("inputs"), inputs(workspace, compiler, &flags)?);
+    let last = crates.last().context("there is a crate to compile")?;
+    let object = folder.join(format!("{}.o", name(last)));
+    let (mark, inputs) = (folder.join("inputs"), inputs(workspace, crates, compiler, &flags)?);
     if object.is_file() && fs::read_to_string(&mark).is_ok_and(|last| last == inputs) {
         return Ok(object);
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let scratch = tempfile::tempdir_in(folder).context("cannot create a folder for objects")?;
-    for (index, krate) in CRATES.into_iter().enumerate() {
+    for (index, krate) in crates.iter().enumerate() {
         let mut rustc = compiler.command();
         rustc.current_dir(workspace.root()).args(&flags);
         rustc.arg(format!("--remap-path-prefix={}=/liblinux", workspace.root().display()));
         rustc.arg(format!("--crate-name={}", name(krate))).arg("-L").arg(scratch.path());
-        rustc.args(CRATES[..index].iter().map(|other| format!("--extern={}", name(other))));
+        rustc.args(crates[..index].iter().map(|other| format!("--extern={}", name(other))));
         for (kind, file) in [
             ("metadata", format!("lib{}.rmeta", name(krate))),
             ("obj", format!("{}.o", name(krate))),
@@ -103,7 +117,12 @@ fn source(workspace: &Workspace, krate: &str) -> PathBuf {
 }
 
 /// The hash of all that the object depends on.
-fn inputs(workspace: &Workspace, compiler: &Compiler, flags: &[String]) -> Result<String> {
+fn inputs(
+    workspace: &Workspace,
+    crates: &[&str],
+    compiler: &Compiler,
+    flags: &[String],
+) -> Result<String> {
     let version = output(compiler.command().arg("-vV")).context("there is no Rust compiler")?;
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
@@ -112,7 +131,7 @@ fn inputs(workspace: &Workspace, compiler: &Compiler, flags: &[String]) -> Resul
     };
     add(version.as_bytes());
     flags.iter().for_each(|flag| add(flag.as_bytes()));
-    for krate in CRATES {
+    for krate in crates {
         let folder = source(workspace, krate);
         let files = liblinux_generate::kernel_tree::files_below(&folder)?;
         ensure!(!files.is_empty(), "{} has no sources", folder.display());

@@ -2,7 +2,8 @@
 //!
 //! [`build`] makes both files of the image, [`checked`] lets the checker judge them against the ABI
 //! lock, [`lock`] reads and renews that lock, [`embed`] hands an image to a kernel build, and
-//! [`stub`] makes the library that programs link with in the image's place.
+//! [`stub`] makes the library that programs link with in the image's place. [`compat`] makes what
+//! 32-bit programs need beside the image.
 //!
 //! # Invariants
 //!
@@ -12,6 +13,7 @@
 
 pub mod build;
 pub mod checked;
+pub mod compat;
 mod compile;
 pub mod embed;
 pub mod layout;

@@ -13,6 +13,7 @@ mod idle;
 mod libc;
 mod oldest;
 mod run;
+mod run32;
 mod series;
 mod tally;
 mod test;
@@ -146,6 +147,15 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, value_names = ["PROGRAM", "ARGS"])]
         command: Vec<OsString>,
     },
+    /// Run a 32-bit program (i386) on this machine's kernel by 64-bit system calls
+    Run32 {
+        /// Look for the program's interpreter below this folder first
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, value_names = ["PROGRAM", "ARGS"])]
+        command: Vec<OsString>,
+    },
     /// Build target/client: the headers, the library to link with and its pkg-config file
     Client,
     /// Build musl that makes its system calls by the image: target/libc, with liblinux-musl-gcc
@@ -212,6 +222,9 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Check { file, verbose, strict } => return check(&workspace, file, verbose, strict),
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Run { verbose, command } => return Ok(run::run(&workspace, verbose, &command)),
+        Task::Run32 { prefix, command } => {
+            return Ok(run32::run(&workspace, prefix.as_deref(), &command));
+        }
         Task::Client => println!("{}", stub::build(&workspace)?.display()),
         Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
         Task::Libc { source, posix, .. } => {

@@ -1,0 +1,31 @@
+//! `int $0x80`, `vfork` and a fault's handler, in a program without a C library.
+
+use crate::workbench::{LOADER, assembled, loader, told};
+use std::process::Command;
+
+#[test]
+fn a_program_by_int_0x80_does_the_same_as_on_the_kernels_own_abi() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = assembled("trap", folder.path());
+    let here = loader([&program]).output().unwrap();
+    assert_eq!(
+        (here.status.code(), &here.stdout[..]),
+        (Some(9), &b"trap.\n"[..]),
+        "{}",
+        told(&here)
+    );
+    if let Ok(there) = Command::new(&program).output() {
+        assert_eq!((there.status, there.stdout), (here.status, here.stdout));
+    }
+}
+
+#[test]
+fn the_programs_descriptors_are_those_of_the_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = assembled("trap", folder.path());
+    let script = "exec \"$@\" 1>&-";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, "bash", LOADER]).arg(&program);
+    // Its `write` fails, and it says so.
+    assert_eq!(command.status().unwrap().code(), Some(77));
+}
