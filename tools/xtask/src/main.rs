@@ -171,6 +171,9 @@ enum Task {
         /// names begin with PREFIX (`--posix ''` is all of them)
         #[arg(long, value_name = "PREFIX", requires = "check")]
         posix: Option<String>,
+        /// Compare what programs pay for their calls on the two, by time: on idle processors
+        #[arg(long, conflicts_with = "check")]
+        cost: bool,
     },
     /// Build the kernel series patch by patch, in each configuration, and the image
     /// in the kernel's tree
@@ -226,6 +229,9 @@ fn perform(task: Task) -> Result<ExitCode> {
             return Ok(run32::run(&workspace, prefix.as_deref(), &command));
         }
         Task::Client => println!("{}", stub::build(&workspace)?.display()),
+        Task::Libc { source, cost: true, .. } => {
+            return libc::cost(&workspace, source.as_deref());
+        }
         Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
         Task::Libc { source, posix, .. } => {
             return libc::check(&workspace, source.as_deref(), posix.as_deref());
