@@ -12,10 +12,11 @@
 use crate::compile::{self, Compiler};
 use crate::recipe::Recipe;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_compat::facts::BASE;
+use liblinux_compat::facts::{BASE, FACTS_SIZE, Head};
 use liblinux_workspace::command::run;
 use liblinux_workspace::{Workspace, line};
 use std::fs;
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,8 +59,30 @@ fn link_shim(workspace: &Workspace, object: &Path, folder: &Path) -> Result<Path
     let mut objcopy = Command::new("objcopy");
     objcopy.args(["-O", "binary", "-j", ".text"]).arg(&linked).arg(&shim);
     run(&mut objcopy).context("the shim cannot be made a plain file")?;
-    ensure!(fs::metadata(&shim)?.len() > 0, "{} is empty", shim.display());
+    let bytes = fs::read(&shim).with_context(|| format!("cannot read {}", shim.display()))?;
+    require_calls_in_entries(&bytes)?;
     Ok(shim)
+}
+
+/// Fails if the bytes of `syscall` occur anywhere but in the three entries, or not there. The shim
+/// begins with the offsets of these ([`Head`]), which count from the page in front of it.
+fn require_calls_in_entries(shim: &[u8]) -> Result<()> {
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    let word = |at: usize| {
+        let bytes = shim.get(at..at + 4).context("the shim is too short for its head")?;
+        let word = bytes.iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte));
+        word.checked_sub(FACTS_SIZE).context("an offset in the shim's head is too small")
+    };
+    let (start, end) = (word(offset_of!(Head, syscall))?, word(offset_of!(Head, entries_end))?);
+    let places = shim.windows(2).enumerate().filter(|(_, bytes)| *bytes == SYSCALL);
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        places.map(|(place, _)| place).partition(|place| (start..end).contains(place));
+    ensure!(
+        inside.len() == 3 && outside.is_empty(),
+        "the shim has `syscall` at {outside:#x?}, where the kernel would refuse it, and {} times in its three entries",
+        inside.len()
+    );
+    Ok(())
 }
 
 fn link_gate(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
@@ -76,4 +99,29 @@ fn link_gate(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     ld.arg(&object).arg("-o").arg(&gate);
     run(&mut ld).context("the 32-bit image does not link")?;
     Ok(gate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shim whose entries are the 16 bytes behind its head, with these bytes in and behind them.
+    fn shim(entries: [u8; 16], rest: &[u8]) -> Vec<u8> {
+        let head = [0, 0, 24, 0, 0, 40].map(|offset: u32| offset + FACTS_SIZE as u32);
+        let mut bytes: Vec<u8> = head.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.extend(entries);
+        bytes.extend(rest);
+        bytes
+    }
+
+    #[test]
+    fn a_call_from_elsewhere_is_refused() {
+        let good = [0x0f, 5, 0xc3, 0x0f, 5, 0xc3, 0x0f, 5, 0x0f, 0x0b, 0, 0, 0, 0, 0, 0];
+        require_calls_in_entries(&shim(good, &[0xc3])).unwrap();
+        let error = require_calls_in_entries(&shim(good, &[0x0f, 5])).unwrap_err().to_string();
+        assert!(error.contains("0x28"), "{error}");
+        let error = require_calls_in_entries(&shim([0; 16], &[])).unwrap_err().to_string();
+        assert!(error.contains("0 times"), "{error}");
+        assert!(require_calls_in_entries(&[0; 8]).is_err());
+    }
 }

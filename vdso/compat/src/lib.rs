@@ -12,11 +12,11 @@
 //!
 //! | register | holds |
 //! |---|---|
-//! | `xmm15` | the address of the saved 32-bit registers, while the shim runs ([`frame`]) |
+//! | `xmm15` | the address of the saved 32-bit registers, while the shim runs (module `frame`) |
 //! | base of `gs` | the address of the thread's TLS, set by `set_thread_area` and `clone` |
 //!
 //! What a process needs is in the kernel: an action's 32-bit handler and restorer are both in its
-//! 64-bit `sa_restorer` ([`delivery`]). So `fork`, `vfork`, `clone` and `execve` keep or
+//! 64-bit `sa_restorer` (module `delivery`). So `fork`, `vfork`, `clone` and `execve` keep or
 //! discard it as they should.
 //!
 //! `int $0x80` is a fault where the kernel has no such gate, and a signal of Syscall User
@@ -25,7 +25,7 @@
 //! # Invariants
 //!
 //! 1. No state, no allocation, no thread-local storage. Nothing is linked in, so nothing panics.
-//! 2. `syscall` occurs in three functions of [`arch`] alone, and is executed there only if the
+//! 2. `syscall` occurs in three functions of `arch` alone, and is executed there only if the
 //!    process does not have our image.
 //! 3. 32-bit code finds every register but `eax` as it was, flags and vector registers too.
 //! 4. `SIGSEGV`, `SIGBUS` and `SIGSYS` always have the shim's handler and are never blocked.

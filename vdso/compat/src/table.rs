@@ -7,7 +7,7 @@
 //!
 //! - `same(name)`: the call of this name in the 64-bit table, with the arguments as they are. Both
 //!   tables have the same function of the kernel for it, or one that does the same.
-//! - `own(function)`: a function below [`crate::native`], which converts and makes 64-bit calls.
+//! - `own(function)`: a function below `crate::native`, which converts and makes 64-bit calls.
 //! - `refuse(error) "reason"`: no call is made.
 //!
 //! The numbers of 64-bit calls have their home in `liblinux_abi::syscall`.

@@ -4,8 +4,8 @@
 //!
 //! The kernel's action has a 64-bit handler, which is one of the shim's eight entries, and a 64-bit
 //! restorer, which the kernel only hands on. The restorer holds what the 32-bit program has set:
-//! its handler in the lower half, its restorer in the upper one. So an action is changed in one step,
-//! is inherited, shared and reset as the kernel does it, and can be read back.
+//! its handler in the lower half, its restorer in the upper one. So an action is changed in one
+//! step, is inherited, shared and reset as the kernel does it, and can be read back.
 //!
 //! The signals by which faults reach the shim always have its handler ([`is_own`]); there the lower
 //! half may be 0 (`SIG_DFL`) or 1 (`SIG_IGN`). The flags that the shim has to carry out itself for
