@@ -122,7 +122,11 @@ pub(crate) fn build(
 fn recipe(origin: &Origin<'_>, configuration: &str, source: Source) -> Result<Recipe> {
     let workspace = Workspace::at(origin.root);
     let fragment = config::fragment(&workspace.kernel_config(origin.line), configuration)?;
-    Ok(Recipe { source, fragment, patches: unpack::series(&workspace.series(origin.line))? })
+    let mut patches = unpack::series(&workspace.series(origin.line))?;
+    if config::builds_image(&fragment) {
+        patches.extend(unpack::series(&workspace.in_tree(origin.line))?);
+    }
+    Ok(Recipe { source, fragment, patches })
 }
 
 /// How far the kernel of a configuration is from being built with `image`, and how long that took

@@ -50,10 +50,16 @@ fn option(line: &str) -> Option<&str> {
     })
 }
 
-/// The fragment with the option for the image, in the build folder unless the fragment says where.
+/// Whether a kernel of this fragment builds the image itself, from the sources in its tree.
+pub fn builds_image(fragment: &str) -> bool {
+    fragment.lines().any(|line| line.trim() == "CONFIG_X86_VDSO64_RUST_BUILT=y")
+}
+
+/// The fragment with the option for the image, in the build folder unless the fragment says where
+/// or lets the kernel build it.
 pub fn with_image(fragment: &str, line: &Line) -> String {
     let mut text = fragment.trim_end().to_owned() + "\n";
-    if image(fragment, line).is_none() {
+    if image(fragment, line).is_none() && !builds_image(fragment) {
         text += &format!("{}=\"vdso64-rust.so.dbg\"\n", line.image_option);
     }
     text

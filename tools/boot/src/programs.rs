@@ -48,6 +48,8 @@ pub(crate) enum Build {
     Image,
     /// A file of `vdso/libc/work`, static, with the musl that makes its calls by the image.
     Libc(&'static str),
+    /// The same, with Debian's musl, for comparison.
+    Musl(&'static str),
     /// A compiler with its flags, for an example of `vdso/client`.
     ClientC(&'static str, &'static [&'static str], &'static str),
     /// An example of `vdso/client` that is a library, in C.
@@ -120,6 +122,8 @@ pub const PROGRAMS: &[Program] = &[
     program("vdso64.so", "the image", Build::Image),
     program("pinned", "Rust std, glibc dynamic", Build::Rust("pinned")),
     program("calls", "C, liblinux musl static", Build::Libc("calls.c")),
+    program("costs", "C, liblinux musl static", Build::Libc("costs.c")),
+    program("costs-musl", "C, musl static", Build::Musl("costs.c")),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
     program("sandboxed", "Rust std, glibc dynamic", Build::Rust("sandboxed")),
     program("sandboxed-c", FIXUP, Build::Fixup("sandboxed.c")),

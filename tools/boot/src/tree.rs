@@ -22,6 +22,7 @@ use crate::recipe::Recipe;
 use crate::{config, job, unpack};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_mkimage::embed::embed;
+use liblinux_workspace::command::rustc;
 use liblinux_workspace::{ARCHITECTURE, Line};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,9 @@ impl Tree {
             }
         }
         remove_file(&mark)?;
-        embed(image, &place, self.line, self.hz()?)?;
+        if let Some(place) = place {
+            embed(image, &place, self.line, self.hz()?)?;
+        }
         self.make(&image_hash)?;
         ensure!(
             fs::metadata(&kernel.bz_image).is_ok_and(|data| data.len() > 0),
@@ -247,21 +250,27 @@ impl Tree {
         for name in ["MAKEFLAGS", "MAKELEVEL", "CROSS_COMPILE", "CC", "LD", "KCFLAGS", "LLVM"] {
             make.env_remove(name);
         }
+        if config::builds_image(&self.recipe.fragment) {
+            make.arg(format!("RUSTC={}", rustc().display()));
+        }
         make.env("LC_ALL", "C").env("LOCALVERSION", "").env("KBUILD_BUILD_VERSION", "1");
         make.env("KBUILD_BUILD_USER", "liblinux").env("KBUILD_BUILD_HOST", "liblinux");
         make.env("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970");
         make
     }
 
-    /// Where the build reads the image.
-    fn image_place(&self) -> Result<PathBuf> {
+    /// Where the build reads the image; none if it makes its own.
+    fn image_place(&self) -> Result<Option<PathBuf>> {
+        if config::builds_image(&self.recipe.fragment) {
+            return Ok(None);
+        }
         let path = self.folder.join("build/.config");
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let image = config::image(&text, self.line).with_context(|| {
             format!("{} names no vDSO image: does the series apply?", path.display())
         })?;
-        Ok(self.folder.join("build").join(image))
+        Ok(Some(self.folder.join("build").join(image)))
     }
 
     fn mark(&self, stage: &str) -> PathBuf {

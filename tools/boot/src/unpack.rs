@@ -117,18 +117,15 @@ pub fn series(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Applies a patch to a tree that `name` says in an error.
 pub fn apply(patch: &Path, tree: &Path, name: &str) -> Result<()> {
-    run_patch("--forward", patch, tree, name)
-}
-
-/// Takes a patch that was applied out of a tree that `name` says in an error.
-pub fn revert(patch: &Path, tree: &Path, name: &str) -> Result<()> {
-    run_patch("--reverse", patch, tree, name)
-}
-
-fn run_patch(direction: &str, patch: &Path, tree: &Path, name: &str) -> Result<()> {
     let result = Command::new("patch")
-        .arg(direction)
-        .args(["--strip=1", "--batch", "--fuzz=0", "--no-backup-if-mismatch", "--directory"])
+        .args([
+            "--strip=1",
+            "--batch",
+            "--forward",
+            "--fuzz=0",
+            "--no-backup-if-mismatch",
+            "--directory",
+        ])
         .arg(tree)
         .arg("--input")
         .arg(patch)

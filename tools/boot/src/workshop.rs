@@ -113,14 +113,11 @@ impl Workshop<'_> {
             }
             Build::Libc(name) => {
                 let libc = Workspace::at(self.root);
-                let source = libc.libc().join("work").join(name);
-                let mut command = Command::new(libc.libc_compiler());
-                command.args(["-O2", "-static", "-o"]).arg(partial(&output)).arg(&source);
                 // The archive's bytes are named by the key beside it.
                 let key = libc.built_libc().join("key");
-                compiler::compile(command, &[source, key], &output, progress)?;
-                Ok(output)
+                self.work(&libc.libc_compiler(), name, Some(key), output, progress)
             }
+            Build::Musl(name) => self.work(Path::new("musl-gcc"), name, None, output, progress),
             Build::ClientC(compiler, flags, source) => {
                 self.client(compiler, flags, source, output, progress)
             }
@@ -187,6 +184,23 @@ impl Workshop<'_> {
                 Ok(output)
             }
         }
+    }
+
+    /// Compiles a file of `vdso/libc/work`; `key` changes with the libc.
+    fn work(
+        &self,
+        compiler: &Path,
+        name: &str,
+        key: Option<PathBuf>,
+        output: PathBuf,
+        progress: &mut Progress,
+    ) -> Result<PathBuf> {
+        let source = Workspace::at(self.root).libc().join("work").join(name);
+        let mut command = Command::new(compiler);
+        command.args(["-O2", "-static", "-o"]).arg(partial(&output)).arg(&source);
+        let sources: Vec<PathBuf> = [source].into_iter().chain(key).collect();
+        compiler::compile(command, &sources, &output, progress)?;
+        Ok(output)
     }
 
     /// Compiles a C example of `vdso/client`.

@@ -4,6 +4,7 @@ use crate::programs::PROGRAMS;
 use crate::report::{Pinned, Runner};
 use crate::{Musl, build, build_stock, posix};
 use anyhow::{Context as _, Result};
+use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_boot::cache::Cache;
 use liblinux_workspace::Workspace;
 use std::fs;
@@ -63,7 +64,7 @@ fn programs(
     let (mut count, mut all) = (Count::default(), Pinned::default());
     if !is_pinned {
         println!(
-            "skipped: programs are not pinned, because this image has no __vdso_syscall_cancellable, so musl's \
+            "skipped: programs are not pinned, because this image has no {SYSCALL_CANCELLABLE}, so musl's \
              cancellation points make their calls themselves"
         );
         count.skipped += 1;

@@ -10,7 +10,9 @@
 
 #![forbid(unsafe_code)]
 
+mod busybox;
 mod check;
+mod cost;
 mod job;
 mod musl;
 mod posix;
@@ -19,6 +21,7 @@ mod report;
 mod server;
 
 pub use crate::check::{Count, check};
+pub use crate::cost::cost;
 pub use crate::musl::Musl;
 pub use crate::report::Runner;
 

@@ -30,6 +30,11 @@ const LOADER: &str = "ld-musl-x86_64.so.1";
 /// What a build has, below its folder.
 const PARTS: [&str; 2] = ["include", "lib"];
 
+/// How musl is configured. The prefix is written into nothing that is kept. Debugging adds nothing
+/// to what a program loads: with its tables debuggers and profilers see the callers of musl.
+const CONFIGURE: [&str; 5] =
+    ["./configure", "--prefix=/usr", "--syslibdir=/usr/lib", "--disable-wrapper", "--enable-debug"];
+
 /// A C library that programs can be linked with.
 #[derive(Clone, Debug)]
 pub struct Musl {
@@ -37,6 +42,8 @@ pub struct Musl {
     pub compiler: PathBuf,
     /// The dynamic loader, which runs a program that is linked with any musl.
     pub loader: PathBuf,
+    /// The name of this build: another source, series or compiler has another.
+    pub(crate) key: String,
 }
 
 /// What is built.
@@ -59,6 +66,7 @@ pub(crate) fn install(recipe: Recipe<'_>, cache: &Cache, folder: &Path) -> Resul
     let musl = Musl {
         compiler: folder.join("bin/liblinux-musl-gcc"),
         loader: folder.join("lib").join(LOADER),
+        key: key[..16].to_owned(),
     };
     let stamp = folder.join("key");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == key) && musl.compiler.is_file() {
@@ -83,7 +91,11 @@ fn key(recipe: Recipe<'_>) -> Result<String> {
         .with_context(|| format!("cannot read {}", recipe.source.description.display()))?;
     let compiler = output(Command::new("gcc").arg("-v").arg("-E").arg("/dev/null"))
         .and(output(Command::new("gcc").arg("--version")))?;
-    let mut parts = vec![("source", description), ("compiler", compiler.into_bytes())];
+    let mut parts = vec![
+        ("source", description),
+        ("compiler", compiler.into_bytes()),
+        ("configure", CONFIGURE.join(" ").into_bytes()),
+    ];
     for patch in recipe.patches {
         let text = fs::read(patch).with_context(|| format!("cannot read {}", patch.display()))?;
         parts.push(("patch", text));
@@ -107,11 +119,9 @@ fn build(recipe: Recipe<'_>, cache: &Cache, built: &Path) -> Result<()> {
     );
     let label = format!("building musl {} {kind}(kept)", recipe.source.version);
     let mut progress = Progress::new(label, Some(LINES));
-    // The prefix is written into nothing that is kept.
-    let configure = ["./configure", "--prefix=/usr", "--syslibdir=/usr/lib", "--disable-wrapper"];
     let jobs = format!("--jobs={jobs}");
     let destination = format!("DESTDIR={}", made.display());
-    for words in [&configure[..], &["make", &jobs], &["make", "--silent", "install", &destination]]
+    for words in [&CONFIGURE[..], &["make", &jobs], &["make", "--silent", "install", &destination]]
     {
         let mut command = job::supervised("KILL", words[0]);
         command.args(&words[1..]).current_dir(&tree).env("CC", "gcc").env_remove("CFLAGS");

@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_test_differs_if_it_never_ends_as_before() {
-        let musl = |name: &str| Musl { compiler: name.into(), loader: name.into() };
+        let musl =
+            |name: &str| Musl { compiler: name.into(), loader: name.into(), key: String::new() };
         let (stock, rerouted) = (musl("stock"), musl("rerouted"));
         let judged = |ways: &[&'static str]| {
             let count = AtomicUsize::new(0);

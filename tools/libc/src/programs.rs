@@ -4,6 +4,7 @@
 //! by the dynamic loader of one musl and of the other. So nothing differs but the library. Output
 //! and exit status have to be the same.
 
+use crate::busybox;
 use crate::job::{self, End};
 use crate::musl::Musl;
 use crate::report::{Pinned, Runner};
@@ -34,6 +35,8 @@ pub(crate) struct Program {
 enum Origin {
     /// A source package of Debian, and what its files to compile are.
     Debian(&'static str, fn(&Path) -> Result<Vec<PathBuf>>),
+    /// A source package of Debian, and what makes the program in its tree.
+    Made(&'static str, fn(&Path, &Musl) -> Result<PathBuf>),
     /// A file of `vdso/libc/work`.
     Own(&'static str),
 }
@@ -73,12 +76,18 @@ pub(crate) const PROGRAMS: &[Program] = &[
         flags: &["-O1", "-DNO_SSL", "-Iinclude", "-lm"],
         work: Work::Serve,
     },
+    Program {
+        name: "busybox",
+        origin: Origin::Made("busybox", busybox::make),
+        flags: &["-static"],
+        work: Work::Run(&["sh", "busybox.sh"]),
+    },
 ];
 
 /// The source packages that programs come from.
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
     PROGRAMS.iter().filter_map(|program| match program.origin {
-        Origin::Debian(name, _) => Some(name),
+        Origin::Debian(name, _) | Origin::Made(name, _) => Some(name),
         Origin::Own(_) => None,
     })
 }
@@ -137,17 +146,25 @@ impl Program {
             let program = build("shared", stock)?;
             [stock, rerouted].map(|musl| vec![musl.loader.clone(), program.clone()])
         };
-        let expected = self.work(workspace, &before, runner, None)?;
+        let expected = self.work(workspace, &before, runner.command(None))?;
         let scratch = tempfile::tempdir().context("cannot create a folder")?;
         let report = is_pinned.then(|| scratch.path().join("report"));
-        let found = self.work(workspace, &after, runner, report.as_deref())?;
+        let found = self.work(workspace, &after, runner.command(report.as_deref()))?;
         let pinned = report.as_deref().map(Pinned::of).transpose()?;
+        // Without the image's entries musl makes its calls by itself.
+        let bare = match self.origin {
+            Origin::Own(_) => Some(self.work(workspace, &after, Command::new("env"))?),
+            Origin::Debian(..) | Origin::Made(..) => None,
+        };
         let fault = if expected.status != Some(0) || expected.said.is_empty() {
             Some(format!("its work fails on the musl that it was: {}", tell(&expected)))
         } else if let Some(pinned) = pinned.as_ref().filter(|pinned| pinned.violations > 0) {
             Some(format!("makes calls from elsewhere:\n{}", pinned.listed.join("\n")))
         } else if found != expected {
             Some(format!("{}\ninstead of {}", tell(&found), tell(&expected)))
+        } else if let Some(bare) = bare.filter(|bare| *bare != expected) {
+            let (bare, expected) = (tell(&bare), tell(&expected));
+            Some(format!("on the kernel's own vDSO {bare}\ninstead of {expected}"))
         } else {
             None
         };
@@ -167,45 +184,59 @@ impl Program {
         folder: &Path,
         kind: &str,
     ) -> Result<PathBuf> {
-        let scratch = tempfile::tempdir_in(folder)
-            .with_context(|| format!("cannot create a folder in {}", folder.display()))?;
-        let (tree, partial) = (scratch.path().join("tree"), scratch.path().join("program"));
-        let (program, sources) = match self.origin {
-            Origin::Own(file) => {
-                fs::create_dir(&tree).context("cannot create a folder")?;
-                let name = format!("{}-{kind}", self.name);
-                (folder.join(name), vec![workspace.libc().join("work").join(file)])
-            }
-            Origin::Debian(name, sources) => {
-                let package = source_package::get(name, cache)?;
-                let version = package.version.replace(':', "-");
-                let program = folder.join(format!("{}-{version}-{kind}", self.name));
-                if program.is_file() {
-                    return Ok(program);
-                }
-                eprintln!("building {name} {version} ...");
-                package.unpack(&tree)?;
-                (program, sources(&tree)?)
+        let package = match self.origin {
+            Origin::Own(_) => None,
+            Origin::Debian(name, _) | Origin::Made(name, _) => {
+                Some(source_package::get(name, cache)?)
             }
         };
-        let mut compiler = Command::new(&musl.compiler);
-        compiler.current_dir(&tree).arg("-w").arg("-o").arg(&partial);
-        compiler.args(sources).args(self.flags);
-        run(&mut compiler).with_context(|| format!("{} does not compile", self.name))?;
-        fs::rename(&partial, &program)
+        let mut name = self.name.to_owned();
+        if let Some(package) = &package {
+            name += &format!("-{}", package.version.replace(':', "-"));
+        }
+        name += &format!("-{kind}");
+        if self.is_static() {
+            // The library is in it.
+            name += &format!("-{}", musl.key);
+        }
+        let program = folder.join(name);
+        if package.is_some() && program.is_file() {
+            return Ok(program);
+        }
+        let scratch = tempfile::tempdir_in(folder)
+            .with_context(|| format!("cannot create a folder in {}", folder.display()))?;
+        let tree = scratch.path().join("tree");
+        match &package {
+            None => fs::create_dir(&tree).context("cannot create a folder")?,
+            Some(package) => {
+                eprintln!("building {} {} ...", package.name, package.version);
+                package.unpack(&tree)?;
+            }
+        }
+        let made = self.make(workspace, &tree, musl)?;
+        fs::rename(&made, &program)
             .with_context(|| format!("cannot create {}", program.display()))?;
         Ok(program)
     }
 
-    fn work(
-        &self,
-        workspace: &Workspace,
-        words: &[PathBuf],
-        runner: &Runner,
-        report: Option<&Path>,
-    ) -> Result<End> {
+    /// Makes the program of what is in `tree`.
+    fn make(&self, workspace: &Workspace, tree: &Path, musl: &Musl) -> Result<PathBuf> {
+        let sources = match self.origin {
+            Origin::Made(_, make) => return make(tree, musl),
+            Origin::Debian(_, sources) => sources(tree)?,
+            Origin::Own(file) => vec![workspace.libc().join("work").join(file)],
+        };
+        let program = tree.with_file_name("program");
+        let mut compiler = Command::new(&musl.compiler);
+        compiler.current_dir(tree).arg("-w").arg("-o").arg(&program);
+        compiler.args(sources).args(self.flags);
+        run(&mut compiler).with_context(|| format!("{} does not compile", self.name))?;
+        Ok(program)
+    }
+
+    /// Adds it to a command that runs programs, and lets it work.
+    fn work(&self, workspace: &Workspace, words: &[PathBuf], mut command: Command) -> Result<End> {
         let folder = tempfile::tempdir().context("cannot create a folder")?;
-        let mut command = runner.command(report);
         command.args(words).current_dir(folder.path());
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", folder.path());
         match self.work {

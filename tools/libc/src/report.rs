@@ -1,6 +1,7 @@
 //! Programs under the runner, and its report of the calls that pinned ones made.
 
 use anyhow::{Context as _, Result, bail};
+use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,6 @@ use std::time::{Duration, Instant};
 
 /// How long after the end of its programs the runner may take to write the report.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The entry that cancellation points need.
-const CANCELLABLE: &[u8] = b"__vdso_syscall_cancellable\0";
 
 /// The runner and the image that it gives to programs.
 #[derive(Clone, Debug)]
@@ -28,7 +26,9 @@ impl Runner {
     pub(crate) fn is_complete(&self) -> Result<bool> {
         let image = fs::read(&self.image)
             .with_context(|| format!("cannot read {}", self.image.display()))?;
-        Ok(image.windows(CANCELLABLE.len()).any(|bytes| bytes == CANCELLABLE))
+        // Cancellation points need it.
+        let name = [SYSCALL_CANCELLABLE.as_bytes(), b"\0"].concat();
+        Ok(image.windows(name.len()).any(|bytes| bytes == name))
     }
 
     /// A command that runs what is added, pinned if there is to be a report.

@@ -3,46 +3,32 @@
 use crate::configuration::{Base, Configuration};
 use crate::tree::Tree;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_boot::{job, unpack};
+use liblinux_boot::job;
+use liblinux_workspace::command::rustc;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Where the build makes the image.
 const PLACE: &str = "arch/x86/entry/vdso/rust/vdso64-rust.so.dbg";
-
-/// The folder of a series that has the patches.
-const FOLDER: &str = "in-tree";
 
 const CONFIGURATION: Configuration = Configuration {
     name: "in-tree",
     about: "",
     base: Base::Target("allnoconfig"),
-    lines: "CONFIG_64BIT=y\nCONFIG_X86_VDSO64_RUST=y\n",
+    lines: "CONFIG_64BIT=y\nCONFIG_X86_VDSO64_RUST_BUILT=y\n",
     architecture: "x86_64",
     words: &[],
     is_whole: false,
 };
 
 impl Tree<'_> {
-    /// Whether the line has sources for its tree.
-    pub(crate) fn has_sources(&self) -> bool {
-        self.workspace.series(self.line).join(FOLDER).is_dir()
-    }
-
-    /// Builds the image in the tree without the series, by make and rustc alone, and compares it
-    /// with the one that `cargo xtask image` made. Leaves the source as it was.
-    pub(crate) fn build_in_tree(&self) -> Result<()> {
-        let patches = unpack::series(&self.workspace.series(self.line).join(FOLDER))?;
-        let (source, name) = (self.source(), "the kernel's source");
-        patches.iter().try_for_each(|patch| unpack::apply(patch, &source, name))?;
-        let built = self.image();
-        patches.iter().rev().try_for_each(|patch| unpack::revert(patch, &source, name))?;
-        let built = built?;
-        let ours = self.workspace.debug_image(self.line);
+    /// Builds the image in this tree, by make and rustc alone, and compares it with the one that
+    /// `cargo xtask image` made.
+    pub(crate) fn compare_image(&self) -> Result<()> {
+        let (built, ours) = (self.image()?, self.workspace.debug_image(self.line));
         let read =
             |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         ensure!(
@@ -66,7 +52,7 @@ impl Tree<'_> {
         {
             let mut make = self.make(&CONFIGURATION);
             make.arg(target).env("KCONFIG_ALLCONFIG", &asked);
-            make.arg(format!("RUSTC={}", rustc()?.display()));
+            make.arg(format!("RUSTC={}", rustc().display()));
             make.env("PATH", &path);
             let log = build.join(log);
             let status = job::run_logged(&mut make, &log, |_| {})?;
@@ -80,21 +66,11 @@ impl Tree<'_> {
         let image = build.join(PLACE);
         ensure!(
             image.is_file(),
-            "the kernel's configuration did not offer CONFIG_X86_VDSO64_RUST, so make built no image; see {}",
+            "the kernel's configuration did not offer CONFIG_X86_VDSO64_RUST_BUILT, so make built no image; see {}",
             build.join(".config").display()
         );
         Ok(image)
     }
-}
-
-/// The compiler itself: rustup's proxy of this name is beside a cargo.
-fn rustc() -> Result<PathBuf> {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).args(["--print", "sysroot"]).output();
-    let output = output.context("cannot run rustc")?;
-    ensure!(output.status.success(), "rustc does not say where it is installed");
-    let root = String::from_utf8(output.stdout).context("rustc's folder is not text")?;
-    Ok(Path::new(root.trim()).join("bin/rustc"))
 }
 
 /// The search path with a cargo in front that always fails, in a folder that this makes.

@@ -44,9 +44,9 @@ pub struct Series<'a> {
 
 /// Builds each patch in each of the configurations.
 pub fn build(series: Series<'_>, configurations: &[&'static Configuration]) -> Result<Outcome> {
-    let patches = unpack::series(&series.workspace.series(series.line))?;
+    let patches = series.patches()?;
     let touched = Touched::by(&patches)?;
-    let tree = series.unpack()?;
+    let tree = series.unpack("patches", &[])?;
     let mut outcome = Outcome {
         columns: configurations.iter().map(|configuration| configuration.name).collect(),
         rows: Vec::new(),
@@ -86,37 +86,37 @@ pub fn build(series: Series<'_>, configurations: &[&'static Configuration]) -> R
 
 /// Builds the image in the kernel's tree, and compares it; false if the line has no sources for it.
 pub fn compare_in_tree(series: Series<'_>) -> Result<bool> {
-    let tree =
-        Tree { workspace: series.workspace, line: series.line, folder: series.folder("in-tree") };
-    if !tree.has_sources() {
+    if !series.workspace.in_tree(series.line).is_dir() {
         return Ok(false);
     }
-    series.unpack_into(&tree.folder)?;
-    tree.build_in_tree()?;
+    let tree = series.unpack("in-tree", &series.patches()?)?;
+    tree.compare_image()?;
     cache::remove_tree(&tree.folder)?;
     Ok(true)
 }
 
 impl<'a> Series<'a> {
-    fn folder(&self, name: &str) -> PathBuf {
-        self.workspace.root().join("target/series").join(self.line.version).join(name)
+    /// The patches in order, those that bring the image's sources last.
+    fn patches(&self) -> Result<Vec<PathBuf>> {
+        let mut patches = unpack::series(&self.workspace.series(self.line))?;
+        let sources = self.workspace.in_tree(self.line);
+        if sources.is_dir() {
+            patches.extend(unpack::series(&sources)?);
+        }
+        Ok(patches)
     }
 
-    fn unpack(&self) -> Result<Tree<'a>> {
-        let folder = self.folder("patches");
-        self.unpack_into(&folder)?;
-        Ok(Tree { workspace: self.workspace, line: self.line, folder })
-    }
-
-    /// Unpacks the source, without any patch.
-    fn unpack_into(&self, folder: &Path) -> Result<()> {
-        cache::remove_tree(folder)?;
+    /// A tree of its own, with these patches.
+    fn unpack(&self, name: &str, patches: &[PathBuf]) -> Result<Tree<'a>> {
+        let folder = self.workspace.root().join("target/series").join(self.line.version).join(name);
+        cache::remove_tree(&folder)?;
         let cache = Cache::open()?;
         let source = {
             let _lock = cache.lock()?;
             source::find(self.line, self.source, &cache)?
         };
-        unpack::unpack(&source, self.line, &[], folder)
+        unpack::unpack(&source, self.line, patches, &folder)?;
+        Ok(Tree { workspace: self.workspace, line: self.line, folder })
     }
 }
 
@@ -136,10 +136,16 @@ fn judged(warnings: BTreeSet<String>, known: &mut BTreeSet<String>, is_first: bo
     Ok(())
 }
 
-/// The number of a patch.
+/// The number of a patch, with its folder if that is not the series' own.
 fn title(patch: &Path) -> String {
-    let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    name.split_once('-').map_or(name.clone(), |(number, _)| number.to_owned())
+    let text =
+        |name: Option<&std::ffi::OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
+    let name = text(patch.file_stem());
+    let number = name.split_once('-').map_or(name.as_str(), |(number, _)| number);
+    match text(patch.parent().and_then(Path::file_name)) {
+        folder if folder == "in-tree" => format!("{folder}/{number}"),
+        _ => number.to_owned(),
+    }
 }
 
 /// The configurations of these names, all if there are none.

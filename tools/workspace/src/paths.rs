@@ -90,6 +90,12 @@ impl Workspace {
         self.root.join("kernel-patch").join(line.version)
     }
 
+    /// The folder of the patches by which a kernel of the line builds the image from its sources,
+    /// on top of the series.
+    pub fn in_tree(&self, line: &Line) -> PathBuf {
+        self.series(line).join("in-tree")
+    }
+
     /// The folder of a kernel line's configuration fragments.
     pub fn kernel_config(&self, line: &Line) -> PathBuf {
         self.root.join("qemu/config").join(line.version)

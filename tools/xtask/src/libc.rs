@@ -26,6 +26,12 @@ pub(crate) fn check(
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Compares what programs pay on both.
+pub(crate) fn cost(workspace: &Workspace, source: Option<&Path>) -> Result<ExitCode> {
+    let is_within = liblinux_libc::cost(workspace, source, &runner(workspace)?)?;
+    Ok(if is_within { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// The comparison as a step of the tests, or why the sources cannot be had here.
 pub(crate) fn test(workspace: &Workspace) -> Result<Tally> {
     if let Some(why) = liblinux_libc::check_obstacle() {
@@ -37,7 +43,10 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn compare(workspace: &Workspace, source: Option<&Path>, posix: Option<&str>) -> Result<Count> {
+    liblinux_libc::check(workspace, source, &runner(workspace)?, posix)
+}
+
+fn runner(workspace: &Workspace) -> Result<Runner> {
     let program = run::build(workspace)?;
-    let runner = Runner { program, image: checked::image(workspace, line::DEFAULT)? };
-    liblinux_libc::check(workspace, source, &runner, posix)
+    Ok(Runner { program, image: checked::image(workspace, line::DEFAULT)? })
 }

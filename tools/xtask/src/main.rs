@@ -161,6 +161,9 @@ enum Task {
         /// names begin with PREFIX (`--posix ''` is all of them)
         #[arg(long, value_name = "PREFIX", requires = "check")]
         posix: Option<String>,
+        /// Compare what programs pay for their calls on the two, by time: on idle processors
+        #[arg(long, conflicts_with = "check")]
+        cost: bool,
     },
     /// Build the kernel series patch by patch, in each configuration, and the image
     /// in the kernel's tree
@@ -213,6 +216,9 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Bench { json } => bench::run(&workspace, json.as_deref())?,
         Task::Run { verbose, command } => return Ok(run::run(&workspace, verbose, &command)),
         Task::Client => println!("{}", stub::build(&workspace)?.display()),
+        Task::Libc { source, cost: true, .. } => {
+            return libc::cost(&workspace, source.as_deref());
+        }
         Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
         Task::Libc { source, posix, .. } => {
             return libc::check(&workspace, source.as_deref(), posix.as_deref());

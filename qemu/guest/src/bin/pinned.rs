@@ -8,6 +8,7 @@
 //! 1. The program keeps the kernel's image: the runner, which is the tracer, maps none.
 
 use anyhow::{Context, Result, bail, ensure};
+use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_guest::ktap::{Ktap, Outcome};
 use std::process::{Command, ExitCode};
 use std::thread::sleep;
@@ -22,9 +23,6 @@ const REPORT: &str = "/tmp/report";
 
 /// The image's file.
 const IMAGE: &str = "/programs/vdso64.so";
-
-/// The entry without which musl makes the calls of cancellation points by itself.
-const CANCELLABLE: &[u8] = b"__vdso_syscall_cancellable\0";
 
 fn main() -> ExitCode {
     match run() {
@@ -45,10 +43,12 @@ fn run() -> Result<bool> {
     list.test("runs", &said(end(&mut Command::new(PROGRAM))))?;
     list.test("pinning refuses calls from elsewhere", &said(refused()))?;
     let image = fs::read(IMAGE).context(IMAGE)?;
-    let pinned = if image.windows(CANCELLABLE.len()).any(|bytes| bytes == CANCELLABLE) {
+    // Without it musl makes the calls of cancellation points by itself.
+    let name = [SYSCALL_CANCELLABLE.as_bytes(), b"\0"].concat();
+    let pinned = if image.windows(name.len()).any(|bytes| bytes == name) {
         said(pinned())
     } else {
-        Outcome::Skip("the image has no __vdso_syscall_cancellable".to_owned())
+        Outcome::Skip(format!("the image has no {SYSCALL_CANCELLABLE}"))
     };
     list.test("runs pinned", &pinned)?;
     Ok(list.failures() == 0)

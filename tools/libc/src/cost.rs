@@ -1,0 +1,33 @@
+//! What programs pay for their calls on the rerouted musl, by time: one program, linked with each
+//! musl, in turns.
+
+use crate::report::Runner;
+use crate::{build, build_stock};
+use anyhow::{Context as _, Result};
+use liblinux_workspace::Workspace;
+use liblinux_workspace::command::run;
+use std::path::Path;
+use std::process::Command;
+
+/// How often each program is run in turn, twice: the least time of them all counts.
+const ROUNDS: u32 = 25;
+
+/// Thousandths of the other musl's time that a piece of work may take.
+const MOST: u32 = 1020;
+
+/// Prints the comparison; whether all work is within the limit.
+pub fn cost(workspace: &Workspace, source: Option<&Path>, runner: &Runner) -> Result<bool> {
+    let musls =
+        [("rerouted", build(workspace, source)?), ("stock", build_stock(workspace, source)?)];
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
+    for (name, musl) in &musls {
+        let mut compiler = Command::new(&musl.compiler);
+        compiler.args(["-O2", "-static", "-o"]).arg(folder.path().join(name));
+        run(compiler.arg(workspace.libc().join("work/costs.c")))?;
+    }
+    let mut command = runner.command(None);
+    command.current_dir(folder.path()).arg("./rerouted").arg("./stock");
+    command.args([ROUNDS, MOST].map(|number| number.to_string()));
+    let status = command.status().context("cannot run the runner")?;
+    Ok(status.success())
+}
