@@ -64,6 +64,7 @@ fn guest(body: &str) -> (tempfile::TempDir, Guest) {
         command_line: "tsc=reliable".into(),
         cpus: 1,
         counts_instructions: false,
+        lacks_smap: false,
         memory_mib: 128,
         streams: &[],
     };

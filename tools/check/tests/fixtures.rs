@@ -391,7 +391,7 @@ const FIXTURES: &[Fixture] = &[
     fixture("private-calls", "mark that attaches", |s| { let (start, _) = s.debug.range("__vdso_fixup_mark.body"); s.put(start + 12, &[0]) }),
     fixture("private-calls", "a number that no kernel gave", |s| s.put(PRIVATE_NUMBER, &[1])),
     fixture("frame-ends", "a register that is not loaded", |s| { let (start, _) = s.debug.range("__vdso_fixup_resume.body"); s.put(start + 12, &[0x90; 3]) }),
-    fixture("frame-ends", "a frame that is completed elsewhere", |s| { let (start, end) = s.debug.range("__vdso_fixup_resume.body"); assert!(start < end); s.put(end - 1, &[112]) }),
+    fixture("frame-ends", "a frame that is completed elsewhere", |s| { let (start, size) = s.debug.range("__vdso_fixup_resume.body"); s.put(start + size - 1, &[112]) }),
     fixture("frame-ends", "a landing that declines by another signal", |s| { let (start, _) = s.debug.range("__vdso_fixup_decline.body"); s.put(start + 22, &[5]) }),
     fixture("fixup-table", "an instruction twice", |s| { let at = s.image.contents(".fixups"); let first = s.image.word(at); s.put(at + 16, &first.wrapping_sub(16).to_le_bytes()) }),
     fixture("fixup-table", "an entry for an instruction that does not access memory", |s| { let at = s.image.contents(".fixups"); let first = s.image.fixup(0); let old = s.image.word(at); let next = s.debug.after(first); s.put(at, &old.wrapping_add((next - first) as u32).to_le_bytes()) }),

@@ -61,6 +61,7 @@ fn guest(command_line: &str) -> Vec<String> {
         initramfs: archive.archive().unwrap(),
         command_line: format!("clocksource=tsc tsc=reliable {command_line}"),
         cpus: 1,
+        lacks_smap: false,
         memory_mib: 256,
         counts_instructions: false,
         streams: &[],

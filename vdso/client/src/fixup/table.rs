@@ -97,8 +97,8 @@ impl<'t> Table<'t> {
 /// and `rcx` the address of the instruction. The lower half of `rsi` is the error code, the upper
 /// half the number of the signal that would have come. Every other register is as it was. With
 /// `plain` these four are, too. With `frame` the landing is made by
-/// [`frame_landing!`](crate::frame_landing!). The landing must be in the same DSO, the range in the section in
-/// which the line stands.
+/// [`frame_landing!`](crate::frame_landing!). The landing must be in the same DSO, the range in the
+/// section in which the line stands.
 ///
 /// ```no_run
 /// # #[cfg(target_arch = "x86_64")]
