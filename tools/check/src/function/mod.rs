@@ -103,9 +103,12 @@ impl Function<'_> {
     }
 
     /// Whether this is a function that ends a landing. It is not left as it was entered, so it is
-    /// compared byte by byte (`frame-ends`), and not followed.
+    /// compared byte by byte (`frame-ends`), and not followed. Where no names are known, a function
+    /// that returns to an interrupted place is taken for one.
     pub fn ends_landing(&self) -> bool {
+        let is_iretq = |found: &Instruction| found.mnemonic() == Mnemonic::Iretq;
         self.body_of.is_some_and(|entry| FRAME_ENDS.contains(&entry))
+            || !self.is_liblinux && self.instructions.iter().any(is_iretq)
     }
 
     /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a

@@ -68,9 +68,9 @@ fn refuse(subject: &Subject<'_>, what: &str, kind: Kind) -> Verdict {
     let (flows, functions) = (subject.flows()?, subject.functions()?);
     // What enters an enclave returns from it, or from the caller's handler, to places that only its
     // own tables tell; liblinux's are known.
-    let is_followed = |index: usize| match subject.profile.is_liblinux() {
-        true => !functions[index].ends_landing(),
-        false => !functions[index].enters_enclaves(),
+    let is_followed = |index: usize| {
+        let function = &functions[index];
+        !function.ends_landing() && (subject.profile.is_liblinux() || !function.enters_enclaves())
     };
     let followed = flows.iter().filter(|(index, _)| is_followed(*index));
     let faults = followed.flat_map(|(_, flow)| &flow.faults);
