@@ -11,8 +11,11 @@ mod mutation;
 mod specimen;
 
 use harm::{Score, score};
-use liblinux_check::profile;
+use liblinux_abi::image::layout::SLOTS;
+use liblinux_check::view::frames::{Entry, Frames};
+use liblinux_check::{check_as, profile};
 use specimen::Specimen;
+use std::collections::BTreeSet;
 
 /// Mutants of each class.
 const NUMBER: usize = 20;
@@ -39,6 +42,35 @@ fn what_harms_a_program_is_refused_and_what_no_reader_minds_is_not() {
         assert_eq!(all.misleading.warned, all.misleading.all, "{name}: {all:?}");
         assert_eq!(all.harmless.refused, 0, "{name}: {all:#?}");
     }
+}
+
+/// An entry of call-frame information that ends early says nothing false about the code behind it:
+/// tools are warned of, and no program is harmed.
+#[test]
+fn an_entry_that_ends_early_is_no_error() {
+    let (good, profile) = (Specimen::good().image, profile::find("linux-x86-64").expect("it"));
+    let view = good.view();
+    let named: BTreeSet<u64> =
+        view.exports().expect("exports").iter().map(|symbol| symbol.value).collect();
+    let frames = Frames::of(&view).expect("call-frame information");
+    let entries = frames.entries().expect("entries");
+    let is_of_one = |entry: &&Entry<'_>| {
+        let start = entry.initial_address();
+        start < SLOTS as u64 && entry.len() > 64 && !named.contains(&start)
+    };
+    let mut shortened = 0;
+    for entry in entries.iter().filter(is_of_one).take(8) {
+        for part in [2, 3, 4] {
+            let mut broken = good.clone();
+            // Behind the lengths and the place of the common entry there is the code's start.
+            let size = (frames.start + entry.offset() as u64) as usize + 12;
+            broken.put32(size, (entry.len() - entry.len() / part) as u32);
+            let report = check_as(profile, &broken.bytes, None, None).expect("an image");
+            assert!(report.is_good(), "{:#x}:\n{report}", entry.initial_address());
+            shortened += 1;
+        }
+    }
+    assert!(shortened > 5, "no function is known by its call-frame information alone");
 }
 
 /// Each byte of liblinux is accounted for, so a reader's indifference excuses nothing there.

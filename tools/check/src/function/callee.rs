@@ -1,5 +1,6 @@
 //! Functions that have neither a name nor call-frame information, and that only calls know: a
-//! stripped image keeps nothing else of a local function in assembly.
+//! stripped image keeps nothing else of a local function in assembly. And where functions without a
+//! name end.
 
 use super::decode::decode_as;
 use super::{CODE_LIMIT, OVERLAP};
@@ -51,4 +52,19 @@ pub(super) fn unnamed(image: &Image<'_>, known: &[Range<u64>]) -> Result<Vec<Ran
         found.push(*start..*start + (code.len() - padding) as u64);
     }
     Ok(found)
+}
+
+/// Where a function without a name ends that begins and ends there: call-frame information may be
+/// wrong about the end, so it reaches over all code up to the `next` function.
+pub(super) fn end_of(image: &Image<'_>, range: &Range<u64>, next: u64) -> u64 {
+    let len = next.saturating_sub(range.end);
+    let (Some(bits), Ok(gap)) = (image.x86_bits(), image.at(range.end, len)) else {
+        return range.end;
+    };
+    let is_padding = |found: &Instruction| {
+        let mnemonic = found.mnemonic();
+        matches!(mnemonic, Mnemonic::Nop | Mnemonic::Int3 | Mnemonic::Endbr64 | Mnemonic::Endbr32)
+    };
+    let code = decode_as(bits, gap, range.end);
+    code.iter().rfind(|found| !is_padding(found)).map_or(range.end, Instruction::next_ip)
 }

@@ -222,6 +222,7 @@ pub(crate) fn decode_all<'a>(
         let known = named.iter().filter(|(range, name)| is_code(range, *name));
         let known: Vec<Range<u64>> = known.map(|(range, _)| range.clone()).collect();
         named.extend(callee::unnamed(image, &known)?.into_iter().map(|range| (range, None)));
+        reach_to_the_next(image, &mut named);
     }
     named.sort_by_key(|(range, name)| (range.start, range.end, name.is_none()));
 
@@ -261,6 +262,20 @@ pub(crate) fn decode_all<'a>(
         )));
     }
     Ok(functions)
+}
+
+/// Ends functions without a name where their code does.
+fn reach_to_the_next(image: &Image<'_>, named: &mut [(Range<u64>, Option<&str>)]) {
+    let Ok(text) = image.text() else { return };
+    let starts: BTreeSet<u64> = named.iter().map(|(range, _)| range.start).collect();
+    let nameless = named.iter_mut().filter(|(_, name)| name.is_none());
+    for (range, _) in nameless.filter(|(range, _)| text.contains(&range.start)) {
+        let next = starts.range(range.start + 1..).next().copied().unwrap_or(text.end);
+        let next = next.min(text.end);
+        if next - range.start <= CODE_LIMIT {
+            range.end = callee::end_of(image, range, next);
+        }
+    }
 }
 
 fn function<'a>(
