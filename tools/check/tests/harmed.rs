@@ -56,7 +56,7 @@ fn an_entry_that_ends_early_is_no_error() {
     let entries = frames.entries().expect("entries");
     let is_of_one = |entry: &&Entry<'_>| {
         let start = entry.initial_address();
-        start < SLOTS as u64 && entry.len() > 64 && !named.contains(&start)
+        start > SLOTS as u64 && entry.len() > 64 && !named.contains(&start)
     };
     let mut shortened = 0;
     for entry in entries.iter().filter(is_of_one).take(8) {
@@ -70,7 +70,7 @@ fn an_entry_that_ends_early_is_no_error() {
             shortened += 1;
         }
     }
-    assert!(shortened > 5, "no function is known by its call-frame information alone");
+    assert!(shortened > 5, "{shortened} entries were shortened");
 }
 
 /// Each byte of liblinux is accounted for, so a reader's indifference excuses nothing there.
