@@ -139,6 +139,10 @@ fn judge(source: &Source) -> BTreeSet<Row> {
     for arguments in calls(bus, "force_sig_fault") {
         row(arguments[0], arguments[1], "X86_TRAP_PF");
     }
+    // Where landings may decline, one function raises the signals of page faults.
+    for arguments in calls(bus, "force_sig_page_fault") {
+        row(arguments[3], arguments[4], "X86_TRAP_PF");
+    }
     rows
 }
 

@@ -166,7 +166,7 @@ fn areas_that_cannot_be_written_can_be_read() {
 fn arguments_that_make_no_sense_are_refused() {
     let fixups = entries();
     for (capacity, size) in
-        [(0, -EINVAL), (1, 256), (1024, 128 * 1025), (MAX_CAPACITY, 128 * 65537)]
+        [(0, -EINVAL), (1, 384), (1024, 128 + 129 * 4224), (MAX_CAPACITY, 128 + 8193 * 4224)]
     {
         assert_eq!((fixups.area_size)(capacity), size, "{capacity} DSOs");
     }

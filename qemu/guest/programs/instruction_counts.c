@@ -305,7 +305,7 @@ int main(int count, char **arguments)
 			worst = places[i];
 	note("%s that lands, %d DSOs with %d entries: %lu, %lu, %lu, %.2f of the former", kinds[0].name, DSOS, ENTRIES,
 	     places[0], places[1], places[2], (double)worst / first);
-	/* By time that hangs on the caches, which the interpreter shares with all that runs beside it. */
+	/* By time that hangs on caches, which the interpreter shares with others. */
 	if (!by_time)
 		test(worst * 2 <= first * 3, "%d DSOs with %d entries cost at most 1.5 of one with one", DSOS, ENTRIES);
 

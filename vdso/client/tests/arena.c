@@ -12,7 +12,7 @@ static void entry_tests(void)
 	CHECK(entry.start == -0x1000 && entry.len == 3 && entry.landing == -0x1000 && entry.flags == 1);
 	CHECK(liblinux_fixup_entry(&entry, at, text, text, text, 0) == -EINVAL);
 	CHECK(liblinux_fixup_entry(&entry, at, text + 1, text, text, 0) == -EINVAL);
-	CHECK(liblinux_fixup_entry(&entry, at, text, text + 1, text, 2) == -EINVAL);
+	CHECK(liblinux_fixup_entry(&entry, at, text, text + 1, text, 4) == -EINVAL);
 	CHECK(liblinux_fixup_entry(&entry, at, text, text + (1ULL << 32), text, 0) == -ERANGE);
 	CHECK(liblinux_fixup_entry(&entry, at, text - (1ULL << 31), text, text, 0) == -ERANGE);
 	CHECK(liblinux_fixup_entry(&entry, at, text, text + 1, text + (1ULL << 32), 0) == -ERANGE);
@@ -47,7 +47,7 @@ static void arena_tests(void)
 	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE + PAGE, GRANULE, stubs, 20, 16, 0) == -EINVAL);
 	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, 20, 20, 0) == -EINVAL);
 	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, PAGE - 15, 16, 0) == -EINVAL);
-	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, 20, 16, 2) == -EINVAL);
+	CHECK(liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, 20, 16, 4) == -EINVAL);
 	CHECK(liblinux_arena_reserve(&arena, &fixups, 1ULL << 31, GRANULE, stubs, 20, 16, 0) == -EINVAL);
 	CHECK(!liblinux_arena_reserve(&arena, &fixups, 8 * GRANULE, GRANULE, stubs, 20, 16, 0));
 	CHECK(!liblinux_arena_commit(&arena, GRANULE, 2 * GRANULE, all));

@@ -27,7 +27,7 @@ fn tables_that_are_not_well_formed_are_refused() {
         (first + 16, 41 << 32, "longer than the text"),
         (first + 16, (u64::from(u32::MAX) - 8) << 32, "longer than any text"),
         (first + 8, 64, "lands behind the text"),
-        (first + 8, 2 << 32, "a flag that is not known"),
+        (first + 8, 4 << 32, "a flag that is not known"),
         (first + 24, 1 << 63, "a flag that is not known"),
     ];
     for (place, change, why) in changes {

@@ -30,6 +30,10 @@
 #ifndef LIBLINUX_FRAME_H
 #define LIBLINUX_FRAME_H
 
+#if !defined(__x86_64__) || !defined(__LP64__)
+#error "liblinux is for 64-bit x86-64 Linux programs: compile without -m32, -mx32 and cross compilers for others"
+#else
+
 #include "fixup.h"
 #include "resolve.h"
 
@@ -140,4 +144,6 @@ static inline long liblinux_frame_prepare(const void *image)
 }
 #endif
 
-#endif
+#endif /* x86-64 */
+
+#endif /* LIBLINUX_FRAME_H */

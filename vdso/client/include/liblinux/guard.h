@@ -115,8 +115,11 @@ static struct vdso_fixup_dso liblinux_fixups_own;
  * therefore come first. Such a library is never unloaded. It is known by its thread-local storage,
  * which each thread has from the start; that of a library that came later is allocated as a thread
  * asks for it, and no thread asks for this.
+ *
+ * It is aligned as what follows it in the segment that is made read-only: where that begins on a
+ * page of its own, mold 1.10 would have the loader protect the page in front, which is not there.
  */
-__extension__ static __thread char liblinux_fixups_thread __attribute__((used));
+__extension__ static __thread char liblinux_fixups_thread __attribute__((used, aligned(64)));
 static int liblinux_fixups_came_later, liblinux_fixups_exiting;
 
 /* The facts that dl_iterate_phdr() tells of a DSO: struct dl_phdr_info. */

@@ -199,7 +199,7 @@ fn what_does_not_fit_is_refused() {
             (PAGE, PAGE, 0, 0, 0),
             (PAGE, PAGE, 1, 1, 0),
             (PAGE, PAGE, PAGE - 15, 0, 0),
-            (PAGE, PAGE, 1, 0, 2),
+            (PAGE, PAGE, 1, 0, 4),
             (1 << 31, PAGE, 1, 0, 0),
             ((1 << 31) - PAGE, (1 << 31) - PAGE, 1, 0, 0),
             (usize::MAX - PAGE + 1, PAGE, 1, 0, 0),

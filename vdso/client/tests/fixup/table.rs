@@ -89,7 +89,7 @@ fn an_error_says_which_rule_was_broken() {
         (start..start + (1 << 32), start, 0, Unsound::Long),
         (start..end, start + (1 << 33), 0, Unsound::Far),
         (start - (1 << 32)..end - (1 << 32), start, 0, Unsound::Far),
-        (start..end, start, 2, Unsound::Flags),
+        (start..end, start, 4, Unsound::Flags),
         (start..end + 1, start, 0, Unsound::Range),
         (start..end, end, 0, Unsound::Landing),
     ] {
