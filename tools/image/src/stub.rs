@@ -1,4 +1,5 @@
-//! `target/client`: what programs link with, and the pkg-config file that says so.
+//! `target/client`: what programs link with, the pkg-config file that says so, and the library of
+//! signals that they share.
 //!
 //! glibc binds a program that needs `linux-vdso.so.1` to the vDSO of the kernel it runs on. So a
 //! library of that name is needed to link against, and never to run: it has the image's symbols in
@@ -14,7 +15,7 @@
 use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::{Binding, SONAME, VERSION, exports};
 use liblinux_workspace::Workspace;
-use liblinux_workspace::command::run;
+use liblinux_workspace::command::{cargo, run};
 use liblinux_workspace::product;
 use std::fmt::Write as _;
 use std::fs;
@@ -33,7 +34,8 @@ Cflags: -I${includedir}
 Libs: -L${libdir} -llinux
 ";
 
-/// Builds `liblinux.so` and `liblinux.pc`, and copies the headers; the folder where they are.
+/// Builds `liblinux.so`, `liblinux-signals.so` and `liblinux.pc`, and copies the headers; the
+/// folder where they are.
 pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.link_library();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -42,10 +44,25 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let library = scratch.path().join("liblinux.so");
     link(scratch.path(), &library)?;
     product::install(&library, &folder.join("liblinux.so"))?;
+    let signals = scratch.path().join("liblinux-signals.so");
+    build_signals(workspace, &signals)?;
+    product::install(&signals, &folder.join("liblinux-signals.so"))?;
     let text = PKG_CONFIG.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
     product::write(&folder.join("liblinux.pc"), text)?;
     copy(&workspace.client().join("include"), &folder.join("include"))?;
     Ok(folder)
+}
+
+/// The shared library of `vdso/signals`, which cargo names by its own rule.
+fn build_signals(workspace: &Workspace, library: &Path) -> Result<()> {
+    let target = workspace.root().join("target");
+    let mut build = cargo(workspace);
+    build.args(["build", "--quiet", "--locked", "--release", "--package", "liblinux-signals"]);
+    run(build.arg("--target-dir").arg(&target)).context("liblinux-signals.so cannot be built")?;
+    let built = target.join("release/libliblinux_signals.so");
+    fs::copy(&built, library)
+        .with_context(|| format!("cargo built no {}", built.display()))
+        .map(drop)
 }
 
 fn link(scratch: &Path, library: &Path) -> Result<()> {

@@ -156,7 +156,7 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, value_names = ["PROGRAM", "ARGS"])]
         command: Vec<OsString>,
     },
-    /// Build target/client: the headers, the library to link with and its pkg-config file
+    /// Build target/client: the headers, the libraries to link with and a pkg-config file
     Client,
     /// Build musl that makes its system calls by the image: target/libc, with liblinux-musl-gcc
     Libc {

@@ -24,8 +24,8 @@
 //! # Invariants
 //!
 //! 1. Nothing here executes `syscall` but `arch`, and that only to find the image and under
-//!    [`Vdso::or_syscall`]. So under [`Vdso::pin_origin`] everything that this crate does still
-//!    works.
+//!    [`Vdso::or_syscall`], a chain's handler included. So under [`Vdso::pin_origin`] everything
+//!    that this crate does still works.
 //! 2. Reading an image ends, in an image or in an error, for any bytes at its address.
 
 #![cfg_attr(not(test), no_std)]
@@ -51,6 +51,7 @@ mod library {
     pub(crate) mod call;
     mod calls;
     pub mod cancel;
+    pub mod chain;
     mod elf;
     mod errno;
     pub mod fixup;

@@ -115,6 +115,12 @@ impl Vdso {
         }
     }
 
+    /// Address of a function that makes a call of a signal handler: the entry, or with
+    /// [`Vdso::or_syscall`] one of this crate's.
+    pub(crate) fn function(&self, call: Call) -> Option<usize> {
+        self.entry(call).or_else(|| if self.bare { arch::bare(call) } else { None })
+    }
+
     /// Address of any function that the image exports.
     pub fn symbol(&self, name: &str) -> Option<usize> {
         if self.size == 0 {

@@ -47,6 +47,7 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
         #include <linux/openat2.h>\n#include <linux/perf_event.h>\n#include <linux/stat.h>\n#include <linux/time_types.h>\n";
     const OURS: &str = "#include \"liblinux.h\"\n";
     const GUARD: &str = "#define LIBLINUX_FIXUPS\n#include \"liblinux/guard.h\"\n";
+    const SIGNALS: &str = "#include \"liblinux/signals.h\"\n";
     const USE: &str = "long use(const void *image);\nlong use(const void *image) { return LIBLINUX(image, close)(1u); }\n";
     let dialects: [(&str, &[&str]); 5] = [
         ("gcc", &["-x", "c", "-std=c99", "-pedantic"]),
@@ -62,6 +63,7 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
             [LIBC, OURS].concat(),
             [OURS, LIBC, GUARD].concat(),
             [GUARD, OURS].concat(),
+            [OURS, SIGNALS, LIBC].concat(),
             [OURS, "#define LIBLINUX_NO_LIBC\n", GUARD].concat(),
         ];
         // musl-tools has no kernel headers.
@@ -81,7 +83,11 @@ fn the_header_compiles_in_every_dialect_before_and_after_a_libc() {
         ("clang++", &["-x", "c++", "-std=c++98", "-pedantic"]),
         ("clang", &["-x", "c", "-std=c99", "-pedantic"]),
     ] {
-        for program in [GUARD.to_owned(), ["#define LIBLINUX_NO_LIBC\n", GUARD].concat()] {
+        for program in [
+            GUARD.to_owned(),
+            [SIGNALS, GUARD].concat(),
+            ["#define LIBLINUX_NO_LIBC\n", GUARD].concat(),
+        ] {
             compile(compiler, flags, &program).unwrap_or_else(|complaints| {
                 panic!("{compiler} {flags:?}:\n{program}\n{complaints}")
             });

@@ -31,13 +31,17 @@ fn the_client_and_what_it_needs_can_be_published() {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.env("CARGO_HOME", home.path());
     cargo.current_dir(&root).args(["package", "--offline", "--locked", "--allow-dirty"]);
-    cargo.args(["-p", "liblinux-abi", "-p", "liblinux"]).arg("--target-dir").arg(&target);
+    cargo
+        .args(["-p", "liblinux-abi", "-p", "liblinux-signal", "-p", "liblinux"])
+        .arg("--target-dir")
+        .arg(&target);
     // Flags of an outer build would be other ones than those of a user.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     let output = cargo.output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for (package, needed) in [
         ("liblinux-abi", ["src/lib.rs", "README.md", "LICENSE-MIT", "LICENSE-GPL-2.0"].as_slice()),
+        ("liblinux-signal", &["src/lib.rs", "README.md", "LICENSE-MIT", "LICENSE-GPL-2.0"]),
         (
             "liblinux",
             &[

@@ -1,4 +1,5 @@
-//! The signal handler that does the kernel's work where the kernel consults no areas.
+//! The signal handler that does the kernel's work where the kernel consults no areas, and that of a
+//! chain ([`crate::chain`]), which differs in the function that it asks.
 //!
 //! Its code is copied to two pages of memory, with its data behind it ([`Pages`]). A library that
 //! installs it may be unloaded while another handler still has it as its predecessor, so these
@@ -30,6 +31,6 @@ mod pages;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub(crate) use pages::Pages;
+pub(crate) use pages::{Pages, action, flags_in_front};
 #[cfg(target_arch = "x86_64")]
 use x86_64::handler as code;

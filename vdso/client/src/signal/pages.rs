@@ -26,10 +26,24 @@ const SIGNALS: [usize; 4] = {
 };
 const SIGSEGV: usize = SIGNALS[3];
 
+/// The signature of pages of fixups.
+fn fixups() -> &'static [u8; SIGNATURE_SIZE] {
+    code().first_chunk().expect("the code begins with it")
+}
+
+/// The action of a signal.
+pub(crate) fn action(vdso: &Vdso, signal: usize) -> Result<Action, Errno> {
+    let mut action = Action::default();
+    let size = size_of_val(&action.mask);
+    // SAFETY: asks for the disposition, whose mask has this size.
+    unsafe { vdso.rt_sigaction(signal as i32, ptr::null(), (&raw mut action).cast(), size) }?;
+    Ok(action)
+}
+
 /// Flags of a handler that takes this one's place. The handler itself passes on what each handler
 /// is called with; whether a call is restarted behind it is the kernel's decision, by the flags
 /// that the kernel sees. A signal that is ignored interrupts no call.
-fn flags_in_front(previous: &Action) -> u64 {
+pub(crate) fn flags_in_front(previous: &Action) -> u64 {
     const SIG_IGN: usize = 1;
     let restart = if previous.handler > SIG_IGN { previous.flags & SA_RESTART } else { SA_RESTART };
     SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER | restart
@@ -44,15 +58,16 @@ pub(crate) struct Pages {
 impl Pages {
     /// The pages of the handler of SIGSEGV, if it is the client's.
     pub(crate) fn installed(vdso: &Vdso) -> Result<Option<Self>, Errno> {
-        let mut action = Action::default();
-        let size = size_of_val(&action.mask);
-        // SAFETY: asks for the disposition, whose mask has this size.
-        unsafe { vdso.rt_sigaction(SIGSEGV as i32, ptr::null(), (&raw mut action).cast(), size) }?;
-        Ok(Self::of(action.handler))
+        Ok(Self::of(action(vdso, SIGSEGV)?.handler))
     }
 
-    /// The pages that a handler is in, if it is the client's.
+    /// The pages that a handler of fixups is in, if it is the client's.
     fn of(handler: usize) -> Option<Self> {
+        Self::signed(handler).filter(|(_, signature)| signature == fixups()).map(|(pages, _)| pages)
+    }
+
+    /// The pages that a handler may be in, with the bytes that are their signature if it is.
+    fn signed(handler: usize) -> Option<(Self, [u8; SIGNATURE_SIZE])> {
         let address = handler.checked_sub(SIGNATURE_SIZE)?;
         if address == 0 || !address.is_multiple_of(PAGE_SIZE) {
             return None;
@@ -60,34 +75,57 @@ impl Pages {
         let signature: *const [u8; SIGNATURE_SIZE] = ptr::with_exposed_provenance(address);
         // SAFETY: a handler is code, so its page is there; these bytes are on it.
         let found = unsafe { signature.read() };
-        (found == code()[..SIGNATURE_SIZE]).then_some(Self { address })
+        Some((Self { address }, found))
     }
 
     /// Makes pages for an area and installs their handler. If another library installed such a
     /// handler in the meantime, that one stays the predecessor of this one, and is returned.
     pub(crate) fn install(vdso: &Vdso, area: u64) -> Result<(Self, Option<Self>), Errno> {
+        let dispatch = vdso.symbol("__vdso_fixup_dispatch").ok_or(Errno::NO_ENTRY)?;
+        let pages = Self::make(vdso, fixups(), area, dispatch)?;
+        // Before any handler changes, so that one that fails leaves all as they were.
+        for signal in SIGNALS {
+            let previous = action(vdso, signal)?;
+            // SAFETY: no other thread knows the pages yet.
+            unsafe { pages.previous(signal).write(previous) };
+        }
+        let mut earlier = None;
+        for signal in SIGNALS {
+            // SAFETY: as above, and the handler is not yet that of the signal.
+            let flags = flags_in_front(&unsafe { pages.previous(signal).read() });
+            let replaced = pages.replace(vdso, signal, flags)?;
+            // SAFETY: in the second page. A fault of another thread in between went to the handler
+            // that was there before.
+            unsafe { pages.previous(signal).write(replaced) };
+            if signal == SIGSEGV {
+                earlier = Self::of(replaced.handler);
+            }
+        }
+        Ok((pages, earlier))
+    }
+
+    /// Makes pages whose handler calls `dispatch` with `area`. No signal has it yet.
+    pub(crate) fn make(
+        vdso: &Vdso,
+        signature: &[u8; SIGNATURE_SIZE],
+        area: u64,
+        dispatch: usize,
+    ) -> Result<Self, Errno> {
         const PROT_READ_WRITE: u64 = 3;
         const PROT_READ_EXEC: u64 = 5;
         const MAP_PRIVATE_ANONYMOUS: u64 = 0x22;
-        let entry = |call| vdso.entry(call).ok_or(Errno::NO_ENTRY).map(|entry| entry as u64);
-        let mut data = Data {
+        let function = |call| vdso.function(call).ok_or(Errno::NO_ENTRY).map(|entry| entry as u64);
+        let data = Data {
             area,
-            dispatch: vdso.symbol("__vdso_fixup_dispatch").ok_or(Errno::NO_ENTRY)? as u64,
-            rt_sigaction: entry(Call::rt_sigaction)?,
-            rt_sigprocmask: entry(Call::rt_sigprocmask)?,
-            rt_tgsigqueueinfo: entry(Call::rt_tgsigqueueinfo)?,
-            getpid: entry(Call::getpid)?,
-            gettid: entry(Call::gettid)?,
+            dispatch: dispatch as u64,
+            rt_sigaction: function(Call::rt_sigaction)?,
+            rt_sigprocmask: function(Call::rt_sigprocmask)?,
+            rt_tgsigqueueinfo: function(Call::rt_tgsigqueueinfo)?,
+            getpid: function(Call::getpid)?,
+            gettid: function(Call::gettid)?,
             reserved: 0,
             previous: [Action::default(); 32],
         };
-        let restorer = vdso.entry(Call::rt_sigreturn).ok_or(Errno::NO_ENTRY)?;
-        for signal in SIGNALS {
-            let previous = (&raw mut data.previous[signal]).cast();
-            // SAFETY: asks for the disposition.
-            unsafe { vdso.rt_sigaction(signal as i32, ptr::null(), previous, 8) }?;
-        }
-        let flags = SIGNALS.map(|signal| flags_in_front(&data.previous[signal]));
         let size = 2 * PAGE_SIZE;
         // SAFETY: a new mapping.
         let address =
@@ -96,28 +134,46 @@ impl Pages {
         let (code, start) = (code(), ptr::with_exposed_provenance_mut::<u8>(address));
         // SAFETY: the code is less than a page, and this one is new.
         unsafe { start.copy_from_nonoverlapping(code.as_ptr(), code.len()) };
+        // SAFETY: the same page.
+        unsafe { start.cast::<[u8; SIGNATURE_SIZE]>().write(*signature) };
         // SAFETY: the second page, which no other thread knows yet.
         unsafe { pages.data().write(data) };
         // SAFETY: the first page, which no other thread reads yet.
         unsafe { vdso.mprotect(address as u64, PAGE_SIZE, PROT_READ_EXEC) }?;
-        let mut earlier = None;
-        for (signal, flags) in SIGNALS.into_iter().zip(flags) {
-            let ours = Action { handler: address + SIGNATURE_SIZE, flags, restorer, mask: 0 };
-            let mut replaced = Action::default();
-            let (new, old) = ((&raw const ours).cast(), (&raw mut replaced).cast());
-            // SAFETY: the handler is whole, and passes on signals that are not for it.
-            unsafe { vdso.rt_sigaction(signal as i32, new, old, 8) }?;
-            let place = pages
-                .data()
-                .wrapping_byte_add(offset_of!(Data, previous) + signal * size_of::<Action>());
-            // SAFETY: in the second page. A fault of another thread in between went to the handler
-            // that was there before.
-            unsafe { place.cast::<Action>().write(replaced) };
-            if signal == SIGSEGV {
-                earlier = Self::of(replaced.handler);
-            }
-        }
-        Ok((pages, earlier))
+        Ok(pages)
+    }
+
+    /// Gives a signal the handler; the action that it had.
+    pub(crate) fn replace(self, vdso: &Vdso, signal: usize, flags: u64) -> Result<Action, Errno> {
+        let restorer = vdso.function(Call::rt_sigreturn).ok_or(Errno::NO_ENTRY)?;
+        let ours = Action { handler: self.handler(), flags, restorer, mask: 0 };
+        let mut replaced = Action::default();
+        let (new, old) = ((&raw const ours).cast(), (&raw mut replaced).cast());
+        // SAFETY: the handler is whole, and passes on signals that are not for it.
+        unsafe { vdso.rt_sigaction(signal as i32, new, old, size_of_val(&ours.mask)) }?;
+        Ok(replaced)
+    }
+
+    /// The pages that have a handler; none of address 0.
+    pub(crate) fn with_handler(handler: usize) -> Option<Self> {
+        handler.checked_sub(SIGNATURE_SIZE).map(|address| Self { address })
+    }
+
+    /// Takes pages away whose handler no signal had.
+    pub(crate) fn unmap(self, vdso: &Vdso) {
+        // SAFETY: they are known to this thread alone. If it fails, they stay.
+        let _ = unsafe { vdso.munmap(self.address as u64, 2 * PAGE_SIZE) };
+    }
+
+    /// Address of the handler.
+    pub(crate) fn handler(self) -> usize {
+        self.address + SIGNATURE_SIZE
+    }
+
+    /// The place of the action that the handler of a signal has before it.
+    fn previous(self, signal: usize) -> *mut Action {
+        let offset = offset_of!(Data, previous) + signal * size_of::<Action>();
+        self.data().wrapping_byte_add(offset).cast()
     }
 
     /// Address of the area that the handler consults.

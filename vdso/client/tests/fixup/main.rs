@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "forks")]
 
 mod arena;
+mod cover;
 mod flags;
 mod handler;
 mod label;

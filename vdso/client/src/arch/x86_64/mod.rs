@@ -2,10 +2,12 @@
 
 #![expect(unsafe_code, reason = "makes system calls by the bare instruction")]
 
+mod bare;
 mod clone;
 mod own;
 pub(crate) mod probe;
 
+pub(crate) use bare::bare;
 pub(crate) use clone::clone3;
 use core::arch::asm;
 pub(crate) use own::own;

@@ -1,10 +1,11 @@
-# The signal handler of exception fixups on kernels that do not consult areas, and its frame of data.
+# The signal handler of exception fixups on kernels that do not consult areas, and of chains; and its frame of data. Pages of a
+# chain have another signature, and a dispatch of their own.
 #
 # It is copied to pages of its own, which are never unmapped: the library that installed it may be unloaded while another
 # handler still has it as its predecessor. So it refers to nothing outside of these pages. Byte 0 is the signature, byte 16
 # the handler; the data are on the second page. It makes its system calls by the image.
 #
-# A signal that has no fixup goes to the handler that was there before, by a jump. That handler finds what the kernel would
+# A signal that has no fixup (that no link takes) goes to the handler that was there before, by a jump. That handler finds what the kernel would
 # have given it: arguments, return address, signal mask, and its frame on the stack that it asked for. This handler runs on
 # the alternate stack, since a fixup may be for code without a usable stack. Where the handler before has no SA_ONSTACK, the
 # frame is copied to where the kernel would have written it: below the red zone of the interrupted stack.
@@ -21,7 +22,7 @@ liblinux_handler_page:
 	push	r13
 	push	r14
 	push	r15
-	push	rax			# aligns the stack, and is where a mask goes
+	sub	rsp, 40			# a mask, an action that dispatch may choose, and the stack is aligned
 	mov	ebx, edi		# the signal
 	mov	r12, rsi		# siginfo_t
 	mov	r13, rdx		# struct ucontext
@@ -37,14 +38,19 @@ liblinux_handler_page:
 	jmp	.Lliblinux_return
 .Lliblinux_ask:
 	mov	rdi, [r15 + liblinux_area]
+	lea	rcx, [rsp + 8]
 	call	[r15 + liblinux_dispatch]
 	cmp	rax, 1
 	je	.Lliblinux_return
+	lea	r14, [rsp + 8]
+	cmp	rax, 2			# a chain's: the signal is for this action
+	je	.Lliblinux_chosen
 
 	# No fixup: which handler was there before?
 	mov	eax, ebx
 	shl	eax, 5
 	lea	r14, [r15 + rax + liblinux_previous]
+.Lliblinux_chosen:
 	mov	rbp, [r14]
 	test	dword ptr [r14 + liblinux_flags], liblinux_SA_RESETHAND	# once, whichever thread comes first
 	jz	.Lliblinux_known
@@ -57,7 +63,7 @@ liblinux_handler_page:
 	# A handler, at rbp. Is this frame on the alternate stack although that handler has no SA_ONSTACK?
 	test	dword ptr [r14 + liblinux_flags], liblinux_SA_ONSTACK
 	jnz	.Lliblinux_in_place
-	lea	rax, [rsp + 64]		# not if another handler called this one: the kernel puts a context behind its return address
+	lea	rax, [rsp + 96]		# not if another handler called this one: the kernel puts a context behind its return address
 	cmp	rax, r13
 	jne	.Lliblinux_in_place
 	mov	rcx, [r13 + liblinux_stack_size]
@@ -98,7 +104,7 @@ liblinux_handler_page:
 	lea	rax, [r13 - 8]
 	jmp	.Lliblinux_mask_it
 .Lliblinux_in_place:
-	lea	rax, [rsp + 56]
+	lea	rax, [rsp + 88]
 .Lliblinux_mask_it:
 	# SIG_BLOCK its mask, and its signal unless it has SA_NODEFER. r14 becomes the stack pointer that it is called with.
 	mov	rdx, [r14 + liblinux_mask]
@@ -119,7 +125,7 @@ liblinux_handler_page:
 	mov	rdx, r13
 	mov	r10, r14
 	mov	r11, rbp
-	pop	rax
+	add	rsp, 40
 	pop	r15
 	pop	r14
 	pop	r13
@@ -177,7 +183,7 @@ liblinux_handler_page:
 	mov	rcx, r12
 	call	[r15 + liblinux_rt_tgsigqueueinfo]
 .Lliblinux_return:
-	pop	rax
+	add	rsp, 40
 	pop	r15
 	pop	r14
 	pop	r13

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * A program that loads libraries and does with them what its arguments say, and prints which
+ * library's handler ran. A step is a word and a library's file behind a colon:
+ *
+ *	careful:F, careless:F	loads F, which installs its handler of SIGSEGV and SIGUSR1
+ *	load:F			loads F
+ *	fault:F			a fault in its text
+ *	host			a fault in the program's text
+ *	send			SIGUSR1 to itself
+ *	back:F			F gives back what it was told, and is unloaded
+ *	fork			the rest happens in a child
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char noted[256];
+
+void host_note(const char *name, int signal, siginfo_t *info, void *context)
+{
+	(void)signal, (void)info, (void)context;
+	strcat(noted, name);
+}
+
+__attribute__((naked, noinline)) static int load(const int *address)
+{
+	(void)address;
+	__asm__("xor %eax, %eax\n\t.byte 0x8b, 0x07\n\tret");
+}
+
+static void *symbol(void *library, const char *name)
+{
+	void *found = dlsym(library, name);
+
+	if (!found) {
+		fprintf(stderr, "%s\n", dlerror());
+		exit(2);
+	}
+	return found;
+}
+
+int main(int count, char **steps)
+{
+	int i;
+
+	for (i = 1; i < count; i++) {
+		char *file = strchr(steps[i], ':');
+		void *library = 0;
+
+		noted[0] = 0;
+		if (file) {
+			*file++ = 0;
+			library = dlopen(file, RTLD_NOW);
+			if (!library) {
+				fprintf(stderr, "%s\n", dlerror());
+				return 2;
+			}
+		}
+		if (!strcmp(steps[i], "load")) {
+			continue;
+		} else if (!strncmp(steps[i], "care", 4)) {
+			int is_careful = !strcmp(steps[i], "careful");
+			void (*install)(int, int, int) = (void (*)(int, int, int))symbol(library, "install");
+
+			install(SIGSEGV, 0, is_careful);
+			install(SIGUSR1, SA_RESTART, 0);
+			continue;
+		} else if (!strcmp(steps[i], "fault")) {
+			((void (*)(void))symbol(library, "fault"))();
+		} else if (!strcmp(steps[i], "host")) {
+			load((const int *)8);
+		} else if (!strcmp(steps[i], "send")) {
+			raise(SIGUSR1);
+		} else if (!strcmp(steps[i], "back")) {
+			void (*give_back)(int) = (void (*)(int))symbol(library, "give_back");
+
+			give_back(SIGSEGV);
+			give_back(SIGUSR1);
+			while (dlopen(file, RTLD_NOW | RTLD_NOLOAD) && !dlclose(library) && !dlclose(library))
+				;
+			continue;
+		} else if (!strcmp(steps[i], "fork")) {
+			int status;
+			pid_t child = fork();
+
+			if (child) {
+				waitpid(child, &status, 0);
+				return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			}
+			continue;
+		}
+		printf("%s ", noted[0] ? noted : "-");
+		fflush(stdout);
+	}
+	puts("");
+	return 0;
+}
