@@ -92,6 +92,14 @@ pub const fn fill(rows: u64, others: u64, side: u64, generation: u64) -> u64 {
 }
 
 const _: () = {
+    /// Asserts that sizes and offsets of an area fit together.
+    const fn is_consistent(capacity: u64) {
+        let Some(size) = area_size(capacity) else { panic!() };
+        assert!(area_capacity(size) >= capacity && area_capacity(size - 1) < capacity);
+        let end = chunk(capacity, slots(capacity) - 1) + row(0, chunk_rows(capacity));
+        assert!(end == size, "the last row ends with the area");
+    }
+
     let mut bit = 0;
     while bit < 16 {
         is_consistent((1 << bit) + 1);
@@ -99,11 +107,3 @@ const _: () = {
         bit += 1;
     }
 };
-
-/// Asserts that sizes and offsets of an area fit together.
-const fn is_consistent(capacity: u64) {
-    let Some(size) = area_size(capacity) else { panic!() };
-    assert!(area_capacity(size) >= capacity && area_capacity(size - 1) < capacity);
-    let end = chunk(capacity, slots(capacity) - 1) + row(0, chunk_rows(capacity));
-    assert!(end == size, "the last row ends with the area");
-}
