@@ -8,6 +8,7 @@ use liblinux_abi::image::fixup::{
     area_size, chunk, row,
 };
 use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::datapage::FRAMES;
 use std::os::unix::fs::FileExt as _;
 
 /// DSOs that an area has room for.
@@ -176,7 +177,7 @@ impl Scene {
     /// DSO has a landing with a frame.
     pub(super) fn write_dso(&mut self, index: usize) {
         let dso = self.dso(index);
-        let kind = if index == 1 { FRAME } else { 0 };
+        let kind = if index == 1 && FRAMES { FRAME } else { 0 };
         for (entry, (start, len, flags)) in [(4, 1, PLAIN), (6, 2, kind)].into_iter().enumerate() {
             let at = dso.table + 16 * entry as u64;
             let relative = |field: u64, target: u64| {
