@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The folder that is built as a whole: its Makefiles make images of its objects, and check them.
 const VDSO: &str = "arch/x86/entry/vdso/";
 
-/// Folders whose files are no part of a kernel.
+/// Folders whose files a kernel does not contain.
 const ELSEWHERE: [&str; 4] = ["Documentation/", "tools/", "arch/x86/tools/", "samples/"];
 
 /// The option for which files that the series adds are compiled.

@@ -171,7 +171,7 @@ static void alternate_decline_tests(void)
 	decline_tests();
 }
 
-/* Nobody takes the signal: the process ends by it. */
+/* No handler takes the signal: the process ends by it. */
 static void without_handler(void)
 {
 	prepare();

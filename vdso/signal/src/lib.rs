@@ -15,7 +15,7 @@
 //! and begins to leave by one exchange, and a thread that stops anywhere leaves the chain whole:
 //! before the exchange nothing has happened, behind it everything has.
 //!
-//! There is no list. The order is a property of the links (whose text it was, whether they can
+//! It is not a list. The order is a property of the links (whose text it was, whether they can
 //! decline, the order that they ask for, the newest first), and the dispatcher picks the next one
 //! by looking at all slots of its signal. A chain without pointers from link to link cannot have a
 //! cycle, and a signal ends: each link that runs is behind the one before, and links that are added

@@ -148,6 +148,13 @@ structures! {
     /// `struct rt_sigframe_ia32`: for a handler with `SA_SIGINFO`.
     #[repr(C)]
     struct RtFrame32 {
+        head: RtFrameHead,
+        gap: [u32; 6],
+        fpstate: FpState32,
+    }
+    /// The part of it that is written with or without a state of the floating-point unit.
+    #[repr(C)]
+    struct RtFrameHead {
         restorer: u32,
         signal: u32,
         info_at: u32,
@@ -159,8 +166,6 @@ structures! {
         context: Context32,
         mask: [u32; 2],
         code: [u32; 2],
-        gap: [u32; 6],
-        fpstate: FpState32,
     }
 }
 
@@ -233,7 +238,7 @@ mod tests {
         assert_eq!(size_of::<Context>(), 304);
         assert_eq!(size_of::<Context32>(), 88);
         assert_eq!(size_of::<FpState32>(), 624);
-        assert_eq!(offset_of!(RtFrame32, mask), 252);
+        assert_eq!(offset_of!(RtFrame32, head.mask), 252);
     }
 
     #[test]

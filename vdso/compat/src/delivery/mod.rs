@@ -33,6 +33,7 @@ use crate::memory;
 use action::{DEFAULT, IGNORE, SIGBUS, SIGSEGV, Variant};
 use frame::{
     Context, Context32, FRAME_SIZE, FpState32, Frame32, Launch, Link, MAGIC, Room, RtFrame32,
+    RtFrameHead,
 };
 use info::Words;
 use interrupted::Registers;
@@ -132,8 +133,8 @@ fn launch(
         eip: handler,
         esp,
         eax: signal,
-        edx: at(core::mem::offset_of!(RtFrame32, info)),
-        ecx: at(core::mem::offset_of!(RtFrame32, flags)),
+        edx: at(core::mem::offset_of!(RtFrame32, head.info)),
+        ecx: at(core::mem::offset_of!(RtFrame32, head.flags)),
     };
     true
 }
@@ -154,8 +155,8 @@ fn rt_frame(
         RtFrameHead {
             restorer,
             signal,
-            info_at: at(core::mem::offset_of!(RtFrame32, info)),
-            context_at: at(core::mem::offset_of!(RtFrame32, flags)),
+            info_at: at(core::mem::offset_of!(RtFrame32, head.info)),
+            context_at: at(core::mem::offset_of!(RtFrame32, head.flags)),
             info: *info,
             flags: 0,
             link: 0,
@@ -167,24 +168,6 @@ fn rt_frame(
         },
     )?;
     Ok(0)
-}
-
-memory::structures! {
-    /// The part of [`RtFrame32`] in front of the state of the floating-point unit.
-    #[repr(C)]
-    struct RtFrameHead {
-        restorer: u32,
-        signal: u32,
-        info_at: u32,
-        context_at: u32,
-        info: Words,
-        flags: u32,
-        link: u32,
-        stack: [u32; 3],
-        context: Context32,
-        mask: [u32; 2],
-        code: [u32; 2],
-    }
 }
 
 /// The frame of a handler without `SA_SIGINFO`.

@@ -36,8 +36,8 @@ pub(crate) fn sigreturn(esp: u32) -> Outcome {
 pub(crate) fn rt_sigreturn(esp: u32) -> Outcome {
     let frame = esp.wrapping_sub(4);
     let at = |offset: usize| frame.wrapping_add(offset as u32);
-    let context = memory::read::<Context32>(at(core::mem::offset_of!(RtFrame32, context)));
-    let mask = memory::read::<u64>(at(core::mem::offset_of!(RtFrame32, mask)));
+    let context = memory::read::<Context32>(at(core::mem::offset_of!(RtFrame32, head.context)));
+    let mask = memory::read::<u64>(at(core::mem::offset_of!(RtFrame32, head.mask)));
     match (context, mask) {
         (Ok(context), Ok(mask)) => resume(frame, &context, mask),
         _ => bad_frame(),

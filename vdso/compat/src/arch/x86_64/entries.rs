@@ -14,7 +14,7 @@ use core::mem::offset_of;
 use crate::facts::Facts;
 
 global_asm!(
-    // The page of facts, which is no part of the file.
+    // The page of facts, which the file does not have.
     ".pushsection .compat.facts, \"aw\", @nobits",
     ".hidden compat_facts",
     ".globl compat_facts",
