@@ -7,14 +7,15 @@
 //! 1. What is taken for an image has a header, program headers and a dynamic table that lie inside
 //!    it. Everything else is for the rules to judge.
 
-use super::{Found, IMAGE_LIMIT};
-use crate::image::Image;
+use super::{Found, IMAGE_LIMIT, IMAGES_LIMIT};
+use goblin::container::Ctx;
 use goblin::elf::header::ET_DYN;
-use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD};
+use goblin::elf::program_header::{PT_DYNAMIC, PT_INTERP, PT_LOAD, ProgramHeader};
+use goblin::elf::section_header::SectionHeader;
 use liblinux_abi::image::layout::PAGE_SIZE;
 
 /// The images in a kernel's bytes.
-pub(super) fn images(name: &str, kernel: &[u8]) -> Vec<Found> {
+pub(super) fn images(name: &str, kernel: &[u8]) -> Result<Vec<Found>, String> {
     let mut found: Vec<Found> = Vec::new();
     // Places in the file and in memory differ by less than a page in some formats.
     let mut at = 0;
@@ -27,11 +28,16 @@ pub(super) fn images(name: &str, kernel: &[u8]) -> Vec<Found> {
         let bytes = &kernel[next..end];
         at = end;
         if found.iter().all(|other| other.bytes != bytes) {
+            if found.len() == IMAGES_LIMIT {
+                return Err(format!(
+                    "{name} holds more than {IMAGES_LIMIT} images, and no kernel does; give one of them"
+                ));
+            }
             let name = format!("{name}: image at {next:#x}");
             found.push(Found { name, bytes: bytes.to_vec(), debug: None });
         }
     }
-    found
+    Ok(found)
 }
 
 /// Where the next ELF header is, from `at` on.
@@ -54,16 +60,17 @@ fn image_at(bytes: &[u8]) -> Option<usize> {
     if header.e_type != ET_DYN || header.e_ident[5] != 1 || !is_small {
         return None;
     }
-    // The header alone: the length is not known yet.
-    let image = Image::read(bytes).ok()?;
-    let segments = image.segments().ok()?;
+    // The headers alone: the length is not known yet, and there may be thousands of such places.
+    let ctx = Ctx::new(header.container().ok()?, header.endianness().ok()?);
+    let table = usize::try_from(header.e_phoff).ok()?;
+    let segments = ProgramHeader::parse(bytes, table, usize::from(header.e_phnum), ctx).ok()?;
     let load = segments.iter().find(|segment| segment.p_type == PT_LOAD)?;
     let has = |kind: u32| segments.iter().any(|segment| segment.p_type == kind);
     if load.p_offset != 0 || !has(PT_DYNAMIC) || has(PT_INTERP) {
         return None;
     }
-    let class = image.class();
-    let table = header.e_shoff.checked_add(class.section() * u64::from(header.e_shnum))?;
+    let sections = SectionHeader::size(ctx) as u64 * u64::from(header.e_shnum);
+    let table = header.e_shoff.checked_add(sections)?;
     let len = usize::try_from(table.max(load.p_filesz)).ok()?;
     (len <= bytes.len()).then_some(len)
 }

@@ -1,5 +1,6 @@
 //! A file or standard input, by its first bytes: an image, a kernel, a package.
 
+use super::unpack::Budget;
 use super::{DEBUG_LIMIT, Found, IMAGE_LIMIT, KERNEL_LIMIT, folder, kernel, package};
 use std::fs::File;
 use std::io::Read;
@@ -15,10 +16,8 @@ pub(super) fn at(path: &Path) -> Result<Vec<Found>, String> {
     }
     let name = path.display().to_string();
     let bytes = read(path, KERNEL_LIMIT)?;
-    if is_image(&bytes) {
-        return Ok(vec![image(&name, bytes, debug_of(path)?)?]);
-    }
-    images_in(&name, bytes)
+    let debug = if is_image(&bytes) { debug_of(path)? } else { None };
+    images_in(&name, bytes, debug)
 }
 
 /// The images of standard input.
@@ -27,7 +26,7 @@ pub(super) fn standard_input() -> Result<Vec<Found>, String> {
     let mut bytes = Vec::new();
     let input = std::io::stdin().lock().take(KERNEL_LIMIT + 1);
     within(input, &mut bytes, KERNEL_LIMIT).map_err(|error| format!("{name}: {error}"))?;
-    if is_image(&bytes) { Ok(vec![image(name, bytes, None)?]) } else { images_in(name, bytes) }
+    images_in(name, bytes, None)
 }
 
 /// An image that is a file of its own.
@@ -41,12 +40,17 @@ fn image(name: &str, bytes: Vec<u8>, debug: Option<Vec<u8>>) -> Result<Found, St
     Ok(Found { name: name.to_owned(), bytes, debug })
 }
 
-/// The images of a file that holds them.
-fn images_in(name: &str, bytes: Vec<u8>) -> Result<Vec<Found>, String> {
+/// The images of a file's bytes: the image that they are, or those that they hold. `debug` is the
+/// unstripped twin of an image.
+pub fn images_in(name: &str, bytes: Vec<u8>, debug: Option<Vec<u8>>) -> Result<Vec<Found>, String> {
+    if is_image(&bytes) {
+        return Ok(vec![image(name, bytes, debug)?]);
+    }
     if bytes.starts_with(PACKAGE) {
         return package::images(name, &bytes);
     }
-    kernel::images(name, bytes)
+    let mut budget = Budget::of(bytes.len());
+    kernel::images(name, bytes, &mut budget)
 }
 
 /// Whether this is to be judged as it is: an ELF file of the size of an image, or what is too small

@@ -4,7 +4,7 @@
 //!
 //! 1. At most [`LAYERS`] layers are unpacked: a compressed file of a kernel that unpacks itself.
 
-use super::unpack::{Format, format, unpack};
+use super::unpack::{Budget, Format, format, unpack};
 use super::{Found, carve};
 
 /// Layers of compression.
@@ -20,15 +20,20 @@ pub(super) fn is_packed(bytes: &[u8]) -> bool {
     format(bytes).is_some() || bytes.starts_with(b"MZ") || is_boot_sector || is_arm
 }
 
-/// The images of a kernel.
-pub(super) fn images(name: &str, bytes: Vec<u8>) -> Result<Vec<Found>, String> {
+/// The images of a kernel, which may unpack to what the budget still has.
+pub(super) fn images(
+    name: &str,
+    bytes: Vec<u8>,
+    budget: &mut Budget,
+) -> Result<Vec<Found>, String> {
     let mut layer = bytes;
     for _ in 0..=LAYERS {
-        let found = carve::images(name, &layer);
+        let found = carve::images(name, &layer)?;
         if !found.is_empty() {
             return Ok(found);
         }
-        let Some(inner) = inner(&layer) else { break };
+        let inner = inner(&layer, budget).map_err(|error| format!("{name}: {error}"))?;
+        let Some(inner) = inner else { break };
         layer = inner;
     }
     Err(format!(
@@ -37,12 +42,13 @@ pub(super) fn images(name: &str, bytes: Vec<u8>) -> Result<Vec<Found>, String> {
 }
 
 /// What the layer unpacks to.
-fn inner(layer: &[u8]) -> Option<Vec<u8>> {
+fn inner(layer: &[u8], budget: &mut Budget) -> Result<Option<Vec<u8>>, String> {
     let payload = declared(layer).unwrap_or(layer);
     if let Some(format) = format(payload) {
-        return Some(unpack(format, payload)).filter(|bytes| bytes.len() > payload.len() / 2);
+        let bytes = unpack(format, payload, budget)?;
+        return Ok(Some(bytes).filter(|bytes| bytes.len() > payload.len() / 2));
     }
-    searched(layer)
+    searched(layer, budget)
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<usize> {
@@ -68,7 +74,7 @@ fn declared(layer: &[u8]) -> Option<&[u8]> {
 
 /// What the first payload gives that unpacks to something large: 32-bit Arm tells its place
 /// nowhere.
-fn searched(layer: &[u8]) -> Option<Vec<u8>> {
+fn searched(layer: &[u8], budget: &mut Budget) -> Result<Option<Vec<u8>>, String> {
     let mut attempts = 0;
     for at in 0..layer.len() {
         let Some(format) = format(&layer[at..]) else { continue };
@@ -77,15 +83,15 @@ fn searched(layer: &[u8]) -> Option<Vec<u8>> {
             continue;
         }
         attempts += 1;
-        let bytes = unpack(format, &layer[at..]);
+        let bytes = unpack(format, &layer[at..], budget)?;
         if bytes.len() > layer.len() / 2 && bytes.len() > 1 << 20 {
-            return Some(bytes);
+            return Ok(Some(bytes));
         }
         if attempts == ATTEMPTS {
-            return None;
+            break;
         }
     }
-    None
+    Ok(None)
 }
 
 /// Whether the 13 bytes of an LZMA header are as the kernel's build writes them: a dictionary of a

@@ -7,7 +7,8 @@
 //! # Invariants
 //!
 //! 1. No source is read beyond its limit, and nothing is unpacked beyond one: [`IMAGE_LIMIT`] for
-//!    an image, [`KERNEL_LIMIT`] for a kernel and what it unpacks to.
+//!    an image, [`KERNEL_LIMIT`] for a kernel and what it unpacks to, and [`RATIO`] times its size for
+//!    what any file unpacks to.
 //! 2. A source without an image is an error, never an empty list.
 
 mod carve;
@@ -29,6 +30,13 @@ pub const DEBUG_LIMIT: u64 = 64 << 20;
 
 /// Bytes that a kernel image or a package has at most, and what either unpacks to.
 pub const KERNEL_LIMIT: u64 = 1 << 29;
+
+/// How many times its bytes a file may unpack to: kernels and packages unpack to some five times
+/// theirs.
+pub const RATIO: u64 = 12;
+
+/// The most images that a file may hold; a kernel has up to four.
+pub const IMAGES_LIMIT: usize = 16;
 
 /// An image, and where it was found.
 #[derive(Clone, Debug)]
@@ -64,4 +72,4 @@ impl Source {
     }
 }
 
-pub use file::{debug_beside, read};
+pub use file::{debug_beside, images_in, read};

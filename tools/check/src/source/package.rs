@@ -2,7 +2,7 @@
 //! the kernel.
 
 use super::folder::is_named_like_one;
-use super::unpack::{format, reader};
+use super::unpack::{Budget, format, reader};
 use super::{Found, IMAGE_LIMIT, KERNEL_LIMIT, kernel};
 use std::io::{Cursor, Read};
 
@@ -16,7 +16,8 @@ pub(super) fn images(name: &str, package: &[u8]) -> Result<Vec<Found>, String> {
         Some(format) => reader(format, data).map_err(unreadable)?,
         None => Box::new(Cursor::new(data)),
     };
-    let mut archive = tar::Archive::new(input);
+    let mut budget = Budget::of(package.len());
+    let mut archive = tar::Archive::new(input.take(budget.left()));
     let (mut found, mut kernels) = (Vec::new(), Vec::new());
     for entry in archive.entries().map_err(unreadable)? {
         let mut entry = entry.map_err(unreadable)?;
@@ -41,7 +42,7 @@ pub(super) fn images(name: &str, package: &[u8]) -> Result<Vec<Found>, String> {
         return Ok(found);
     }
     for (name, bytes) in kernels {
-        found.extend(kernel::images(&name, bytes)?);
+        found.extend(kernel::images(&name, bytes, &mut budget)?);
     }
     if found.is_empty() {
         return Err(format!(

@@ -2,10 +2,46 @@
 //!
 //! # Invariants
 //!
-//! 1. No more than [`KERNEL_LIMIT`] bytes come out.
+//! 1. No more bytes come out of a file than its [`Budget`] has, over all its layers and attempts.
+//! 2. A dictionary takes memory as what is unpacked into it grows, whatever a header asks for:
+//!    lzma-rust2 and ruzstd see to that.
 
-use super::KERNEL_LIMIT;
+use super::{KERNEL_LIMIT, RATIO};
 use std::io::{self, Cursor, Read};
+
+/// How many bytes may still be unpacked from a file.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: u64,
+}
+
+impl Budget {
+    /// What a file of `len` bytes may unpack to.
+    pub(super) fn of(len: usize) -> Self {
+        Self { left: len as u64 * RATIO }
+    }
+
+    /// What remains for data that are unpacked and not kept.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// All that a reader gives before its end or its first error.
+    fn read(&mut self, reader: impl Read) -> Result<Vec<u8>, String> {
+        /// Room that is made at once, so that growing takes no twice the memory.
+        const ROOM: u64 = 1 << 24;
+        let limit = self.left.min(KERNEL_LIMIT);
+        let mut bytes = Vec::with_capacity(limit.min(ROOM) as usize);
+        let _ = reader.take(limit).read_to_end(&mut bytes);
+        self.left -= bytes.len() as u64;
+        if bytes.len() as u64 == limit {
+            return Err(format!(
+                "it unpacks to more than {RATIO} times its bytes, or to more than {KERNEL_LIMIT}, and no kernel does; unpack it, and give the file that comes out"
+            ));
+        }
+        Ok(bytes)
+    }
+}
 
 /// A way to compress that kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +85,9 @@ pub(super) fn reader<'a>(format: Format, input: &'a [u8]) -> io::Result<Box<dyn 
 
 /// All that comes out before the end or the first error: behind a kernel's compressed payload there
 /// are other bytes, which some decoders take for more of it.
-pub(super) fn unpack(format: Format, input: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Ok(reader) = reader(format, input) {
-        let _ = reader.take(KERNEL_LIMIT).read_to_end(&mut bytes);
+pub(super) fn unpack(format: Format, input: &[u8], budget: &mut Budget) -> Result<Vec<u8>, String> {
+    match reader(format, input) {
+        Ok(reader) => budget.read(reader),
+        Err(_) => Ok(Vec::new()),
     }
-    bytes
 }
