@@ -1,14 +1,44 @@
-//! Fuzzes the checker with libFuzzer: the function that the test `anything` runs.
+//! Fuzzes the checker with libFuzzer: the function that the test `anything` runs, held to the bounds.
 //!
-//! `cargo +nightly fuzz run check -- -rss_limit_mb=256 -timeout=2`, in the folder `tools/check`
+//! `cargo +nightly fuzz run -s none -O check`, in the folder `tools/check`; the README has it whole.
 
 #![no_main]
 
 #[path = "../tests/anything/mod.rs"]
 mod anything;
+#[path = "../tests/bounded/mod.rs"]
+mod bounded;
+
+use anything::Way;
+use anything::mutate::mutate;
+use bounded::{LARGEST, MEMORY, TIME, cost};
+
+/// Bytes in front of the image, which say how it is judged.
+const WAY: usize = 2;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    // The first byte selects a profile.
-    let (choice, image) = bytes.split_first().unwrap_or((&0, &[]));
-    anything::judge(image, usize::from(*choice));
+    let (way, image) = bytes.split_at(WAY.min(bytes.len()));
+    let byte = |at: usize| way.get(at).copied().unwrap_or(0);
+    let way = Way { profile: byte(0), output: byte(1) };
+    let judge = || cost(|| anything::judge(image, way));
+    let (mut time, memory) = judge();
+    // Other programs can make one measurement slow.
+    for _ in 0..3 {
+        time = if time < TIME { time } else { judge().0 };
+    }
+    assert!(image.len() > LARGEST || time < TIME, "{time:?}");
+    assert!(image.len() > LARGEST || memory < MEMORY, "{memory} bytes of memory");
+});
+
+// Three of four mutants change fields; libFuzzer makes the fourth.
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, seed: u32| {
+    if seed % 4 == 0 || size <= WAY {
+        return libfuzzer_sys::fuzzer_mutate(data, size, most);
+    }
+    let mut image = data[WAY..size].to_vec();
+    mutate(&mut image, most - WAY, u64::from(seed));
+    data[..WAY].copy_from_slice(&(seed >> 16).to_le_bytes()[..WAY]);
+    let size = WAY + image.len();
+    data[WAY..size].copy_from_slice(&image);
+    size
 });

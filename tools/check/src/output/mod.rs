@@ -51,16 +51,19 @@ pub fn write(format: Format, verdicts: &[Verdict], verbose: bool) -> String {
 
 /// The same text without control characters.
 pub(crate) fn printable(text: &str) -> String {
-    let escape = |letter: char| match letter {
-        '\n' => "\n".to_owned(),
-        control if control.is_control() => control.escape_default().to_string(),
-        // Marks that turn the direction of the text around hide what follows.
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            letter.escape_unicode().to_string()
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' => plain.push('\n'),
+            control if control.is_control() => plain.extend(control.escape_default()),
+            // Marks that turn the direction of the text around hide what follows.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                plain.extend(letter.escape_unicode());
+            }
+            other => plain.push(other),
         }
-        other => other.to_string(),
-    };
-    text.chars().map(escape).collect()
+    }
+    plain
 }
 
 /// The same text for XML.

@@ -201,7 +201,7 @@ fn covers_load(subject: &Subject<'_>) -> Verdict {
 fn same_code(subject: &Subject<'_>) -> Verdict {
     let debug = subject.debug()?;
     let allocated = |flags: u64| flags & u64::from(SHF_ALLOC) != 0;
-    let mut compared = 0;
+    let mut compared = 0_u64;
     let mut differing = Vec::new();
     for section in debug.sections()?.iter().filter(|section| allocated(section.header.sh_flags)) {
         // The kernel reads the exception table from the unstripped image; `extable-absent` demands
@@ -209,7 +209,11 @@ fn same_code(subject: &Subject<'_>) -> Verdict {
         if section.name == "__ex_table" {
             continue;
         }
-        compared += section.header.sh_size;
+        compared = compared.saturating_add(section.header.sh_size);
+        demand!(
+            compared <= 2 * debug.bytes.len() as u64,
+            "the sections of the unstripped image overlap: together they have over twice its bytes"
+        );
         let twin = subject.image.find_section(section.name)?;
         let same_place = twin.is_some_and(|twin| {
             (twin.header.sh_addr, twin.header.sh_size)

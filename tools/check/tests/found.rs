@@ -1,0 +1,36 @@
+//! What fuzzing has found, each made anew from a sound image: none makes the checker panic.
+
+#[path = "specimen/mod.rs"]
+mod specimen;
+
+use liblinux_check::check_as;
+use liblinux_check::profile::PROFILES;
+use specimen::{File, Specimen, section};
+
+/// A file that the checker did not stand, and how to make it.
+type Found = (&'static str, fn(&mut File));
+
+const FOUND: &[Found] =
+    &[("sections that together have more bytes than can be counted", |image| {
+        let name = image.word(image.section(".text") + section::NAME);
+        for other in [".rodata", ".eh_frame"] {
+            let header = image.section(other);
+            image.put64(header + section::SIZE, u64::MAX);
+            image.put32(header + section::NAME, name);
+        }
+    })];
+
+#[test]
+fn what_fuzzing_found_gets_a_report() {
+    for (what, make) in FOUND {
+        let mut image = Specimen::good().image;
+        make(&mut image);
+        for profile in PROFILES {
+            for debug in [None, Some(image.bytes.as_slice())] {
+                let report = check_as(profile, &image.bytes, debug, None);
+                let report = report.unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert!(!report.to_string().is_empty(), "{what}");
+            }
+        }
+    }
+}
