@@ -34,7 +34,8 @@ const NAME: u64 = 31;
 fn wanted(machine: &Machine) -> &'static [Name] {
     match machine.name {
         "x86-64" | "i386" => names!("": "__vdso_clock_gettime" "__vdso_getcpu"
-            "__vdso_gettimeofday" "__vdso_time"),
+            "__vdso_gettimeofday" "__vdso_time" "__kernel_vsyscall" "__kernel_sigreturn"
+            "__kernel_rt_sigreturn"),
         "arm64" => names!("": "__kernel_clock_getres" "__kernel_clock_gettime"
             "__kernel_gettimeofday" "__kernel_rt_sigreturn"),
         "arm" => names!("": "__vdso_clock_gettime" "__vdso_gettimeofday"),

@@ -57,6 +57,14 @@ impl Probes {
         outcome(&command.args(arguments).output().expect("timeout runs"))
     }
 
+    /// Shows the image to CRIU, in place of the vDSO of its own process.
+    pub(crate) fn criu(&self, image: &File) -> Outcome {
+        let path = self.image(image);
+        let mut command = Command::new("timeout");
+        command.arg(LIMIT).arg(Self::program("criu")).arg(path);
+        outcome(&command.output().expect("timeout runs"))
+    }
+
     /// Shows the image to gdb, in a core file.
     pub(crate) fn gdb(&self, image: &File) -> Outcome {
         let path = self.images.path().join("core");
@@ -162,6 +170,7 @@ fn build_c(folder: &Path) {
         ("gcc", "launch", "../readers/launch.c", &["-O1", "-fPIE", "-pie", &object][..]),
         ("gcc", "glibc", "glibc.c", &["-ldl"]),
         ("musl-gcc", "musl", "musl.c", &["-static"]),
+        ("gcc", "criu", "criu.c", &["-O1"]),
         ("gcc", "parse", "parse.c", &["-O1", &include, &parser, &object]),
         ("gcc", "libgcc", "unwind.c", &["-lgcc_s"]),
         ("gcc", "libunwind", "unwind.c", &["-DLLVM", LIBUNWIND]),
