@@ -17,6 +17,8 @@ pub enum Class {
 pub enum Code {
     /// As x86 code of that many bits.
     X86(u32),
+    /// As arm64's.
+    A64,
     /// Not at all: rules of code do not judge this machine.
     Unknown,
 }
@@ -74,7 +76,7 @@ pub static X32: Machine = machine("x32", EM_X86_64, Class::Elf32, 0, Code::X86(6
 /// 32-bit x86.
 pub static I386: Machine = machine("i386", EM_386, Class::Elf32, 0, Code::X86(32));
 /// 64-bit Arm.
-pub static ARM64: Machine = machine("arm64", EM_AARCH64, Class::Elf64, 0, Code::Unknown);
+pub static ARM64: Machine = machine("arm64", EM_AARCH64, Class::Elf64, 0, Code::A64);
 /// 32-bit Arm; the flags say EABI 5, and soft or hard floats.
 pub static ARM: Machine = machine("arm", EM_ARM, Class::Elf32, 0x0500_0600, Code::Unknown);
 /// 64-bit RISC-V; the flags say compressed instructions and the size of floats.

@@ -10,7 +10,7 @@
 use crate::cause::follows;
 use crate::profile::Profile;
 use crate::rule::Rule;
-use crate::rules::rules;
+use crate::rules::{judge, rules};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Severity};
 use std::fmt;
@@ -69,10 +69,7 @@ impl Report {
     pub(crate) fn of(subject: &Subject<'_>) -> Self {
         let judgements = rules()
             .filter(|(rule, _)| subject.profile.includes(rule.scope))
-            .map(|(rule, needs)| Judgement {
-                rule,
-                verdict: subject.admits(needs).and_then(|()| (rule.check)(subject)),
-            })
+            .map(|(rule, needs)| Judgement { rule, verdict: judge(rule, needs, subject) })
             .collect();
         Self { profile: subject.profile, judgements }
     }

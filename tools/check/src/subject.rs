@@ -6,6 +6,7 @@
 //! 2. Addresses and bytes of code come from the stripped image, names from the unstripped one; the
 //!    rule `same-code` holds the two together.
 
+use crate::flow::aarch64::{Followed, follow_all};
 use crate::flow::{self, Flow, Surroundings};
 use crate::function::{self, Function};
 use crate::image::Image;
@@ -44,6 +45,7 @@ pub struct Subject<'a> {
     lock: Option<&'a Lock>,
     functions: OnceCell<Result<Vec<Function<'a>>, Fault>>,
     flows: OnceCell<Result<Vec<(usize, Flow)>, Fault>>,
+    followed: OnceCell<Result<Vec<Followed<'a>>, Fault>>,
     harms: OnceCell<Vec<Harm>>,
 }
 
@@ -62,6 +64,7 @@ impl<'a> Subject<'a> {
             lock,
             functions: OnceCell::new(),
             flows: OnceCell::new(),
+            followed: OnceCell::new(),
             harms: OnceCell::new(),
         }
     }
@@ -116,6 +119,19 @@ impl<'a> Subject<'a> {
             })
             .as_deref()
             .map_err(Clone::clone)
+    }
+
+    /// The functions of an arm64 image, and all paths through each.
+    pub(crate) fn followed(&self) -> Result<&[Followed<'a>], Fault> {
+        let follow = || match self.symbols() {
+            Ok(symbols) => follow_all(&self.image, symbols),
+            Err(Fault::NotJudged(_)) => {
+                let symbols = self.image.dynsym();
+                follow_all(&self.image, symbols.map_err(Fault::NotJudged)?)
+            }
+            Err(fault) => Err(fault),
+        };
+        self.followed.get_or_init(follow).as_deref().map_err(Clone::clone)
     }
 
     /// What the image does to the programs of its machine that read vDSOs.

@@ -18,6 +18,7 @@
 //! 3. Stores through pointers that do not come from the stack pointer do not change stack slots: no
 //!    function hands out the slots in which it keeps its caller's registers.
 
+pub(crate) mod aarch64;
 mod judge;
 mod secret;
 mod walk;

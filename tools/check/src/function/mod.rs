@@ -13,6 +13,7 @@
 //! 2. The instructions of a function lie inside its range.
 //! 3. Overlapping functions are decoded up to `OVERLAP` times the file's size, and refused beyond.
 
+pub(crate) mod aarch64;
 mod callee;
 mod decode;
 mod frame;

@@ -7,6 +7,7 @@
 //!    [`REPRODUCIBLE`](crate::demand::REPRODUCIBLE): two builds are needed to judge that two builds
 //!    give the same bytes.
 
+mod aarch64;
 mod alternatives;
 mod calls;
 mod cancel;
@@ -35,8 +36,10 @@ mod twins;
 mod unwind;
 mod versions;
 
+use crate::machine::ARM64;
 use crate::rule::Rule;
-use crate::subject::Needs;
+use crate::subject::{Needs, Subject};
+use crate::verdict::Verdict;
 
 /// Every family, in the order in which a reader of an image meets what it judges.
 const FAMILIES: &[(&[Rule], Needs)] = &[
@@ -74,6 +77,15 @@ pub fn rules() -> impl Iterator<Item = (&'static Rule, Needs)> {
     FAMILIES.iter().flat_map(|(family, needs)| family.iter().map(|rule| (rule, *needs)))
 }
 
+/// What a rule says of a subject; some rules of code say of arm64's what [`aarch64`] has.
+pub(crate) fn judge(rule: &Rule, needs: Needs, subject: &Subject<'_>) -> Verdict {
+    let own = aarch64::CHECKS.iter().find(|(name, _)| *name == rule.name);
+    match own.filter(|_| subject.image.is_for(&ARM64) && !subject.profile.is_liblinux()) {
+        Some((_, check)) => check(subject),
+        None => subject.admits(needs).and_then(|()| (rule.check)(subject)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +108,13 @@ mod tests {
         for (rule, _) in rules() {
             let remedy = ANY.remedy(rule.remedy);
             assert!(rule.because.len() > 20 && remedy.len() > 10, "{} says too little", rule.name);
+        }
+    }
+
+    #[test]
+    fn arm64_has_judgements_of_rules_that_exist() {
+        for (name, _) in aarch64::CHECKS {
+            assert!(rules().any(|(rule, _)| rule.name == *name), "no rule {name}");
         }
     }
 

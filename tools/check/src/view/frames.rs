@@ -7,9 +7,10 @@
 
 use crate::arch::dwarf::RSP;
 use crate::image::Image;
+use crate::machine::ARM64;
 use gimli::{
     BaseAddresses, CallFrameInstruction, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice,
-    LittleEndian, Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection,
+    LittleEndian, Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, Vendor,
 };
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
 use std::ops::Range;
@@ -75,6 +76,10 @@ impl<'a> Frames<'a> {
         };
         let mut frame = EhFrame::new(image.at(start, size)?, LittleEndian);
         frame.set_address_size(word);
+        if image.is_for(&ARM64) {
+            // Where return addresses are signed, a vendor's instruction says so.
+            frame.set_vendor(Vendor::AArch64);
+        }
         Ok(Self { ends, word, header, frame, bases: bases.set_eh_frame(start), start, size })
     }
 
