@@ -32,6 +32,7 @@ pub mod machine;
 pub mod output;
 pub mod profile;
 pub mod reader;
+mod rebase;
 pub mod report;
 pub mod rule;
 pub mod rules;
@@ -72,14 +73,21 @@ pub fn check(
     check_as(profile, image, debug, lock)
 }
 
-/// Judges `image` by every rule of a profile.
+/// Judges the image in `bytes` by every rule of a profile.
 pub fn check_as(
     profile: &'static Profile,
-    image: &[u8],
+    bytes: &[u8],
     debug: Option<&[u8]>,
     lock: Option<&Lock>,
 ) -> Result<Report, Unreadable> {
-    let image = Image::read(image)?;
+    let file = Image::read(bytes)?;
     let debug = debug.map(Image::read).transpose()?;
-    Ok(Report::of(&Subject::new(image, profile, debug, lock)))
+    let moved = rebase::to_zero(&file);
+    let moved_debug = debug.as_ref().and_then(rebase::to_zero);
+    let (base, image) = match &moved {
+        Some((base, bytes)) => (*base, Image::read(bytes)?),
+        None => (0, file),
+    };
+    let debug = moved_debug.as_ref().map(|(_, bytes)| Image::read(bytes)).transpose()?.or(debug);
+    Ok(Report::of(&Subject::new(image, profile, debug, lock).linked_for(base, bytes)))
 }

@@ -41,6 +41,10 @@ pub struct Subject<'a> {
     pub image: Image<'a>,
     /// What kind of vDSO it is.
     pub profile: &'static Profile,
+    /// The address that the file is linked for. Where that is not 0, the image is moved to 0.
+    pub(crate) base: u64,
+    /// The file as it is.
+    file: &'a [u8],
     debug: Option<Image<'a>>,
     lock: Option<&'a Lock>,
     functions: OnceCell<Result<Vec<Function<'a>>, Fault>>,
@@ -58,6 +62,8 @@ impl<'a> Subject<'a> {
         lock: Option<&'a Lock>,
     ) -> Self {
         Self {
+            base: 0,
+            file: image.bytes,
             image,
             profile,
             debug,
@@ -67,6 +73,11 @@ impl<'a> Subject<'a> {
             followed: OnceCell::new(),
             harms: OnceCell::new(),
         }
+    }
+
+    /// The same, of a file that is linked for another address than the image that the rules see.
+    pub(crate) fn linked_for(self, base: u64, file: &'a [u8]) -> Self {
+        Self { base, file, ..self }
     }
 
     /// Whether rules with these needs can be judged.
@@ -136,11 +147,11 @@ impl<'a> Subject<'a> {
 
     /// What the image does to the programs of its machine that read vDSOs.
     pub(crate) fn harms(&self) -> Result<&[Harm], Fault> {
-        let machine = self.profile.machine.or_else(|| reader::machine_of(self.image.bytes));
+        let machine = self.profile.machine.or_else(|| reader::machine_of(self.file));
         let machine = machine.ok_or_else(|| {
             Fault::NotJudged("no reader is known for the image's machine".to_owned())
         })?;
-        Ok(self.harms.get_or_init(|| reader::harms(self.image.bytes, machine)))
+        Ok(self.harms.get_or_init(|| reader::harms(self.file, machine)))
     }
 
     /// All paths through each function, by the function's place in [`Subject::functions`];

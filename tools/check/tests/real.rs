@@ -56,6 +56,10 @@ const NOT_SO: &[Fact] = &[
     fact("qemu-arm", "any", "unwind-entries", "up to"),
     // PT_RISCV_ATTRIBUTES, of nothing in memory.
     fact("qemu-riscv64", "any", "segments-in-load", "UNKNOWN_PT"),
+    // Tables are found at their address minus the image's.
+    fact("runsc", "any", "dynamic-tables", "beyond the file"),
+    fact("runsc", "any", "sysv-hash", "beyond the file"),
+    fact("runsc", "any", "eh-frame-hdr", "beyond the file"),
     // The bytes behind the image are of the program that holds it.
     fact("qemu-", "any", "tail-padding", "the padding holds something"),
 ];

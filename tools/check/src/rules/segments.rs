@@ -159,7 +159,8 @@ fn load_at_zero(subject: &Subject<'_>) -> Verdict {
     let image = &subject.image;
     let load = image.load()?;
     demand!(load.p_offset == 0, "the PT_LOAD begins at file offset {:#x}, not 0", load.p_offset);
-    demand!(load.p_vaddr == 0, "the PT_LOAD is for address {:#x}, not 0", load.p_vaddr);
+    let address = load.p_vaddr.wrapping_add(subject.base);
+    demand!(address == 0, "the PT_LOAD is for address {address:#x}, not 0");
     demand!(
         load.p_memsz == load.p_filesz,
         "the PT_LOAD has {:#x} bytes in memory and {:#x} in the file",
