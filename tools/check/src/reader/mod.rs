@@ -8,8 +8,8 @@
 //! - which of the names that the reader wants lead where.
 //!
 //! The models were written by reading the sources that each module names. `tests/models` runs the
-//! readers themselves on the same images, sound and broken, and refuses any difference; bionic and
-//! CRIU cannot run there.
+//! readers themselves on the same images, sound and broken, and refuses any difference; bionic
+//! cannot run there.
 //!
 //! # Invariants
 //!
