@@ -15,9 +15,14 @@ use std::process::{Command, Stdio};
 /// The image behind some megabytes of other things, as in `vmlinux`, and the image.
 fn kernel() -> (Vec<u8>, Vec<u8>) {
     let image = Specimen::good().image.bytes;
-    // Not a pattern that packs to nothing: a payload that unpacks to less than it is no kernel.
-    let words = (0..1u64 << 18).flat_map(|word| (word * word).to_le_bytes().repeat(3));
+    // It packs to some half, as kernels do: what packs to next to nothing is refused, and so is a
+    // payload that unpacks to less than itself.
+    let words = (0..1u64 << 17).flat_map(|word| (word * word).to_le_bytes().repeat(3));
     let mut kernel: Vec<u8> = words.collect();
+    let noise = std::iter::successors(Some(1u64), |word| {
+        Some(word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1))
+    });
+    kernel.extend(noise.take(1 << 18).flat_map(u64::to_le_bytes));
     kernel.resize(kernel.len().next_multiple_of(4096), 0);
     kernel.extend(&image);
     kernel.extend([0x5a; 10_000]);

@@ -6,7 +6,7 @@
 //! 2. A dictionary takes memory as what is unpacked into it grows, whatever a header asks for:
 //!    lzma-rust2 and ruzstd see to that.
 
-use super::{KERNEL_LIMIT, RATIO};
+use super::{KERNEL_LIMIT, RATIO, SMALL_LIMIT};
 use std::io::{self, Cursor, Read};
 
 /// How many bytes may still be unpacked from a file.
@@ -18,7 +18,8 @@ pub(super) struct Budget {
 impl Budget {
     /// What a file of `len` bytes may unpack to.
     pub(super) fn of(len: usize) -> Self {
-        Self { left: len as u64 * RATIO }
+        let beyond = (len as u64).saturating_sub(1 << 20);
+        Self { left: SMALL_LIMIT + beyond * RATIO }
     }
 
     /// What remains for data that are unpacked and not kept.
@@ -36,7 +37,7 @@ impl Budget {
         self.left -= bytes.len() as u64;
         if bytes.len() as u64 == limit {
             return Err(format!(
-                "it unpacks to more than {RATIO} times its bytes, or to more than {KERNEL_LIMIT}, and no kernel does; unpack it, and give the file that comes out"
+                "it unpacks to more than a kernel of its size does: more than {SMALL_LIMIT} bytes and {RATIO} for each of its bytes beyond the first megabyte, or more than {KERNEL_LIMIT}; unpack it, and give the file that comes out"
             ));
         }
         Ok(bytes)
