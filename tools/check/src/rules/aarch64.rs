@@ -14,8 +14,11 @@ use crate::view::frames::{Entry, Frames, Row};
 use gimli::{AArch64, CfaRule, Register, RegisterRule};
 use std::collections::BTreeSet;
 
+/// What a rule says of arm64's code.
+type Check = fn(&Subject<'_>) -> Verdict;
+
 /// The rules, by name.
-pub(super) const CHECKS: &[(&str, fn(&Subject<'_>) -> Verdict)] = &[
+pub(super) const CHECKS: &[(&str, Check)] = &[
     ("decodes", decodes),
     ("text-covered", text_covered),
     ("no-jump-tables", no_jump_tables),
@@ -55,7 +58,7 @@ fn text_covered(subject: &Subject<'_>) -> Verdict {
     let ranges = subject.followed()?.iter().map(|followed| followed.function.range.clone());
     let mut from = text.start;
     let mut gaps = Vec::new();
-    for range in ranges.chain([text.end..text.end]) {
+    for range in ranges.chain(std::iter::once(text.end..text.end)) {
         let gap = image.at(from, range.start.saturating_sub(from))?;
         if !decode(gap, from).iter().all(Instruction::is_padding) {
             gaps.push(format!("{from:#x}..{:#x}", range.start));
@@ -120,7 +123,7 @@ fn untrue_rows(frames: &Frames<'_>, entry: &Entry<'_>, followed: &Followed<'_>) 
 fn untrue(row: &Row, state: &State) -> Option<String> {
     let frame = match row.cfa {
         CfaRule::RegisterAndOffset { register, offset } => {
-            state.register(register.0.into()) == Value::Place(-offset)
+            state.register(register.0.into()) == Value::Place(offset.wrapping_neg())
         }
         CfaRule::Expression(_) => false,
     };
@@ -144,4 +147,18 @@ fn untrue(row: &Row, state: &State) -> Option<String> {
     }
     let wrong = SAVED.into_iter().find(|saved| there(*saved) != Value::Caller(*saved));
     wrong.map(|register| format!("x{register} of the caller is not where the row says"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::aarch64::state::STACK;
+
+    #[test]
+    fn a_frame_at_any_distance_is_compared() {
+        let register = Register(STACK as u16);
+        let cfa = CfaRule::RegisterAndOffset { register, offset: i64::MIN };
+        let row = Row { addresses: 0..1, cfa, registers: Vec::new() };
+        assert!(untrue(&row, &State::at_entry()).is_some());
+    }
 }

@@ -56,7 +56,7 @@ fn untrue(row: &Row, state: &State) -> Option<String> {
     let frame = match row.cfa {
         CfaRule::RegisterAndOffset { register, offset } => {
             number(register).map(|register| state.register(register))
-                == Some(Value::Place(Region::Frame, -offset))
+                == Some(Value::Place(Region::Frame, offset.wrapping_neg()))
         }
         CfaRule::Expression(_) => false,
     };
@@ -298,4 +298,16 @@ fn require_context(frames: &Frames<'_>, row: &Row) -> Verdict {
         row.registers.len()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_at_any_distance_is_compared() {
+        let cfa = CfaRule::RegisterAndOffset { register: RSP, offset: i64::MIN };
+        let row = Row { addresses: 0..1, cfa, registers: Vec::new() };
+        assert!(untrue(&row, &State::at_entry()).is_some());
+    }
 }

@@ -1,5 +1,5 @@
-//! What is known of the processor in front of an arm64 instruction, and what the instruction does to
-//! that.
+//! What is known of the processor in front of an arm64 instruction, and what the instruction does
+//! to that.
 //!
 //! # Invariants
 //!
