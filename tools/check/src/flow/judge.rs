@@ -35,13 +35,20 @@ impl Walk<'_, '_> {
         let instruction = self.function.instructions[index];
         let is_padding =
             matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop | Mnemonic::Ud2);
-        let Some(state) = self.states[index].clone() else {
+        // Taken out while it is looked at.
+        let Some(state) = self.states[index].take() else {
             if !is_padding {
                 self.fault(Kind::Ends, index, "is never executed");
             }
             return;
         };
         self.unset(index, &instruction, &state);
+        self.judge_known(index, &instruction, &state);
+        self.states[index] = Some(state);
+    }
+
+    /// The same, where execution arrives with that state.
+    fn judge_known(&mut self, index: usize, instruction: &Instruction, state: &State) {
         if !matches!(state.registers[RSP], Value::Place(..)) {
             self.fault(Kind::Stack, index, "is reached with the stack pointer in an unknown place");
         }
@@ -63,7 +70,7 @@ impl Walk<'_, '_> {
                         "takes more than the return address from the stack",
                     );
                 }
-                self.leaves(index, &state, -8);
+                self.leaves(index, state, -8);
             }
             FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch if leaves => {
                 if !is_start && !self.around.kernel.contains(&target) {
@@ -73,7 +80,7 @@ impl Walk<'_, '_> {
                         "jumps to a place that is not the start of a function",
                     );
                 }
-                self.leaves(index, &state, -8);
+                self.leaves(index, state, -8);
             }
             FlowControl::IndirectBranch => {
                 let holds =
@@ -85,7 +92,7 @@ impl Walk<'_, '_> {
                         "jumps to an address that is not the return address",
                     );
                 }
-                self.leaves(index, &state, 0);
+                self.leaves(index, state, 0);
             }
             FlowControl::Call if instruction.mnemonic() == Mnemonic::Call && !is_start => {
                 self.fault(Kind::Ends, index, "calls a place that is not the start of a function");

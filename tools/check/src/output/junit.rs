@@ -24,12 +24,12 @@ fn suite(text: &mut String, Verdict { name, report }: &Verdict) {
     );
     for judgement in &report.judgements {
         let rule = judgement.rule;
-        let remedy = xml(&report.profile.remedy(rule.remedy));
         let inside = match &judgement.verdict {
             Ok(()) => String::new(),
             Err(Fault::NotJudged(why)) => format!("<skipped message=\"{}\"/>", xml(why)),
             Err(Fault::Wrong(what)) if report.severity_of(rule) == Severity::Error => {
                 let because = xml(rule.because);
+                let remedy = xml(&report.profile.remedy(rule.remedy));
                 format!(
                     "<failure message=\"{}\">because {because}; to do: {remedy}</failure>",
                     xml(what)

@@ -119,13 +119,21 @@ impl Profile {
     /// A remedy with the names of this profile's places.
     pub fn remedy(&self, template: &str) -> String {
         let places = [
-            ("{script}", self.places.script),
-            ("{versions}", self.places.versions),
-            ("{source}", self.places.source),
-            ("{build}", self.places.build),
-            ("{unstripped}", self.places.unstripped),
-            ("{bless}", self.places.bless),
+            ("script}", self.places.script),
+            ("versions}", self.places.versions),
+            ("source}", self.places.source),
+            ("build}", self.places.build),
+            ("unstripped}", self.places.unstripped),
+            ("bless}", self.places.bless),
         ];
-        places.into_iter().fold(template.to_owned(), |text, (key, name)| text.replace(key, name))
+        let mut parts = template.split('{');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let place =
+                places.iter().find_map(|(key, name)| Some((*name, part.strip_prefix(key)?)));
+            let (name, rest) = place.unwrap_or(("{", part));
+            text.extend([name, rest]);
+        }
+        text
     }
 }

@@ -4,10 +4,10 @@
 //! # Invariants
 //!
 //! 1. A register or slot without an entry here holds something unknown.
+//! 2. A place is that of at most one slot.
 
 use super::register::{ARGUMENTS, AT_ENTRY, RESULTS, RSP, SAVED, general};
 use iced_x86::{Instruction, Register, RflagsBits};
-use std::collections::BTreeMap;
 
 /// The most slots of which something is known: a frame keeps some of 16 registers.
 const SLOT_LIMIT: usize = 24;
@@ -35,10 +35,10 @@ pub(crate) enum Value {
 }
 
 /// What is known in front of an instruction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) registers: [Value; 16],
-    pub(crate) slots: BTreeMap<(Region, i64), Value>,
+    slots: Vec<((Region, i64), Value)>,
     pub(crate) set: u16,
     pub(crate) flags: u32,
     /// Whether the direction flag is clear.
@@ -52,7 +52,7 @@ impl State {
         let callers = SAVED.into_iter().chain(ARGUMENTS);
         callers.for_each(|register| registers[register] = Value::Caller(register));
         registers[RSP] = Value::Place(Region::Frame, -8);
-        let slots = BTreeMap::from([((Region::Frame, -8), Value::Return)]);
+        let slots = vec![((Region::Frame, -8), Value::Return)];
         // The direction flag is clear wherever the ABI is kept.
         Self { registers, slots, set: AT_ENTRY, flags: RflagsBits::DF, is_forward: true }
     }
@@ -66,7 +66,8 @@ impl State {
     }
 
     pub(crate) fn slot_at(&self, region: Region, offset: i64) -> Value {
-        self.slots.get(&(region, offset)).copied().unwrap_or(Value::Unknown)
+        let found = self.slots.iter().find(|(place, _)| *place == (region, offset));
+        found.map_or(Value::Unknown, |(_, value)| *value)
     }
 
     pub(crate) fn write(&mut self, register: usize, value: Value) {
@@ -85,19 +86,21 @@ impl State {
         if self.registers[RSP] != other.registers[RSP] {
             return None;
         }
-        let before = self.clone();
+        let before = (self.slots.len(), self.set, self.flags, self.is_forward);
+        let mut is_changed = false;
         for (own, other) in self.registers.iter_mut().zip(other.registers) {
-            if *own != other {
+            if *own != other && *own != Value::Unknown {
                 *own = Value::Unknown;
+                is_changed = true;
             }
         }
-        self.slots.retain(|place, value| other.slots.get(place) == Some(value));
+        self.slots.retain(|((region, at), value)| other.slot_at(*region, *at) == *value);
         // A compiler leaves a register unset on a path on which it knows that no code will ask for
         // it.
         self.set |= other.set;
         self.flags |= other.flags;
         self.is_forward &= other.is_forward;
-        Some(*self != before)
+        Some(is_changed || before != (self.slots.len(), self.set, self.flags, self.is_forward))
     }
 
     /// Where a memory operand is on the stack.
@@ -114,7 +117,7 @@ impl State {
 
     /// Forgets what overlaps `len` bytes of the stack.
     pub(crate) fn overwrite(&mut self, (region, offset): (Region, i64), len: i64) {
-        self.slots.retain(|&(other, start), _| {
+        self.slots.retain(|&((other, start), _)| {
             other != region
                 || start.saturating_add(8) <= offset
                 || offset.saturating_add(len) <= start
@@ -124,7 +127,8 @@ impl State {
     /// Keeps what a slot holds, unless that is unknown, or as many are known as a frame needs.
     pub(crate) fn keep(&mut self, place: (Region, i64), value: Value) {
         if value != Value::Unknown && self.slots.len() < SLOT_LIMIT {
-            self.slots.insert(place, value);
+            self.slots.retain(|(known, _)| *known != place);
+            self.slots.push((place, value));
         }
     }
 
@@ -150,7 +154,7 @@ impl State {
         self.set |= RESULTS;
         self.flags = RflagsBits::DF;
         if let Value::Place(region, top) = self.registers[RSP] {
-            self.slots.retain(|&(other, offset), _| other != region || offset >= top);
+            self.slots.retain(|&((other, offset), _)| other != region || offset >= top);
         }
     }
 }
