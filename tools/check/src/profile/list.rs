@@ -224,6 +224,7 @@ pub static PROFILES: &[Profile] = &[
     LINUX_RISCV64,
     built(LINUX_RISCV64, "linux-riscv64-build", "Linux, riscv64, before it is padded"),
     LIBLINUX,
+    built(LIBLINUX, "liblinux-build", "liblinux, before vdso2c"),
 ];
 
 /// The profile of that name.
