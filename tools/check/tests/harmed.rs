@@ -14,7 +14,7 @@ use harm::{Score, score};
 use liblinux_abi::image::layout::SLOTS;
 use liblinux_check::view::frames::{Entry, Frames};
 use liblinux_check::{check_as, profile};
-use specimen::Specimen;
+use specimen::{File, Specimen, section, symbol};
 use std::collections::BTreeSet;
 
 /// Mutants of each class.
@@ -71,6 +71,33 @@ fn an_entry_that_ends_early_is_no_error() {
         }
     }
     assert!(shortened > 5, "{shortened} entries were shortened");
+}
+
+/// Tables that are wrong about how far code reaches say nothing of the code.
+#[test]
+fn a_size_of_code_that_is_wrong_is_no_error() {
+    let (good, profile) = (Specimen::good().image, profile::find("linux-x86-64").expect("it"));
+    let accepted = |broken: &File, what: &str| {
+        let report = check_as(profile, &broken.bytes, None, None).expect("an image");
+        assert!(report.is_good(), "{what}:\n{report}");
+    };
+    let view = good.view();
+    let text = view.text().expect("code");
+    let frames = Frames::of(&view).expect("call-frame information");
+    // .text ends within a function.
+    for entry in frames.entries().expect("entries").iter().filter(|entry| entry.len() > 512) {
+        let mut broken = good.clone();
+        let end = entry.initial_address() + entry.len() / 3;
+        let size = broken.section(".text") + section::SIZE;
+        broken.put64(size, end - text.start);
+        accepted(&broken, &format!(".text ends at {end:#x}"));
+    }
+    let at = good.contents(".dynsym") + 24 * good.export_index("__vdso_getcpu");
+    for len in [0x4000, 0x1_0000, 0x8000_0000] {
+        let mut broken = good.clone();
+        broken.put64(at + symbol::SIZE, len);
+        accepted(&broken, &format!("__vdso_getcpu has {len:#x} bytes"));
+    }
 }
 
 /// Each byte of liblinux is accounted for, so a reader's indifference excuses nothing there.

@@ -36,7 +36,7 @@ pub(crate) fn follow_all<'a>(
     image: &Image<'a>,
     symbols: &[Symbol<'a>],
 ) -> Result<Vec<Followed<'a>>, Fault> {
-    let functions = decode_all(image, symbols)?;
+    let functions = decode_all(image, symbols).map_err(not_known)?;
     let starts: BTreeSet<u64> = functions.iter().map(|function| function.range.start).collect();
     let mut steps = STEPS;
     functions
@@ -49,6 +49,17 @@ pub(crate) fn follow_all<'a>(
             Ok(walk)
         })
         .collect()
+}
+
+/// Why code is not judged whose functions are not known: rules about the tables that tell them
+/// judge those.
+fn not_known(fault: Fault) -> Fault {
+    match fault {
+        Fault::Wrong(why) => {
+            Fault::NotJudged(format!("the functions are not known, because {why}"))
+        }
+        other => other,
+    }
 }
 
 impl Followed<'_> {

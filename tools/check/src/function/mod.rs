@@ -186,7 +186,7 @@ pub(crate) fn decode_all<'a>(
         .map(|symbol| (symbol.value..symbol.end(), Some(symbol.name)))
         .collect();
     if named.is_empty() {
-        return Err(Fault::Wrong("the symbol table names no function".into()));
+        return Err(unknown(is_liblinux, "the symbol table names no function".into()));
     }
     let slots = SYSCALLS.iter().filter(|call| is_liblinux && call.is_exported());
     named.extend(slots.map(|call| (slot_range(call), None)));
@@ -220,9 +220,8 @@ pub(crate) fn decode_all<'a>(
         Err(_) => {}
     }
     if !is_liblinux {
-        let known = named.iter().filter(|(range, name)| is_code(range, *name));
-        let known: Vec<Range<u64>> = known.map(|(range, _)| range.clone()).collect();
-        named.extend(callee::unnamed(image, &known)?.into_iter().map(|range| (range, None)));
+        let called = called(image, &named, &is_code).map_err(|why| unknown(is_liblinux, why))?;
+        named.extend(called.into_iter().map(|range| (range, None)));
         reach_to_the_next(image, &mut named);
     }
     named.sort_by_key(|(range, name)| (range.start, range.end, name.is_none()));
@@ -238,15 +237,16 @@ pub(crate) fn decode_all<'a>(
             _ => {
                 let left = room.checked_sub(range.end.saturating_sub(range.start));
                 room = left.ok_or_else(|| {
-                    Fault::Wrong(format!(
-                        "the functions overlap: together they have over {OVERLAP} times the file's bytes"
-                    ))
+                    let what = "the functions overlap: together they have over";
+                    unknown(is_liblinux, format!("{what} {OVERLAP} times the file's bytes"))
                 })?;
                 code += range.end.saturating_sub(range.start);
                 if code > CODE_LIMIT {
-                    return Err(Fault::Wrong(format!(
-                        "the functions overlap, or have more than the {CODE_LIMIT} bytes of an image"
-                    )));
+                    let what = "the functions overlap, or have more than the";
+                    return Err(unknown(
+                        is_liblinux,
+                        format!("{what} {CODE_LIMIT} bytes of an image"),
+                    ));
                 }
                 let body_of = bodies.get(&range.start).copied();
                 let is_slot = is_liblinux && range.start >= SLOTS as u64;
@@ -258,11 +258,32 @@ pub(crate) fn decode_all<'a>(
     }
     let count: usize = functions.iter().map(|function| function.instructions.len()).sum();
     if count > INSTRUCTION_LIMIT {
-        return Err(Fault::Wrong(format!(
-            "the functions have {count} instructions; an image has fewer than {INSTRUCTION_LIMIT}"
-        )));
+        let limit = format!("an image has fewer than {INSTRUCTION_LIMIT}");
+        let what = format!("the functions have {count} instructions; {limit}");
+        return Err(unknown(is_liblinux, what));
     }
     Ok(functions)
+}
+
+/// The functions that only calls know.
+fn called(
+    image: &Image<'_>,
+    named: &[(Range<u64>, Option<&str>)],
+    is_code: impl Fn(&Range<u64>, Option<&str>) -> bool,
+) -> Result<Vec<Range<u64>>, String> {
+    let mut known = Vec::new();
+    let mut beyond = BTreeSet::new();
+    for (range, name) in named {
+        if is_code(range, *name) {
+            known.push(range.clone());
+        } else {
+            beyond.insert(range.start);
+        }
+    }
+    let mut found = callee::unnamed(image, &known)?;
+    // A function that reaches out of the code has no instructions: a call of it does not change that.
+    found.retain(|range| !beyond.contains(&range.start));
+    Ok(found)
 }
 
 /// Ends functions without a name where their code does.
