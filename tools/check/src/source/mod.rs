@@ -31,9 +31,9 @@ pub const DEBUG_LIMIT: u64 = 64 << 20;
 /// Bytes that a kernel image or a package has at most, and what either unpacks to.
 pub const KERNEL_LIMIT: u64 = 1 << 29;
 
-/// Bytes that a file of up to a megabyte may unpack to. LZMA takes some 25 ns for each, and such a
-/// file costs at most 100 ms; the smallest kernels unpack to two megabytes.
-pub const SMALL_LIMIT: u64 = 3 << 20;
+/// Bytes that a file of up to a megabyte may unpack to: LZMA takes up to 40 ns for each, and such a
+/// file costs at most 100 ms.
+pub const SMALL_LIMIT: u64 = 2 << 20;
 
 /// How many bytes a file may unpack to for each of its bytes beyond the first megabyte: kernels and
 /// packages unpack to some five times theirs.
