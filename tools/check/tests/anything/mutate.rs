@@ -1,5 +1,5 @@
-//! Mutations that know what an ELF file is: fields of headers and tables, so that a mutant gets past
-//! the first look at the ELF header.
+//! Mutations that know what an ELF file is: fields of headers and tables, so that a mutant gets
+//! past the first look at the ELF header.
 //!
 //! # Invariants
 //!
