@@ -128,8 +128,9 @@ static inline uint64_t liblinux_fixups_area(const struct liblinux_fixups *fixups
 }
 
 /*
- * Moves the registry to a larger area than one for CAPACITY DSOs, which becomes that of the new one;
- * 0 or -errno. PLACE goes there, or stays if another thread was faster: that area leads to the registry.
+ * Moves the registry to a larger area than one for CAPACITY DSOs, which becomes that of the new
+ * one; 0 or -errno. PLACE goes there, or stays if another thread was faster: that area leads to the
+ * registry.
  */
 static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, struct liblinux_place *place,
 					uint64_t *capacity)
@@ -155,7 +156,10 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, st
 		liblinux_image_call(fixups->image, "__vdso_munmap", (uint64_t)area, size, 0, 0, 0, 0);
 		if (result == -17)	/* -EEXIST */
 			return 0;
-		/* -EINVAL: so an older image says that the registry is in an area that is larger than the new one. */
+		/*
+		 * -EINVAL: so an older image says that the registry is in a larger area than the
+		 * new one.
+		 */
 		if (result != -22)
 			return result;
 	}

@@ -246,8 +246,8 @@ impl<'a> Fixups<'a> {
     }
 
     /// Moves the registry to a larger area than one for `capacity` DSOs, which becomes that of the
-    /// new one. Returns where there is more room now: the new area, or the old one if another thread
-    /// was faster, since that leads to the registry.
+    /// new one. Returns where there is more room now: the new area, or the old one if another
+    /// thread was faster, since that leads to the registry.
     fn grow(&self, place: &Place, capacity: &mut u64) -> Result<u64, Errno> {
         let old = place.area;
         loop {
