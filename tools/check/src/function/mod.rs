@@ -281,7 +281,7 @@ fn called(
         }
     }
     let mut found = callee::unnamed(image, &known)?;
-    // A function that reaches out of the code has no instructions: a call of it does not change that.
+    // A function that reaches out of the code has no instructions, called or not.
     found.retain(|range| !beyond.contains(&range.start));
     Ok(found)
 }

@@ -3,9 +3,9 @@
  *
  * CRIU reads the vDSO of its own process when it starts. So it is started under ptrace, IMAGE is
  * written over the vDSO that the kernel has mapped there, which must have as many pages, and
- * AT_SYSINFO_EHDR is taken away, so that its C library does not call into it. CRIU prints no places:
- * they are read out of its memory when it ends. There each found name has 32 bytes, and the place
- * follows.
+ * AT_SYSINFO_EHDR is taken away, so that its C library does not call into it. CRIU prints no
+ * places: they are read out of its memory when it ends. There each found name has 32 bytes, and the
+ * place follows.
  */
 #define _GNU_SOURCE
 #include <elf.h>
