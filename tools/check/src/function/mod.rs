@@ -220,7 +220,7 @@ pub(crate) fn decode_all<'a>(
         Err(_) => {}
     }
     if !is_liblinux {
-        let called = called(image, &named, &is_code).map_err(|why| unknown(is_liblinux, why))?;
+        let called = called(image, &named, is_code).map_err(|why| unknown(is_liblinux, why))?;
         named.extend(called.into_iter().map(|range| (range, None)));
         reach_to_the_next(image, &mut named);
     }
