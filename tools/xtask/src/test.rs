@@ -27,8 +27,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-/// The example that is a workspace of its own.
+/// The examples that are workspaces of their own.
 const COPYTREE: &str = "vdso/client/examples/copytree/Cargo.toml";
+const WASM: &str = "vdso/client/examples/wasm/Cargo.toml";
 
 /// Every step, in order.
 const STEPS: &[Step] = &[
@@ -144,7 +145,9 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Step>> {
 
 fn format(workspace: &Workspace) -> Result<Tally> {
     run(cargo(workspace).args(["fmt", "--all", "--check"]))?;
-    run(cargo(workspace).args(["fmt", "--check", "--manifest-path", COPYTREE]))?;
+    for example in [COPYTREE, WASM] {
+        run(cargo(workspace).args(["fmt", "--check", "--manifest-path", example]))?;
+    }
     Ok(Tally::PASSED)
 }
 
