@@ -48,7 +48,9 @@ use liblinux_abi::arch::x86_64::handler::SIGNATURE_SIZE;
 pub use liblinux_abi::arch::x86_64::signal::Action;
 use liblinux_abi::arch::x86_64::signal::SA_RESTART;
 use liblinux_abi::kernel::errno::EINVAL;
-pub use liblinux_signal::{ACTION, Area, Chain, Error, Link, Mask, NO_RETURN, OBSERVER, Verdict};
+pub use liblinux_signal::{
+    ACTION, Area, Chain, Error, LAST, Link, Mask, NO_RETURN, OBSERVER, Verdict,
+};
 use thread::Thread;
 
 /// The signature of pages whose area is a chain's handler, and not one of fixups.
