@@ -6,11 +6,15 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 extern void host_note(const char *name, int signal, siginfo_t *info, void *context);
 
 static struct sigaction old[65];
+
+/* Code that this library has made, or null. */
+static unsigned char *made;
 
 /* The load has two bytes. */
 __attribute__((naked, noinline)) static int load(const int *address)
@@ -33,7 +37,9 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 {
 	ucontext_t *frame = context;
 
-	if ((unsigned long)frame->uc_mcontext.gregs[REG_RIP] - (unsigned long)load < 16) {
+	unsigned long ip = (unsigned long)frame->uc_mcontext.gregs[REG_RIP];
+
+	if (ip - (unsigned long)load < 16 || (made && ip - (unsigned long)made < 4096)) {
 		handle(signal, info, context);
 	} else if (old[signal].sa_flags & SA_SIGINFO) {
 		old[signal].sa_sigaction(signal, info, context);
@@ -61,4 +67,28 @@ void give_back(int signal)
 void fault(void)
 {
 	load((const int *)8);
+}
+
+/*
+ * A fault in code that is made at run time, three calls deep: f(n, address) calls itself until n is
+ * 0, and then loads.
+ */
+void fault_in_made(void)
+{
+	static const unsigned char code[] = {
+		0x55,				/* push %rbp */
+		0x48, 0x89, 0xe5,		/* mov %rsp, %rbp */
+		0xff, 0xcf,			/* dec %edi */
+		0x78, 0x07,			/* js 1f */
+		0xe8, 0xf3, 0xff, 0xff, 0xff,	/* call f */
+		0x5d, 0xc3,			/* pop %rbp; ret */
+		0x8b, 0x06,			/* 1: mov (%rsi), %eax */
+		0x5d, 0xc3,			/* pop %rbp; ret */
+	};
+
+	if (!made) {
+		made = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memcpy(made, code, sizeof(code));
+	}
+	((void (*)(int, const int *))made)(3, (const int *)8);
 }
