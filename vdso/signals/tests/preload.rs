@@ -100,6 +100,18 @@ fn the_example_shares_a_signal_with_an_earlier_handler() {
 }
 
 #[test]
+fn the_last_link_reports_a_crash_and_nothing_else() {
+    let example = format!("{EXAMPLES}/crash_reporter.c");
+    compile(&FOLDER, &[&example], "reporter", &[&["-O0"][..], &LINKED].concat(), "");
+    let said = told(&program("./reporter", &[], false).output().expect("it starts"));
+    assert!(said.contains("4 pages came, and no crash was reported"), "{said}");
+    assert!(said.contains("crash: signal 11, address 0x8\nat crash_reporter+0x"), "{said}");
+    let callers = said.matches("called from crash_reporter+0x").count();
+    assert!(callers >= 2, "`caller` and `main`: {said}");
+    assert!(said.contains("(exit status: 139)") || said.contains("signal: 11"), "{said}");
+}
+
+#[test]
 fn a_java_machine_has_its_faults_beside_a_library_that_takes_all() {
     java();
     compile(&FOLDER, &["nulls.c", "library.c"], "libnulls.so", &LIBRARY, "j");
