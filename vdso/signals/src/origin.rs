@@ -7,14 +7,18 @@
 //!
 //! # Invariants
 //!
-//! 1. The stack is an allegation: the kernel reads it (`process_vm_readv`), and refuses what is not
-//!    there. A filter that refuses the call leaves the fault to the library that came last.
+//! 1. The stack is an allegation: a word is loaded after the kernel was able to read it. The kernel
+//!    reads the mask of `rt_sigprocmask` before it refuses a change that it does not know. A filter
+//!    under which programs with signals live allows that call, and may kill for `process_vm_readv`.
+//!    Only a thread that unmaps this one's stack in between would make the load fault.
 
 #![expect(unsafe_code, reason = "reads a signal's frame")]
 
 use crate::caller;
+use crate::libc::EINVAL;
 use crate::lock::KERNEL;
 use core::ffi::{c_int, c_void};
+use core::ptr::{null_mut, with_exposed_provenance, with_exposed_provenance_mut};
 use liblinux_abi::arch::x86_64::exception::SIGNALS;
 use liblinux_abi::arch::x86_64::signal::{MCONTEXT, REGISTERS, RIP, RSP, SI_CODE};
 
@@ -68,23 +72,20 @@ pub(crate) unsafe fn caller(information: *const c_void, context: *const c_void) 
     None
 }
 
-/// `struct iovec`.
-#[repr(C)]
-struct Part {
-    start: u64,
-    len: u64,
+/// Two words of the stack: the saved frame pointer and the return address.
+fn read(address: u64) -> Option<[u64; 2]> {
+    let words: *const [u64; 2] = with_exposed_provenance(address as usize);
+    let is_there = words.is_aligned() && is_readable(address) && is_readable(address + 8);
+    // SAFETY: the kernel has read it a moment ago (invariant 1).
+    is_there.then(|| unsafe { words.read_volatile() })
 }
 
-/// Two words of this process's memory: the saved frame pointer and the return address.
-fn read(address: u64) -> Option<[u64; 2]> {
-    let mut words = [0_u64; 2];
-    let len = size_of_val(&words);
-    let to = Part { start: (&raw mut words).expose_provenance() as u64, len: len as u64 };
-    let from = Part { start: address, len: len as u64 };
-    let (to, from) = ((&raw const to).cast(), (&raw const from).cast());
-    // SAFETY: without effect.
-    let process = unsafe { KERNEL.getpid() }.ok()?;
-    // SAFETY: writes the words, and reads what is there.
-    let read = unsafe { KERNEL.process_vm_readv(process, to, 1, from, 1, 0) };
-    (read == Ok(len)).then_some(words)
+/// Whether the word at an address can be read.
+fn is_readable(address: u64) -> bool {
+    /// A kind of change that the kernel does not have.
+    const NO_CHANGE: c_int = -1;
+    let mask = with_exposed_provenance_mut(address as usize);
+    // SAFETY: the kernel reads the word, and refuses to do anything with it.
+    let outcome = unsafe { KERNEL.rt_sigprocmask(NO_CHANGE, mask, null_mut(), 8) };
+    outcome.is_err_and(|error| i32::from(error) == EINVAL)
 }

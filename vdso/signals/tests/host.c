@@ -7,6 +7,7 @@
  *	load:F			loads F, and calls its function "start" if it has one
  *	fault:F			a fault in its text
  *	made:F			a fault in code that it makes at run time
+ *	lost:F			the same, with a frame pointer that leads nowhere
  *	host			a fault in the program's text
  *	send			SIGUSR1 to itself
  *	back:F			F gives back what it was told, and is unloaded
@@ -80,6 +81,8 @@ int main(int count, char **steps)
 			((void (*)(void))symbol(library, "fault"))();
 		} else if (!strcmp(steps[i], "made")) {
 			((void (*)(void))symbol(library, "fault_in_made"))();
+		} else if (!strcmp(steps[i], "lost")) {
+			((void (*)(void))symbol(library, "fault_in_lost"))();
 		} else if (!strcmp(steps[i], "host")) {
 			load((const int *)8);
 		} else if (!strcmp(steps[i], "send")) {

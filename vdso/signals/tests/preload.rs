@@ -38,6 +38,17 @@ fn a_fault_in_code_of_no_file_is_for_the_library_that_called_it() {
 }
 
 #[test]
+fn code_of_no_file_whose_stack_is_lost_is_for_the_library_that_came_last() {
+    for (installs, wanted) in [
+        (["careful:./a.so", "careless:./b.so"], "b b a"),
+        (["careless:./b.so", "careful:./a.so"], "a b a"),
+    ] {
+        let steps = [&installs[..], &["lost:./a.so", "made:./b.so", "made:./a.so"]].concat();
+        assert_eq!(host(&steps, true), wanted, "{steps:?}");
+    }
+}
+
+#[test]
 fn a_library_that_goes_takes_no_handler_away_but_its_own() {
     let steps = [
         "careful:./a.so",
