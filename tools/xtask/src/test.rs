@@ -27,8 +27,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-/// The examples that are workspaces of their own.
+/// An example that is a workspace of its own.
 const COPYTREE: &str = "vdso/client/examples/copytree/Cargo.toml";
+/// Another one, which is formatted alone: its lints compile Wasmtime.
 const WASM: &str = "vdso/client/examples/wasm/Cargo.toml";
 
 /// Every step, in order.
