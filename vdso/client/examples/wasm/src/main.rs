@@ -8,7 +8,7 @@
 //! Wasmtime, the faults of its own functions that Wasm calls among them.
 //!
 //! `src/traps.wat` was compiled when the program was built, so there is no compiler in it. It traps
-//! COUNT times at the end, 10,000 if that is missing, and says how long one takes.
+//! COUNT times at the end, 1,000 if that is missing, and says how long one takes.
 
 #![expect(unsafe_code, reason = "loads compiled code, and handles a signal")]
 
@@ -73,7 +73,7 @@ fn call(store: &mut Store<()>, instance: &Instance, name: &str, argument: i64) -
 fn main() -> Result<(), Box<dyn Error>> {
     let count: u32 = match std::env::args().nth(1) {
         Some(count) => count.parse().map_err(|_| format!("usage: wasm [COUNT], not `{count}`"))?,
-        None => 10_000,
+        None => 1_000,
     };
     install()?;
     let vdso = platform::set_vdso(Vdso::find()?);
