@@ -31,7 +31,7 @@
 #include "liblinux/frame.h"
 
 #define PAGE 4096UL
-#define PAGES 1024UL
+#define PAGES 256UL
 #define ROUNDS 10U
 #define WORDS (PAGE / sizeof(uint64_t))
 
