@@ -97,6 +97,7 @@ pub const PROGRAMS: &[Program] = &[
     program("reused", FIXUP, Build::Fixup("reused.c")),
     program("sealed", FIXUP, Build::Fixup("sealed.c")),
     program("hostile", FIXUP, Build::Fixup("hostile.c")),
+    program("stacks", FIXUP, Build::Fixup("stacks.c")),
     program("mappings", FIXUP, Build::Fixup("mappings.c")),
     program("state", FIXUP, Build::Fixup("state.c")),
     program("random_states", FIXUP, Build::Fixup("random_states.c")),
