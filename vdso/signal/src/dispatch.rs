@@ -5,12 +5,12 @@
 #![expect(unsafe_code, reason = "reads a signal's frame, and calls handlers")]
 
 use crate::area::Area;
-use crate::link::{ACTION, Link, NO_RETURN, OBSERVER};
+use crate::fault::{Claim, Fault};
+use crate::link::{ACTION, LAST, Link, NO_RETURN, OBSERVER};
 use crate::slot::{LEAVING, SIGNAL, Slot};
 use core::cmp::Reverse;
 use core::ffi::{c_int, c_void};
-use liblinux_abi::arch::x86_64::exception::SIGNALS;
-use liblinux_abi::arch::x86_64::signal::{Action, RIP, SA_RESETHAND, SI_CODE};
+use liblinux_abi::arch::x86_64::signal::{Action, SA_RESETHAND};
 
 /// The signal mask of the thread, which the kernel has.
 pub trait Mask {
@@ -32,9 +32,10 @@ pub enum Verdict {
     Action(Action),
 }
 
-/// The place of a link in the order of one signal: its own text's first, then those that can
-/// decline, then by order, then the newest first.
-type Key = (bool, bool, c_int, Reverse<u64>);
+/// The place of a link in the order of one signal. The first of these that differs decides: whether
+/// it asks to be last, what it claims of the fault, whether it is an action, which cannot decline,
+/// its order, and its age.
+type Key = (bool, Claim, bool, c_int, Reverse<u64>);
 
 /// When a signal came. Links that are added later are for later signals, so that this one ends.
 struct Moment {
@@ -72,11 +73,29 @@ impl<'a> Area<'a> {
         information: *mut c_void,
         context: *mut c_void,
     ) -> Verdict {
+        // SAFETY: the caller's contract.
+        unsafe { self.dispatch_as(thread, signal, information, context, None) }
+    }
+
+    /// The same. For a fault, `code` is an address that stands for the instruction where links are
+    /// asked whose text it was: of the function that called code which is in no link's text.
+    ///
+    /// # Safety
+    ///
+    /// As for [`dispatch`](Self::dispatch).
+    pub unsafe fn dispatch_as(
+        &self,
+        thread: &impl Mask,
+        signal: c_int,
+        information: *mut c_void,
+        context: *mut c_void,
+        code: Option<u64>,
+    ) -> Verdict {
         if !(1..=64).contains(&signal) {
             return Verdict::Declined;
         }
         // SAFETY: the caller's contract.
-        let fault = unsafe { fault_address(signal, information, context) };
+        let fault = unsafe { Fault::read(signal, information, context, code) };
         let mut moment = Moment::now(self);
         let mut last = None;
         while let Some(next) = self.select(signal, fault, &mut moment, last) {
@@ -103,7 +122,7 @@ impl<'a> Area<'a> {
     fn select(
         &self,
         signal: c_int,
-        fault: Option<u64>,
+        fault: Option<Fault>,
         moment: &mut Moment,
         last: Option<Key>,
     ) -> Option<Next<'a>> {
@@ -140,9 +159,10 @@ impl<'a> Area<'a> {
 }
 
 /// The place of a link among the links of its signal.
-fn key(link: &Link, sequence: u64, fault: Option<u64>) -> Key {
-    let is_own = fault.is_some_and(|ip| ip.wrapping_sub(link.text_start) < link.text_len);
-    (!is_own, link.flags & ACTION != 0, link.order, Reverse(sequence))
+fn key(link: &Link, sequence: u64, fault: Option<Fault>) -> Key {
+    let claim = fault.map_or(Claim::Nothing, |fault| fault.claim(link));
+    let is = |flag| link.flags & flag != 0;
+    (is(LAST), claim, is(ACTION), link.order, Reverse(sequence))
 }
 
 /// Calls the handler of a link that is counted, and ends that; whether it takes the signal.
@@ -175,29 +195,4 @@ unsafe fn run(
         slot.leave();
     }
     takes && flags & OBSERVER == 0
-}
-
-/// The address of the instruction that raised a signal, if one did.
-///
-/// # Safety
-///
-/// As for [`Area::dispatch`].
-unsafe fn fault_address(
-    signal: c_int,
-    information: *const c_void,
-    context: *const c_void,
-) -> Option<u64> {
-    if !SIGNALS.iter().any(|number| *number as c_int == signal) {
-        return None;
-    }
-    if information.is_null() || context.is_null() {
-        return None;
-    }
-    // SAFETY: in the `siginfo_t`.
-    let code = unsafe { information.wrapping_byte_add(SI_CODE).cast::<c_int>().read() };
-    if code <= 0 {
-        return None; // It was sent.
-    }
-    // SAFETY: in the `ucontext_t`.
-    Some(unsafe { context.wrapping_byte_add(RIP).cast::<u64>().read() })
 }

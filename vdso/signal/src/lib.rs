@@ -15,12 +15,13 @@
 //! and begins to leave by one exchange, and a thread that stops anywhere leaves the chain whole:
 //! before the exchange nothing has happened, behind it everything has.
 //!
-//! It is not a list. The order is a property of the links (whose text it was, whether they can
-//! decline, the order that they ask for, the newest first), and the dispatcher picks the next one
-//! by looking at all slots of its signal. A chain without pointers from link to link cannot have a
-//! cycle, and a signal ends: each link that runs is behind the one before, and links that are added
-//! later than the signal came are for later signals. One exception: where a link left meanwhile,
-//! newer ones count as well, because one of them may have come in its place.
+//! It is not a list. The order is a property of the links (which asks to be last, whose memory or
+//! text it was, whether they can decline, the order that they ask for, the newest first), and the
+//! dispatcher picks the next one by looking at all slots of its signal. A chain without pointers
+//! from link to link cannot have a cycle, and a signal ends: each link that runs is behind the one
+//! before, and links that are added later than the signal came are for later signals. One
+//! exception: where a link left meanwhile, newer ones count as well, because one of them may have
+//! come in its place.
 //!
 //! A dispatcher that is at a link is counted in the link's slot. The thread that removes a link
 //! first says that it is leaving and then looks at the count: at 0 the library may go. Otherwise
@@ -61,6 +62,7 @@ mod atomic;
 mod chain;
 mod dispatch;
 mod error;
+mod fault;
 mod link;
 mod slot;
 #[cfg(test)]
@@ -70,4 +72,4 @@ pub use area::Area;
 pub use chain::Chain;
 pub use dispatch::{Mask, Verdict};
 pub use error::Error;
-pub use link::{ACTION, Handler, Link, NO_RETURN, OBSERVER};
+pub use link::{ACTION, Handler, LAST, Link, NO_RETURN, OBSERVER};

@@ -28,6 +28,10 @@ pub const NO_RETURN: u32 = 2;
 /// would.
 pub const ACTION: u32 = 4;
 
+/// Flag of a link: it runs behind all links without the flag, those with an action as well, if none
+/// of them took the signal. For a handler that reports crashes.
+pub const LAST: u32 = 8;
+
 /// A handler of a signal, and what it needs. `struct liblinux_signal_link` in C.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct Link {
     pub(crate) mask: u64,
     pub(crate) text_start: u64,
     pub(crate) text_len: u64,
+    pub(crate) memory_start: u64,
+    pub(crate) memory_len: u64,
     action_handler: Word,
     action_flags: u64,
     restorer: u64,
@@ -63,6 +69,8 @@ impl Link {
             mask: 0,
             text_start: 0,
             text_len: 0,
+            memory_start: 0,
+            memory_len: 0,
             action_handler: Word::new(0),
             action_flags: 0,
             restorer: 0,
@@ -110,7 +118,8 @@ impl Link {
     }
 
     /// Code whose faults are this link's first, before all links without that text: SIGSEGV,
-    /// SIGBUS, SIGILL and SIGFPE that an instruction of it raised.
+    /// SIGBUS, SIGILL and SIGFPE that an instruction of it raised. Before them is a link whose
+    /// [`memory`](Self::memory) was touched.
     #[must_use]
     pub const fn text(mut self, start: u64, len: u64) -> Self {
         self.text_start = start;
@@ -118,10 +127,27 @@ impl Link {
         self
     }
 
+    /// Addresses whose faults are this link's first, whichever code touches them: SIGSEGV and
+    /// SIGBUS with an address in there. For a heap with a write barrier, a guard region, a mapped
+    /// file.
+    #[must_use]
+    pub const fn memory(mut self, start: u64, len: u64) -> Self {
+        self.memory_start = start;
+        self.memory_len = len;
+        self
+    }
+
     /// The handler only looks: see [`OBSERVER`].
     #[must_use]
     pub const fn observer(mut self) -> Self {
         self.flags |= OBSERVER;
+        self
+    }
+
+    /// It runs behind all others: see [`LAST`].
+    #[must_use]
+    pub const fn last(mut self) -> Self {
+        self.flags |= LAST;
         self
     }
 
@@ -173,7 +199,7 @@ impl Link {
         (1..=64).contains(&self.signal)
             && self.signal != KILL
             && self.signal != STOP
-            && self.flags & !(OBSERVER | NO_RETURN | ACTION) == 0
+            && self.flags & !(OBSERVER | NO_RETURN | ACTION | LAST) == 0
             && self.reserved == 0
             && has_handler
     }
@@ -184,5 +210,6 @@ const _: () = {
     use core::mem::offset_of;
     assert!(size_of::<Link>() == 128 && size_of::<Word>() == 8);
     assert!(offset_of!(Link, handler) == 16 && offset_of!(Link, text_start) == 40);
-    assert!(offset_of!(Link, action_handler) == 56 && offset_of!(Link, sequence) == 80);
+    assert!(offset_of!(Link, memory_start) == 56 && offset_of!(Link, action_handler) == 72);
+    assert!(offset_of!(Link, sequence) == 96);
 };

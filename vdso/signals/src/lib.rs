@@ -12,7 +12,8 @@
 //! links, and the chain's handler is installed in front. A handler of `sigaction` has no way to
 //! decline, so a signal goes to one of them:
 //!
-//! 1. for a fault, the one of the library whose text faulted;
+//! 1. for a fault, the one of the library whose text faulted, or that called the code which did, if
+//!    no file has that code: a compiler at run time made it;
 //! 2. else the links of a Java machine, which asks for that as it does of `libjsig`, and itself
 //!    calls the handler that `JVM_get_signal_action` names if a signal is not its own;
 //! 3. else the one that was installed last, as without this library.
@@ -50,6 +51,7 @@ mod libc;
 mod links;
 mod lock;
 mod native;
+mod origin;
 mod program;
 mod shared;
 mod table;

@@ -4,8 +4,10 @@
  * library's handler ran. A step is a word and a library's file behind a colon:
  *
  *	careful:F, careless:F	loads F, which installs its handler of SIGSEGV and SIGUSR1
- *	load:F			loads F
+ *	load:F			loads F, and calls its function "start" if it has one
  *	fault:F			a fault in its text
+ *	made:F			a fault in code that it makes at run time
+ *	lost:F			the same, with a frame pointer that leads nowhere
  *	host			a fault in the program's text
  *	send			SIGUSR1 to itself
  *	back:F			F gives back what it was told, and is unloaded
@@ -63,6 +65,10 @@ int main(int count, char **steps)
 			}
 		}
 		if (!strcmp(steps[i], "load")) {
+			void (*start)(void) = (void (*)(void))dlsym(library, "start");
+
+			if (start)
+				start();
 			continue;
 		} else if (!strncmp(steps[i], "care", 4)) {
 			int is_careful = !strcmp(steps[i], "careful");
@@ -73,6 +79,10 @@ int main(int count, char **steps)
 			continue;
 		} else if (!strcmp(steps[i], "fault")) {
 			((void (*)(void))symbol(library, "fault"))();
+		} else if (!strcmp(steps[i], "made")) {
+			((void (*)(void))symbol(library, "fault_in_made"))();
+		} else if (!strcmp(steps[i], "lost")) {
+			((void (*)(void))symbol(library, "fault_in_lost"))();
 		} else if (!strcmp(steps[i], "host")) {
 			load((const int *)8);
 		} else if (!strcmp(steps[i], "send")) {

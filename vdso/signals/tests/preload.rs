@@ -1,77 +1,14 @@
 //! `liblinux-signals.so` in real processes, each beside the same process without it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::LazyLock;
+mod programs;
 
-/// A folder with the library and the programs of the tests.
-static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signals");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let target = folder.join("target");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--locked", "--release", "--package", "liblinux-signals"]);
-    build.env_remove("CARGO_ENCODED_RUSTFLAGS").arg("--target-dir").arg(&target);
-    run(&mut build);
-    std::fs::copy(
-        target.join("release/libliblinux_signals.so"),
-        folder.join("liblinux-signals.so"),
-    )
-    .expect("the library");
-    for name in ["a", "b", "c"] {
-        compile(&folder, &["library.c"], &format!("{name}.so"), &["-shared", "-fPIC"], name);
-    }
-    compile(&folder, &["host.c"], "host", &["-rdynamic", "-ldl"], "");
-    let java = ["-shared", "-fPIC"];
-    compile(&folder, &["nulls.c", "library.c"], "libnulls.so", &java, "j");
-    let linked = ["-L.", "-Wl,-rpath,$ORIGIN", "-l:liblinux-signals.so", "-pthread", "-ldl"];
-    compile(&folder, &["storm.c"], "storm", &linked, "");
-    compile(&folder, &["plugin.c"], "plugin.so", &[&java[..], &linked].concat(), "");
-    let example = "../../client/examples/signals.c";
-    compile(&folder, &[example], "example", &linked, "");
-    folder
-});
+use programs::{FOLDER, LIBRARY, compile, go, host, java, program, run, told};
 
-fn tests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
-}
+/// Flags of a program that is linked with the library.
+const LINKED: [&str; 5] =
+    ["-L.", "-Wl,-rpath,$ORIGIN", "-l:liblinux-signals.so", "-pthread", "-ldl"];
 
-fn compile(folder: &Path, sources: &[&str], to: &str, flags: &[&str], name: &str) {
-    let mut gcc = Command::new("gcc");
-    gcc.current_dir(folder).args(["-O1", "-Wall", "-Wextra", "-Werror"]);
-    gcc.arg("-I").arg(tests().join("../../client/include"));
-    gcc.arg(format!("-DNAME=\"{name}\"")).args(sources.iter().map(|name| tests().join(name)));
-    run(gcc.args(flags).arg("-o").arg(to));
-}
-
-#[track_caller]
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("it starts");
-    assert!(output.status.success(), "{command:?}: {}", told(&output));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// The output of a program, and how it ended.
-fn told(output: &Output) -> String {
-    let text = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
-    format!("{} ({})", text.trim(), output.status)
-}
-
-/// A program of the folder, preloaded or not, which ends after a minute.
-fn program(program: &str, arguments: &[&str], is_preloaded: bool) -> Command {
-    let mut command = Command::new("timeout");
-    command.current_dir(&*FOLDER).args(["60", program]).args(arguments);
-    if is_preloaded {
-        command.env("LD_PRELOAD", FOLDER.join("liblinux-signals.so"));
-    }
-    command
-}
-
-/// The handlers that ran in the steps of `host.c`.
-fn host(steps: &[&str], is_preloaded: bool) -> String {
-    let output = program("./host", steps, is_preloaded).output().expect("it starts");
-    told(&output).replace(" (exit status: 0)", "")
-}
+const EXAMPLES: &str = "../../client/examples";
 
 #[test]
 fn a_fault_is_for_the_library_whose_text_it_was_in_whatever_the_order() {
@@ -86,6 +23,29 @@ fn a_fault_is_for_the_library_whose_text_it_was_in_whatever_the_order() {
         wrong += usize::from(host(&steps, false) != format!("a b c {newest}"));
     }
     assert_eq!(wrong, 6, "without the library, a library gets faults that are not its own");
+}
+
+#[test]
+fn a_fault_in_code_of_no_file_is_for_the_library_that_called_it() {
+    let installs = ["careful:./a.so", "careless:./b.so", "careless:./c.so"];
+    let faults = ["made:./a.so", "made:./b.so", "made:./c.so", "fault:./a.so"];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let steps: Vec<&str> =
+            order.iter().map(|index| installs[*index]).chain(faults.iter().copied()).collect();
+        assert_eq!(host(&steps, true), "a b c a", "{steps:?}");
+        assert_ne!(host(&steps, false), "a b c a", "{steps:?}");
+    }
+}
+
+#[test]
+fn code_of_no_file_whose_stack_is_lost_is_for_the_library_that_came_last() {
+    for (installs, wanted) in [
+        (["careful:./a.so", "careless:./b.so"], "b b a"),
+        (["careless:./b.so", "careful:./a.so"], "a b a"),
+    ] {
+        let steps = [&installs[..], &["lost:./a.so", "made:./b.so", "made:./a.so"]].concat();
+        assert_eq!(host(&steps, true), wanted, "{steps:?}");
+    }
 }
 
 #[test]
@@ -136,6 +96,8 @@ fn one_library_alone_runs_as_without() {
 
 #[test]
 fn links_come_and_go_while_signals_do() {
+    compile(&FOLDER, &["storm.c"], "storm", &LINKED, "");
+    compile(&FOLDER, &["plugin.c"], "plugin.so", &[&LIBRARY[..], &LINKED].concat(), "");
     let said = run(&mut program("./storm", &["./plugin.so", "500"], false));
     let numbers: Vec<u64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(numbers.len() == 2 && numbers[0] == numbers[1] && numbers[0] > 1000, "{said}");
@@ -143,13 +105,27 @@ fn links_come_and_go_while_signals_do() {
 
 #[test]
 fn the_example_shares_a_signal_with_an_earlier_handler() {
+    compile(&FOLDER, &[&format!("{EXAMPLES}/signals.c")], "example", &LINKED, "");
     let said = run(&mut program("./example", &[], false));
     assert_eq!(said, "counted 10, taken 5, left to the handler before 5");
 }
 
 #[test]
+fn the_last_link_reports_a_crash_and_nothing_else() {
+    let example = format!("{EXAMPLES}/crash_reporter.c");
+    compile(&FOLDER, &[&example], "reporter", &[&["-O0"][..], &LINKED].concat(), "");
+    let said = told(&program("./reporter", &[], false).output().expect("it starts"));
+    assert!(said.contains("4 pages came, and no crash was reported"), "{said}");
+    assert!(said.contains("crash: signal 11, address 0x8\nat crash_reporter+0x"), "{said}");
+    let callers = said.matches("called from crash_reporter+0x").count();
+    assert!(callers >= 2, "`caller` and `main`: {said}");
+    assert!(said.contains("(exit status: 139)") || said.contains("signal: 11"), "{said}");
+}
+
+#[test]
 fn a_java_machine_has_its_faults_beside_a_library_that_takes_all() {
-    run(Command::new("javac").arg("-d").arg(&*FOLDER).arg(tests().join("Nulls.java")));
+    java();
+    compile(&FOLDER, &["nulls.c", "library.c"], "libnulls.so", &LIBRARY, "j");
     let java = |steps: &str, is_preloaded| {
         let library = FOLDER.join("libnulls.so");
         let mut arguments =
@@ -169,10 +145,7 @@ fn a_java_machine_has_its_faults_beside_a_library_that_takes_all() {
 
 #[test]
 fn a_go_library_has_its_faults_beside_libraries_that_take_all() {
-    let mut go = Command::new("go");
-    go.current_dir(&*FOLDER).args(["build", "-buildmode=c-shared", "-o", "go.so"]);
-    go.env("CGO_LDFLAGS", "-Wl,--unresolved-symbols=ignore-all").env("GO111MODULE", "off");
-    run(go.arg(tests().join("recover.go")));
+    go();
     let faults = ["fault:./go.so", "fault:./a.so", "fault:./b.so"];
     for installs in [
         ["load:./go.so", "careless:./a.so", "careful:./b.so"],

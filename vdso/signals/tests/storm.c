@@ -18,7 +18,8 @@ enum { THREADS = 3 };
 _Static_assert(sizeof(struct liblinux_signal_link) == 128, "a link's size");
 _Static_assert(offsetof(struct liblinux_signal_link, handler) == 16, "its handler");
 _Static_assert(offsetof(struct liblinux_signal_link, text_start) == 40, "its text");
-_Static_assert(offsetof(struct liblinux_signal_link, reserved) == 56, "its action");
+_Static_assert(offsetof(struct liblinux_signal_link, memory_start) == 56, "its memory");
+_Static_assert(offsetof(struct liblinux_signal_link, reserved) == 72, "its action");
 
 static unsigned long taken, sent;
 static volatile int is_over;

@@ -38,20 +38,25 @@ extern "C" {
  */
 #define LIBLINUX_SIGNAL_NO_RETURN 2
 
+/* It runs behind all links without this flag, and behind handlers of sigaction that are links. */
+#define LIBLINUX_SIGNAL_LAST 8
+
 struct liblinux_signal_link {
 	int32_t signal;
 	int32_t order; /* Links of a lower order run before; of the same, the one that was added last. */
-	uint32_t flags; /* LIBLINUX_SIGNAL_OBSERVER, LIBLINUX_SIGNAL_NO_RETURN. */
+	uint32_t flags; /* LIBLINUX_SIGNAL_OBSERVER, LIBLINUX_SIGNAL_NO_RETURN, LIBLINUX_SIGNAL_LAST. */
 	uint32_t reserved_zero;
 	int (*handler)(int signal, void *info, void *context, void *cookie);
 	void *cookie; /* The handler's last argument. */
 	uint64_t mask; /* Signals that are blocked while it runs, beside those that are: bit n - 1 is signal n. */
-	uint64_t text_start; /* Code whose faults are this link's before all links without that text. */
+	uint64_t text_start; /* Code whose faults are this link's before all links that claim nothing. */
 	uint64_t text_len; /* Its bytes, or 0. */
-	uint64_t reserved[9]; /* Zero; the chain writes here. */
+	uint64_t memory_start; /* Addresses whose faults are this link's first, whichever code touches them. */
+	uint64_t memory_len; /* Their bytes, or 0. */
+	uint64_t reserved[7]; /* Zero; the chain writes here. */
 } __attribute__((aligned(64)));
 
-#define LIBLINUX_SIGNAL_LINK(signal, handler) { (signal), 0, 0, 0, (handler), 0, 0, 0, 0, { 0 } }
+#define LIBLINUX_SIGNAL_LINK(signal, handler) { (signal), 0, 0, 0, (handler), 0, 0, 0, 0, 0, 0, { 0 } }
 
 /*
  * AREA is NULL for the chain of the process. Its handler is installed with the first link of a

@@ -48,7 +48,9 @@ use liblinux_abi::arch::x86_64::handler::SIGNATURE_SIZE;
 pub use liblinux_abi::arch::x86_64::signal::Action;
 use liblinux_abi::arch::x86_64::signal::SA_RESTART;
 use liblinux_abi::kernel::errno::EINVAL;
-pub use liblinux_signal::{ACTION, Area, Chain, Error, Link, Mask, NO_RETURN, OBSERVER, Verdict};
+pub use liblinux_signal::{
+    ACTION, Area, Chain, Error, LAST, Link, Mask, NO_RETURN, OBSERVER, Verdict,
+};
 use thread::Thread;
 
 /// The signature of pages whose area is a chain's handler, and not one of fixups.
@@ -72,6 +74,11 @@ const STOPPING: [usize; 3] = [20, 21, 22];
 const SA_NOCLDSTOP: u64 = 1;
 const SA_NOCLDWAIT: u64 = 2;
 
+/// A function that says which address stands for the instruction of a fault where links are asked
+/// whose text it was; none for the instruction itself. The handler calls it for each signal, with
+/// its `siginfo_t` and `ucontext_t`.
+pub type Origin = unsafe fn(*const c_void, *const c_void) -> Option<u64>;
+
 /// A chain's handler.
 #[derive(Debug)]
 pub struct Handler {
@@ -81,6 +88,7 @@ pub struct Handler {
     /// The signals that had it: bit n - 1 is signal n.
     installed: AtomicU64,
     earlier: [Earlier; 65],
+    origin: Option<Origin>,
 }
 
 impl Handler {
@@ -91,7 +99,16 @@ impl Handler {
             code: AtomicUsize::new(0),
             installed: AtomicU64::new(0),
             earlier: [const { Earlier::none() }; 65],
+            origin: None,
         }
+    }
+
+    /// The same, for a program that knows better whose a fault is than the address of the
+    /// instruction says, such as one in code that is made at run time.
+    #[must_use]
+    pub const fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
     }
 
     /// The chain.
@@ -206,8 +223,10 @@ unsafe extern "C" fn dispatch(
     // SAFETY: the kernel's `siginfo_t` begins with the signal.
     let signal = unsafe { information.cast::<c_int>().read() };
     let thread = Thread::of(handler.code.load(SeqCst));
+    // SAFETY: the kernel's frame.
+    let code = handler.origin.and_then(|origin| unsafe { origin(information, context) });
     // SAFETY: the frame of that signal.
-    let verdict = unsafe { handler.area.dispatch(&thread, signal, information, context) };
+    let verdict = unsafe { handler.area.dispatch_as(&thread, signal, information, context, code) };
     let number = signal as usize & 127;
     let action = match verdict {
         Verdict::Taken => return DONE,

@@ -6,11 +6,17 @@ use super::{SIGNAL, Unmasked, add, chain, leak, remove};
 use crate::{Link, Verdict};
 use core::cmp::Reverse;
 use core::ffi::{c_int, c_void};
-use liblinux_abi::arch::x86_64::signal::{Action, RIP, SA_RESETHAND, SI_CODE};
+use liblinux_abi::arch::x86_64::signal::{Action, RIP, SA_RESETHAND, SI_ADDRESS, SI_CODE};
 use shuttle::rand::Rng as _;
 use std::cell::RefCell;
 
 const SIGSEGV: c_int = 11;
+const SIGFPE: c_int = 8;
+/// `SI_KERNEL`: the address says nothing.
+const SI_KERNEL: c_int = 0x80;
+
+/// The address that every fault of these tests touches.
+const ADDRESS: u64 = 0x7000;
 
 std::thread_local! {
     /// The cookies of handlers, as they were called.
@@ -42,13 +48,14 @@ fn cookie(number: usize) -> *mut c_void {
     core::ptr::without_provenance_mut(number)
 }
 
-/// A frame, of which code and instruction pointer are set.
+/// A frame, of which code, address and instruction pointer are set.
 struct Frame([u64; 16], [u64; 128]);
 
 impl Frame {
     fn new(code: c_int, ip: u64) -> Self {
         let mut frame = Self([0; 16], [0; 128]);
         frame.0[SI_CODE / 8] = u64::from(code.cast_unsigned());
+        frame.0[SI_ADDRESS / 8] = ADDRESS;
         frame.1[RIP / 8] = ip;
         frame
     }
@@ -101,6 +108,78 @@ fn links_run_in_the_order_of_text_number_and_age() {
             assert_eq!(Frame::new(1, 0x10ff).dispatch(area, SIGNAL).1, [0; 0]);
         },
         200,
+    );
+}
+
+#[test]
+fn the_last_link_runs_when_no_action_is_left() {
+    shuttle::check_random(
+        || {
+            let area = chain::<3>();
+            let last = Link::new(SIGNAL, decline).cookie(cookie(1)).order(-9);
+            add(area, leak(last.text(0, u64::MAX).last())).expect("there is room");
+            let action = Action { handler: 0x4000, flags: SA_RESETHAND, restorer: 0x5000, mask: 6 };
+            add(area, leak(Link::of_action(SIGNAL, &action))).expect("there is room");
+            let (verdict, called) = Frame::new(1, 0).dispatch(area, SIGNAL);
+            assert!(matches!(verdict, Verdict::Action(_)) && called.is_empty(), "{called:?}");
+            add(area, leak(Link::new(SIGNAL, decline).cookie(cookie(2)))).expect("there is room");
+            let (verdict, called) = Frame::new(1, 0).dispatch(area, SIGNAL);
+            assert!(matches!(verdict, Verdict::Declined));
+            assert_eq!(called, [2, 1]);
+        },
+        1,
+    );
+}
+
+/// The cookies of the links that are called for a fault of `ip`.
+fn order(area: crate::Area<'_>, signal: c_int, code: c_int, ip: u64) -> Vec<usize> {
+    Frame::new(code, ip).dispatch(area, signal).1
+}
+
+#[test]
+fn memory_that_was_touched_is_before_the_text_that_touched_it() {
+    shuttle::check_random(
+        || {
+            let area = chain::<8>();
+            for signal in [SIGSEGV, SIGFPE] {
+                let link = |number| Link::new(signal, decline).cookie(cookie(number));
+                add(area, leak(link(1).memory(ADDRESS, 1).order(9))).expect("there is room");
+                add(area, leak(link(2).text(0x1000, 0x100).order(5))).expect("there is room");
+                add(area, leak(link(3).memory(ADDRESS + 1, 8).order(1))).expect("there is room");
+                add(area, leak(link(4).memory(ADDRESS - 8, 8))).expect("there is room");
+            }
+            assert_eq!(order(area, SIGSEGV, 1, 0x10ff), [1, 2, 4, 3]);
+            assert_eq!(order(area, SIGSEGV, 2, 0x1100), [1, 4, 3, 2]);
+            // The kernel tells no address, or that of the instruction.
+            assert_eq!(order(area, SIGSEGV, SI_KERNEL, 0x10ff), [2, 4, 3, 1]);
+            assert_eq!(order(area, SIGFPE, 1, 0x10ff), [2, 4, 3, 1]);
+            // It was sent, and the address is another field's.
+            assert_eq!(order(area, SIGSEGV, 0, 0x10ff), [4, 3, 2, 1]);
+        },
+        1,
+    );
+}
+
+#[test]
+fn another_address_may_stand_for_the_instruction() {
+    shuttle::check_random(
+        || {
+            let area = chain::<2>();
+            for (number, start) in [(1, 0x1000), (2, 0x2000)] {
+                let link = Link::new(SIGSEGV, decline).cookie(cookie(number));
+                add(area, leak(link.text(start, 0x100))).expect("there is room");
+            }
+            for (code, wanted) in [(Some(0x1000), [1, 2]), (Some(0x2000), [2, 1]), (None, [1, 2])] {
+                let mut frame = Frame::new(1, 0x10ff);
+                let (information, context) = (frame.0.as_mut_ptr(), frame.1.as_mut_ptr());
+                CALLED.with_borrow_mut(Vec::clear);
+                let (information, context) = (information.cast(), context.cast());
+                // SAFETY: as large as a frame.
+                unsafe { area.dispatch_as(&Unmasked, SIGSEGV, information, context, code) };
+                assert_eq!(CALLED.with_borrow(Vec::clone), wanted, "{code:x?}");
+            }
+        },
+        1,
     );
 }
 

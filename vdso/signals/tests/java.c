@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * A library that has a Java machine, in whose code a null dereference is a signal that the machine
+ * handles. CLASSES is the folder of Nulls.class.
+ */
+#include <jni.h>
+#include <signal.h>
+#include <string.h>
+
+void host_note(const char *name, int signal, siginfo_t *info, void *context);
+
+static JNIEnv *environment;
+
+/* The machine installs its handlers. */
+void start(void)
+{
+	JavaVMOption options[] = {
+		{ .optionString = "-Djava.class.path=" CLASSES },
+		{ .optionString = "-XX:+UseSerialGC" },
+		{ .optionString = "-XX:TieredStopAtLevel=1" },
+		{ .optionString = "-XX:-CreateCoredumpOnCrash" },
+		{ .optionString = "-XX:ErrorFile=/dev/null" },
+	};
+	JavaVMInitArgs arguments = {
+		.version = JNI_VERSION_10,
+		.nOptions = sizeof(options) / sizeof(*options),
+		.options = options,
+	};
+	JavaVM *machine;
+
+	if (JNI_CreateJavaVM(&machine, (void **)&environment, &arguments))
+		environment = NULL;
+}
+
+/* A null dereference, often enough for the machine to compile it. */
+void fault(void)
+{
+	jclass class = environment ? (*environment)->FindClass(environment, "Nulls") : NULL;
+	jmethodID method;
+	jstring said = NULL;
+	const char *text;
+
+	if (!class)
+		return;
+	method = (*environment)->GetStaticMethodID(environment, class, "step",
+						   "(Ljava/lang/String;)Ljava/lang/String;");
+	for (int i = 0; method && i < 5000; i++) {
+		jstring step = (*environment)->NewStringUTF(environment, "null");
+
+		said = (*environment)->CallStaticObjectMethod(environment, class, method, step);
+		if (i < 4999)
+			(*environment)->DeleteLocalRef(environment, said);
+		(*environment)->DeleteLocalRef(environment, step);
+	}
+	if (!said)
+		return;
+	text = (*environment)->GetStringUTFChars(environment, said, NULL);
+	if (!strcmp(text, "NullPointerException"))
+		host_note("java", 0, NULL, NULL);
+	(*environment)->ReleaseStringUTFChars(environment, said, text);
+}

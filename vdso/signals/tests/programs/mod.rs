@@ -1,0 +1,85 @@
+//! The library and the programs of the tests, built once for each test binary.
+//!
+//! A runtime is a library for `host.c`: it has functions `fault`, and `start` or `install`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+/// A folder with the library and the programs of the tests.
+pub(crate) static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signals");
+    let (folder, target) = (all.join(env!("CARGO_CRATE_NAME")), all.join("target"));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--locked", "--release", "--package", "liblinux-signals"]);
+    build.env_remove("CARGO_ENCODED_RUSTFLAGS").arg("--target-dir").arg(&target);
+    run(&mut build);
+    std::fs::copy(
+        target.join("release/libliblinux_signals.so"),
+        folder.join("liblinux-signals.so"),
+    )
+    .expect("the library");
+    for name in ["a", "b", "c"] {
+        compile(&folder, &["library.c"], &format!("{name}.so"), &["-shared", "-fPIC"], name);
+    }
+    compile(&folder, &["host.c"], "host", &["-rdynamic", "-ldl"], "");
+    folder
+});
+
+/// Flags of a library.
+pub(crate) const LIBRARY: [&str; 2] = ["-shared", "-fPIC"];
+
+/// The class `Nulls`.
+pub(crate) fn java() {
+    run(Command::new("javac").arg("-d").arg(&*FOLDER).arg(tests().join("Nulls.java")));
+}
+
+/// `go.so`.
+pub(crate) fn go() {
+    let mut go = Command::new("go");
+    go.current_dir(&*FOLDER).args(["build", "-buildmode=c-shared", "-o", "go.so"]);
+    go.env("CGO_LDFLAGS", "-Wl,--unresolved-symbols=ignore-all").env("GO111MODULE", "off");
+    run(go.arg(tests().join("recover.go")));
+}
+
+pub(crate) fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+pub(crate) fn compile(folder: &Path, sources: &[&str], to: &str, flags: &[&str], name: &str) {
+    let mut gcc = Command::new("gcc");
+    gcc.current_dir(folder).args(["-O1", "-Wall", "-Wextra", "-Werror"]);
+    gcc.arg("-I").arg(tests().join("../../client/include"));
+    gcc.arg(format!("-DNAME=\"{name}\"")).args(sources.iter().map(|name| tests().join(name)));
+    run(gcc.args(flags).arg("-o").arg(to));
+}
+
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().expect("it starts");
+    assert!(output.status.success(), "{command:?}: {}", told(&output));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The output of a program, and how it ended.
+pub(crate) fn told(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
+    format!("{} ({})", text.trim(), output.status)
+}
+
+/// A program of the folder, preloaded or not, which ends after five minutes.
+pub(crate) fn program(program: &str, arguments: &[&str], is_preloaded: bool) -> Command {
+    let mut command = Command::new("timeout");
+    command.current_dir(&*FOLDER).args(["300", program]).args(arguments);
+    if is_preloaded {
+        command.env("LD_PRELOAD", FOLDER.join("liblinux-signals.so"));
+    }
+    command
+}
+
+/// The handlers that ran in the steps of `host.c`.
+pub(crate) fn host(steps: &[&str], is_preloaded: bool) -> String {
+    let output = program("./host", steps, is_preloaded).output().expect("it starts");
+    told(&output).replace(" (exit status: 0)", "")
+}
