@@ -39,7 +39,7 @@ static const struct kind {
 } kinds[] = {
 	{ "a null load", "\x48\x8b\x07\xc3", 0, SIGSEGV, 35, 40, 130 },
 	{ "a load from a non-canonical address", "\x48\x8b\x07\xc3", 1UL << 63, SIGSEGV, 20, 26, 137 },
-	{ "an undefined instruction", "\x0f\x0b\x90\xc3", 0, SIGILL, 22, 29, 137 },
+	{ "an undefined instruction", "\x0f\x0b\x90\xc3", 0, SIGILL, 23, 29, 137 },
 	{ "a division by zero", "\xf7\xf7\x90\xc3", 0, SIGFPE, 22, 29, 137 },
 };
 

@@ -113,6 +113,7 @@ pub const SELFTESTS: &[Selftest] = &[
     selftest("vDSO/vdso_test_unmap"),
     with("vDSO/vdso_test_fixup", &["parse_vdso.c", "vdso_test_fixup_probes.S"], &[]),
     with("vDSO/vdso_test_fixup_marks", PARSER, &[]),
+    with("vDSO/vdso_test_traced", &["parse_vdso.c", "vdso_test_fixup_probes.S"], &[]),
     with("vDSO/vdso_test_cancel", PARSER, &[]),
     with("vDSO/vdso_test_frames", &["parse_vdso.c", "vdso_test_frames_probes.S"], &[]),
     // It takes `__kernel_time_t` from a header that a newer C library includes.

@@ -82,7 +82,7 @@ const STEPS: &[Step] = &[
 const TESTS: &str = "liblinux-tests";
 
 /// Tests of what differs from kernel line to kernel line: the data pages, and what reads them.
-const OF_A_LINE: [&str; 4] = ["clock", "random", "robust", "updates"];
+const OF_A_LINE: [&str; 5] = ["clock", "random", "robust", "unwind", "updates"];
 
 /// How long all of it takes, on two cores.
 const DURATION: &str =

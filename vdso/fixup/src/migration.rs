@@ -35,7 +35,10 @@ pub fn init<M: Memory>(memory: &M, address: u64, size: u64, capacity: u64) -> Re
 
 /// Moves the registry to new memory, which no other thread knows yet.
 ///
-/// `INVALID` if that has room for fewer DSOs, or is part of the old area.
+/// `INVALID` if that has room for fewer DSOs, or is part of the old area. `EXISTS` if the registry
+/// has left the old area already, for one with as much room or more: so writers that find the same
+/// area full and grow it at the same time move it once, and use up one of the moves that callers of
+/// the old area are led on by.
 #[inline]
 pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Result<(), Error> {
     let capacity = area_capacity(size);
@@ -48,6 +51,9 @@ pub fn grow<M: Memory + Kernel>(memory: &M, old: u64, new: u64, size: u64) -> Re
         if source.address == new {
             // Moved already, by a call that ended before it returned.
             return if place == old { Err(Error::INVALID) } else { Ok(()) };
+        }
+        if place != old && capacity <= source.capacity {
+            return Err(Error::EXISTS);
         }
         let is_apart = source.address.wrapping_add(source.size()) <= new
             || new.wrapping_add(target.size()) <= source.address;

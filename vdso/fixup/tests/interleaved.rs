@@ -16,6 +16,7 @@ use liblinux_fixup::{Error, lookup, registry};
 use scene::{CAPACITY, Scene};
 use shuttle::rand::Rng as _;
 use shuttle::sync::atomic::AtomicUsize;
+use shuttle::sync::atomic::Ordering::SeqCst;
 use std::sync::Arc;
 
 /// Schedules that are tried of each test, by chance and by priorities.
@@ -158,11 +159,16 @@ fn the_registry_moves_under_readers_and_writers() {
         let dsos: Vec<Dso> = (2..4).map(|mark| scene.arena.dso(mark)).collect();
         let size = area_size(2 * CAPACITY).expect("a size");
         let targets = [scene.arena.take(size), scene.arena.take(size)];
+        let moves = Arc::new(AtomicUsize::new(0));
         let mut threads: Vec<_> = targets
             .into_iter()
             .map(|target| {
+                let moves = Arc::clone(&moves);
                 scene.spawn(u64::MAX, move |scene, thread| {
-                    registry::grow(thread, scene.area, target, size).expect("there is memory");
+                    match registry::grow(thread, scene.area, target, size) {
+                        Ok(()) => drop(moves.fetch_add(1, SeqCst)),
+                        error => assert_eq!(error, Err(Error::EXISTS), "the other has moved it"),
+                    }
                 })
             })
             .collect();
@@ -179,6 +185,7 @@ fn the_registry_moves_under_readers_and_writers() {
             })
         }));
         threads.into_iter().for_each(|thread| thread.join().expect("no thread fails"));
+        assert_eq!(moves.load(SeqCst), 1, "the registry moved once");
         scene.has(&scene.arena, &dsos, &[], &[]);
     });
 }

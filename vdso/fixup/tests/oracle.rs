@@ -114,6 +114,7 @@ proptest! {
         let area = arena.area(CAPACITY);
         let dsos: Vec<Dso> = (0..DSOS as u64).map(|mark| arena.dso(mark + 1)).collect();
         let mut oracle = Oracle { capacity: CAPACITY, texts: BTreeMap::new() };
+        let mut has_moved = false;
         let thread = arena.thread(Free);
         for step in steps {
             match step {
@@ -138,15 +139,22 @@ proptest! {
                     let capacity = oracle.capacity.saturating_add_signed(more).max(1);
                     let size = area_size(capacity).expect("a size");
                     let target = arena.take(size);
-                    let expected = if capacity < oracle.capacity { Err(Error::INVALID) } else { Ok(()) };
+                    let expected = if has_moved && capacity <= oracle.capacity {
+                        Err(Error::EXISTS)
+                    } else if capacity < oracle.capacity {
+                        Err(Error::INVALID)
+                    } else {
+                        Ok(())
+                    };
                     // Callers hold the first area, and are led on at most 16 times.
                     let found = registry::grow(&thread, area, target, size);
-                    if found == Err(Error::INVALID) && expected.is_ok() {
+                    if found == Err(Error::INVALID) && expected != found {
                         return Ok(());
                     }
                     prop_assert_eq!(found, expected);
                     if expected.is_ok() {
                         oracle.capacity = capacity;
+                        has_moved = true;
                         prop_assert_eq!(arena.attached(), target, "the kernel has the new area");
                     }
                 }

@@ -4,7 +4,7 @@
 mod arena;
 
 use arena::{Arena, Free};
-use liblinux_abi::image::fixup::{Dso, MAX_CAPACITY, area_size};
+use liblinux_abi::image::fixup::{Dso, MAX_CAPACITY, SEALS, area_size};
 use liblinux_fixup::{Error, lookup, registry};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -91,4 +91,31 @@ fn areas_are_made_of_what_is_enough() {
     assert_eq!(lookup::lookup(&thread, area, area), Err(Error::INVALID), "it was never made");
     assert_eq!(init(area, size, CAPACITY), Ok(()));
     assert_eq!(lookup::lookup(&thread, area, area), Err(Error::ABSENT));
+}
+
+/// Callers of an area are led on by so many moves, and more often than that writers may find it
+/// full at the same time.
+#[test]
+fn an_area_that_was_left_is_not_grown_to_the_same_size_again() {
+    let arena = Arena::new(1 << 20);
+    let thread = arena.thread(Free);
+    let area = arena.area(CAPACITY);
+    let known = arena.dso(1);
+    assert_eq!(registry::register(&thread, area, known), Ok(()));
+    let grow = |old, capacity| {
+        let size = area_size(capacity).expect("a size");
+        let new = arena.take(size);
+        registry::grow(&thread, old, new, size).map(|()| new)
+    };
+    let first = grow(area, 2 * CAPACITY).expect("there is memory");
+    for _ in 0..2 * SEALS {
+        assert_eq!(grow(area, 2 * CAPACITY), Err(Error::EXISTS));
+        assert_eq!(grow(area, CAPACITY), Err(Error::EXISTS));
+    }
+    assert_eq!(arena.attached(), first);
+    // It may grow further, and callers that know where it is may move it as it is.
+    grow(area, 4 * CAPACITY).expect("there is memory");
+    grow(arena.attached(), 4 * CAPACITY).expect("there is memory");
+    assert!(lookup::lookup(&thread, area, known.text_start + 8).is_ok());
+    assert_eq!(registry::unregister(&thread, area, known.text_start), Ok(()));
 }

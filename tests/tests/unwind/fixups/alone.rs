@@ -50,15 +50,21 @@ pub(super) fn calls(walk: &mut Walk<'_>, scene: &Scene) {
     }
 }
 
-/// Areas that have room for none, that are in front of the old one, and that are too small.
+/// Areas that have room for none, that are in front of the old one, and that are too small; for a
+/// registry that has moved to one as large, and to a smaller one.
 pub(super) fn sizes_of_areas(walk: &mut Walk<'_>) {
     let scene = Scene::sealed(walk);
     let (area, larger) = (scene.address, scene.address + LARGER as u64);
     let fits = area_size(CAPACITY + 1).expect("a size");
     let small = area_size(CAPACITY).expect("a size");
-    for arguments in
-        [[area, larger, HEADER_SIZE + 200], [larger, area, fits], [larger, area, small]]
-    {
+    let larger_yet = area_size(CAPACITY + 2).expect("a size");
+    for arguments in [
+        [area, larger, HEADER_SIZE + 200],
+        [larger, area, fits],
+        [larger, area, small],
+        [area, area, fits],
+        [area, area, larger_yet],
+    ] {
         call(walk, &scene, "__vdso_fixup_grow", &arguments, &Others::none(), 1);
     }
 }

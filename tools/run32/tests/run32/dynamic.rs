@@ -23,7 +23,7 @@ fn bash_runs_coreutils() {
     let here = output(&mut inside(system, "bin/bash", ["-c", &script]));
     assert_eq!(
         here,
-        "i686-pc-linux-gnu\n2\n1970-01-01\n1+2+3+4+5+6+7+8+9+10\na b int\nsub\ndirectory\nsubstituted\n"
+        "i686-pc-linux-gnu\n2\n1970-01-01\n1+2+3+4+5+6+7+8+9+10\na b trapped\nsub\ndirectory\nsubstituted\n"
     );
 }
 

@@ -97,8 +97,9 @@ impl Hit {
         self.flags & PLAIN as u64 != 0
     }
 
-    /// Whether the landing finds the registers in a frame.
+    /// Whether the landing finds the registers in a frame. An image for a kernel line without
+    /// frames has no code for these.
     pub const fn has_frame(&self) -> bool {
-        self.flags & FRAME as u64 != 0
+        crate::kernel::datapage::FRAMES && self.flags & FRAME as u64 != 0
     }
 }

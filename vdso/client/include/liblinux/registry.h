@@ -127,19 +127,23 @@ static inline uint64_t liblinux_fixups_area(const struct liblinux_fixups *fixups
 	return liblinux_fixups_place(fixups).area;
 }
 
-/* Moves the registry to a larger area, to which PLACE goes; 0 or -errno. The first to move it wins:
- * the old area leads there. */
-static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, struct liblinux_place *place)
+/*
+ * Moves the registry to a larger area than one for CAPACITY DSOs, which becomes that of the new
+ * one; 0 or -errno. PLACE goes there, or stays if another thread was faster: that area leads to the
+ * registry.
+ */
+static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, struct liblinux_place *place,
+					uint64_t *capacity)
 {
-	uint64_t old = place->area, capacity = ((const struct vdso_fixup_area *)old)->capacity, size;
+	uint64_t old = place->area, size;
 	long area, result = -28;
 
-	while (capacity < VDSO_FIXUP_MAX_CAPACITY) {
-		capacity *= 2;
-		if (capacity > VDSO_FIXUP_MAX_CAPACITY)
-			capacity = VDSO_FIXUP_MAX_CAPACITY;
-		size = LIBLINUX_AREA_PAGES(capacity);
-		area = liblinux_make_area(fixups->image, size, capacity);
+	while (*capacity < VDSO_FIXUP_MAX_CAPACITY) {
+		*capacity *= 2;
+		if (*capacity > VDSO_FIXUP_MAX_CAPACITY)
+			*capacity = VDSO_FIXUP_MAX_CAPACITY;
+		size = LIBLINUX_AREA_PAGES(*capacity);
+		area = liblinux_make_area(fixups->image, size, *capacity);
 		if (area < 0)
 			return area;
 		result = liblinux_image_call(fixups->image, "__vdso_fixup_grow", old, (uint64_t)area, size, 0, 0, 0);
@@ -150,8 +154,11 @@ static inline long liblinux_fixups_grow(const struct liblinux_fixups *fixups, st
 			return 0;
 		}
 		liblinux_image_call(fixups->image, "__vdso_munmap", (uint64_t)area, size, 0, 0, 0, 0);
+		if (result == -17)	/* -EEXIST */
+			return 0;
 		/*
-		 * -EINVAL: the registry may be in an area by now that is larger than the new one.
+		 * -EINVAL: so an older image says that the registry is in a larger area than the
+		 * new one.
 		 */
 		if (result != -22)
 			return result;
@@ -178,13 +185,16 @@ static inline long liblinux_fixups_unregister(const struct liblinux_fixups *fixu
 static inline long liblinux_fixups_enter(const struct liblinux_fixups *fixups, const struct vdso_fixup_dso *dso,
 					 struct liblinux_place *place)
 {
+	uint64_t capacity;
+
 	*place = liblinux_fixups_place(fixups);
+	capacity = ((const struct vdso_fixup_area *)place->area)->capacity;
 	for (;;) {
 		long result = liblinux_image_call(fixups->image, "__vdso_fixup_register", place->area, (uint64_t)dso, 0, 0, 0, 0);
 
 		if (result != -28)
 			return result;
-		result = liblinux_fixups_grow(fixups, place);
+		result = liblinux_fixups_grow(fixups, place, &capacity);
 		if (result)
 			return result;
 	}

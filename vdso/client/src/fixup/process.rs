@@ -35,6 +35,15 @@ pub(super) struct Place {
     pub(super) is_consulted: bool,
 }
 
+impl Place {
+    /// DSOs that the area has room for.
+    fn capacity(&self) -> u64 {
+        let field = self.area as usize + offset_of!(fixup::Area, capacity);
+        // SAFETY: an area is mapped, and its capacity never changes.
+        u64::from(unsafe { core::ptr::with_exposed_provenance::<u32>(field).read() })
+    }
+}
+
 /// The exception fixups of this process: the area that its DSOs share, and whether the kernel or a
 /// handler consults it.
 #[derive(Clone, Copy, Debug)]
@@ -143,10 +152,11 @@ impl<'a> Fixups<'a> {
     pub(super) unsafe fn enroll(&self, dso: &Dso) -> Result<(), Errno> {
         let mut place = self.place();
         let argument = (&raw const *dso).expose_provenance() as u64;
+        let mut capacity = place.capacity();
         loop {
             match self.call("__vdso_fixup_register", [place.area, argument, 0]) {
                 Err(error) if error.number() == errno::ENOSPC as u16 => {
-                    place.area = self.grow(&place)?
+                    place.area = self.grow(&place, &mut capacity)?
                 }
                 outcome => break outcome.map(drop)?,
             }
@@ -235,35 +245,32 @@ impl<'a> Fixups<'a> {
         }
     }
 
-    /// Moves the registry to a larger area, whose address this returns. The first to move it wins:
-    /// from then on the old area leads there.
-    fn grow(&self, place: &Place) -> Result<u64, Errno> {
+    /// Moves the registry to a larger area than one for `capacity` DSOs, which becomes that of the
+    /// new one. Returns where there is more room now: the new area, or the old one if another
+    /// thread was faster, since that leads to the registry.
+    fn grow(&self, place: &Place, capacity: &mut u64) -> Result<u64, Errno> {
         let old = place.area;
-        let field = old as usize + offset_of!(fixup::Area, capacity);
-        // SAFETY: an area is mapped, and its capacity never changes.
-        let mut capacity =
-            u64::from(unsafe { core::ptr::with_exposed_provenance::<u32>(field).read() });
         loop {
-            if capacity >= fixup::MAX_CAPACITY {
+            if *capacity >= fixup::MAX_CAPACITY {
                 return Err(FULL);
             }
-            capacity = (2 * capacity).min(fixup::MAX_CAPACITY);
-            let size = area_size(capacity).ok_or(FULL)?.next_multiple_of(PAGE_SIZE as u64);
+            *capacity = (2 * *capacity).min(fixup::MAX_CAPACITY);
+            let size = area_size(*capacity).ok_or(FULL)?.next_multiple_of(PAGE_SIZE as u64);
             let new = self.make(size)?;
-            match self.call("__vdso_fixup_grow", [old, new, size]) {
-                Ok(_) => {
-                    if let Some(pages) = place.pages {
-                        pages.consult(old, new);
-                    }
-                    return Ok(new);
+            let Err(error) = self.call("__vdso_fixup_grow", [old, new, size]) else {
+                if let Some(pages) = place.pages {
+                    pages.consult(old, new);
                 }
-                Err(error) => {
-                    self.discard(new, size);
-                    // The registry may be in an area by now that is larger than the new one.
-                    if error.number() != errno::EINVAL as u16 {
-                        return Err(error);
-                    }
-                }
+                return Ok(new);
+            };
+            self.discard(new, size);
+            if error.number() == errno::EEXIST as u16 {
+                return Ok(old);
+            }
+            // So an older image says that the registry is in an area that is larger than the new
+            // one.
+            if error.number() != errno::EINVAL as u16 {
+                return Err(error);
             }
         }
     }

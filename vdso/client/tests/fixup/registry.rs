@@ -7,6 +7,7 @@ use liblinux::fixup::{Dso, Entry, Fixups};
 use liblinux::{Vdso, probe};
 use liblinux_tests::stop::Stop;
 use nix::sys::mman::ProtFlags;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 #[test]
@@ -138,6 +139,37 @@ fn a_full_registry_grows() {
         assert!(probe::read::<u8>(8 as *const u8).is_err(), "the handler follows");
         // A library that joins now finds the new area.
         assert_eq!(Fixups::of_process(&VDSO).unwrap().area(), fixups.area());
+    });
+}
+
+/// Callers of an area are led on by so many moves, and there are more threads.
+#[test]
+fn threads_that_find_it_full_together_move_it_once() {
+    const THREADS: usize = 4 * liblinux_abi::image::fixup::SEALS as usize;
+    const EACH: usize = 24;
+    passes(|| {
+        let fixups = Fixups::of_process(&VDSO).unwrap();
+        let first = fixups.area();
+        let texts = Texts::new(THREADS * EACH);
+        let dsos: Vec<Dso> = (0..texts.count).map(|number| texts.dso(number)).collect();
+        let barrier = Barrier::new(THREADS);
+        std::thread::scope(|scope| {
+            for share in dsos.chunks(EACH) {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    for dso in share {
+                        barrier.wait();
+                        // SAFETY: nothing is executed there.
+                        let registered = unsafe { fixups.register(dso) };
+                        registered.expect("a larger area has room").keep();
+                    }
+                });
+            }
+        });
+        assert_ne!(fixups.area(), first, "the registry moved");
+        for dso in dsos {
+            fixups.unregister(dso.text_start).expect("the first area leads there");
+        }
     });
 }
 
