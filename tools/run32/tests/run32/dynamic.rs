@@ -15,7 +15,7 @@ fn bash_runs_coreutils() {
     let bin = system.join("bin");
     let script = format!(
         "PATH={0}:{1}; echo $MACHTYPE; ls {1}/cut {1}/wc | wc -l; date -u -d @0 +%F; seq 10 | paste -sd+; \
-         printf 'b\\na\\n' | sort | tr '\\n' ' '; trap 'echo int' INT; kill -INT $$; (sleep 0.05; echo sub) & wait; \
+         printf 'b\\na\\n' | sort | tr '\\n' ' '; trap 'echo trapped' USR1; kill -USR1 $$; (sleep 0.05; echo sub) & wait; \
          stat -c %F /; cat <(echo substituted)",
         bin.display(),
         system.join("usr/bin").display()
