@@ -98,7 +98,9 @@ static void *work(void *argument)
 	for (unsigned long round = 0; round < task->rounds; round++) {
 		long result;
 
-		sem_wait(&go);
+		/* The signal of a flag may come after the round that it ends. */
+		while (sem_wait(&go))
+			;
 		sem_post(&begun);
 		result = round_of_calls(task->image ? by_image : by_flag, round % 4);
 		if (result != CANCELED) {
