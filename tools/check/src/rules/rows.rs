@@ -239,6 +239,11 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
             wrong.push(format!("{start:#x} has {what}"));
         }
         let rows = frames.rows(&entry)?;
+        if ends_landing {
+            for row in &rows {
+                wrong.extend(misplaced(&frames, row)?.map(|what| format!("{start:#x} has {what}")));
+            }
+        }
         let is_empty = |row: &Row| row.addresses.start >= row.addresses.end;
         if rows.iter().any(is_empty)
             || rows.last().is_some_and(|row| row.addresses.end != entry.end_address())
@@ -247,6 +252,46 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
         }
     }
     none_of("call-frame entries", &wrong)
+}
+
+/// The registers in the frame of a landing, 8 bytes each, by their numbers in DWARF: as the
+/// kernel's `struct pt_regs` has them. Behind them is a word of the landing, and then the return
+/// address.
+const FRAME: [u16; 15] = [15, 14, 13, 12, 6, 3, 11, 10, 9, 8, 0, 2, 1, 4, 5];
+
+/// Where the return address and the stack pointer are in such a frame.
+const FRAME_RETURN: i64 = 128;
+const FRAME_STACK: i64 = 152;
+
+/// The distance from a register that an expression begins with.
+fn from_register(expression: &[u8]) -> Option<i64> {
+    const AT_REGISTER: std::ops::RangeInclusive<u8> = 0x70..=0x7f; // `DW_OP_breg0` and on.
+    let (first, rest) = expression.split_first()?;
+    AT_REGISTER.contains(first).then_some(())?;
+    EndianSlice::new(rest, LittleEndian).read_sleb128().ok()
+}
+
+/// A register that a row looks for in the frame of a landing where that has another one. The row
+/// says where the frame is by its stack pointer.
+fn misplaced(frames: &Frames<'_>, row: &Row) -> Result<Option<String>, Fault> {
+    let CfaRule::Expression(cfa) = &row.cfa else { return Ok(None) };
+    let stack = from_register(frames.expression(cfa)?);
+    for (register, rule) in &row.registers {
+        let RegisterRule::Expression(expression) = rule else { continue };
+        let place = from_register(frames.expression(expression)?);
+        let place = place
+            .zip(stack)
+            .and_then(|(place, stack)| place.checked_sub(stack)?.checked_add(FRAME_STACK));
+        let found = place.and_then(|place| match place {
+            FRAME_RETURN => Some(RETURN.0),
+            _ if place % 8 == 0 => FRAME.get(usize::try_from(place / 8).ok()?).copied(),
+            _ => None,
+        });
+        if found != Some(register.0) {
+            return Ok(Some(format!("register {} where the frame has {found:?}", register.0)));
+        }
+    }
+    Ok(None)
 }
 
 /// `DW_OP_deref`.
