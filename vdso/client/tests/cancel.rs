@@ -178,7 +178,7 @@ fn a_storm_loses_nothing() {
 /// A million races on each way to call a thread off; the controls show that the storm finds losses.
 /// Long: `cargo test -p liblinux --release --test cancel -- --ignored --nocapture`.
 #[test]
-#[ignore = "minutes long"]
+#[ignore = "hours long"]
 fn a_million_races_lose_nothing() {
     const STORMS: u64 = 4;
     const ROUNDS: u64 = 250_000;
