@@ -14,9 +14,11 @@ use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
 use crate::view::frames::{Entry, Frames, Row};
+use core::mem::offset_of;
 use gimli::{
     CallFrameInstruction, CfaRule, EndianSlice, LittleEndian, Reader as _, Register, RegisterRule,
 };
+use liblinux_abi::image::fixup::Frame;
 use liblinux_abi::syscall::find;
 
 const REMEDY: &str = "compare `readelf --debug-dump=frames-interp` with objdump -d; assembly needs a .cfi line for each push";
@@ -260,8 +262,8 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
 const FRAME: [u16; 15] = [15, 14, 13, 12, 6, 3, 11, 10, 9, 8, 0, 2, 1, 4, 5];
 
 /// Where the return address and the stack pointer are in such a frame.
-const FRAME_RETURN: i64 = 128;
-const FRAME_STACK: i64 = 152;
+const FRAME_RETURN: i64 = offset_of!(Frame, ip) as i64;
+const FRAME_STACK: i64 = offset_of!(Frame, sp) as i64;
 
 /// The distance from a register that an expression begins with.
 fn from_register(expression: &[u8]) -> Option<i64> {
