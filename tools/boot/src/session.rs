@@ -42,6 +42,9 @@ const COMMAND_LINE: &str = "clocksource=tsc tsc=reliable";
 /// The time that a guest may take beside the program.
 const BOOT: Duration = Duration::from_secs(60);
 
+/// The same for each MiB of files, which the kernel unpacks before anything runs.
+const UNPACK: Duration = Duration::from_secs(1);
+
 /// Memory of a guest without its files, in MiB.
 const MEMORY_MIB: u64 = 256;
 
@@ -139,9 +142,10 @@ impl Session {
             eprintln!("taken along: {}", path.display());
         }
         let limit = Duration::from_secs(self.request.limit_s.into());
-        let overall = limit + BOOT;
+        let boot = BOOT + UNPACK * self.files_mib()?;
+        let overall = limit + boot;
         // The program may be silent, and the verdict has a line before it and one behind it.
-        let limits = Limits { first_line: BOOT, each_line: overall, overall };
+        let limits = Limits { first_line: boot, each_line: overall, overall };
         let mut streams = [
             Stream::new(folder.path().join(STREAMS[0]), Box::new(io::stdout())),
             Stream::new(folder.path().join(STREAMS[1]), Box::new(io::stderr())),
@@ -187,9 +191,15 @@ impl Session {
         Ok([build_id, elf::build_id(&kernel.c_image)?])
     }
 
+    /// MiB of files, rounded up.
+    fn files_mib(&mut self) -> Result<u32> {
+        let size = self.luggage.archive().size().div_ceil(1 << 20);
+        u32::try_from(size).context("the files are too large for a guest")
+    }
+
     fn guest(&mut self, line: &Line, folder: &Path) -> Result<Guest> {
         // The files are in memory twice while the kernel unpacks them.
-        let files_mib = self.luggage.archive().size().div_ceil(1 << 20) * 2;
+        let files_mib = u64::from(self.files_mib()?) * 2;
         let memory_mib =
             u32::try_from(MEMORY_MIB + files_mib).context("the files are too large for a guest")?;
         Ok(Guest {
