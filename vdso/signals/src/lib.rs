@@ -28,7 +28,8 @@
 //! installed last. Giving back what it got, or SIG_DFL, takes the library's own handler away and no
 //! other. So a library that is unloaded, or a crash handler that lets the default happen, leaves
 //! the others as they are. A library that has no handler any more and says SIG_DFL in the handler
-//! of another one's, to which it was passed, means the process.
+//! of another one's, to which it was passed, means the process: the signal is blocked there, or,
+//! with `SA_NODEFER`, comes again until the library has said so twice.
 //!
 //! # Invariants
 //!

@@ -44,6 +44,8 @@ pub(crate) struct Table {
     before: [Action; 65],
     entries: [Option<Entry>; COUNT],
     links: Links,
+    /// The library that gave up its handler of a signal last, and how often it said SIG_DFL since.
+    given_up: [Option<(usize, u32)>; 65],
 }
 
 const NO_ACTION: Action = Action { handler: 0, flags: 0, restorer: 0, mask: 0 };
@@ -55,6 +57,7 @@ impl Table {
             before: [NO_ACTION; 65],
             entries: [None; COUNT],
             links: Links::new(),
+            given_up: [None; 65],
         }
     }
 
@@ -157,7 +160,8 @@ impl Table {
             None => newest,
         };
         let Some(new) = new else { return Ok(old) };
-        if new.handler == SIG_DFL && own.is_none() && is_in_handler {
+        let is_none = new.handler == SIG_DFL && own.is_none();
+        if is_none && (self.insists(signal, library) || is_in_handler) {
             // It gave up its handler before, and the signal came again: it means the process.
             return native::install(signal, &Sigaction::of(new)).map(|()| old);
         }
@@ -166,6 +170,7 @@ impl Table {
             if let Some((index, entry)) = own {
                 self.entries[index] = None;
                 self.links.remove(CHAIN.area(), entry.place);
+                self.given_up[signal as usize] = Some((library, 0));
             }
             return Ok(old);
         }
@@ -196,6 +201,18 @@ impl Table {
         let place = self.links.add(CHAIN.area(), link).map_err(|_| ENOMEM)?;
         *entry = Some(Entry { signal, library, place, told, is_java });
         Ok(())
+    }
+
+    /// Whether a library that gave up its handler says SIG_DFL for the second time since. In a
+    /// handler with SA_NODEFER the signal is not blocked, so that alone does not tell.
+    fn insists(&mut self, signal: c_int, library: usize) -> bool {
+        match &mut self.given_up[signal as usize] {
+            Some((last, times)) if *last == library => {
+                *times += 1;
+                *times >= 2
+            }
+            _ => false,
+        }
     }
 
     /// Whether another library alone has the signal.
