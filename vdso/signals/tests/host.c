@@ -6,10 +6,13 @@
  *	careful:F, careless:F	loads F, which installs its handler of SIGSEGV and SIGUSR1
  *	load:F			loads F, and calls its function "start" if it has one
  *	fault:F			a fault in its text
+ *	overflow:F		an overflow of the stack in its code
+ *	inside:F		a fault in its text, in the program's handler of SIGUSR1
  *	made:F			a fault in code that it makes at run time
  *	lost:F			the same, with a frame pointer that leads nowhere
  *	host			a fault in the program's text
  *	send			SIGUSR1 to itself
+ *	sent			SIGSEGV to this thread, which no fault raised
  *	back:F			F gives back what it was told, and is unloaded
  *	fork			the rest happens in a child
  */
@@ -19,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +49,44 @@ static void *symbol(void *library, const char *name)
 		exit(2);
 	}
 	return found;
+}
+
+/* A library's function, which is called in a handler. */
+static void (*inside)(void);
+
+static void call_inside(int signal)
+{
+	(void)signal;
+	inside();
+}
+
+/* Has the fault that a step is, in a library. Whether there is such a step. */
+static int has_fault(const char *step, void *library)
+{
+	static const char *const functions[][2] = {
+		{ "fault", "fault" },
+		{ "overflow", "overflow" },
+		{ "made", "fault_in_made" },
+		{ "lost", "fault_in_lost" },
+		{ "inside", "fault" },
+	};
+
+	for (unsigned long i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		void (*function)(void);
+
+		if (strcmp(step, functions[i][0]))
+			continue;
+		function = (void (*)(void))symbol(library, functions[i][1]);
+		if (strcmp(step, "inside")) {
+			function();
+		} else {
+			inside = function;
+			signal(SIGUSR1, call_inside);
+			raise(SIGUSR1);
+		}
+		return 1;
+	}
+	return 0;
 }
 
 int main(int count, char **steps)
@@ -77,16 +119,12 @@ int main(int count, char **steps)
 			install(SIGSEGV, 0, is_careful);
 			install(SIGUSR1, SA_RESTART, 0);
 			continue;
-		} else if (!strcmp(steps[i], "fault")) {
-			((void (*)(void))symbol(library, "fault"))();
-		} else if (!strcmp(steps[i], "made")) {
-			((void (*)(void))symbol(library, "fault_in_made"))();
-		} else if (!strcmp(steps[i], "lost")) {
-			((void (*)(void))symbol(library, "fault_in_lost"))();
 		} else if (!strcmp(steps[i], "host")) {
 			load((const int *)8);
 		} else if (!strcmp(steps[i], "send")) {
 			raise(SIGUSR1);
+		} else if (!strcmp(steps[i], "sent")) {
+			syscall(SYS_tgkill, getpid(), gettid(), SIGSEGV);
 		} else if (!strcmp(steps[i], "back")) {
 			void (*give_back)(int) = (void (*)(int))symbol(library, "give_back");
 
@@ -104,6 +142,9 @@ int main(int count, char **steps)
 				return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 			}
 			continue;
+		} else if (!has_fault(steps[i], library)) {
+			fprintf(stderr, "there is no step %s: host.c lists them\n", steps[i]);
+			return 2;
 		}
 		printf("%s ", noted[0] ? noted : "-");
 		fflush(stdout);

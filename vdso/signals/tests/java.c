@@ -32,8 +32,8 @@ void start(void)
 		environment = NULL;
 }
 
-/* A null dereference, often enough for the machine to compile it. */
-void fault(void)
+/* What Nulls.step says of a step that is taken so often; notes that it is what is wanted. */
+static void step(const char *name, int count, const char *wanted)
 {
 	jclass class = environment ? (*environment)->FindClass(environment, "Nulls") : NULL;
 	jmethodID method;
@@ -44,18 +44,29 @@ void fault(void)
 		return;
 	method = (*environment)->GetStaticMethodID(environment, class, "step",
 						   "(Ljava/lang/String;)Ljava/lang/String;");
-	for (int i = 0; method && i < 5000; i++) {
-		jstring step = (*environment)->NewStringUTF(environment, "null");
+	for (int i = 0; method && i < count; i++) {
+		jstring step = (*environment)->NewStringUTF(environment, name);
 
 		said = (*environment)->CallStaticObjectMethod(environment, class, method, step);
-		if (i < 4999)
+		if (i < count - 1)
 			(*environment)->DeleteLocalRef(environment, said);
 		(*environment)->DeleteLocalRef(environment, step);
 	}
 	if (!said)
 		return;
 	text = (*environment)->GetStringUTFChars(environment, said, NULL);
-	if (!strcmp(text, "NullPointerException"))
+	if (!strcmp(text, wanted))
 		host_note("java", 0, NULL, NULL);
 	(*environment)->ReleaseStringUTFChars(environment, said, text);
+}
+
+/* A null dereference, often enough for the machine to compile it. */
+void fault(void)
+{
+	step("null", 1000, "NullPointerException");
+}
+
+void overflow(void)
+{
+	step("overflow", 1, "StackOverflowError");
 }

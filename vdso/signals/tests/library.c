@@ -4,7 +4,7 @@
  * steps over a fault in any code. NAME is its letter.
  */
 #define _GNU_SOURCE
-#include <signal.h>
+#include "earlier.h"
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -39,13 +39,10 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 
 	unsigned long ip = (unsigned long)frame->uc_mcontext.gregs[REG_RIP];
 
-	if (ip - (unsigned long)load < 16 || (made && ip - (unsigned long)made < 4096)) {
+	if (ip - (unsigned long)load < 16 || (made && ip - (unsigned long)made < 4096))
 		handle(signal, info, context);
-	} else if (old[signal].sa_flags & SA_SIGINFO) {
-		old[signal].sa_sigaction(signal, info, context);
-	} else if (old[signal].sa_handler == SIG_DFL) {
-		sigaction(signal, &old[signal], 0);
-	}
+	else
+		pass_to(&old[signal], signal, info, context);
 }
 
 void install(int signal, int flags, int is_careful)

@@ -2,13 +2,19 @@
 
 mod programs;
 
-use programs::{FOLDER, LIBRARY, compile, go, host, java, program, run, told};
+use programs::{FOLDER, LIBRARY, compile, go, java, passing, program, run, told};
 
 /// Flags of a program that is linked with the library.
 const LINKED: [&str; 5] =
     ["-L.", "-Wl,-rpath,$ORIGIN", "-l:liblinux-signals.so", "-pthread", "-ldl"];
 
 const EXAMPLES: &str = "../../client/examples";
+
+/// The handlers that ran in the steps of `host.c`.
+fn host(steps: &[&str], is_preloaded: bool) -> String {
+    let output = program("./host", steps, is_preloaded).output().expect("it starts");
+    told(&output).replace(" (exit status: 0)", "")
+}
 
 #[test]
 fn a_fault_is_for_the_library_whose_text_it_was_in_whatever_the_order() {
@@ -76,6 +82,24 @@ fn a_fault_of_no_librarys_text_kills_as_without() {
         for is_preloaded in [false, true] {
             let told = host(steps, is_preloaded);
             assert!(told.contains("(exit status: 139)") || told.contains("signal: 11"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_that_each_passes_on_ends_the_process() {
+    passing();
+    // The second one's handler leaves the signal unblocked.
+    for steps in [
+        ["careful:./a.so", "load:./throw.so", "sent"],
+        ["load:./throw.so", "careful:./a.so", "host"],
+        ["load:./throw.so", "load:./reporter.so", "host"],
+    ] {
+        for is_preloaded in [false, true] {
+            let told = host(&steps, is_preloaded);
+            let has_ended = told.contains("(exit status: 139)") || told.contains("signal: 11");
+            assert!(has_ended, "{steps:?}, {is_preloaded}: {told}");
+            assert_eq!(told.contains("<report>"), steps[1].contains("reporter"), "{told}");
         }
     }
 }

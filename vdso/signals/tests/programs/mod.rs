@@ -43,6 +43,13 @@ pub(crate) fn go() {
     run(go.arg(tests().join("recover.go")));
 }
 
+/// `reporter.so` and `throw.so`, which pass on what is not their own.
+pub(crate) fn passing() {
+    compile(&FOLDER, &["reporter.c"], "reporter.so", &LIBRARY, "");
+    let throws = [&LIBRARY[..], &["-fnon-call-exceptions", "-lstdc++"]].concat();
+    compile(&FOLDER, &["throw.cpp"], "throw.so", &throws, "");
+}
+
 pub(crate) fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
@@ -76,10 +83,4 @@ pub(crate) fn program(program: &str, arguments: &[&str], is_preloaded: bool) -> 
         command.env("LD_PRELOAD", FOLDER.join("liblinux-signals.so"));
     }
     command
-}
-
-/// The handlers that ran in the steps of `host.c`.
-pub(crate) fn host(steps: &[&str], is_preloaded: bool) -> String {
-    let output = program("./host", steps, is_preloaded).output().expect("it starts");
-    told(&output).replace(" (exit status: 0)", "")
 }
