@@ -158,6 +158,15 @@ impl<'a> Area<'a> {
     }
 }
 
+/// A slot in which a dispatcher is counted, until this is dropped.
+struct Counted<'a>(&'a Slot);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// The place of a link among the links of its signal.
 fn key(link: &Link, sequence: u64, fault: Option<Fault>) -> Key {
     let claim = fault.map_or(Claim::Nothing, |fault| fault.claim(link));
@@ -178,10 +187,9 @@ unsafe fn run(
     context: *mut c_void,
 ) -> bool {
     let Link { signal, flags, handler, cookie, mask, .. } = *link;
-    let is_counted = flags & NO_RETURN == 0;
-    if !is_counted {
-        slot.leave();
-    }
+    // A thread that ends in the handler unwinds from there, which ends the count, too.
+    let counted = Counted(slot);
+    let counted = (flags & NO_RETURN == 0).then_some(counted);
     let before = (mask != 0).then(|| thread.block(mask));
     let takes = match handler {
         // SAFETY: as `Area::add` demands, it may be called now, and its code is there.
@@ -191,8 +199,6 @@ unsafe fn run(
     if let Some(before) = before {
         thread.restore(before);
     }
-    if is_counted {
-        slot.leave();
-    }
+    drop(counted);
     takes && flags & OBSERVER == 0
 }

@@ -48,10 +48,12 @@
 //!
 //! # Limits
 //!
-//! - A count is given back by the dispatcher that took it. If that one never comes back (its
-//!   handler jumps away, its thread is killed, or the process forked while another thread was in a
-//!   handler, and this is the child), the link stays counted, and cannot be removed: its library
-//!   stays loaded. A handler that may jump away says so ([`Link::no_return`]), and is not counted.
+//! - A count is given back by the dispatcher that took it, also when the handler unwinds: a thread
+//!   that ends in it by glibc's `pthread_exit`, or is cancelled. If that one never comes back (its
+//!   handler jumps away, its thread ends without unwinding, as by the system call and in musl, or
+//!   the process forked while another thread was in a handler, and this is the child), the link
+//!   stays counted, and cannot be removed: its library stays loaded. A handler that may jump away
+//!   says so ([`Link::no_return`]), and is not counted.
 //! - An area is as trusted as its links: a thread that writes at random to either can have any
 //!   function called.
 

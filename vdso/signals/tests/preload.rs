@@ -128,6 +128,15 @@ fn links_come_and_go_while_signals_do() {
 }
 
 #[test]
+fn a_thread_that_ends_in_a_link_leaves_no_library_behind() {
+    compile(&FOLDER, &["leave.c"], "leave", &LINKED, "");
+    let said = run(&mut program("./leave", &[], false));
+    let wanted = "exits: removed, cleaned\nis cancelled: removed, cleaned\njumps: busy\n\
+                  jumps as it said: removed\nends: busy";
+    assert_eq!(said, wanted);
+}
+
+#[test]
 fn the_example_shares_a_signal_with_an_earlier_handler() {
     compile(&FOLDER, &[&format!("{EXAMPLES}/signals.c")], "example", &LINKED, "");
     let said = run(&mut program("./example", &[], false));

@@ -34,7 +34,8 @@ extern "C" {
 
 /*
  * The handler may jump away (siglongjmp). It is not counted while it runs, so the library has to
- * know by itself when it may be unloaded.
+ * know by itself when it may be unloaded. Without this flag a link whose handler jumped away stays
+ * busy for good. A thread may end in any handler, by glibc's pthread_exit or by cancellation.
  */
 #define LIBLINUX_SIGNAL_NO_RETURN 2
 

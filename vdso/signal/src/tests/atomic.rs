@@ -33,6 +33,11 @@ fn before() {
     }
 }
 
+/// Whether this thread has stopped: the destructors that its end runs do nothing.
+fn has_stopped() -> bool {
+    std::thread::panicking() && LEFT.with(Cell::get) == 0
+}
+
 #[derive(Debug)]
 pub(crate) struct Word(AtomicU64);
 
@@ -62,6 +67,9 @@ impl Word {
     }
 
     pub(crate) fn add(&self, value: u64) -> u64 {
+        if has_stopped() {
+            return 0;
+        }
         before();
         self.0.fetch_add(value, SeqCst)
     }

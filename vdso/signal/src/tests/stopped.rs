@@ -3,10 +3,11 @@
 //! A thread that stops for good, at every access of what it does, while others continue.
 
 use super::atomic::{Stopped, stop_after};
-use super::{Probe, add, chain, dispatch, is_taken, leak, remove, remove_wholly};
+use super::{Probe, SIGNAL, add, chain, dispatch, is_taken, leak, remove, remove_wholly};
 use crate::{Area, Error, Link};
+use core::ffi::{c_int, c_void};
 use shuttle::thread::spawn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Does something and stops after some accesses; whether it came to its end before.
 fn stopped(accesses: u64, action: impl FnOnce()) -> bool {
@@ -119,5 +120,35 @@ fn a_thread_that_stops_in_a_handler_keeps_its_library_and_nothing_else() {
             assert!(is_taken(dispatch(area)));
             assert_eq!(probe.calls(), before, "a removed link ran");
         },
+    );
+}
+
+/// As a thread does that ends in a handler (`pthread_exit`, cancellation).
+#[test]
+fn a_handler_that_unwinds_is_not_in_flight() {
+    unsafe extern "C-unwind" fn unwind(
+        _: c_int,
+        _: *mut c_void,
+        _: *mut c_void,
+        _: *mut c_void,
+    ) -> c_int {
+        resume_unwind(Box::new(Stopped));
+    }
+    shuttle::check_random(
+        || {
+            let area = chain::<2>();
+            let link = leak(Link::new(SIGNAL, unwind));
+            let probe = Probe::new(true);
+            add(area, leak(probe.link().order(1))).expect("there is room");
+            for _ in 0..3 {
+                add(area, link).expect("its slot, or another, is free");
+                let result = catch_unwind(AssertUnwindSafe(|| dispatch(area)));
+                assert!(result.is_err_and(|payload| payload.is::<Stopped>()));
+                assert_eq!(probe.calls(), 0);
+                assert_eq!(remove(area, link), Ok(()));
+            }
+            assert!(is_taken(dispatch(area)));
+        },
+        10,
     );
 }
