@@ -144,6 +144,7 @@ pub const PROGRAMS: &[Program] = &[
     program("divide", "Rust std, glibc dynamic", Build::Rust("divide")),
     program("lazy_pages", "Rust std, glibc dynamic", Build::Rust("lazy_pages")),
     program("lazy_pages-c", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "lazy_pages.c")),
+    program("instances", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "instances.c")),
     program("barrier", "C, glibc dynamic", Build::ClientC("gcc", C_FLAGS, "barrier.c")),
     program("wasm", "Rust std and Wasmtime, glibc dynamic", Build::ClientRust("wasm")),
     program("linear_memory", "Rust std, glibc dynamic", Build::Rust("linear_memory")),

@@ -2,6 +2,7 @@
  * arena IMAGE: tables and code that are made at run time, in C. Prints what does not hold.
  */
 #include "child.h"
+#include "liblinux/frame.h"
 
 static void entry_tests(void)
 {
@@ -79,9 +80,55 @@ static void arena_tests(void)
 
 JOINED(arena)
 
+/* What an engine's code loads in place of what it wants, and how often it faulted. */
+struct engine {
+	uint64_t value;
+	int landings;
+};
+
+static int on_fault(struct vdso_fixup_frame *frame, void *cookie)
+{
+	struct engine *engine = (struct engine *)cookie;
+
+	engine->landings++;
+	if (!engine->value)
+		return LIBLINUX_DECLINE;
+	frame->rax = engine->value;
+	frame->ip += 8;
+	return LIBLINUX_RESUME;
+}
+
+LIBLINUX_FRAME_HANDLER(handled, on_fault);
+
+/* Two arenas with one function and a cookie each. */
+static void cookie_tests(void)
+{
+	static struct engine engines[2] = { { 7, 0 }, { 0x123456789abcdef, 0 } };
+	unsigned char stub[LIBLINUX_FRAME_STUB];
+	struct liblinux_arena arenas[2];
+	int i, j;
+
+	CHECK(!liblinux_frame_prepare(image));
+	for (i = 0; i < 2; i++) {
+		liblinux_frame_stub(stub, handled, &engines[i]);
+		CHECK(!liblinux_arena_reserve(&arenas[i], &fixups, PAGE, PAGE, stub, sizeof(stub), 0, VDSO_FIXUP_FRAME));
+		CHECK(!liblinux_arena_commit(&arenas[i], 0, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
+		place = arenas[i].body;
+		write_code();
+		for (j = 1; j < 4; j++)
+			CHECK(((uint64_t (*)(void))place)() == engines[i].value && engines[i].landings == j);
+	}
+	CHECK(engines[0].landings == 3);
+	engines[1].value = 0;
+	CHECK(dies(run_code));
+	CHECK(!liblinux_arena_release(&arenas[0]) && !liblinux_arena_release(&arenas[1]));
+}
+
+JOINED(cookie)
+
 int main(int count, char **arguments)
 {
-	void (*const tests[])(void) = { entry_tests, joined_arena };
+	void (*const tests[])(void) = { entry_tests, joined_arena, joined_cookie };
 
-	return count == 2 ? run_tests(arguments[1], tests, 2) : 2;
+	return count == 2 ? run_tests(arguments[1], tests, 3) : 2;
 }

@@ -21,6 +21,21 @@
  * the others of this process: their handler is called, or the process ends, as if there had been no
  * fixup.
  *
+ * Code that is made at run time has handlers of its own: LIBLINUX_FRAME_HANDLER(landing, on_fault)
+ * makes a landing whose function takes a cookie as well, and liblinux_frame_stub() the code that
+ * leads there, with the cookie. An arena (arena.h) that has it as its stub is a text whose faults
+ * are all calls of that function:
+ *
+ *   static int on_fault(struct vdso_fixup_frame *frame, void *cookie) { ... }
+ *   LIBLINUX_FRAME_HANDLER(landing, on_fault);
+ *
+ *   unsigned char stub[LIBLINUX_FRAME_STUB];
+ *
+ *   liblinux_frame_stub(stub, landing, cookie);
+ *   liblinux_arena_reserve(&arena, &fixups, len, granule, stub, sizeof(stub), 0, VDSO_FIXUP_FRAME);
+ *
+ * The frame says which signal would have come (SIGSEGV, SIGBUS...), its code and its address.
+ *
  * Each source file with a landing calls liblinux_frame_prepare() before the first fault.
  *
  * Without a kernel that has frames a signal handler stands in for it. There a landing declines by
@@ -81,10 +96,45 @@ static inline long liblinux_frame_prepare(const void *image)
 #define LIBLINUX_SAVED_(number, offset) \
 	"\t.cfi_escape 0x10, " number ", 3, 0x73, (" offset " & 0x7f) | 0x80, " offset " >> 7\n"
 
-/* In the default dialect of assembly: not for files that are compiled with -masm=intel. */
+/* Bytes of the code that leads to a landing with a cookie. */
+#define LIBLINUX_FRAME_STUB 24
+
+/* Writes that code, which runs wherever it is. */
+static inline void liblinux_frame_stub(unsigned char stub[LIBLINUX_FRAME_STUB], const void *landing, void *cookie)
+{
+	/* movabs $cookie, %rsi; jmp *(%rip): the landing's address is behind it. */
+	static const unsigned char code[] = { 0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0 };
+	unsigned int i;
+
+	for (i = 0; i < LIBLINUX_FRAME_STUB; i++) {
+		if (i >= 2 && i < 10)
+			stub[i] = (unsigned char)((uint64_t)cookie >> 8 * (i - 2));
+		else
+			stub[i] = i < 16 ? code[i] : (unsigned char)((uint64_t)landing >> 8 * (i - 16));
+	}
+}
+
+/* A landing of int FUNCTION(struct vdso_fixup_frame *frame). */
 #define LIBLINUX_FRAME_LANDING(name, function) \
 	static int (*const name##_function)(struct vdso_fixup_frame *) __asm__(#name "_function") \
 		__attribute__((used)) = function; \
+	LIBLINUX_FRAME_CODE_(name)
+
+/*
+ * A landing of int FUNCTION(struct vdso_fixup_frame *frame, void *cookie), to be reached by a stub.
+ * NAME is an array of bytes.
+ */
+#define LIBLINUX_FRAME_HANDLER(name, function) \
+	static int (*const name##_function)(struct vdso_fixup_frame *, void *) __asm__(#name "_function") \
+		__attribute__((used)) = function; \
+	extern const unsigned char name[] __asm__(#name) __attribute__((visibility("hidden"))); \
+	LIBLINUX_FRAME_CODE_(name)
+
+/*
+ * The code of a landing, which leaves rsi as it is until the call. In the default dialect of
+ * assembly: not for files that are compiled with -masm=intel.
+ */
+#define LIBLINUX_FRAME_CODE_(name) \
 	__asm__(".pushsection .text\n" \
 		"\t.type " #name ", @function\n" \
 		#name ":\n" \

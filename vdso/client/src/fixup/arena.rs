@@ -59,7 +59,8 @@ pub struct Stubs<'s> {
     pub code: &'s [u8],
     /// Offset in it of the landing.
     pub landing: usize,
-    /// 0, or [`PLAIN`](super::PLAIN).
+    /// 0, [`PLAIN`](super::PLAIN), or [`FRAME`](super::FRAME) for a stub of
+    /// [`frame::stub`](super::frame::stub).
     pub flags: u32,
 }
 

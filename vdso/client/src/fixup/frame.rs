@@ -10,6 +10,41 @@
 //! The function runs where the fault was, in the midst of some other function. So it is under the
 //! rules of signal handlers: it takes no lock that the interrupted code may hold.
 //!
+//! # A text with a handler of its own
+//!
+//! Code that is made at run time has a landing for all of it, whose function takes a cookie as well:
+//! that of `frame_landing! { fn landing(cookie) => on_fault }`. [`stub`] is the code that leads
+//! there, with the cookie. An [`Arena`](super::Arena) that has it as its stub is a text whose faults
+//! are all calls of that function, whichever other libraries handle signals:
+//!
+//! ```no_run
+//! use core::ffi::c_void;
+//! use liblinux::fixup::frame::{Frame, Verdict, stub};
+//! use liblinux::fixup::{Arena, FRAME, Fixups, Stubs};
+//! use liblinux::{Vdso, frame_landing};
+//!
+//! frame_landing! { fn landing(cookie) => on_fault }
+//!
+//! fn on_fault(frame: &mut Frame, cookie: *mut c_void) -> Verdict {
+//!     # let (mend, is_mine) = (|_: &mut Frame| {}, |_: *mut c_void, _: u64| true);
+//!     match frame.signal {
+//!         11 if is_mine(cookie, frame.address) => mend(frame), // SIGSEGV
+//!         7 => frame.ip += 3, // SIGBUS: the file is shorter than its mapping
+//!         _ => return Verdict::Decline,
+//!     }
+//!     Verdict::Resume
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (vdso, heap) = (Vdso::find()?, core::ptr::null_mut::<c_void>());
+//! let code = stub(landing as *const (), heap);
+//! let stubs = Stubs { code: &code, landing: 0, flags: FRAME };
+//! // SAFETY: the landing resumes or declines.
+//! let arena = unsafe { Arena::reserve(Fixups::of_process(&vdso)?, 1 << 20, 4096, stubs) }?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is different without a kernel that has frames
 //!
 //! A signal handler stands in for it. There a landing declines by raising another exception, of the
@@ -25,6 +60,7 @@
 
 use crate::Vdso;
 use core::arch::{asm, x86_64};
+use core::ffi::c_void;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 pub use liblinux_abi::image::fixup::Frame;
 
@@ -89,6 +125,20 @@ fn vector_state() -> (u64, u64) {
     (enabled & KEPT, x86_64::__cpuid_count(13, 0).ebx.into())
 }
 
+/// Bytes of the code that leads to a landing with a cookie.
+pub const STUB: usize = 24;
+
+/// The code that leads to a landing with a cookie, wherever it is: for the
+/// [`Stubs`](super::Stubs) of an arena.
+pub fn stub(landing: *const (), cookie: *mut c_void) -> [u8; STUB] {
+    let mut code = [0; STUB];
+    code[..2].copy_from_slice(&[0x48, 0xbe]); // mov rsi, cookie
+    code[2..10].copy_from_slice(&cookie.expose_provenance().to_le_bytes());
+    code[10..12].copy_from_slice(&[0xff, 0x25]); // jmp [rip]
+    code[16..].copy_from_slice(&landing.expose_provenance().to_le_bytes());
+    code
+}
+
 /// Makes a landing of a function `fn(&mut Frame) -> Verdict`, for a [`fixup!`](crate::fixup!) of
 /// the kind `frame` or an entry with the flag [`FRAME`](super::FRAME).
 ///
@@ -96,6 +146,9 @@ fn vector_state() -> (u64, u64) {
 /// `landing = sym NAME` of assembly with the line `fixup!(frame "2b" .. "3b" => "{landing}")`. The
 /// program has to have joined the registry ([`Fixups::of_process`](super::Fixups::of_process)) by
 /// this copy of the crate.
+///
+/// With `fn NAME(cookie)` the function is a `fn(&mut Frame, *mut c_void) -> Verdict`, and the landing
+/// is reached by the code that [`stub`](crate::fixup::frame::stub) makes.
 ///
 /// ```no_run
 /// use liblinux::fixup::frame::{Frame, Verdict};
@@ -134,14 +187,33 @@ fn vector_state() -> (u64, u64) {
 #[macro_export]
 macro_rules! frame_landing {
     ($(#[$meta:meta])* $visibility:vis fn $name:ident => $function:path) => {
-        $(#[$meta])*
-        #[unsafe(naked)]
-        $visibility extern "C" fn $name() {
+        $crate::frame_landing!(@ $(#[$meta])* $visibility $name {
             extern "C" fn land(frame: &mut $crate::fixup::frame::Frame) -> $crate::fixup::frame::Verdict {
                 let function: fn(&mut $crate::fixup::frame::Frame) -> $crate::fixup::frame::Verdict =
                     $function;
                 function(frame)
             }
+        });
+    };
+    ($(#[$meta:meta])* $visibility:vis fn $name:ident(cookie) => $function:path) => {
+        $crate::frame_landing!(@ $(#[$meta])* $visibility $name {
+            extern "C" fn land(
+                frame: &mut $crate::fixup::frame::Frame,
+                cookie: *mut ::core::ffi::c_void,
+            ) -> $crate::fixup::frame::Verdict {
+                let function: fn(
+                    &mut $crate::fixup::frame::Frame,
+                    *mut ::core::ffi::c_void,
+                ) -> $crate::fixup::frame::Verdict = $function;
+                function(frame, cookie)
+            }
+        });
+    };
+    (@ $(#[$meta:meta])* $visibility:vis $name:ident { $land:item }) => {
+        $(#[$meta])*
+        #[unsafe(naked)]
+        $visibility extern "C" fn $name() {
+            $land
             ::core::arch::naked_asm!(
                 ".macro liblinux_saved register, offset",
                 "    .cfi_escape 0x10, \\register, 3, 0x73, ((\\offset) & 0x7f) | 0x80, (\\offset) >> 7",
@@ -153,7 +225,7 @@ macro_rules! frame_landing {
                 ".cfi_escape 0x10, 16, 3, 0x77, 0x80, 0x01",
                 ".cfi_escape 0x10, 3, 2, 0x77, 40",
                 "mov rbx, rdi",
-                // The frame is at rbx.
+                // The frame is at rbx. A cookie is in rsi, which stays as it is until the call.
                 ".cfi_escape 0x0f, 4, 0x73, 0x98, 0x01, 0x06",
                 ".cfi_escape 0x10, 16, 3, 0x73, 0x80, 0x01",
                 "liblinux_saved 15, 0",

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "forks")]
 
 mod arena;
+mod cookie;
 mod cover;
 mod flags;
 mod handler;
