@@ -6,8 +6,9 @@
 //!    command or its compiler changed, and appears under its name only when the build succeeded.
 //! 2. Go and C are built without network; cargo uses the workspace's lock file.
 
-use crate::cache::{self, Lock};
+use crate::cache::{self, Cache, Lock};
 use crate::compiler::{self, partial};
+use crate::foreign;
 use crate::programs::{Build, Program, RUNNER};
 use crate::progress::Progress;
 use crate::selftests::Origin;
@@ -91,6 +92,10 @@ impl Workshop<'_> {
         let output = self.folder.join(program.name);
         match program.build {
             Build::Debian { path, package } => {
+                if let Some((_, suite)) = self.line.newer.iter().find(|newer| newer.0 == package) {
+                    let system = foreign::newer(suite, package, &Cache::open()?)?;
+                    return Ok(system.join(path.trim_start_matches('/')));
+                }
                 ensure!(
                     Path::new(path).is_file(),
                     "there is no {path}; run `sudo apt-get install {package}`"
