@@ -53,6 +53,11 @@ pub fn lock(folder: &Path) -> Result<Lock> {
     cache::lock(&folder.join("programs.lock"), "target/boot/programs")
 }
 
+/// Where [`Contents`](crate::contents::Contents) of `folder` have the selftests of the vDSO.
+pub(crate) fn selftests(folder: &Path) -> PathBuf {
+    folder.join("programs/vDSO")
+}
+
 impl Workshop<'_> {
     /// Builds `programs`, or finds them built; the files, in the same order.
     pub fn build(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
