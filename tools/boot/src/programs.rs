@@ -182,10 +182,11 @@ impl Program {
             return archive.file(&self.guest_path(), file);
         }
         let path = self.guest_path();
-        let root = file.to_str().and_then(|file| file.strip_suffix(&path));
-        match root {
+        match (self.build, file.to_str().and_then(|file| file.strip_suffix(&path))) {
             // A newer package is unpacked in a folder.
-            Some(root) if !root.is_empty() => archive.apart(&path, Path::new(root))?,
+            (Build::Debian { .. }, Some(root)) if !root.is_empty() => {
+                archive.apart(&path, Path::new(root))?;
+            }
             _ => archive.program(&path, file)?,
         }
         if self.name == "busybox" {
@@ -211,6 +212,18 @@ mod tests {
     fn an_unknown_program_lists_the_valid_ones() {
         let error = find("perl").unwrap_err().to_string();
         assert!(error.contains("`perl`") && error.contains("musl-static"), "{error}");
+    }
+
+    #[test]
+    fn what_was_built_here_is_of_this_system_wherever_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = find("glibc-dynamic").unwrap();
+        let file = folder.path().join(program.guest_path().trim_start_matches('/'));
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        std::fs::copy("/bin/true", &file).unwrap();
+        let mut archive = Initramfs::default();
+        program.add_to(&mut archive, &file).unwrap();
+        assert!(archive.has(&program.guest_path()));
     }
 
     #[test]
