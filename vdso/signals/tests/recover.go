@@ -12,6 +12,11 @@ import "C"
 
 var none *int
 
+// The runtime installs its handlers on a thread of its own; a call waits for that.
+//
+//export start
+func start() {}
+
 //export install
 func install(signal, flags, careful C.int) {}
 

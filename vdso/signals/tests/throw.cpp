@@ -10,7 +10,7 @@
 
 extern "C" void host_note(const char *name, int signal, siginfo_t *info, void *context);
 
-/* Functions whose faults are exceptions are in a section of their own, whose ends the linker names. */
+/* Functions whose faults are exceptions have a section of their own; the linker names its ends. */
 #define OWN __attribute__((noinline, section("own_text")))
 extern "C" const char __start_own_text[], __stop_own_text[];
 

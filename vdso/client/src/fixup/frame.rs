@@ -12,10 +12,10 @@
 //!
 //! # A text with a handler of its own
 //!
-//! Code that is made at run time has a landing for all of it, whose function takes a cookie as well:
-//! that of `frame_landing! { fn landing(cookie) => on_fault }`. [`stub`] is the code that leads
-//! there, with the cookie. An [`Arena`](super::Arena) that has it as its stub is a text whose faults
-//! are all calls of that function, whichever other libraries handle signals:
+//! Code that is made at run time has a landing for all of it, whose function takes a cookie as
+//! well: that of `frame_landing! { fn landing(cookie) => on_fault }`. [`stub`] is the code that
+//! leads there, with the cookie. An [`Arena`](super::Arena) that has it as its stub is a text whose
+//! faults are all calls of that function, whichever other libraries handle signals:
 //!
 //! ```no_run
 //! use core::ffi::c_void;
@@ -147,8 +147,8 @@ pub fn stub(landing: *const (), cookie: *mut c_void) -> [u8; STUB] {
 /// program has to have joined the registry ([`Fixups::of_process`](super::Fixups::of_process)) by
 /// this copy of the crate.
 ///
-/// With `fn NAME(cookie)` the function is a `fn(&mut Frame, *mut c_void) -> Verdict`, and the landing
-/// is reached by the code that [`stub`](crate::fixup::frame::stub) makes.
+/// With `fn NAME(cookie)` the function is a `fn(&mut Frame, *mut c_void) -> Verdict`, and the
+/// landing is reached by the code that [`stub`](crate::fixup::frame::stub) makes.
 ///
 /// ```no_run
 /// use liblinux::fixup::frame::{Frame, Verdict};

@@ -1,4 +1,5 @@
-//! Where the processes of the suite run: on this machine's kernel, or on the patched one in a guest.
+//! Where the processes of the suite run: on this machine's kernel, or on the patched one in a
+//! guest.
 
 use crate::programs::{FOLDER, program};
 use crate::runtimes::{java_home, wasmtime};
