@@ -12,7 +12,7 @@
 use crate::compile::{self, Compiler};
 use crate::recipe::Recipe;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_compat::facts::{BASE, FACTS_SIZE, Head};
+use liblinux_compat::facts::{BASE, CLOCKS, FACTS_SIZE, Head};
 use liblinux_workspace::command::run;
 use liblinux_workspace::{Workspace, line};
 use std::fs;
@@ -89,7 +89,8 @@ fn link_gate(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let (object, gate) = (folder.join("linux-gate.o"), folder.join("linux-gate.so.1"));
     let source = workspace.root().join("vdso/compat/gate/linux-gate.S");
     let mut assemble = Command::new("as");
-    assemble.arg("--32").arg(source).arg("-o").arg(&object);
+    assemble.args(["--32", "--defsym", &format!("CLOCKS={CLOCKS:#x}")]);
+    assemble.arg(source).arg("-o").arg(&object);
     run(&mut assemble).context("the 32-bit image cannot be assembled")?;
     let mut ld = Command::new("ld");
     ld.args(["-m", "elf_i386", "-shared", "-soname", "linux-gate.so.1", "--hash-style=both"]);

@@ -44,3 +44,11 @@ fn a_native_program_that_becomes_the_loader_leaves_no_descriptor() {
         assert!(output.status.success(), "{}", told(&output));
     }
 }
+
+#[test]
+fn a_call_of_the_programs_own_64_bit_code_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = assembled("wide", folder.path());
+    let output = loader([&program]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+}

@@ -5,6 +5,7 @@
 //! reached the kernel.
 
 mod calls;
+mod clocks;
 mod dynamic;
 mod gate;
 mod refusals;
