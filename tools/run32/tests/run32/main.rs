@@ -10,4 +10,5 @@ mod dynamic;
 mod gate;
 mod refusals;
 mod shell;
+mod work;
 mod workbench;
