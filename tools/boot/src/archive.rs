@@ -54,6 +54,15 @@ pub(crate) fn parse(targets: &str) -> Vec<Listed> {
         .collect()
 }
 
+/// The address of the archive that has `suite`, beside those that apt lists.
+pub(crate) fn having(listed: &[Listed], suite: &str) -> Option<String> {
+    let own = listed.iter().find(|listed| listed.release == suite);
+    let main = listed.iter().find(|listed| listed.address.ends_with("/debian"));
+    let security = if suite.ends_with("-security") { "-security" } else { "" };
+    let beside = main.map(|listed| format!("{}{security}", listed.address));
+    own.map(|listed| listed.address.clone()).or(beside)
+}
+
 /// The option of a list's line that names the keys, if they are in their place.
 pub(crate) fn keys() -> String {
     let keyring = KEYRINGS.iter().find(|keyring| Path::new(keyring).is_file());
@@ -106,5 +115,25 @@ impl Apt {
         }
         progress.finish();
         Ok(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAIN: &str = "bookworm-updates http://b/debian\nbookworm http://a/other\n";
+
+    #[test]
+    fn the_archive_is_the_machines_own() {
+        let beside = |suite| having(&parse(MAIN), suite);
+        assert_eq!(beside("trixie-backports").as_deref(), Some("http://b/debian"));
+        assert_eq!(beside("bookworm-security").as_deref(), Some("http://b/debian-security"));
+        let listed = format!("{MAIN}bookworm-security http://c/security/\n");
+        assert_eq!(
+            having(&parse(&listed), "bookworm-security").as_deref(),
+            Some("http://c/security")
+        );
+        assert_eq!(having(&parse("noble http://a/ubuntu\n"), "trixie-backports"), None);
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! 1. The tarball appears in the cache under its name only when it is whole.
 
-use crate::archive::{self, Apt, Listed};
+use crate::archive::{self, Apt};
 use crate::cache::Cache;
 use anyhow::{Context, Result, ensure};
 use liblinux_workspace::Line;
@@ -58,9 +58,9 @@ pub(crate) fn place(line: &Line, cache: &Cache) -> PathBuf {
 pub(crate) fn fetch(line: &'static Line, cache: &Cache) -> Result<Download> {
     let unobtainable = |why: String| Unobtainable { line, why };
     let listed = archive::listed().map_err(unobtainable)?;
-    let archive = archive(&listed, line.suite)
+    let address = archive::having(&listed, line.suite)
         .ok_or_else(|| unobtainable("apt lists no archive of Debian on this machine".to_owned()))?;
-    from(&format!("deb {}{archive} {} main\n", archive::keys(), line.suite), line, cache)
+    from(&format!("deb {}{address} {} main\n", archive::keys(), line.suite), line, cache)
 }
 
 /// The same from the archive of a line of apt's `sources.list`.
@@ -112,15 +112,6 @@ fn package(folder: &Path) -> Result<PathBuf> {
     package.context("apt-get says that it fetched the package, but the package is not there")
 }
 
-/// The address of the archive that has `suite`, beside those that apt lists.
-fn archive(listed: &[Listed], suite: &str) -> Option<String> {
-    let own = listed.iter().find(|listed| listed.release == suite);
-    let main = listed.iter().find(|listed| listed.address.ends_with("/debian"));
-    let security = if suite.ends_with("-security") { "-security" } else { "" };
-    let beside = main.map(|listed| format!("{}{security}", listed.address));
-    own.map(|listed| listed.address.clone()).or(beside)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,21 +119,6 @@ mod tests {
     use crate::probe::present;
     use liblinux_workspace::line;
     use liblinux_workspace::skip::skip;
-
-    const MAIN: &str = "bookworm-updates http://b/debian\nbookworm http://a/other\n";
-
-    #[test]
-    fn the_archive_is_the_machines_own() {
-        let beside = |suite| archive(&archive::parse(MAIN), suite);
-        assert_eq!(beside("trixie-backports").as_deref(), Some("http://b/debian"));
-        assert_eq!(beside("bookworm-security").as_deref(), Some("http://b/debian-security"));
-        let listed = format!("{MAIN}bookworm-security http://c/security/\n");
-        assert_eq!(
-            archive(&archive::parse(&listed), "bookworm-security").as_deref(),
-            Some("http://c/security")
-        );
-        assert_eq!(archive(&archive::parse("noble http://a/ubuntu\n"), "trixie-backports"), None);
-    }
 
     /// Makes an archive in `folder`, as apt reads it, that has the package of a line's source;
     /// the line of `sources.list` for it.

@@ -17,13 +17,16 @@ use anyhow::{Context, Result, ensure};
 use cpio::newc;
 use liblinux_abi::image::export::SONAME;
 use liblinux_workspace::ARCHITECTURE;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const FOLDER: u32 = 0o040755;
 const REGULAR_FILE: u32 = 0o100000;
 const CHARACTER_DEVICE: u32 = 0o020600;
+
+/// The folder of a program that lies apart.
+const APART: &str = "/apart";
 
 /// The contents, by absolute path in the guest.
 #[derive(Default)]
@@ -99,6 +102,38 @@ impl Initramfs {
                 wanted.extend(elf::needs(&library)?.libraries);
             }
         }
+        Ok(())
+    }
+
+    /// Adds the program `path` of another system, in the host's folder `root`. Its loader and its
+    /// libraries lie apart from those of other programs, and a script of its name starts it by
+    /// them.
+    pub fn apart(&mut self, path: &str, root: &Path) -> Result<()> {
+        let program = root.join(path.trim_start_matches('/'));
+        let needs = elf::needs(&program)?;
+        let folders = ARCHITECTURE.glibc_folders.iter();
+        let folders: Vec<PathBuf> =
+            folders.map(|folder| root.join(folder.trim_start_matches('/'))).collect();
+        let folders: Vec<&str> = folders.iter().filter_map(|folder| folder.to_str()).collect();
+        let loader = needs.interpreter.context("a program of another system has a loader")?;
+        let loader = loader.rsplit('/').next().unwrap_or_default().to_owned();
+        let (mut wanted, mut found) = (needs.libraries, BTreeSet::new());
+        wanted.push(loader.clone());
+        while let Some(name) = wanted.pop() {
+            if name == SONAME || !found.insert(name.clone()) {
+                continue;
+            }
+            let library = library(&name, &folders)
+                .with_context(|| format!("{} has no {name} for {path}", root.display()))?;
+            self.file(&format!("{APART}/{name}"), &library)?;
+            wanted.extend(elf::needs(&library)?.libraries);
+        }
+        let name = path.rsplit('/').next().unwrap_or_default();
+        self.file(&format!("{APART}/{name}"), &program)?;
+        let script = format!(
+            "#!/bin/sh\nexec {APART}/{loader} --library-path {APART} {APART}/{name} \"$@\"\n"
+        );
+        self.insert(path, Entry::File { bytes: script.into_bytes(), mode: REGULAR_FILE | 0o755 });
         Ok(())
     }
 
@@ -225,5 +260,20 @@ mod tests {
                 "no {name}"
             );
         }
+    }
+
+    #[test]
+    fn a_program_of_another_system_has_its_libraries_for_itself() {
+        let mut archive = Initramfs::new();
+        archive.apart("/usr/bin/env", Path::new("/")).unwrap();
+        let list = listing(&archive.archive().unwrap());
+        for name in ["usr/bin/env", "apart/env", "apart/ld-linux-x86-64.so.2", "apart/libc.so.6"] {
+            assert!(
+                list.iter().any(|(path, mode, _)| path == name && *mode == 0o100755),
+                "no {name}"
+            );
+        }
+        let nowhere = tempfile::tempdir().unwrap();
+        assert!(Initramfs::new().apart("/usr/bin/env", nowhere.path()).is_err());
     }
 }

@@ -75,5 +75,5 @@ pub use crate::cases::{all as list_cases, needs_libc};
 pub use crate::download::Unobtainable;
 pub use crate::options::Options;
 pub use crate::report::Summary;
-pub use crate::run::boot;
+pub use crate::run::{boot, boot_built};
 pub use crate::tree::Kernel;

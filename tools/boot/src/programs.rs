@@ -29,7 +29,8 @@ pub struct Program {
 /// The sources of a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Build {
-    /// A file that a Debian package brings.
+    /// A file that a Debian package brings: the machine's, or that of the suite that the kernel
+    /// line names for it.
     Debian { path: &'static str, package: &'static str },
     /// A shell script of the workspace.
     Script(&'static str),
@@ -179,7 +180,13 @@ impl Program {
         if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {
             return archive.file(&self.guest_path(), file);
         }
-        archive.program(&self.guest_path(), file)?;
+        let path = self.guest_path();
+        let root = file.to_str().and_then(|file| file.strip_suffix(&path));
+        match root {
+            // A newer package is unpacked in a folder.
+            Some(root) if !root.is_empty() => archive.apart(&path, Path::new(root))?,
+            _ => archive.program(&path, file)?,
+        }
         if self.name == "busybox" {
             archive.symlink("/bin/sh", "busybox");
         }

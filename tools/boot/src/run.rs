@@ -9,9 +9,10 @@ use crate::outlook::{self, Outlook};
 use crate::progress::Progress;
 use crate::qemu::{self, Guest};
 use crate::report::Summary;
+use crate::tree::Kernel;
 use crate::verdict::{self, Verdict};
-use crate::{cache, cases, ktap, log, packages, schedule};
-use anyhow::{Context, Result, bail};
+use crate::{cache, cases, elf, ktap, log, packages, schedule, workshop};
+use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,8 @@ pub fn boot(options: &Options) -> Result<Summary> {
             folder: folder.join(&case.name),
             kernel: &kernels[&Bootable::key(case)],
         };
-        let verdict = boot.run(&contents, &progress);
+        let tick = || progress.lock().unwrap_or_else(PoisonError::into_inner).tick();
+        let verdict = boot.run(&contents, &tick);
         let verdict = verdict.unwrap_or_else(|error| Verdict::failed(case, format!("{error:#}")));
         let seconds = started.elapsed().as_secs_f32();
         let word = if verdict.passed() { "done" } else { "FAILED" };
@@ -72,6 +74,27 @@ pub fn boot(options: &Options) -> Result<Summary> {
     }
     eprintln!("image {build_id}: {} passed in {seconds:.1} s", cases::count(cases.len()));
     Ok(summary)
+}
+
+/// Boots cases in a kernel that the caller has built, with its files in `folder`, where the source
+/// may have changed since the last call; fails if any of them does.
+pub fn boot_built(options: &Options, kernel: &Kernel, folder: &Path, cases: &[Case]) -> Result<()> {
+    cache::remove_tree(&workshop::selftests(folder))?;
+    let contents = Contents::build(options, folder, kernel, cases)?;
+    let bootable = Bootable {
+        bz_image: kernel.bz_image.clone(),
+        build_id: elf::build_id(&options.image_debug)?,
+        c_build_id: elf::build_id(&kernel.c_image)?,
+    };
+    let mut verdicts = Vec::new();
+    for case in cases {
+        let folder = folder.join(&case.name);
+        let boot = Boot { case, line: options.line, folder, kernel: &bootable };
+        verdicts.push(boot.run(&contents, &|| {})?);
+    }
+    let summary = Summary { verdicts, comparisons: Vec::new() };
+    ensure!(summary.passed(), "{}", summary.problems().join("\n"));
+    Ok(())
 }
 
 /// The option that asks for the same kernel line again.
@@ -109,7 +132,7 @@ struct Boot<'a> {
 
 impl Boot<'_> {
     /// Boots it; what it reported, judged. How long that took is written down for the next run.
-    fn run(&self, contents: &Contents, progress: &Mutex<Progress>) -> Result<Verdict> {
+    fn run(&self, contents: &Contents, tick: &dyn Fn()) -> Result<Verdict> {
         let Self { case, line, folder, kernel } = self;
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -126,7 +149,7 @@ impl Boot<'_> {
         };
         let started = Instant::now();
         let text = qemu::run_watched(&guest, case.limits(), &mut || {
-            progress.lock().unwrap_or_else(PoisonError::into_inner).tick();
+            tick();
             Ok(())
         })?;
         cache::write_whole(&outlook::record(folder), &started.elapsed().as_secs_f32().to_string())?;

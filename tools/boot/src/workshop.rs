@@ -6,8 +6,9 @@
 //!    command or its compiler changed, and appears under its name only when the build succeeded.
 //! 2. Go and C are built without network; cargo uses the workspace's lock file.
 
-use crate::cache::{self, Lock};
+use crate::cache::{self, Cache, Lock};
 use crate::compiler::{self, partial};
+use crate::foreign;
 use crate::programs::{Build, Program, RUNNER};
 use crate::progress::Progress;
 use crate::selftests::Origin;
@@ -52,6 +53,11 @@ pub fn lock(folder: &Path) -> Result<Lock> {
     cache::lock(&folder.join("programs.lock"), "target/boot/programs")
 }
 
+/// Where [`Contents`](crate::contents::Contents) of `folder` have the selftests of the vDSO.
+pub(crate) fn selftests(folder: &Path) -> PathBuf {
+    folder.join("programs/vDSO")
+}
+
 impl Workshop<'_> {
     /// Builds `programs`, or finds them built; the files, in the same order.
     pub fn build(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
@@ -91,6 +97,10 @@ impl Workshop<'_> {
         let output = self.folder.join(program.name);
         match program.build {
             Build::Debian { path, package } => {
+                if let Some((_, suite)) = self.line.newer.iter().find(|newer| newer.0 == package) {
+                    let system = foreign::newer(suite, package, &Cache::open()?)?;
+                    return Ok(system.join(path.trim_start_matches('/')));
+                }
                 ensure!(
                     Path::new(path).is_file(),
                     "there is no {path}; run `sudo apt-get install {package}`"

@@ -3,7 +3,7 @@
 //! Who bisects a kernel stops between any two patches, so each has to build by itself, in every
 //! configuration that it can meet. [`build`] unpacks the kernel's source, builds every
 //! configuration without the series, and again after each patch. What it then warns of is compared
-//! with what the kernel without the series warned of.
+//! with what the kernel without the series warned of. The kernel that is built whole is booted.
 //!
 //! [`compare_in_tree`] builds the image by the kernel's own make.
 //!
@@ -12,6 +12,7 @@
 //! 1. A fault of one build does not keep the others from being tried.
 //! 2. Nothing of an earlier run is used: the source and the builds are made anew.
 
+mod booted;
 pub mod configuration;
 mod in_tree;
 pub mod objects;
@@ -71,7 +72,11 @@ pub fn build(series: Series<'_>, configurations: &[&'static Configuration]) -> R
                 .and_then(|config| {
                     tree.compile(configuration, &touched, &config, |_| progress.tick())
                 })
-                .and_then(|warnings| judged(warnings, known, number == 0));
+                .and_then(|warnings| judged(warnings, known, number == 0))
+                .and_then(|()| match configuration.is_whole && number > 0 {
+                    true => booted::boot(series, &tree, configuration.name, &patches[..number]),
+                    false => Ok(()),
+                });
             let fault = made.err().map(|error| format!("{error:#}"));
             if let Some(fault) = &fault {
                 progress.note(&format!("{name}, {}: {fault}", configuration.name));

@@ -5,7 +5,7 @@ use crate::objects::Touched;
 use anyhow::{Context as _, Result, bail, ensure};
 use liblinux_boot::{cache, config, job};
 use liblinux_mkimage::embed::embed;
-use liblinux_workspace::{Line, Workspace};
+use liblinux_workspace::{ARCHITECTURE, Line, Workspace};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,8 @@ impl Tree<'_> {
         self.folder.join("source")
     }
 
-    fn build(&self, name: &str) -> PathBuf {
+    /// The folder of a configuration's build.
+    pub(crate) fn build(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -96,7 +97,8 @@ impl Tree<'_> {
     ) -> Result<BTreeSet<String>> {
         let mut make = self.make(configuration);
         if configuration.is_whole {
-            make.arg("bzImage");
+            // The selftests are compiled with this kernel's headers for user space.
+            make.args([ARCHITECTURE.kernel_image, "headers"]);
         } else {
             make.args(touched.targets(&self.source(), configuration.architecture, config));
         }

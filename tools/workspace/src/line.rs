@@ -31,6 +31,8 @@ pub struct Line {
     pub image_target: &'static str,
     /// The boot parameter that chooses the image, by `c` or `rust`.
     pub parameter: &'static str,
+    /// Packages whose programs are too old for it in Debian 12, and the suites whose are not.
+    pub newer: &'static [(&'static str, &'static str)],
     /// Seconds that a first build of the small kernel takes on two idle processors.
     pub build_s: u64,
     /// Lines that make prints in a first build of the small kernel.
@@ -49,6 +51,7 @@ pub const LINES: &[Line] = &[
         image_option: "CONFIG_X86_VDSO64_RUST_IMAGE",
         image_target: "vdso64-rust",
         parameter: "vdso64",
+        newer: &[("criu", "trixie")],
         build_s: 266,
         build_lines: 2725,
     },
@@ -62,6 +65,7 @@ pub const LINES: &[Line] = &[
         image_option: "CONFIG_X86_VDSO64_PREBUILT_IMAGE",
         image_target: "vdso64-prebuilt",
         parameter: "vdso64_image",
+        newer: &[],
         build_s: 264,
         build_lines: 2673,
     },

@@ -10,7 +10,8 @@
 //!
 //! With `fixups` it has attached an area in which itself and code made at run time are registered,
 //! and no signal handler: two lines of the report have the results of faults, `load` of the
-//! program's own and `jit`. Without an area a fault ends it.
+//! program's own and `jit`. Without an area a fault ends it. Where landings get frames, one thread
+//! more is inside a landing (`landing.rs`), whose line is `landing`.
 //!
 //! # Invariants
 //!
@@ -21,7 +22,11 @@
 
 #![expect(unsafe_code, reason = "calls addresses of the image")]
 
+mod landing;
+
+use crate::landing::Landed;
 use anyhow::{Context, Result, bail, ensure};
+use liblinux::fixup::Fixups;
 use liblinux::{Vdso, probe};
 use liblinux_guest::bare;
 use liblinux_guest::criu::ZOMBIE_STATUS;
@@ -118,7 +123,11 @@ fn run() -> Result<()> {
     let faults = if name == "fixups" { Some(Faults::register()?) } else { None };
     let started = SystemTime::now();
     let calls = Calls::start(way)?;
-    calls.await_blocked()?;
+    let landed = match &faults {
+        Some(faults) => Landed::start(way, &faults.fixups)?,
+        None => None,
+    };
+    await_blocked(calls.threads.len() + usize::from(landed.is_some()))?;
     write_whole(&folder.join("ready"), &std::process::id().to_string())?;
     while !folder.join("go").exists() {
         thread::sleep(TICK);
@@ -128,7 +137,25 @@ fn run() -> Result<()> {
     if let Some(faults) = faults {
         report += &faults.raise();
     }
+    if let Some(landed) = landed {
+        report += &landed.resume()?;
+    }
     write_whole(&folder.join("report"), &report)
+}
+
+/// Waits until so many threads beside the main one sleep in the kernel.
+fn await_blocked(count: usize) -> Result<()> {
+    let main = std::process::id().cast_signed();
+    for _ in 0..1000 {
+        let tasks = Process::myself()?.tasks()?.collect::<Result<Vec<_>, _>>()?;
+        let others = tasks.iter().filter(|task| task.tid != main);
+        let asleep = others.filter(|task| task.stat().is_ok_and(|stat| stat.state == 'S')).count();
+        if asleep == count {
+            return Ok(());
+        }
+        thread::sleep(TICK);
+    }
+    bail!("the threads do not block")
 }
 
 /// Whether the clock that the libc reads from the image is past where it was, and within a second
@@ -143,18 +170,17 @@ fn time_goes_on(started: SystemTime) -> bool {
 
 /// What is registered, to be tried.
 struct Faults {
+    fixups: Fixups<'static>,
     function: Function,
 }
 
 impl Faults {
     fn register() -> Result<Self> {
         let vdso = Box::leak(Box::new(Vdso::find()?));
-        let function = Function::register(&jit::by_kernel(vdso)?)?;
-        // For the rest of the process.
-        std::mem::forget(
-            jit::by_kernel(vdso)?.register_own().context("cannot register the program")?,
-        );
-        Ok(Self { function })
+        let fixups = jit::by_kernel(vdso)?;
+        let function = Function::register(&fixups)?;
+        fixups.register_own().context("cannot register the program")?.keep();
+        Ok(Self { fixups, function })
     }
 
     /// Faults in both texts; the addresses.
@@ -286,22 +312,6 @@ impl Calls {
             }),
         );
         Ok(Self { threads, pipes, child, zombie })
-    }
-
-    /// Waits until every thread sleeps in the kernel.
-    fn await_blocked(&self) -> Result<()> {
-        let main = std::process::id().cast_signed();
-        for _ in 0..1000 {
-            let tasks = Process::myself()?.tasks()?.collect::<Result<Vec<_>, _>>()?;
-            let others = tasks.iter().filter(|task| task.tid != main);
-            let asleep =
-                others.filter(|task| task.stat().is_ok_and(|stat| stat.state == 'S')).count();
-            if asleep == self.threads.len() {
-                return Ok(());
-            }
-            thread::sleep(TICK);
-        }
-        bail!("the threads do not block")
     }
 
     /// Ends every call; what they returned.
