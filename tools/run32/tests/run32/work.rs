@@ -1,5 +1,5 @@
-//! The work of a guest without a 32-bit ABI, on the running kernel: programs of Debian's i386
-//! packages with scripts, compared line by line with what they print natively.
+//! Real work by the loader: programs of Debian's i386 packages with scripts, compared line by line
+//! with what they print natively.
 
 use crate::workbench::{has_i386, libraries, loader, system};
 use std::path::Path;
