@@ -216,7 +216,7 @@ nice -n -3 nice
 nohup echo calm
 timeout 0.1 sleep 5
 quiet timeout -s KILL 0.1 sleep 5
-timeout 5 bash -c 'exit 6'
+timeout 60 bash -c 'exit 6'
 timeout --foreground 0.1 cat pipe
 sleep 0.01; sleep nonesuch
 date -u -d @0 +%F; date -u -d '2024-02-29 +1 year' +%F
