@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# Python by i386 system calls: threads, processes, signals, sockets, files, memory. It prints nothing
-# that differs from one run to the next. Runs in an empty folder.
+# Python by i386 system calls: threads, processes, signals, sockets, files, memory. It prints
+# nothing that differs from one run to the next. Runs in an empty folder.
 import array, errno, fcntl, gc, json, mmap, os, random, resource, select, signal, socket, struct, subprocess, sys
 import threading, time, traceback, zlib
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# For the shell of busybox: `sh shell.sh FOLDER BUSYBOX`. The output depends on nothing but the system
-# calls; the folder is empty.
+# For the shell of busybox: `sh shell.sh FOLDER BUSYBOX`. The output depends on nothing but the
+# system calls; the folder is empty.
 echo one | cat | tr a-z A-Z
 for i in 1 2 3 4 5; do (exit $i); echo "status $?"; done
 cd "$1" && pwd | sed 's/.*/here/'
