@@ -40,6 +40,7 @@ pub mod declared;
 mod download;
 pub mod elf;
 pub mod foreign;
+pub mod i386;
 pub mod initramfs;
 pub mod job;
 pub mod ktap;

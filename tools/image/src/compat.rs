@@ -7,12 +7,13 @@
 //! # Invariants
 //!
 //! 1. The link of the shim takes its own object and nothing else; an undefined symbol is an error.
-//! 2. In the shim, `syscall` occurs between its entries' labels alone.
+//! 2. The checker has judged the 32-bit image, and refuses nothing of it.
+//! 3. In the shim, `syscall` occurs between its entries' labels alone.
 
 use crate::compile::{self, Compiler};
 use crate::recipe::Recipe;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_compat::facts::{BASE, FACTS_SIZE, Head};
+use liblinux_compat::facts::{BASE, CLOCKS, FACTS_SIZE, Head};
 use liblinux_workspace::command::run;
 use liblinux_workspace::{Workspace, line};
 use std::fs;
@@ -89,7 +90,8 @@ fn link_gate(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let (object, gate) = (folder.join("linux-gate.o"), folder.join("linux-gate.so.1"));
     let source = workspace.root().join("vdso/compat/gate/linux-gate.S");
     let mut assemble = Command::new("as");
-    assemble.arg("--32").arg(source).arg("-o").arg(&object);
+    assemble.args(["--32", "--defsym", &format!("CLOCKS={CLOCKS:#x}")]);
+    assemble.arg(source).arg("-o").arg(&object);
     run(&mut assemble).context("the 32-bit image cannot be assembled")?;
     let mut ld = Command::new("ld");
     ld.args(["-m", "elf_i386", "-shared", "-soname", "linux-gate.so.1", "--hash-style=both"]);
@@ -98,7 +100,23 @@ fn link_gate(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     ld.arg("-T").arg(workspace.root().join("linker/x86_64/gate.lds"));
     ld.arg(&object).arg("-o").arg(&gate);
     run(&mut ld).context("the 32-bit image does not link")?;
+    let bytes = fs::read(&gate).with_context(|| format!("cannot read {}", gate.display()))?;
+    require_good(&bytes)?;
     Ok(gate)
+}
+
+/// Fails if some loader could not read the 32-bit image.
+fn require_good(gate: &[u8]) -> Result<()> {
+    let report =
+        liblinux_check::check(gate, None, None).context("the 32-bit image cannot be read")?;
+    let refused: Vec<String> =
+        report.refused().map(|(rule, what)| format!("{}: {what}", rule.name)).collect();
+    ensure!(
+        refused.is_empty(),
+        "the 32-bit image is refused: {}; correct vdso/compat/gate or linker/x86_64/gate.lds",
+        refused.join("; ")
+    );
+    Ok(())
 }
 
 #[cfg(test)]
@@ -112,6 +130,18 @@ mod tests {
         bytes.extend(entries);
         bytes.extend(rest);
         bytes
+    }
+
+    #[test]
+    fn a_32_bit_image_that_loaders_cannot_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = link_gate(&Workspace::current(), folder.path()).unwrap();
+        let mut bytes = fs::read(gate).unwrap();
+        require_good(&bytes).unwrap();
+        // The type of the file: a program, and no library.
+        bytes[16] = 2;
+        let error = require_good(&bytes).unwrap_err().to_string();
+        assert!(error.contains("elf-header") && error.contains("vdso/compat/gate"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "asks the kernel, and jumps")]
 
 use crate::arguments::{Arguments, quoted};
+use crate::descriptor;
 use crate::file::{self, Kind, Program};
 use crate::memory;
 use crate::status::{Failure, NOT_EXECUTABLE, NOT_FOUND};
@@ -124,6 +125,7 @@ fn start(
     words: &[Vec<u8>],
 ) -> Result<Infallible, Failure> {
     let interpreter = interpreter(&program, prefix)?;
+    descriptor::wait_until_forgotten()?;
     let absolute = fs::canonicalize(&program.path).unwrap_or_else(|_| program.path.clone());
     let system = system::map(&absolute, prefix)?;
     memory::reserve()?;

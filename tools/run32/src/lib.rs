@@ -10,6 +10,7 @@
 //! 2. Nothing is written to standard output but what `--help` and `--version` ask for.
 
 mod arguments;
+mod descriptor;
 mod file;
 mod launch;
 mod memory;

@@ -72,9 +72,13 @@ fn head() -> Head {
     }
 }
 
-/// The 64-bit entries: those of our image, where the process has it, or the shim's.
+/// The 64-bit entries: those of our image, where the process has it, or the shim's. Clocks are read
+/// by any image.
 fn entries(head: &Head) -> Facts {
-    if let Ok(vdso) = Vdso::find()
+    let vdso = Vdso::find();
+    let clock = vdso.as_ref().ok().and_then(|vdso| vdso.symbol("__vdso_clock_gettime"));
+    let clock_gettime = clock.unwrap_or(0) as u64;
+    if let Ok(vdso) = &vdso
         && let (Some(syscall), Some(clone), Some(sigreturn)) =
             (vdso.symbol("__vdso_syscall"), vdso.entry(Call::clone), vdso.entry(Call::rt_sigreturn))
     {
@@ -84,6 +88,7 @@ fn entries(head: &Head) -> Facts {
             sigreturn: sigreturn as u64,
             entries_start: vdso.base() as u64,
             entries_size: vdso.size() as u64,
+            clock_gettime,
             ..Facts::default()
         };
     }
@@ -94,6 +99,7 @@ fn entries(head: &Head) -> Facts {
         sigreturn: at(head.sigreturn),
         entries_start: at(head.syscall),
         entries_size: u64::from(head.entries_end - head.syscall),
+        clock_gettime,
         ..Facts::default()
     }
 }

@@ -23,6 +23,36 @@ __kernel_vsyscall:
 	.size __kernel_vsyscall, . - __kernel_vsyscall
 
 /*
+ * What reads a clock: the shim by the same entry, with numbers that start at CLOCKS, which the
+ * assembler is given.
+ */
+	.macro clock name, number
+	.balign 16
+	.globl \name
+	.type \name, @function
+\name:
+	.cfi_startproc
+	pushl	%ebx
+	.cfi_adjust_cfa_offset 4
+	.cfi_rel_offset ebx, 0
+	movl	8(%esp), %ebx
+	movl	12(%esp), %ecx
+	movl	$CLOCKS + \number, %eax
+	call	__kernel_vsyscall
+	popl	%ebx
+	.cfi_adjust_cfa_offset -4
+	.cfi_restore ebx
+	ret
+	.cfi_endproc
+	.size \name, . - \name
+	.endm
+
+	clock	__vdso_clock_gettime64, 0
+	clock	__vdso_clock_gettime, 1
+	clock	__vdso_gettimeofday, 2
+	clock	__vdso_time, 3
+
+/*
  * Where handlers without a restorer of their own return to. The frame's registers are where
  * struct sigcontext_32 has them: at 4 in a plain frame, behind the signal's number, and at 160 in
  * one with information, from the stack pointer at the return.

@@ -39,7 +39,13 @@ pub struct Facts {
     pub words_len: u64,
     /// The C string by which the loader is found.
     pub loader: u64,
+    /// `__vdso_clock_gettime` of the process's 64-bit image, whichever that is; 0 without one.
+    pub clock_gettime: u64,
 }
+
+/// The first of the numbers that are no system calls: those of the functions of the 32-bit image
+/// which read clocks. They come by the same entry.
+pub const CLOCKS: u32 = 0x7c10_0000;
 
 /// Where the page is: below the loader, which is linked at [`LOADER_BASE`]. Few i386 programs want
 /// this place: most are linked far below, and the others take any.

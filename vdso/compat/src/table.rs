@@ -21,8 +21,8 @@
 use crate::call::{Outcome, call};
 use crate::frame::Frame;
 use crate::native::{
-    area, control, directory, file, identity, ipc, limit, mapping, offset, program, select, signal,
-    socket, status, thread, time, timer, vector, wait,
+    area, clock, control, directory, file, identity, ipc, limit, mapping, offset, program, select,
+    signal, socket, status, thread, time, timer, vector, wait,
 };
 use liblinux_abi::kernel::errno::{ENOSYS, EPERM};
 use liblinux_abi::syscall::number;
@@ -572,7 +572,7 @@ macro_rules! dispatcher {
         pub(crate) fn dispatch(frame: &Frame) -> Outcome {
             match frame.eax {
                 $($number => serve!(frame $kind($($argument)+)),)*
-                _ => Err(ENOSYS),
+                _ => clock::answer(frame).unwrap_or(Err(ENOSYS)),
             }
         }
     };

@@ -1,6 +1,6 @@
 //! `int $0x80`, `vfork` and a fault's handler, in a program without a C library.
 
-use crate::workbench::{LOADER, assembled, loader, told};
+use crate::workbench::{LOADER, assembled, has_i386, loader, system, told};
 use std::process::Command;
 
 #[test]
@@ -28,4 +28,27 @@ fn the_programs_descriptors_are_those_of_the_caller() {
     command.args(["-c", script, "bash", LOADER]).arg(&program);
     // Its `write` fails, and it says so.
     assert_eq!(command.status().unwrap().code(), Some(77));
+}
+
+#[test]
+fn a_native_program_that_becomes_the_loader_leaves_no_descriptor() {
+    let Some(system) = system() else { return };
+    let busybox = system.join("bin/busybox");
+    if !has_i386(&busybox) {
+        return;
+    }
+    for _ in 0..20 {
+        let mut command = Command::new(&busybox);
+        command.args(["sh", "-c", "exec \"$@\"", "sh", LOADER]).arg(&busybox).arg("true");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+    }
+}
+
+#[test]
+fn a_call_of_the_programs_own_64_bit_code_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = assembled("wide", folder.path());
+    let output = loader([&program]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
 }

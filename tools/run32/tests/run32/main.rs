@@ -5,8 +5,10 @@
 //! reached the kernel.
 
 mod calls;
+mod clocks;
 mod dynamic;
 mod gate;
 mod refusals;
 mod shell;
+mod work;
 mod workbench;

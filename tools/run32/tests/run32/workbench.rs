@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "a filter is set between fork and exec")]
 
 use liblinux_boot::cache::Cache;
-use liblinux_boot::foreign;
+use liblinux_boot::i386;
 use liblinux_workspace::skip::skip;
 use std::ffi::OsStr;
 use std::io;
@@ -11,31 +11,6 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
-
-/// The name of the set of packages; changes with it.
-const SET: &str = "programs-1";
-
-/// Debian's packages for i386 that the tests run.
-const PACKAGES: &[&str] = &[
-    "bash",
-    "busybox-static",
-    "coreutils",
-    "libacl1",
-    "libattr1",
-    "libc6",
-    "libcrypt1",
-    "libexpat1",
-    "libgmp10",
-    "libpcre2-8-0",
-    "libpython3.11-minimal",
-    "libpython3.11-stdlib",
-    "libselinux1",
-    "libssl3",
-    "libtinfo6",
-    "perl-base",
-    "python3.11-minimal",
-    "zlib1g",
-];
 
 /// The loader.
 pub(crate) const LOADER: &str = env!("CARGO_BIN_EXE_liblinux-run32");
@@ -45,7 +20,7 @@ pub(crate) fn system() -> Option<&'static Path> {
     static SYSTEM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let system = SYSTEM.get_or_init(|| {
         let cache = Cache::open().map_err(|error| format!("{error:#}"))?;
-        foreign::get(SET, "i386", PACKAGES, &cache).map_err(|error| format!("{error:#}"))
+        i386::system(&cache).map_err(|error| format!("{error:#}"))
     });
     match system {
         Ok(system) => Some(system),

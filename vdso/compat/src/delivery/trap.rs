@@ -5,6 +5,8 @@
 //! - `int $0x80`: without a gate, a protection fault; with one, a signal of Syscall User Dispatch.
 //!   The context becomes that of a far call to the shim. So the call itself is made when the
 //!   handler is done: with the program's signal mask, its stack and all of its registers.
+//! - `syscall` of 64-bit code, where Syscall User Dispatch takes it: the kernel's own 64-bit image
+//!   makes a call when it cannot read a clock, and a program may have such code. The shim makes it.
 //! - `mov` to `fs` or `gs` of a selector that `set_thread_area` has given out, for which the
 //!   kernel's table has no descriptor. The register gets the data segment, and keeps the base that
 //!   `set_thread_area` has set.
@@ -12,7 +14,8 @@
 use super::action::{SIGSEGV, SIGSYS};
 use super::frame::Context;
 use super::info::SYS_USER_DISPATCH;
-use crate::arch::{self, CODE_32, Segment, place};
+use crate::arch::{self, CODE_32, CODE_64, Segment, place};
+use crate::call::call;
 use crate::memory;
 use crate::native::area;
 
@@ -23,6 +26,10 @@ const INT_80: [u8; 2] = [0xcd, 0x80];
 
 /// Answers it; whether it was one.
 pub(crate) fn answer(signal: u32, code: i32, context: &mut Context) -> bool {
+    if context.cs == CODE_64 && signal == SIGSYS && code == SYS_USER_DISPATCH {
+        context.rax = repeated(context);
+        return true;
+    }
     if context.cs != CODE_32 {
         return false;
     }
@@ -41,6 +48,16 @@ pub(crate) fn answer(signal: u32, code: i32, context: &mut Context) -> bool {
     }
 }
 
+/// Makes the call of 64-bit code that the kernel has not made; what the code finds in `rax`.
+fn repeated(context: &Context) -> u64 {
+    let [r8, r9, r10, ..] = context.upper;
+    let arguments = [context.rdi, context.rsi, context.rdx, r10, r8, r9];
+    match call(context.rax as u32, arguments) {
+        Ok(value) => value as u64,
+        Err(error) => (-error) as u64,
+    }
+}
+
 /// Makes the context a far call to the shim that returns to `eip`.
 fn enter(context: &mut Context, eip: u32) -> bool {
     let stack = (context.rsp as u32).wrapping_sub(8);
@@ -49,7 +66,7 @@ fn enter(context: &mut Context, eip: u32) -> bool {
     }
     context.rsp = stack.into();
     context.rip = place::enter();
-    context.cs = arch::CODE_64;
+    context.cs = CODE_64;
     true
 }
 

@@ -7,6 +7,7 @@
 //! those of the kernel's `include/linux/compat.h` and `arch/x86/include/asm/compat.h`.
 
 pub(crate) mod area;
+pub(crate) mod clock;
 pub(crate) mod control;
 mod control_message;
 pub(crate) mod directory;

@@ -55,6 +55,19 @@ global_asm!(
     ".popsection",
 );
 
+/// Reads a clock by the 64-bit image, which must have the function: a timespec at `time`.
+///
+/// # Safety
+///
+/// The address must be of such memory.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn clock_gettime(clock: u32, time: u64) -> i32 {
+    naked_asm!(
+        "jmp qword ptr [rip + compat_facts + {clock_gettime}]",
+        clock_gettime = const offset_of!(Facts, clock_gettime),
+    )
+}
+
 /// Makes a system call, by the process's entry.
 ///
 /// # Safety
