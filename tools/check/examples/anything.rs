@@ -1,7 +1,7 @@
 //! Judges as many mutants of real images as wanted: none makes the checker panic, hang, or cost
 //! more than the bounds.
 //!
-//! `cargo run --release -p liblinux-check --example anything [NUMBER] [FIRST]`
+//! `cargo run --release -p liblinux-check --example anything -- [NUMBER] [FIRST]`
 //!
 //! judges NUMBER mutants (a million by default) of the images that the example `matrix` has kept
 //! and of this workspace's, as the test `anything` does, and tells how many and how fast. FIRST is

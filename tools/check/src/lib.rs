@@ -37,6 +37,7 @@ pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod source;
+mod spans;
 pub mod subject;
 pub mod symbol;
 pub mod table;

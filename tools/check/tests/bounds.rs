@@ -10,7 +10,10 @@ mod bounded;
 mod specimen;
 
 use bounded::{LARGEST, MEMORY, TIME, cost};
-use liblinux_check::{check, source};
+use liblinux_abi::image::layout::slot;
+use liblinux_abi::syscall::find;
+use liblinux_check::profile::{self, Profile};
+use liblinux_check::{check, check_as, source};
 use specimen::{File, Specimen, section, segment, symbol};
 use std::io::Write as _;
 use std::time::Duration;
@@ -23,11 +26,20 @@ fn within_bounds(what: &str, file: &File) {
 }
 
 fn bounded(what: &str, file: &File, debug: Option<&[u8]>) {
+    bounded_as(what, file, debug, None);
+}
+
+/// The same as a profile, or as the one that the file tells.
+fn bounded_as(what: &str, file: &File, debug: Option<&[u8]>, profile: Option<&'static Profile>) {
     assert!(file.bytes.len() <= LARGEST, "{what} has {} bytes", file.bytes.len());
     // The best of three: caches are cold at first.
     let costs = (0..3).map(|_| {
         cost(|| {
-            let report = check(&file.bytes, debug, None).expect("an ELF file");
+            let report = match profile {
+                Some(profile) => check_as(profile, &file.bytes, debug, None),
+                None => check(&file.bytes, debug, None),
+            };
+            let report = report.expect("an ELF file");
             assert!(!report.to_string().is_empty());
         })
     });
@@ -76,6 +88,92 @@ fn a_megabyte_of_code() {
             within_bounds(&format!("{size} bytes of {what}"), &file);
         }
     }
+}
+
+/// As many instructions as are followed, all the same and in one function, which the slot of a call
+/// leads to or no slot does: what is asked of each must not depend on how many there are.
+fn a_function_of_one_instruction() {
+    const INSTRUCTIONS: &[(&str, &[u8])] = &[
+        ("syscall", &[0x0f, 0x05]),
+        ("sysenter", &[0x0f, 0x34]),
+        ("iretq", &[0x48, 0xcf]),
+        ("enclu", &[0x0f, 0x01, 0xd7]),
+        ("jmp rax", &[0xff, 0xe0]),
+        ("call rax", &[0xff, 0xd0]),
+        ("jmp to itself", &[0xeb, 0xfe]),
+        ("jne to the next one", &[0x75, 0x00]),
+        ("mov rax, [0]", &[0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0]),
+        ("mov [rip], eax", &[0x89, 0x05, 0, 0, 0, 0]),
+        ("movd xmm0, eax", &[0x66, 0x0f, 0x6e, 0xc0]),
+        ("cmpxchg16b [rdi]", &[0x48, 0x0f, 0xc7, 0x0f]),
+        ("mov eax, fs", &[0x8c, 0xe0]),
+        ("add rsp, rax", &[0x48, 0x01, 0xc4]),
+        ("ret", &[0xc3]),
+    ];
+    for (what, bytes) in INSTRUCTIONS {
+        let (mut file, place, _) = grown(".text", |at| bytes[at % bytes.len()]);
+        let (text, at) = (file.section(".text"), file.export("__vdso_getcpu"));
+        file.put64(at + symbol::VALUE, place as u64);
+        // `endbr64; jmp` to the function.
+        let slot = slot(find("open").expect("a call").number);
+        file.put(slot + 4, &[0xe9]);
+        file.put32(slot + 5, (place - slot - 9) as u32);
+        // liblinux has slots beside them.
+        for (name, count) in [("liblinux", 8_000), ("linux-x86-64", 15_000)] {
+            let profile = profile::find(name).expect("a profile");
+            let size = (bytes.len() * count) as u64;
+            file.put64(text + section::SIZE, size);
+            file.put64(at + symbol::SIZE, size);
+            bounded_as(&format!("{what} as {name}"), &file, None, Some(profile));
+        }
+    }
+}
+
+/// One entry of call-frame information with many rows, over many functions.
+fn many_functions_in_one_entry() {
+    const COUNT: usize = 16_000;
+    let (mut file, place, len) = grown(".text", |_| 0xc3);
+    let header = file.section(".text");
+    file.put64(header + section::SIZE, COUNT as u64);
+    let good = Specimen::good().image;
+    let table = good.contents(".dynsym") + 24 * good.export_index("__vdso_getcpu");
+    let entry = good.bytes[table..table + 24].to_vec();
+    // The symbols, one a byte, then the frames.
+    let symbols = place + 32 * 1024;
+    for index in 0..COUNT {
+        let at = symbols + 24 * index;
+        file.put(at, &entry);
+        file.put64(at + symbol::VALUE, (place + index) as u64);
+        file.put64(at + symbol::SIZE, 1);
+    }
+    let tag = file.tag(goblin::elf::dynamic::DT_SYMTAB);
+    file.put64(tag + 8, symbols as u64);
+    let hash = file.contents(".hash");
+    file.put32(hash + 4, COUNT as u32);
+    let frames = symbols + 24 * COUNT + 8;
+    assert!(frames + 4096 < place + len, "the file has room");
+    let start = good.contents(".eh_frame");
+    let common = good.word(start) as usize + 4;
+    let bytes = good.bytes[start..start + common].to_vec();
+    file.put(frames, &bytes);
+    // An entry of 2000 bytes: `DW_CFA_advance_loc` by 1, a thousand times.
+    let at = frames + common;
+    file.put32(at, 2000);
+    file.put32(at + 4, (common + 4) as u32);
+    file.put32(at + 8, (place as u32).wrapping_sub(at as u32 + 8));
+    file.put32(at + 12, COUNT as u32);
+    file.put(at + 16, &[0]);
+    file.put(at + 17, &[0x41; 1987]);
+    file.put32(at + 2004, 0);
+    let header = file.section(".eh_frame");
+    for (field, value) in [(section::ADDR, frames), (section::OFFSET, frames)] {
+        file.put64(header + field, value as u64);
+    }
+    file.put64(header + section::SIZE, (common + 2008) as u64);
+    let search = file.contents(".eh_frame_hdr");
+    file.put32(search + 4, (frames as u32).wrapping_sub(search as u32 + 4));
+    let profile = profile::find("linux-x86-64");
+    bounded_as("many functions in an entry", &file, None, profile);
 }
 
 fn a_megabyte_of_symbols() {
@@ -175,6 +273,8 @@ fn a_megabyte_of_other_things() {
 fn no_file_takes_more_time_or_memory() {
     the_image_itself();
     a_megabyte_of_code();
+    a_function_of_one_instruction();
+    many_functions_in_one_entry();
     a_megabyte_of_symbols();
     a_megabyte_of_tables();
     a_megabyte_of_call_frames();

@@ -10,15 +10,27 @@ use specimen::{File, Specimen, section};
 /// A file that the checker did not stand, and how to make it.
 type Found = (&'static str, fn(&mut File));
 
-const FOUND: &[Found] =
-    &[("sections that together have more bytes than can be counted", |image| {
+const FOUND: &[Found] = &[
+    ("sections that together have more bytes than can be counted", |image| {
         let name = image.word(image.section(".text") + section::NAME);
         for other in [".rodata", ".eh_frame"] {
             let header = image.section(other);
             image.put64(header + section::SIZE, u64::MAX);
             image.put32(header + section::NAME, name);
         }
-    })];
+    }),
+    ("chains that begin at the last number there is", |image| {
+        let (buckets, filter) = (image.gnu_buckets(), image.contents(".gnu.hash"));
+        let count = image.word(filter) as usize;
+        (0..count).for_each(|bucket| image.put32(buckets + 4 * bucket, u32::MAX));
+    }),
+    ("tables at the last address there is", |image| {
+        for name in [".altinstructions", ".fixups"] {
+            let header = image.section(name);
+            image.put64(header + section::ADDR, u64::MAX);
+        }
+    }),
+];
 
 #[test]
 fn what_fuzzing_found_gets_a_report() {

@@ -11,7 +11,8 @@
 //!
 //! 1. Functions ascend by address; two symbols of one range are one function with two names.
 //! 2. The instructions of a function lie inside its range.
-//! 3. Overlapping functions are decoded up to `OVERLAP` times the file's size, and refused beyond.
+//! 3. What is asked of a function for each of its instructions does not depend on how many it has.
+//! 4. Overlapping functions are decoded up to `OVERLAP` times the file's size, and refused beyond.
 
 pub(crate) mod aarch64;
 mod callee;
@@ -69,6 +70,12 @@ pub struct Function<'a> {
     /// Its instructions, in order of address; one that does not decode is invalid and one byte
     /// long.
     pub instructions: Vec<Instruction>,
+    /// Whether one of these is an `iretq`.
+    has_iretq: bool,
+    /// Whether one of these is an `enclu`.
+    has_enclu: bool,
+    /// Whether one of these is a call.
+    pub(crate) has_call: bool,
 }
 
 impl Function<'_> {
@@ -107,17 +114,14 @@ impl Function<'_> {
     /// compared byte by byte (`frame-ends`), and not followed. Where no names are known, a function
     /// that returns to an interrupted place is taken for one.
     pub fn ends_landing(&self) -> bool {
-        let is_iretq = |found: &Instruction| found.mnemonic() == Mnemonic::Iretq;
         self.body_of.is_some_and(|entry| FRAME_ENDS.contains(&entry))
-            || !self.is_liblinux && self.instructions.iter().any(is_iretq)
+            || !self.is_liblinux && self.has_iretq
     }
 
     /// Whether this is the function that enters enclaves: no other needs `enclu`, or calls a
     /// function of the caller.
     pub fn enters_enclaves(&self) -> bool {
-        let is_enclu = |found: &Instruction| found.mnemonic() == Mnemonic::Enclu;
-        self.body_of == Some(SGX_ENTER_ENCLAVE)
-            || !self.is_liblinux && self.instructions.iter().any(is_enclu)
+        self.body_of == Some(SGX_ENTER_ENCLAVE) || !self.is_liblinux && self.has_enclu
     }
 
     /// Names an instruction of this function for a message.
@@ -125,6 +129,16 @@ impl Function<'_> {
         let offset = instruction.ip().wrapping_sub(self.range.start);
         format!("{}+{offset:#x} ({instruction} at {:#x})", self.name(), instruction.ip())
     }
+}
+
+/// How many functions that begin in front of a place may overlap there.
+const NESTED: usize = 8;
+
+/// The function that a place is in; `functions` ascend.
+pub fn home<'f, 'a>(functions: &'f [Function<'a>], place: u64) -> Option<&'f Function<'a>> {
+    let before = functions.partition_point(|function| function.range.start <= place);
+    let mut near = functions[..before].iter().rev().take(NESTED);
+    near.find(|function| function.range.contains(&place))
 }
 
 /// The addresses of a call's slot.
@@ -323,7 +337,16 @@ fn function<'a>(
     if leads_elsewhere {
         instructions.retain(|kept| kept.ip() == range.start && !kept.is_ip_rel_memory_operand());
     }
-    Ok(Function { leads_elsewhere, body_of, instructions, ..without_code(range, name) })
+    let has = |mnemonic| instructions.iter().any(|found| found.mnemonic() == mnemonic);
+    Ok(Function {
+        leads_elsewhere,
+        body_of,
+        has_iretq: has(Mnemonic::Iretq),
+        has_enclu: has(Mnemonic::Enclu),
+        has_call: instructions.iter().any(|found| found.flow_control() == FlowControl::Call),
+        instructions,
+        ..without_code(range, name)
+    })
 }
 
 /// A function of which nothing is decoded.
@@ -337,5 +360,8 @@ fn without_code<'a>(range: Range<u64>, name: Option<&'a str>) -> Function<'a> {
         is_replacement: name == Some(REPLACEMENT),
         leads_elsewhere: false,
         instructions: Vec::new(),
+        has_iretq: false,
+        has_enclu: false,
+        has_call: false,
     }
 }

@@ -8,9 +8,10 @@
 //! 1. An image without alternatives is reported as not judged, since it may need none.
 
 use crate::arch::alternative::{Alternative, FEATURE_LIMIT, FEATURES, FLAG_NOT, KNOWN_FLAGS};
-use crate::function::{Function, decode};
+use crate::function::decode;
 use crate::image::Image;
 use crate::rule::{Rule, Scope, Severity};
+use crate::spans::Spans;
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand};
 use crate::view::alternatives::{REPLACEMENTS, SECTION, read, size_of_entries};
@@ -114,6 +115,11 @@ fn alternative_originals(subject: &Subject<'_>) -> Verdict {
             function.instructions.iter().map(Instruction::ip).chain([function.range.end])
         })
         .collect();
+    let dead: Spans = functions
+        .iter()
+        .filter(|function| function.leads_elsewhere)
+        .map(|function| function.range.clone())
+        .collect();
     for entry in &entries {
         let Range { start, end } = entry.original;
         demand!(start < end, "the alternative for {start:#x} replaces nothing");
@@ -121,9 +127,7 @@ fn alternative_originals(subject: &Subject<'_>) -> Verdict {
             text.start <= start && end <= text.end,
             "the alternative for {start:#x} replaces code outside .text"
         );
-        let is_dead =
-            |function: &Function<'_>| function.leads_elsewhere && function.range.contains(&start);
-        if functions.iter().any(is_dead) {
+        if dead.contains(start) {
             continue;
         }
         demand!(

@@ -8,7 +8,7 @@
 use super::code::no_instruction;
 use crate::arch::instruction::{GATES, SYSCALL_GATE, is_gate, loads_number, writes_number};
 use crate::demand;
-use crate::function::Function;
+use crate::function::{self, Function};
 use crate::image::Section;
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
@@ -17,6 +17,7 @@ use goblin::elf::section_header::SHF_EXECINSTR;
 use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic};
 use liblinux_abi::image::export::{SYSCALL, SYSCALL_CANCELLABLE};
 use liblinux_abi::syscall::{Syscall, find};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 pub(super) const RULES: &[Rule] = &[
@@ -124,6 +125,9 @@ fn wrong_successors(function: &Function<'_>, call: &Syscall) -> Vec<String> {
         missing.clear(); // The slot only leads to the body.
     }
     let numbers: Vec<u32> = missing.iter().map(|newer| newer.number).collect();
+    // The first branch to each place.
+    let branches: BTreeMap<u64, &Instruction> =
+        function.instructions.iter().rev().map(|one| (one.near_branch_target(), one)).collect();
     let before = std::iter::once(None).chain(function.instructions.iter().map(Some));
     for (before, instruction) in before.zip(&function.instructions) {
         if instruction.mnemonic() != Mnemonic::Syscall {
@@ -138,8 +142,7 @@ fn wrong_successors(function: &Function<'_>, call: &Syscall) -> Vec<String> {
                 call.successors().join(" or ")
             )),
         }
-        let leads_here = |branch: &&Instruction| branch.near_branch_target() == instruction.ip();
-        if let Some(branch) = function.instructions.iter().find(leads_here) {
+        if let Some(branch) = branches.get(&instruction.ip()) {
             wrong.push(format!("{} leads to the syscall itself", function.place(branch)));
         }
     }
@@ -160,9 +163,6 @@ fn no_kernel_gates(subject: &Subject<'_>) -> Verdict {
         },
     )
 }
-
-/// How many functions that begin in front of a place may overlap there.
-const NESTED: usize = 8;
 
 /// Looks at every byte of executable sections, once. The tables are mapped executable, too, but
 /// their bytes follow from addresses and hashes, which no source chooses.
@@ -187,9 +187,7 @@ fn no_hidden_calls(subject: &Subject<'_>) -> Verdict {
         from = from.max(end);
         for (pair, place) in bytes.windows(2).zip(start..) {
             let Some(gate) = GATES.iter().find(|gate| *gate == pair) else { continue };
-            let before = functions.partition_point(|function| function.range.start <= place);
-            let mut near = functions[..before].iter().rev().take(NESTED);
-            let home = near.find(|function| function.range.contains(&place));
+            let home = function::home(functions, place);
             if home.is_none_or(|function| hides(function, place, *gate == SYSCALL_GATE)) {
                 wrong.push((place, home));
             }

@@ -8,6 +8,7 @@
 use super::extable;
 use crate::arch::stub::{INT3, decline, jump_of, private_body, resume};
 use crate::demand;
+use crate::function;
 use crate::rule::{Rule, Scope, Severity};
 use crate::subject::Subject;
 use crate::verdict::{Fault, Verdict, demand, none_of};
@@ -148,18 +149,16 @@ fn fixup_table(subject: &Subject<'_>) -> Verdict {
     let mut wrong = Vec::new();
     for entry in own {
         let Fixup { instruction: place, landing, .. } = entry;
-        let home = subject.functions()?.iter().find(|function| function.range.contains(&place));
+        let home = function::home(subject.functions()?, place);
         if home.is_some_and(|home| home.leads_elsewhere) {
             continue;
         }
-        let found =
-            home.and_then(|home| home.instructions.iter().find(|found| found.ip() == place));
+        let found = home.and_then(|home| Some(&home.instructions[home.index_of(place)?]));
         let is_access = |found: &Instruction| {
             found.mnemonic() == Mnemonic::Enclu
                 || (0..found.op_count()).any(|operand| found.op_kind(operand) == OpKind::Memory)
         };
-        let lands =
-            home.is_some_and(|home| home.instructions.iter().any(|found| found.ip() == landing));
+        let lands = home.is_some_and(|home| home.index_of(landing).is_some());
         if !found.is_some_and(is_access) {
             wrong.push(format!("{place:#x} is not an access to memory"));
         } else if !lands {

@@ -149,7 +149,7 @@ fn gnu_hash(subject: &Subject<'_>) -> Verdict {
     demand!(count > 0, "nbuckets is 0");
     let mut walk = Walk::of(subject)?;
     for (bucket, first) in table.buckets.iter().enumerate().filter(|(_, first)| **first != 0) {
-        for index in *first.. {
+        for index in *first..=u32::MAX {
             let link = index
                 .checked_sub(table.first_symbol)
                 .and_then(|link| table.chains.get(link as usize));

@@ -11,12 +11,12 @@ use super::code::no_instruction;
 use crate::arch::instruction::{changes_flags, growth, is_baseline, uses_segments, uses_vectors};
 use crate::demand;
 use crate::rule::{Rule, Scope, Severity};
+use crate::spans::Spans;
 use crate::subject::Subject;
 use crate::verdict::{Verdict, none_of};
 use crate::view::{alternatives, exceptions};
-use iced_x86::{FlowControl, Instruction, Mnemonic};
+use iced_x86::Mnemonic;
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 /// The largest frame of one function, in bytes.
 const FRAME_MAX: u64 = 512;
@@ -94,9 +94,7 @@ fn no_vectors(subject: &Subject<'_>) -> Verdict {
     no_instruction(subject, "floating-point and vector instructions", |function, instruction| {
         let has_name = function.names.is_empty()
             || function.names.iter().any(|name| name.contains(VECTOR_CODE));
-        let calls = |instruction: &Instruction| instruction.flow_control() == FlowControl::Call;
-        let is_vector_code =
-            has_name && function.body_of.is_none() && !function.instructions.iter().any(calls);
+        let is_vector_code = has_name && function.body_of.is_none() && !function.has_call;
         uses_vectors(instruction) && !is_vector_code
     })
 }
@@ -105,8 +103,8 @@ fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
     let own = exceptions::own(&subject.image)?.unwrap_or_default();
     let guarded: BTreeSet<u64> = own.into_iter().map(|entry| entry.instruction).collect();
     // A kernel that maps the image has put its alternatives in.
-    let replaced: Vec<Range<u64>> = match subject.profile.is_liblinux() {
-        true => Vec::new(),
+    let replaced = match subject.profile.is_liblinux() {
+        true => Spans::default(),
         false => alternatives::read(&subject.image)?.into_iter().map(|one| one.original).collect(),
     };
     no_instruction(
@@ -123,7 +121,7 @@ fn baseline_instructions(subject: &Subject<'_>) -> Verdict {
                     && guarded.contains(&instruction.ip());
             // Elsewhere it is one of the instructions that do nothing.
             let handled = handled || instruction.mnemonic() == Mnemonic::Rdsspq;
-            let is_replaced = replaced.iter().any(|range| range.contains(&instruction.ip()));
+            let is_replaced = replaced.contains(instruction.ip());
             !function.is_replacement
                 && !is_replaced
                 && !other

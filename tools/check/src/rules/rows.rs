@@ -20,6 +20,7 @@ use gimli::{
 };
 use liblinux_abi::image::fixup::Frame;
 use liblinux_abi::syscall::find;
+use std::collections::BTreeSet;
 
 const REMEDY: &str = "compare `readelf --debug-dump=frames-interp` with objdump -d; assembly needs a .cfi line for each push";
 
@@ -96,6 +97,7 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
     let entries = frames.entries()?;
     let mut wrong: Vec<String> = Vec::new();
+    let mut known = None;
     let functions = subject.functions()?;
     for (index, flow) in subject.flows()? {
         let function = &functions[*index];
@@ -115,20 +117,23 @@ fn unwind_rows(subject: &Subject<'_>) -> Verdict {
         let Some(entry) = entry.filter(|entry| entry.contains(function.range.start)) else {
             continue;
         };
-        let rows = match frames.rows(entry) {
+        // An entry may cover several functions: each looks at its own part.
+        if known.as_ref().is_none_or(|(offset, _)| *offset != entry.offset()) {
+            known = Some((entry.offset(), frames.rows(entry)));
+        }
+        let Some((_, rows)) = &known else { continue };
+        let rows = match rows {
             Ok(rows) => rows,
             Err(error) => {
-                wrong.push(error);
+                wrong.push(error.clone());
                 continue;
             }
         };
-        let starts = rows.iter().map(|row| row.addresses.start);
-        // An entry may cover several functions: each looks at its own part.
-        let is_between = |start: &u64| {
-            !function.leads_elsewhere
-                && function.range.contains(start)
-                && function.index_of(*start).is_none()
-        };
+        let before = rows.partition_point(|row| row.addresses.start < function.range.start);
+        let starts = rows[before..].iter().map(|row| row.addresses.start);
+        let starts = starts.take_while(|start| *start < function.range.end);
+        let is_between =
+            |start: &u64| !function.leads_elsewhere && function.index_of(*start).is_none();
         let between = starts.filter(is_between).map(|start| {
             format!(
                 "{}: a row begins at {start:#x}, in the midst of an instruction",
@@ -219,6 +224,11 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
     let frames = Frames::of(&subject.image)?;
     let mut wrong = Vec::new();
     let copy = subject.image.kernel_copy();
+    let functions = subject.functions()?.iter();
+    let landings: BTreeSet<u64> = functions
+        .filter(|function| function.ends_landing())
+        .map(|function| function.range.start)
+        .collect();
     for entry in
         frames.entries()?.into_iter().filter(|entry| !copy.contains(&entry.initial_address()))
     {
@@ -232,10 +242,7 @@ fn frame_instructions(subject: &Subject<'_>) -> Verdict {
         if subject.image.at(frames.start + entry.offset() as u64 + ENTRY_HEADER, 1)? != [0] {
             wrong.push(format!("{start:#x} has an augmentation, which nothing in the image needs"));
         }
-        let ends_landing = subject
-            .functions()?
-            .iter()
-            .any(|function| function.range.start == start && function.ends_landing());
+        let ends_landing = landings.contains(&start);
         let may_compute = entry.is_signal_trampoline() || ends_landing;
         if let Some(what) = odd_instruction(&frames.instructions(&entry)?, may_compute) {
             wrong.push(format!("{start:#x} has {what}"));

@@ -6,6 +6,7 @@
 
 use crate::arch::alternative::{Alternative, ENTRY_SIZE, OLD_ENTRY_SIZE};
 use crate::image::Image;
+use crate::view;
 use std::ops::Range;
 
 /// The table.
@@ -29,9 +30,8 @@ pub fn read(image: &Image<'_>) -> Result<Vec<Alternative>, String> {
         ));
     }
     let entries = |size: usize| -> Vec<Alternative> {
-        let places = (start..).step_by(size);
-        let entries = bytes.chunks_exact(size).zip(places);
-        entries.filter_map(|(entry, place)| Alternative::read(place, entry)).collect()
+        let entries = view::entries(start, bytes, size);
+        entries.filter_map(|(place, entry)| Alternative::read(place, entry)).collect()
     };
     Ok(entries(entry_size(image, bytes.len(), entries)))
 }

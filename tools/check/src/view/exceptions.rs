@@ -6,6 +6,7 @@
 //! 1. A table that is there has at least one entry, and only whole ones.
 
 use crate::image::Image;
+use crate::view;
 use liblinux_abi::image::fixup::Entry;
 
 /// The kernel's table.
@@ -47,7 +48,7 @@ fn entries<'a>(image: &Image<'a>, name: &str, size: usize) -> Result<Option<Entr
     if bytes.is_empty() || !bytes.len().is_multiple_of(size) {
         return Err(format!("{name} has {} bytes, not one entry of {size} or more", bytes.len()));
     }
-    Ok(Some((section.header.sh_addr..).step_by(size).zip(bytes.chunks_exact(size)).collect()))
+    Ok(Some(view::entries(section.header.sh_addr, bytes, size).collect()))
 }
 
 fn word(entry: &[u8], at: usize) -> u32 {

@@ -20,3 +20,10 @@ pub mod frames;
 pub mod hashes;
 pub mod notes;
 pub mod versions;
+
+/// The entries of a table of that many bytes each, with their addresses. A file may say any address
+/// of a section.
+fn entries(start: u64, bytes: &[u8], size: usize) -> impl Iterator<Item = (u64, &[u8])> {
+    let entries = bytes.chunks_exact(size).enumerate();
+    entries.map(move |(index, entry)| (start.wrapping_add((index * size) as u64), entry))
+}
