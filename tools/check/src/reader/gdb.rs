@@ -142,7 +142,9 @@ fn extent(
         let headers_end = header.sections_at.wrapping_add(headers);
         if memory.len() >= headers_end {
             high = memory.len();
-        } else if headers_end > high && high.next_multiple_of(PAGE) >= headers_end {
+        } else if headers_end > high
+            && high.checked_next_multiple_of(PAGE).is_some_and(|end| end >= headers_end)
+        {
             high = headers_end;
         }
     }

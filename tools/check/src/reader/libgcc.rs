@@ -63,7 +63,8 @@ fn pointer(cursor: &mut Cursor<'_, '_>, encoding: u8) -> Read<u64> {
     const ALIGNED: u8 = 0x50;
     let memory = cursor.memory;
     if encoding == ALIGNED {
-        cursor.at = cursor.at.next_multiple_of(memory.word_size());
+        let word = memory.word_size();
+        cursor.at = cursor.at.wrapping_add(word - 1) & word.wrapping_neg();
         return cursor.raw(0);
     }
     let at = cursor.at;
@@ -103,7 +104,8 @@ fn by_table(
             if low >= high {
                 return Err(Fate::Aborts("it asserts that the search table is sorted".to_owned()));
             }
-            middle = (low + high) / 2;
+            // As there: of a count that no table has, the sum begins at 0 again.
+            middle = low.wrapping_add(high) / 2;
             if is_before(field(middle, 0)?) {
                 high = middle;
             } else if !is_before(field(middle + 1, 0)?) {

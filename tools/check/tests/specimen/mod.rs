@@ -14,6 +14,7 @@ use std::path::PathBuf;
 pub(crate) mod segment {
     pub(crate) const TYPE: usize = 0;
     pub(crate) const FLAGS: usize = 4;
+    pub(crate) const OFFSET: usize = 8;
     pub(crate) const VADDR: usize = 16;
     pub(crate) const PADDR: usize = 24;
     pub(crate) const FILESZ: usize = 32;
