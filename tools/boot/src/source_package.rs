@@ -2,11 +2,13 @@
 //! project's libc, and of that libc.
 //!
 //! They come from the suites that the machine's own lists name, with `deb-src` in place of `deb`
-//! (module `archive`). Nothing of them is kept in the repository.
+//! (module `archive`). A mirror can lack the files of the newest version, as those of security
+//! archives do; then another suite's version is taken. Nothing of them is kept in the repository.
 //!
 //! # Invariants
 //!
 //! 1. A package is in the cache whole or not at all: it is fetched beside its place and renamed.
+//! 2. All files of a package are of one version.
 
 use crate::archive::{self, Apt, Listed};
 use crate::cache::{self, Cache};
@@ -31,7 +33,7 @@ pub fn get(name: &str, cache: &Cache) -> Result<SourcePackage> {
     let place = cache.root().join(format!("source-{name}"));
     if !place.is_dir() {
         let listed = archive::listed().map_err(|why| unobtainable(name, &why))?;
-        fetch(name, &sources(&listed), cache, &place)?;
+        fetch(name, &listed, cache, &place)?;
     }
     of_file(name, &description(&place)?)
 }
@@ -75,14 +77,10 @@ impl SourcePackage {
     }
 }
 
-/// Lines of `sources.list` for the sources of the suites that apt lists.
+/// Lines of `sources.list` for the sources of suites.
 fn sources(listed: &[Listed]) -> String {
-    let is_debian = |listed: &&Listed| {
-        listed.address.ends_with("/debian") || listed.address.ends_with("/debian-security")
-    };
     let mut lines: Vec<String> = listed
         .iter()
-        .filter(is_debian)
         .map(|Listed { release, address }| {
             format!("deb-src {}{address} {release} main\n", archive::keys())
         })
@@ -92,22 +90,27 @@ fn sources(listed: &[Listed]) -> String {
     lines.concat()
 }
 
-fn fetch(name: &str, sources: &str, cache: &Cache, place: &Path) -> Result<()> {
+/// The suites of Debian among those that apt lists.
+fn of_debian(listed: &[Listed]) -> Vec<Listed> {
+    let is_debian = |listed: &&Listed| {
+        listed.address.ends_with("/debian") || listed.address.ends_with("/debian-security")
+    };
+    listed.iter().filter(is_debian).cloned().collect()
+}
+
+fn fetch(name: &str, listed: &[Listed], cache: &Cache, place: &Path) -> Result<()> {
+    let suites = of_debian(listed);
     ensure!(
-        !sources.is_empty(),
+        !suites.is_empty(),
         unobtainable(name, "apt lists no archive of Debian on this machine")
     );
     eprintln!("fetching the source of {name} into {}", cache.root().display());
     let folder = tempfile::Builder::new().prefix("source-").tempdir_in(cache.root());
     let folder =
         folder.with_context(|| format!("cannot create a folder in {}", cache.root().display()))?;
-    let apt = Apt::new(folder.path(), sources)?;
-    for (words, label) in [
-        (&["update"][..], "apt-get update"),
-        (&["source", "--download-only", name], "apt-get source"),
-    ] {
-        apt.run(words, label)?.map_err(|why| unobtainable(name, &why))?;
-    }
+    let apt = Apt::new(folder.path(), &sources(&suites))?;
+    apt.run(&["update"], "apt-get update")?.map_err(|why| unobtainable(name, &why))?;
+    download(name, &suites, folder.path(), &apt)?;
     for entry in ["lists", "archives", "pkgcache.bin", "srcpkgcache.bin"] {
         let path = folder.path().join(entry);
         if path.is_dir() {
@@ -119,6 +122,37 @@ fn fetch(name: &str, sources: &str, cache: &Cache, place: &Path) -> Result<()> {
     description(folder.path())?;
     let folder = folder.keep();
     fs::rename(&folder, place).with_context(|| format!("cannot create {}", place.display()))
+}
+
+/// Fetches the newest version, or if a mirror lacks its files that of one of the suites.
+fn download(name: &str, suites: &[Listed], folder: &Path, apt: &Apt) -> Result<()> {
+    let get = |wanted: &str| apt.run(&["source", "--download-only", wanted], "apt-get source");
+    let Err(why) = get(name)? else { return Ok(()) };
+    let mut releases: Vec<&str> = suites.iter().map(|suite| suite.release.as_str()).collect();
+    releases.sort_unstable();
+    releases.dedup();
+    for release in releases {
+        remove_files(name, folder)?;
+        let wanted = format!("{name}/{release}");
+        if get(&wanted)?.is_ok() {
+            eprintln!("the newest version of {name} cannot be fetched: took that of {release}");
+            return Ok(());
+        }
+    }
+    Err(unobtainable(name, &why))
+}
+
+/// Removes the files of a package that was fetched in part.
+fn remove_files(name: &str, folder: &Path) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        if file.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')) {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn unobtainable(name: &str, why: &str) -> anyhow::Error {
@@ -151,7 +185,7 @@ mod tests {
     #[test]
     fn sources_come_from_the_machines_own_suites() {
         let listed = "bookworm http://a/debian\nbookworm http://a/debian\nbookworm-security http://s/debian-security\nnodistro http://n/node\n";
-        let list = sources(&archive::parse(listed));
+        let list = sources(&of_debian(&archive::parse(listed)));
         let lines: Vec<&str> = list.lines().collect();
         assert_eq!(lines.len(), 2, "{list}");
         assert!(lines.iter().all(|line| line.starts_with("deb-src ") && line.ends_with(" main")));
@@ -162,16 +196,29 @@ mod tests {
     fn no_package_says_where_to_put_one() {
         let cache = tempfile::tempdir().unwrap();
         let cache = Cache::at(cache.path()).unwrap();
-        let sources =
-            format!("deb-src [trusted=yes] file:{}/nonesuch ./\n", cache.root().display());
+        let address = format!("file:{}/debian", cache.root().display());
+        let listed = vec![Listed { release: "nonesuch".to_owned(), address }];
         let place = cache.root().join("source-musl");
-        for list in ["", &sources] {
-            let error = fetch("musl", list, &cache, &place).unwrap_err();
+        for listed in [&[][..], &listed] {
+            let error = fetch("musl", listed, &cache, &place).unwrap_err();
             let error = format!("{error:#}");
             assert!(error.contains("package musl") && error.contains("source-musl"), "{error}");
         }
         assert!(!place.exists());
         assert_eq!(fs::read_dir(cache.root()).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn a_part_of_a_package_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["musl_1.2.3-1.dsc", "musl_1.2.3.orig.tar.gz", "musl-tools_1.deb", "apt.log"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_files("musl", folder.path()).unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["apt.log", "musl-tools_1.deb"]);
     }
 
     #[test]
