@@ -71,13 +71,21 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         ..target("defconfig", "")
     },
     variant("x32", "with the x32 ABI and its image", "CONFIG_X86_X32_ABI=y\n"),
-    variant("no-compat", "without 32-bit programs", "# CONFIG_IA32_EMULATION is not set\n"),
+    variant(
+        "no-compat",
+        "without 32-bit programs",
+        "# CONFIG_IA32_EMULATION is not set\n# CONFIG_UID16 is not set\n",
+    ),
     variant(
         "no-checkpoint",
         "without checkpoint and restore",
         "# CONFIG_CHECKPOINT_RESTORE is not set\n# CONFIG_MEM_SOFT_DIRTY is not set\n",
     ),
-    variant("up", "for one processor", "# CONFIG_SMP is not set\n"),
+    variant(
+        "up",
+        "for one processor",
+        "# CONFIG_SMP is not set\nCONFIG_NR_CPUS=1\n# CONFIG_X86_USER_SHADOW_STACK is not set\n",
+    ),
     variant(
         "no-fixup",
         "with the second image, and without fixups",
