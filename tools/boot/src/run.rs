@@ -79,6 +79,7 @@ pub fn boot(options: &Options) -> Result<Summary> {
 /// Boots cases in a kernel that the caller has built, with its files in `folder`, where the source
 /// may have changed since the last call; fails if any of them does.
 pub fn boot_built(options: &Options, kernel: &Kernel, folder: &Path, cases: &[Case]) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     cache::remove_tree(&workshop::selftests(folder))?;
     let contents = Contents::build(options, folder, kernel, cases)?;
     let bootable = Bootable {
