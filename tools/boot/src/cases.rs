@@ -10,7 +10,9 @@
 //! 5. A case and its control differ in the image alone: one kernel, the same clocks and timers,
 //!    processors and memory.
 
+use crate::cache::Cache;
 use crate::case::Case;
+use crate::foreign;
 use crate::programs;
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::{Line, Workspace, line};
@@ -52,6 +54,18 @@ pub fn needs_libc(case: &Case) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Why a case cannot run on a line, if a package of another suite that it needs cannot be had.
+pub fn obstacle(case: &Case, line: &Line) -> Result<Option<String>> {
+    for name in case.files() {
+        if let Some((package, suite)) = programs::find(name)?.newer(line)
+            && let Err(why) = foreign::newer(suite, package, &Cache::open()?)
+        {
+            return Ok(Some(format!("{why:#}")));
+        }
+    }
+    Ok(None)
 }
 
 /// Fails if a case follows what it cannot, or one that is not long would bring a long one along.

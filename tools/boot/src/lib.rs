@@ -71,7 +71,7 @@ pub mod verdict;
 pub mod workshop;
 
 pub use crate::bootable::{kernel, require_source};
-pub use crate::cases::{all as list_cases, needs_libc};
+pub use crate::cases::{all as list_cases, needs_libc, obstacle};
 pub use crate::download::Unobtainable;
 pub use crate::options::Options;
 pub use crate::report::Summary;

@@ -14,6 +14,7 @@
 use crate::initramfs::Initramfs;
 use crate::selftests::{SELFTESTS, Selftest};
 use anyhow::{Context as _, Result};
+use liblinux_workspace::Line;
 use std::path::Path;
 
 /// A program that cases may name.
@@ -170,6 +171,12 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
+    /// The package that it comes from on a line whose machine has too old a one, and its suite.
+    pub(crate) fn newer(&self, line: &Line) -> Option<(&'static str, &'static str)> {
+        let Build::Debian { package, .. } = self.build else { return None };
+        line.newer.iter().find(|newer| newer.0 == package).copied()
+    }
+
     /// Whether it is linked with the project's musl.
     pub(crate) fn needs_libc(&self) -> bool {
         matches!(self.build, Build::Libc(_))
@@ -224,6 +231,15 @@ mod tests {
         let mut archive = Initramfs::default();
         program.add_to(&mut archive, &file).unwrap();
         assert!(archive.has(&program.guest_path()));
+    }
+
+    #[test]
+    fn a_package_is_of_another_suite_on_the_line_that_says_so() {
+        use liblinux_workspace::line::find as line;
+        let criu = find("criu").unwrap();
+        assert_eq!(criu.newer(line("7.3").unwrap()), Some(("criu", "trixie")));
+        assert_eq!(criu.newer(line("6.12").unwrap()), None);
+        assert_eq!(find("strace").unwrap().newer(line("7.3").unwrap()), None);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Workshop<'_> {
         let output = self.folder.join(program.name);
         match program.build {
             Build::Debian { path, package } => {
-                if let Some((_, suite)) = self.line.newer.iter().find(|newer| newer.0 == package) {
+                if let Some((package, suite)) = program.newer(self.line) {
                     let system = foreign::newer(suite, package, &Cache::open()?)?;
                     return Ok(system.join(path.trim_start_matches('/')));
                 }

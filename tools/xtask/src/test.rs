@@ -199,8 +199,8 @@ fn other_boots(workspace: &Workspace) -> Result<Tally> {
     results.into_iter().try_fold(Tally::default(), |tally, result| Ok(tally.plus(result?)))
 }
 
-/// The cases that a run of all tests boots on a line; each is skipped by name if the line's source
-/// or the libc that it needs cannot be had.
+/// The cases that a run of all tests boots on a line; each is skipped by name if the line's source,
+/// the libc or the package that it needs cannot be had.
 fn boot_on(workspace: &Workspace, line: &'static Line) -> Result<Tally> {
     let mut cases = liblinux_boot::list_cases(workspace.root())?;
     cases.retain(|case| case.is_tested_on(line));
@@ -221,7 +221,20 @@ fn boot_on(workspace: &Workspace, line: &'static Line) -> Result<Tally> {
         names.iter().for_each(|name| println!("skipped: {name} on Linux {}", line.version));
         return Ok(Tally { skipped: skipped + names.len(), ..Tally::default() });
     }
-    let count = boot::chosen_cases(workspace, choice, &names)?.count();
+    let mut possible = Vec::new();
+    for case in liblinux_boot::list_cases(workspace.root())? {
+        if !names.contains(&case.name) {
+            continue;
+        }
+        match liblinux_boot::obstacle(&case, line)? {
+            Some(why) => {
+                println!("skipped: {}: {why}", case.name);
+                skipped += 1;
+            }
+            None => possible.push(case.name),
+        }
+    }
+    let count = boot::chosen_cases(workspace, choice, &possible)?.count();
     let skipped = skipped + count.skipped;
     Ok(Tally { passed: count.passed, failed: count.failed, skipped })
 }
