@@ -110,6 +110,9 @@ fn is_refused(error: &anyhow::Error) -> bool {
     number == Some(Errno::EINVAL as i32)
 }
 
+/// What the program `blocked` has the page say when its landing resumes.
+pub const LANDED: u8 = 42;
+
 /// A function that loads a byte, and lands in a frame where that faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Loader {

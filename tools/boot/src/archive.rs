@@ -69,6 +69,11 @@ pub(crate) fn keys() -> String {
     keyring.map(|keyring| format!("[signed-by={keyring}] ")).unwrap_or_default()
 }
 
+/// A line of apt's `sources.list` for the programs of a suite.
+pub(crate) fn line(address: &str, suite: &str) -> String {
+    format!("deb {}{address} {suite} main\n", keys())
+}
+
 /// Apt with the lists of one folder alone.
 pub(crate) struct Apt {
     folder: PathBuf,

@@ -60,7 +60,7 @@ pub(crate) fn fetch(line: &'static Line, cache: &Cache) -> Result<Download> {
     let listed = archive::listed().map_err(unobtainable)?;
     let address = archive::having(&listed, line.suite)
         .ok_or_else(|| unobtainable("apt lists no archive of Debian on this machine".to_owned()))?;
-    from(&format!("deb {}{address} {} main\n", archive::keys(), line.suite), line, cache)
+    from(&archive::line(&address, line.suite), line, cache)
 }
 
 /// The same from the archive of a line of apt's `sources.list`.

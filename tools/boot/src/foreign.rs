@@ -23,7 +23,7 @@ pub fn get(name: &str, architecture: &str, packages: &[&str], cache: &Cache) -> 
     let lists = || {
         let listed = archive::listed()?;
         let main = listed.iter().filter(|listed| !listed.address.ends_with("-security"));
-        Ok(main.map(|Listed { release, address }| line(address, release)).collect())
+        Ok(main.map(|Listed { release, address }| archive::line(address, release)).collect())
     };
     let options = [
         format!("-oAPT::Architecture={architecture}"),
@@ -43,17 +43,12 @@ pub fn newer(suite: &str, package: &str, cache: &Cache) -> Result<PathBuf> {
         let listed = archive::listed()?;
         let address = archive::having(&listed, suite)
             .ok_or("apt lists no archive of Debian on this machine")?;
-        Ok(line(&address, suite))
+        Ok(archive::line(&address, suite))
     };
     // To apt nothing is installed, so all that the package depends on is missing.
     let download = ["install", "--yes", "--no-install-recommends", "--download-only", package];
     let what = format!("{package} of {suite}");
     Fetch { what: &what, options: &[], download: &download }.place(place, lists, cache)
-}
-
-/// A line of apt's `sources.list`.
-fn line(address: &str, suite: &str) -> String {
-    format!("deb {}{address} {suite} main\n", archive::keys())
 }
 
 /// What apt is asked for.

@@ -65,6 +65,19 @@ pub struct Kernel {
     pub build: PathBuf,
 }
 
+impl Kernel {
+    /// The kernel of a line that is built from `source` in the folder `build`.
+    pub fn of(line: &Line, source: PathBuf, build: PathBuf) -> Self {
+        Self {
+            bz_image: build.join(boot()).join(ARCHITECTURE.kernel_image),
+            c_image: build.join(line.c_image_folder).join("vdso64.so.dbg"),
+            source,
+            headers: build.join("usr/include"),
+            build,
+        }
+    }
+}
+
 impl Tree {
     /// The tree of `recipe`, a kernel of `line`, in the cache; nothing is built yet.
     pub fn new(cache: &Cache, line: &'static Line, recipe: Recipe) -> Result<Self> {
@@ -94,13 +107,7 @@ impl Tree {
         self.unpack()?;
         self.configure()?;
         let place = self.image_place()?;
-        let kernel = Kernel {
-            bz_image: self.folder.join("build").join(boot()).join(ARCHITECTURE.kernel_image),
-            c_image: self.folder.join("build").join(self.line.c_image_folder).join("vdso64.so.dbg"),
-            source: self.folder.join("source"),
-            headers: self.folder.join("build/usr/include"),
-            build: self.folder.join("build"),
-        };
+        let kernel = Kernel::of(self.line, self.folder.join("source"), self.folder.join("build"));
         let mark = self.mark("built");
         let recorded = fs::read_to_string(&mark).unwrap_or_default();
         if !recorded.is_empty() {

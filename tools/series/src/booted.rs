@@ -9,13 +9,14 @@ use crate::tree::Tree;
 use anyhow::{Context as _, Result};
 use liblinux_boot::case::{Case, Image};
 use liblinux_boot::{Kernel, Options, boot_built, config, list_cases};
-use liblinux_workspace::ARCHITECTURE;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where patches put selftests, and where the files of the tree say which boot parameters it has.
+/// Where patches put selftests.
 const SELFTESTS: &str = "tools/testing/selftests/";
+
+/// The file of the tree that says which boot parameters it has.
 const PARAMETERS: &str = "Documentation/admin-guide/kernel-parameters.txt";
 
 /// The cases whose programs every kernel must run, by image.
@@ -29,17 +30,7 @@ pub(crate) fn boot(
     patches: &[PathBuf],
 ) -> Result<()> {
     let (workspace, line) = (series.workspace, series.line);
-    let build = tree.build(name);
-    let kernel = Kernel {
-        bz_image: build
-            .join(ARCHITECTURE.kernel_folder)
-            .join("boot")
-            .join(ARCHITECTURE.kernel_image),
-        c_image: build.join(line.c_image_folder).join("vdso64.so.dbg"),
-        source: tree.source(),
-        headers: build.join("usr/include"),
-        build,
-    };
+    let kernel = Kernel::of(line, tree.source(), tree.build(name));
     let options = Options {
         root: workspace.root().to_owned(),
         image: workspace.image(line),

@@ -205,36 +205,34 @@ fn boot_on(workspace: &Workspace, line: &'static Line) -> Result<Tally> {
     let mut cases = liblinux_boot::list_cases(workspace.root())?;
     cases.retain(|case| case.is_tested_on(line));
     let without_libc = liblinux_libc::obstacle();
-    let (mut names, mut skipped) = (Vec::new(), 0);
+    let (mut possible, mut names, mut skipped) = (Vec::new(), Vec::new(), 0);
     for case in cases {
         match &without_libc {
             Some(why) if liblinux_boot::needs_libc(&case)? => {
                 println!("skipped: {}: {why}", case.name);
                 skipped += 1;
             }
-            _ => names.push(case.name),
+            _ => possible.push(case),
         }
     }
     let choice = Choice::packaged(line);
     if let Some(why) = choice.obstacle()? {
         println!("{why}");
-        names.iter().for_each(|name| println!("skipped: {name} on Linux {}", line.version));
-        return Ok(Tally { skipped: skipped + names.len(), ..Tally::default() });
-    }
-    let mut possible = Vec::new();
-    for case in liblinux_boot::list_cases(workspace.root())? {
-        if !names.contains(&case.name) {
-            continue;
+        for case in &possible {
+            println!("skipped: {} on Linux {}", case.name, line.version);
         }
+        return Ok(Tally { skipped: skipped + possible.len(), ..Tally::default() });
+    }
+    for case in possible {
         match liblinux_boot::obstacle(&case, line)? {
             Some(why) => {
                 println!("skipped: {}: {why}", case.name);
                 skipped += 1;
             }
-            None => possible.push(case.name),
+            None => names.push(case.name),
         }
     }
-    let count = boot::chosen_cases(workspace, choice, &possible)?.count();
+    let count = boot::chosen_cases(workspace, choice, &names)?.count();
     let skipped = skipped + count.skipped;
     Ok(Tally { passed: count.passed, failed: count.failed, skipped })
 }

@@ -43,8 +43,8 @@ pub struct Facts {
     pub clock_gettime: u64,
 }
 
-/// The first of the numbers that are no system calls: those of the functions of the 32-bit image
-/// which read clocks. They come by the same entry.
+/// The first number behind those of system calls, for the functions of the 32-bit image that read
+/// clocks. They come by the same entry.
 pub const CLOCKS: u32 = 0x7c10_0000;
 
 /// Where the page is: below the loader, which is linked at [`LOADER_BASE`]. Few i386 programs want

@@ -143,7 +143,7 @@ int main(int count, char **steps)
 			}
 			continue;
 		} else if (!has_fault(steps[i], library)) {
-			fprintf(stderr, "there is no step %s: host.c lists them\n", steps[i]);
+			fprintf(stderr, "%s: an unknown step; host.c lists the steps\n", steps[i]);
 			return 2;
 		}
 		printf("%s ", noted[0] ? noted : "-");

@@ -59,7 +59,7 @@ const FAULTS: &[(&str, i64)] =
     &[("load", jit::ADDRESS.cast_signed()), ("jit", jit::ADDRESS.cast_signed())];
 
 /// The same where landings get frames: what a load returns that was inside one.
-const LANDING: &[(&str, i64)] = &[("landing", 42)];
+const LANDING: &[(&str, i64)] = &[("landing", jit::LANDED as i64)];
 
 /// Cycles that have a line together: the host waits a minute for one.
 const ROUND: usize = 10;

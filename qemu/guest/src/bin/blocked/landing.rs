@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use liblinux::fixup::Fixups;
 use liblinux::fixup::frame::{Frame, Verdict};
 use liblinux::frame_landing;
-use liblinux_guest::jit::Loader;
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_guest::jit::{LANDED, Loader};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use std::io::{PipeWriter, Write as _};
 use std::num::NonZeroUsize;
@@ -15,10 +16,7 @@ use std::ptr::{NonNull, with_exposed_provenance_mut};
 use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 
-const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
-
-/// What the page has when the load is executed again.
-const VALUE: u8 = 42;
+const PAGE: NonZeroUsize = NonZeroUsize::new(PAGE_SIZE).unwrap();
 
 /// How the landing waits: the call, and the pipe.
 static WAIT: OnceLock<(Way, u64)> = OnceLock::new();
@@ -42,7 +40,7 @@ fn on_fault(frame: &mut Frame) -> Verdict {
         return Verdict::Decline;
     }
     // SAFETY: it can be written now, and no reference leads there.
-    unsafe { place.write(VALUE) };
+    unsafe { place.write(LANDED) };
     Verdict::Resume
 }
 
