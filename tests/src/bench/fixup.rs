@@ -140,13 +140,17 @@ pub fn look_up(registry: &Registry, addresses: &[u64]) {
 }
 
 /// The area of [`dispatching`].
-static AREA: AtomicU64 = AtomicU64::new(0);
+pub(super) static AREA: AtomicU64 = AtomicU64::new(0);
 
 /// Where [`knowing`] continues.
 static LANDING: AtomicU64 = AtomicU64::new(0);
 
 /// A handler that asks the registry.
-extern "C" fn dispatching(_: c_int, information: *const siginfo_t, context: *mut ucontext_t) {
+pub(super) extern "C" fn dispatching(
+    _: c_int,
+    information: *const siginfo_t,
+    context: *mut ucontext_t,
+) {
     let [information, context] = [information.addr(), context.addr()].map(|address| address as u64);
     if (entries().dispatch)(AREA.load(Relaxed), information, context) != 1 {
         std::process::abort();
@@ -164,20 +168,26 @@ extern "C" fn knowing(_: c_int, _: *const siginfo_t, context: *mut ucontext_t) {
     registers[libc::REG_RIP as usize] = LANDING.load(Relaxed).cast_signed();
 }
 
+/// A handler of SIGSEGV.
+pub(super) type Handler = extern "C" fn(c_int, *const siginfo_t, *mut ucontext_t);
+
+/// Makes it the process's.
+pub(super) fn install(handler: Handler) {
+    // SAFETY: all zeros is a valid value of the C struct.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+    // SAFETY: the handlers change the context alone.
+    let status = unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(status, 0);
+}
+
 /// Faults so many times, landing by the registry, or by a handler that knows where.
 pub fn fault(registry: &Registry, times: u64, by_dispatch: bool) {
     let probe = Probe::named("load");
     AREA.store(registry.area.address, Relaxed);
     LANDING.store(probe.landing, Relaxed);
-    // SAFETY: all zeros is a valid value of the C struct.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    let handler: extern "C" fn(c_int, *const siginfo_t, *mut ucontext_t) =
-        if by_dispatch { dispatching } else { knowing };
-    action.sa_sigaction = handler as usize;
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
-    // SAFETY: both handlers change the context alone.
-    let status = unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
-    assert_eq!(status, 0);
+    install(if by_dispatch { dispatching } else { knowing });
     for _ in 0..times {
         assert!(probe.raise(0).is_some(), "the load did not fault");
     }

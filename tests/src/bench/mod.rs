@@ -3,7 +3,8 @@
 //! Both images are mapped into one process, over data pages with the same contents, with the
 //! alternatives that the kernel would choose. [`case`] lists what is called, [`call`] calls it many
 //! times, [`floor`] has the least code that could do the same, [`fixup`] has exception fixups,
-//! [`pair`] measures in turns, and [`report`] and [`picture`] show the outcome.
+//! [`frame`] landings with a frame, [`pair`] measures in turns, and [`report`] and [`picture`] show
+//! the outcome.
 //!
 //! The C image comes from the build of the kernel that `cargo xtask boot` left in its cache.
 
@@ -11,6 +12,7 @@ pub mod call;
 pub mod case;
 pub mod fixup;
 pub mod floor;
+pub mod frame;
 mod legacy;
 pub mod pair;
 pub mod picture;
