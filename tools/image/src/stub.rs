@@ -15,12 +15,17 @@
 use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::{Binding, SONAME, VERSION, exports};
 use liblinux_workspace::Workspace;
-use liblinux_workspace::command::{cargo, run};
+use liblinux_workspace::command::run;
 use liblinux_workspace::product;
+use liblinux_workspace::signals::{Libc, MUSL_COMPILER};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The library of signals, and the folder of the one that is for musl.
+const SIGNALS: &str = "liblinux-signals.so";
+const MUSL: &str = "musl";
 
 const PKG_CONFIG: &str = "\
 prefix=${pcfiledir}
@@ -34,8 +39,8 @@ Cflags: -I${includedir}
 Libs: -L${libdir} -llinux
 ";
 
-/// Builds `liblinux.so`, `liblinux-signals.so` and `liblinux.pc`, and copies the headers; the
-/// folder where they are.
+/// Builds `liblinux.so`, `liblinux-signals.so` for glibc and musl, and `liblinux.pc`, and copies
+/// the headers; the folder where they are.
 pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.link_library();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -44,25 +49,31 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let library = scratch.path().join("liblinux.so");
     link(scratch.path(), &library)?;
     product::install(&library, &folder.join("liblinux.so"))?;
-    let signals = scratch.path().join("liblinux-signals.so");
-    build_signals(workspace, &signals)?;
-    product::install(&signals, &folder.join("liblinux-signals.so"))?;
+    for libc in [Libc::Glibc, Libc::Musl] {
+        if libc.is_here() {
+            signals(workspace, libc, scratch.path(), &folder)?;
+        } else {
+            eprintln!(
+                "not built: {MUSL}/{SIGNALS}, because {MUSL_COMPILER} is missing; `cargo xtask \
+                 packages` installs it"
+            );
+        }
+    }
     let text = PKG_CONFIG.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
     product::write(&folder.join("liblinux.pc"), text)?;
     copy(&workspace.client().join("include"), &folder.join("include"))?;
     Ok(folder)
 }
 
-/// The shared library of `vdso/signals`, which cargo names by its own rule.
-fn build_signals(workspace: &Workspace, library: &Path) -> Result<()> {
-    let target = workspace.root().join("target");
-    let mut build = cargo(workspace);
-    build.args(["build", "--quiet", "--locked", "--release", "--package", "liblinux-signals"]);
-    run(build.arg("--target-dir").arg(&target)).context("liblinux-signals.so cannot be built")?;
-    let built = target.join("release/libliblinux_signals.so");
-    fs::copy(&built, library)
-        .with_context(|| format!("cargo built no {}", built.display()))
-        .map(drop)
+/// Installs the shared library of `vdso/signals`, which cargo names by its own rule: that for musl
+/// in a folder of its own.
+fn signals(workspace: &Workspace, libc: Libc, scratch: &Path, folder: &Path) -> Result<()> {
+    let built = libc.build_signals(workspace, &workspace.root().join("target"))?;
+    let place = if libc == Libc::Musl { folder.join(MUSL) } else { folder.to_owned() };
+    fs::create_dir_all(&place).with_context(|| format!("cannot create {}", place.display()))?;
+    let copy = scratch.join(SIGNALS);
+    fs::copy(&built, &copy).with_context(|| format!("cargo built no {}", built.display()))?;
+    product::install(&copy, &place.join(SIGNALS))
 }
 
 fn link(scratch: &Path, library: &Path) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod command;
 pub mod line;
 mod paths;
 pub mod product;
+pub mod signals;
 pub mod skip;
 
 pub use architecture::ARCHITECTURE;

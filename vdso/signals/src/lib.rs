@@ -42,15 +42,27 @@
 //! # Limits
 //!
 //! Calls of the libc to itself (`system`, `abort`, `posix_spawn`) and system calls by number do not
-//! come here. Without glibc 2.35, whose `_dl_find_object` says which library a caller is, all calls
-//! go to the libc as they are.
+//! come here. A libc has to say which library a caller is: with a glibc older than 2.35 all calls
+//! go to it as they are.
+//!
+//! # Without std
+//!
+//! With the feature `std` a thread that ends in a handler unwinds through the frames of this
+//! library, as glibc's `pthread_exit` does. musl unwinds nothing, and Rust's std for glibc cannot
+//! be loaded there: the library for musl is built without the feature, and refers to nothing but
+//! the libc.
 
+#![cfg_attr(not(feature = "std"), no_std)]
+
+#[cfg(not(feature = "std"))]
+mod abort;
 mod caller;
 mod exports;
 mod java;
 mod libc;
 mod links;
 mod lock;
+mod musl;
 mod native;
 mod origin;
 mod program;

@@ -1,4 +1,4 @@
-//! The libc's types and functions, as glibc has them on x86-64.
+//! The libc's types and functions, as glibc and musl have them on x86-64.
 
 #![expect(unsafe_code, reason = "declares functions of the libc")]
 
@@ -72,6 +72,7 @@ pub(crate) const RTLD_DEFAULT: *mut c_void = core::ptr::null_mut();
 unsafe extern "C" {
     pub(crate) fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     pub(crate) fn __errno_location() -> *mut c_int;
+    pub(crate) fn getauxval(kind: u64) -> u64;
     pub(crate) fn pthread_atfork(
         prepare: extern "C" fn(),
         parent: extern "C" fn(),

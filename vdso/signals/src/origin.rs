@@ -81,7 +81,7 @@ fn read(address: u64) -> Option<[u64; 2]> {
 }
 
 /// Whether the word at an address can be read.
-fn is_readable(address: u64) -> bool {
+pub(crate) fn is_readable(address: u64) -> bool {
     /// A kind of change that the kernel does not have.
     const NO_CHANGE: c_int = -1;
     let mask = with_exposed_provenance_mut(address as usize);

@@ -2,6 +2,8 @@
 //!
 //! A runtime is a library for `host.c`: it has functions `fault`, and `start` or `install`.
 
+use liblinux_workspace::Workspace;
+use liblinux_workspace::signals::Libc;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -11,21 +13,19 @@ pub(crate) static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signals");
     let (folder, target) = (all.join(env!("CARGO_CRATE_NAME")), all.join("target"));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--locked", "--release", "--package", "liblinux-signals"]);
-    build.env_remove("CARGO_ENCODED_RUSTFLAGS").arg("--target-dir").arg(&target);
-    run(&mut build);
-    std::fs::copy(
-        target.join("release/libliblinux_signals.so"),
-        folder.join("liblinux-signals.so"),
-    )
-    .expect("the library");
-    for name in ["a", "b", "c"] {
-        compile(&folder, &["library.c"], &format!("{name}.so"), &["-shared", "-fPIC"], name);
-    }
-    compile(&folder, &["host.c"], "host", &["-rdynamic", "-ldl"], "");
+    fill(&folder, &target, Libc::Glibc, "gcc");
     folder
 });
+
+/// Builds the library, and the programs that it is tried with, for a libc and by its compiler.
+pub(crate) fn fill(folder: &Path, target: &Path, libc: Libc, compiler: &str) {
+    let built = libc.build_signals(&Workspace::current(), target).expect("the library");
+    std::fs::copy(built, folder.join("liblinux-signals.so")).expect("the library");
+    for name in ["a", "b", "c"] {
+        compile_by(compiler, folder, &["library.c"], &format!("{name}.so"), &LIBRARY, name);
+    }
+    compile_by(compiler, folder, &["host.c"], "host", &["-rdynamic", "-ldl"], "");
+}
 
 /// Flags of a library.
 pub(crate) const LIBRARY: [&str; 2] = ["-shared", "-fPIC"];
@@ -55,7 +55,18 @@ pub(crate) fn tests() -> PathBuf {
 }
 
 pub(crate) fn compile(folder: &Path, sources: &[&str], to: &str, flags: &[&str], name: &str) {
-    let mut gcc = Command::new("gcc");
+    compile_by("gcc", folder, sources, to, flags, name);
+}
+
+pub(crate) fn compile_by(
+    compiler: &str,
+    folder: &Path,
+    sources: &[&str],
+    to: &str,
+    flags: &[&str],
+    name: &str,
+) {
+    let mut gcc = Command::new(compiler);
     gcc.current_dir(folder).args(["-O1", "-Wall", "-Wextra", "-Werror"]);
     gcc.arg("-I").arg(tests().join("../../client/include"));
     gcc.arg(format!("-DNAME=\"{name}\"")).args(sources.iter().map(|name| tests().join(name)));
@@ -77,10 +88,23 @@ pub(crate) fn told(output: &Output) -> String {
 
 /// A program of the folder, preloaded or not, which ends after five minutes.
 pub(crate) fn program(program: &str, arguments: &[&str], is_preloaded: bool) -> Command {
+    program_of(&FOLDER, program, arguments, is_preloaded)
+}
+
+/// The same of another folder. `timeout` is a program of glibc, so `env` sets the variable behind
+/// it.
+pub(crate) fn program_of(
+    folder: &Path,
+    program: &str,
+    arguments: &[&str],
+    is_preloaded: bool,
+) -> Command {
     let mut command = Command::new("timeout");
-    command.current_dir(&*FOLDER).args(["300", program]).args(arguments);
+    command.current_dir(folder).arg("300");
     if is_preloaded {
-        command.env("LD_PRELOAD", FOLDER.join("liblinux-signals.so"));
+        let library = folder.join("liblinux-signals.so");
+        command.arg("env").arg(format!("LD_PRELOAD={}", library.display()));
     }
+    command.arg(program).args(arguments);
     command
 }

@@ -1,6 +1,9 @@
 //! `liblinux-signals.so` in real processes, each beside the same process without it.
 
+#[path = "../programs/mod.rs"]
 mod programs;
+
+mod musl;
 
 use programs::{FOLDER, LIBRARY, compile, go, java, passing, program, run, told};
 
