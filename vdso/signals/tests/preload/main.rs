@@ -139,6 +139,17 @@ fn a_thread_that_ends_in_a_link_leaves_no_library_behind() {
     assert_eq!(said, wanted);
 }
 
+/// How each child of `again.c` ends, and how often handlers ran: outer, inner.
+const AGAIN: &str = "for another: status 0, once, 1\nfor itself: signal 11, often, 0\n\
+                     blocked: signal 11, once, 0\nsmall: signal 11, never, 0\n\
+                     enough: status 0, once, 0";
+
+#[test]
+fn a_handler_that_faults_or_has_no_stack_ends_the_process_or_has_its_link() {
+    compile(&FOLDER, &["again.c"], "again", &LINKED, "");
+    assert_eq!(run(&mut program("./again", &[], false)), AGAIN);
+}
+
 #[test]
 fn the_example_shares_a_signal_with_an_earlier_handler() {
     compile(&FOLDER, &[&format!("{EXAMPLES}/signals.c")], "example", &LINKED, "");

@@ -1,7 +1,7 @@
 //! The same on Debian's musl. Java, Go and C++ are not here for it: the libraries are those in C.
 
-use crate::EXAMPLES;
 use crate::programs::{FOLDER, LIBRARY, compile_by, fill, program_of, run, told};
+use crate::{AGAIN, EXAMPLES};
 use liblinux_workspace::signals::{Libc, MUSL_COMPILER};
 use liblinux_workspace::skip::skip;
 use std::path::{Path, PathBuf};
@@ -111,6 +111,13 @@ fn a_thread_of_musl_that_ends_in_a_link_keeps_its_library() {
     let wanted = "exits: busy, cleaned\nis cancelled: busy, cleaned\njumps: busy\n\
                   jumps as it said: removed\nends: busy";
     assert_eq!(said, wanted);
+}
+
+#[test]
+fn a_handler_on_musl_that_faults_ends_the_process_or_has_its_link() {
+    let Some(folder) = folder() else { return };
+    build(folder, &["again.c"], "again", &LINKED);
+    assert_eq!(run(&mut program_of(folder, "./again", &[], false)), AGAIN);
 }
 
 #[test]
