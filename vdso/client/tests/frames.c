@@ -6,6 +6,7 @@
 #include "child.h"
 #include "liblinux/frame.h"
 #include "frames.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <sys/time.h>
 #include <unwind.h>
@@ -239,6 +240,57 @@ static void landing_tests(void)
 	CHECK(!probe_registers(8));
 }
 
+static volatile int cleaned;
+
+static void clean(void *unused)
+{
+	(void)unused;
+	cleaned = cleaned + 1;
+}
+
+static int end_thread(struct vdso_fixup_frame *frame)
+{
+	(void)frame;
+	pthread_exit(0);
+}
+
+static void fault_here(void)
+{
+	__asm__ volatile("1:\tmovq (%0), %%rax\n2:\n" LIBLINUX_FIXUP_FRAME("1b", "2b", "landing")
+			 : : "r"(8L) : "rax", "memory");
+}
+
+/* The compiler does not see that this throws nothing. */
+static void (*volatile fault)(void) = fault_here;
+
+static void *fault_in_thread(void *unused)
+{
+	pthread_cleanup_push(clean, 0);
+	fault();
+	pthread_cleanup_pop(0);
+	return unused;
+}
+
+/*
+ * A landing in which its thread ends. That unwinds through the frame to the thread's own cleanup,
+ * which is a table's where there are exceptions.
+ */
+static void thread_tests(void)
+{
+	pthread_t thread;
+	int i;
+
+	prepare();
+	act = end_thread;
+	for (i = 0; i < 100; i++) {
+		CHECK(!pthread_create(&thread, 0, fault_in_thread, 0));
+		CHECK(!pthread_join(thread, 0));
+	}
+	CHECK(landings == 100 && cleaned == 100);
+	act = mend;
+	CHECK(!probe_registers(8) && landings == 101);
+}
+
 /* ---- Signals at any moment, and unwinding ---- */
 
 static volatile int alarms;
@@ -302,8 +354,8 @@ int main(int count, char **arguments)
 {
 	void (*const tests[])(void) = {
 		frame_tests, alternate_frame_tests, decline_tests, alternate_decline_tests,
-		ending_tests, stack_tests, landing_tests, storm_tests,
+		ending_tests, stack_tests, landing_tests, thread_tests, storm_tests,
 	};
 
-	return count == 2 ? run_tests(arguments[1], tests, 8) : 2;
+	return count == 2 ? run_tests(arguments[1], tests, 9) : 2;
 }
