@@ -14,6 +14,7 @@
  *	send			SIGUSR1 to itself
  *	sent			SIGSEGV to this thread, which no fault raised
  *	back:F			F gives back what it was told, and is unloaded
+ *	drop:F			F is unloaded, with its handlers installed
  *	fork			the rest happens in a child
  */
 #define _GNU_SOURCE
@@ -89,6 +90,13 @@ static int has_fault(const char *step, void *library)
 	return 0;
 }
 
+/* musl never unloads a library. */
+static void unload(const char *file, void *library)
+{
+	for (int i = 0; i < 9 && dlopen(file, RTLD_NOW | RTLD_NOLOAD); i++)
+		dlclose(library), dlclose(library);
+}
+
 int main(int count, char **steps)
 {
 	int i;
@@ -130,9 +138,10 @@ int main(int count, char **steps)
 
 			give_back(SIGSEGV);
 			give_back(SIGUSR1);
-			/* musl never unloads a library. */
-			for (int j = 0; j < 9 && dlopen(file, RTLD_NOW | RTLD_NOLOAD); j++)
-				dlclose(library), dlclose(library);
+			unload(file, library);
+			continue;
+		} else if (!strcmp(steps[i], "drop")) {
+			unload(file, library);
 			continue;
 		} else if (!strcmp(steps[i], "fork")) {
 			int status;

@@ -76,6 +76,16 @@ fn a_library_that_goes_takes_no_handler_away_but_its_own() {
 }
 
 #[test]
+fn a_library_that_goes_with_its_handler_installed_ends_the_process_as_without() {
+    let steps = ["careful:./a.so", "careless:./b.so", "fault:./a.so", "drop:./b.so", "send"];
+    for (is_preloaded, first) in [(false, "b"), (true, "a")] {
+        let told = host(&steps, is_preloaded);
+        let has_ended = told.contains("(exit status: 139)") || told.contains("signal: 11");
+        assert!(has_ended && told.starts_with(first), "{is_preloaded}: {told}");
+    }
+}
+
+#[test]
 fn a_fault_of_no_librarys_text_kills_as_without() {
     for steps in [
         &["careful:./a.so", "fault:./a.so", "host"][..],
