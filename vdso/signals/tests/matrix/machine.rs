@@ -90,6 +90,7 @@ fn in_guest(processes: &[Process]) -> Vec<Told> {
     boot.args(taken.iter().flat_map(|path| ["--take".as_ref(), path.as_os_str()]));
     let log = FOLDER.join("suite.log");
     let output = File::create(&log).expect("a file");
+    println!("{} processes in a guest, which writes {}", processes.len(), log.display());
     let ended = boot.arg("--run").arg(&file).stdout(output).status().expect("cargo starts");
     assert!(ended.success(), "{boot:?}: {ended}; {} has what it wrote", log.display());
     let text = std::fs::read(&log).expect("it was written");

@@ -92,7 +92,7 @@ fn the_matrix_is_right_on_this_kernel() {
 }
 
 #[test]
-#[ignore = "boots a guest: an hour"]
+#[ignore = "boots a guest: minutes"]
 fn the_matrix_is_right_on_the_patched_kernel() {
     everything(Machine::Patched);
 }

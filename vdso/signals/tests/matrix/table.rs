@@ -10,7 +10,7 @@ pub(crate) const COMMAND: &str =
 /// A process, and the word for what came of it.
 pub(crate) type Row = (Process, String);
 
-/// The document, which is the same on every kernel.
+/// The document, which has to be the same on every kernel.
 pub(crate) fn document(runtimes: &[Runtime], rows: &[Row]) -> String {
     let part = |scene, is_preloaded| {
         let is_asked = |process: &Process| {
@@ -26,7 +26,8 @@ pub(crate) fn document(runtimes: &[Runtime], rows: &[Row]) -> String {
         "<!-- Made by `{COMMAND}`. -->
 # The matrix
 
-Two runtimes in one process, the row's loaded first.
+Two runtimes in one process, the row's loaded first. The command tries them on this machine's kernel and, in a guest, on the patched
+one: each word here is what came of it on both.
 
 ## Their own faults
 
