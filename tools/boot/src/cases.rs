@@ -11,7 +11,7 @@
 //!    processors and memory.
 
 use crate::case::Case;
-use crate::programs;
+use crate::programs::{self, LibcNeed};
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
@@ -43,15 +43,14 @@ pub fn all(root: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Whether a case has a program that is linked with the project's musl.
-pub fn needs_libc(case: &Case) -> Result<bool> {
+/// What of the project's musl the programs of a case need.
+pub fn libc_need(case: &Case) -> Result<LibcNeed> {
     let names = case.programs.iter().map(|program| &program.name).chain(&case.tools);
+    let mut need = LibcNeed::Nothing;
     for name in names {
-        if programs::find(name)?.needs_libc() {
-            return Ok(true);
-        }
+        need = need.max(programs::find(name)?.libc_need());
     }
-    Ok(false)
+    Ok(need)
 }
 
 /// Fails if a case follows what it cannot, or one that is not long would bring a long one along.
@@ -197,6 +196,18 @@ mod tests {
         let chosen = choose(vec![first, second], &["second".into()]).unwrap();
         let names: Vec<_> = chosen.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names, ["first", "second"]);
+    }
+
+    #[test]
+    fn a_case_needs_of_musl_what_its_programs_and_tools_need() {
+        let need = |tools: &str| {
+            let tools = format!("default = true\ntools = [{tools}]");
+            let case = Case::parse("small", &SMALL.replace("default = true", &tools)).unwrap();
+            libc_need(&case).unwrap()
+        };
+        assert_eq!(need(""), LibcNeed::Nothing);
+        assert_eq!(need("\"calls\""), LibcNeed::Library);
+        assert_eq!(need("\"lua\", \"calls\""), LibcNeed::Programs);
     }
 
     #[test]

@@ -70,9 +70,10 @@ pub mod verdict;
 pub mod workshop;
 
 pub use crate::bootable::{kernel, require_source};
-pub use crate::cases::{all as list_cases, needs_libc};
+pub use crate::cases::{all as list_cases, libc_need};
 pub use crate::download::Unobtainable;
 pub use crate::options::Options;
+pub use crate::programs::LibcNeed;
 pub use crate::report::Summary;
 pub use crate::run::{boot, boot_built};
 pub use crate::tree::Kernel;

@@ -26,13 +26,24 @@ pub struct Program {
     pub(crate) build: Build,
 }
 
+/// What of the project's musl must be built before a program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LibcNeed {
+    /// Nothing.
+    Nothing,
+    /// The library.
+    Library,
+    /// The library, and the real programs on it.
+    Programs,
+}
+
 /// The sources of a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Build {
     /// A file that a Debian package brings: the machine's, or that of the suite that the kernel
     /// line names for it.
     Debian { path: &'static str, package: &'static str },
-    /// A shell script of the workspace.
+    /// A script of the workspace.
     Script(&'static str),
     /// A compiler with its flags, for `clocks.c`.
     C(&'static str, &'static [&'static str]),
@@ -51,6 +62,10 @@ pub(crate) enum Build {
     Libc(&'static str),
     /// The same, with Debian's musl, for comparison.
     Musl(&'static str),
+    /// The dynamic loader of the musl that makes its calls by the image.
+    Loader,
+    /// A real program on that musl, which the tools of `vdso/libc` make of its source package.
+    OnLibc(&'static str),
     /// A compiler with its flags, for an example of `vdso/client`.
     ClientC(&'static str, &'static [&'static str], &'static str),
     /// An example of `vdso/client` that is a library, in C.
@@ -124,6 +139,14 @@ pub const PROGRAMS: &[Program] = &[
     program("vdso64.so", "the image", Build::Image),
     program("pinned", "Rust std, glibc dynamic", Build::Rust("pinned")),
     program("calls", "C, liblinux musl static", Build::Libc("calls.c")),
+    program("ld-musl", "C, liblinux musl", Build::Loader),
+    program("lua", "C, liblinux musl dynamic", Build::OnLibc("lua")),
+    program("lua.lua", "Lua script", Build::Script("vdso/libc/work/lua.lua")),
+    program("sqlite", "C, liblinux musl dynamic", Build::OnLibc("sqlite")),
+    program("sqlite.sql", "SQL script", Build::Script("vdso/libc/work/sqlite.sql")),
+    program("civetweb", "C, liblinux musl dynamic", Build::OnLibc("civetweb")),
+    program("busybox-musl", "C, liblinux musl static", Build::OnLibc("busybox")),
+    program("busybox.sh", "shell script", Build::Script("vdso/libc/work/busybox.sh")),
     program("costs", "C, liblinux musl static", Build::Libc("costs.c")),
     program("costs-musl", "C, musl static", Build::Musl("costs.c")),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
@@ -169,15 +192,25 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
-    /// Whether it is linked with the project's musl.
-    pub(crate) fn needs_libc(&self) -> bool {
-        matches!(self.build, Build::Libc(_))
+    /// What of the project's musl it needs.
+    pub(crate) fn libc_need(&self) -> LibcNeed {
+        match self.build {
+            Build::OnLibc(_) => LibcNeed::Programs,
+            Build::Libc(_) | Build::Loader => LibcNeed::Library,
+            _ => LibcNeed::Nothing,
+        }
     }
 
     /// Puts it into a guest; `file` comes from [`crate::workshop::Workshop::build`].
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
-        // A program brings the libraries that its own library needs; an image needs none.
-        if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {
+        // A program brings the libraries that its own library needs; an image needs none. Programs on
+        // the project's musl are started by its loader, whichever they name.
+        if let Build::Script(_)
+        | Build::ClientLibrary(_)
+        | Build::Image
+        | Build::Loader
+        | Build::OnLibc(_) = self.build
+        {
             return archive.file(&self.guest_path(), file);
         }
         let path = self.guest_path();

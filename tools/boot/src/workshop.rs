@@ -127,6 +127,8 @@ impl Workshop<'_> {
                 let key = libc.built_libc().join("key");
                 self.work(&libc.libc_compiler(), name, Some(key), output, progress)
             }
+            Build::Loader => made(Workspace::at(self.root).libc_loader()),
+            Build::OnLibc(name) => made(Workspace::at(self.root).libc_programs().join(name)),
             Build::Musl(name) => self.work(Path::new("musl-gcc"), name, None, output, progress),
             Build::ClientC(compiler, flags, source) => {
                 self.client(compiler, flags, source, output, progress)
@@ -276,6 +278,16 @@ impl Workshop<'_> {
     }
 }
 
+/// A file that the tools of the project's musl have made, if they have.
+fn made(file: PathBuf) -> Result<PathBuf> {
+    ensure!(
+        file.is_file(),
+        "there is no {}; `cargo xtask boot --case libc` makes it",
+        file.display()
+    );
+    Ok(file)
+}
+
 fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
@@ -324,5 +336,11 @@ mod tests {
         fs::write(&source, "int main(void) { return nonesuch; }\n").unwrap();
         let error = workshop.build(&[program]).unwrap_err().to_string();
         assert!(error.contains("nonesuch"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_was_not_made_names_the_command() {
+        let error = made(PathBuf::from("/nonexistent/lua")).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/lua") && error.contains("cargo xtask"), "{error}");
     }
 }

@@ -13,17 +13,20 @@
 mod busybox;
 mod check;
 mod cost;
+mod guest;
 mod job;
 mod musl;
 mod posix;
 mod programs;
-mod report;
+mod runner;
 mod server;
+mod suite;
 
-pub use crate::check::{Count, check};
+pub use crate::check::{Count, Suites, check};
 pub use crate::cost::cost;
+pub use crate::guest::build_programs;
 pub use crate::musl::Musl;
-pub use crate::report::Runner;
+pub use crate::runner::Runner;
 
 use crate::musl::Recipe;
 use anyhow::Result;
@@ -64,7 +67,7 @@ pub fn obstacle() -> Option<String> {
     unobtainable(["musl"])
 }
 
-/// Why a source package that [`check`] needs cannot be had here, if so.
+/// Why a source package that [`check()`] or [`build_programs`] needs cannot be had here, if so.
 pub fn check_obstacle() -> Option<String> {
     unobtainable(["musl"].into_iter().chain(programs::packages()))
 }
