@@ -7,11 +7,11 @@
 //! 2. A case that another one follows does not follow a third.
 //! 3. A case that takes long is chosen by its name, or along with another long one.
 //! 4. A case that another one follows runs on the lines on which that one runs.
-//! 5. A case and its control differ in the image alone: one kernel, the same clocks and timers,
-//!    processors and memory.
+//! 5. A case and its control differ in one thing, the image or the musl: they have one kernel, the
+//!    same clocks and timers, processors and memory.
 
 use crate::case::Case;
-use crate::programs::{self, LibcNeed};
+use crate::programs::LibcNeed;
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
@@ -48,7 +48,7 @@ pub fn libc_need(case: &Case) -> Result<LibcNeed> {
     let names = case.programs.iter().map(|program| &program.name).chain(&case.tools);
     let mut need = LibcNeed::Nothing;
     for name in names {
-        need = need.max(programs::find(name)?.libc_need());
+        need = need.max(case.program(name)?.libc_need());
     }
     Ok(need)
 }
@@ -97,10 +97,6 @@ fn pair(cases: &mut [Case]) -> Result<()> {
             )
         })?;
         ensure!(cases[subject].partner.is_none(), "`{name}` has two controls");
-        ensure!(
-            cases[subject].image != cases[control].image,
-            "`{name}` and its control run the same image"
-        );
         alike(&cases[subject], &cases[control])?;
         cases[subject].partner = Some(cases[control].name.clone());
         cases[control].partner = Some(name);
@@ -110,8 +106,22 @@ fn pair(cases: &mut [Case]) -> Result<()> {
 }
 
 /// Fails unless a case and its control are the same machine with the same kernel and clocks, but
-/// for the image.
+/// for the image or the musl.
 fn alike(case: &Case, control: &Case) -> Result<()> {
+    match (case.image != control.image, case.libc != control.libc) {
+        (false, false) => bail!(
+            "`{}` and its control `{}` run the same image with the same libc",
+            case.name,
+            control.name
+        ),
+        (true, true) => bail!(
+            "`{}` and its control `{}` differ in `image` and in `libc`; a difference between their results could come \
+             from either",
+            case.name,
+            control.name
+        ),
+        (true, false) | (false, true) => {}
+    }
     let facts = |case: &Case| {
         [
             ("command_line", case.command_line.clone()),
@@ -127,7 +137,7 @@ fn alike(case: &Case, control: &Case) -> Result<()> {
         ensure!(
             ours == theirs,
             "`{}` and its control `{}` differ in `{key}`: `{ours}` and `{theirs}`; a difference between their results \
-             would say nothing of the image",
+             would say nothing of the image or the libc",
             case.name,
             control.name
         );
@@ -264,6 +274,7 @@ mod tests {
             (vec![parse("a", SMALL), other("counts_instructions = true")], "`counts_instructions`"),
             (vec![parse("a", SMALL), other("lacks_smap = true")], "`lacks_smap`"),
             (vec![parse("a", SMALL), hpet], "differ in `clocksource`: `tsc` and `hpet`"),
+            (vec![parse("a", SMALL), other("libc = 'stock'")], "in `image` and in `libc`"),
             (vec![parse("b", SMALL), parse("b-c", control)], "no programs"),
             (vec![parse("a", SMALL), parse("a-c", &same)], "the same image"),
             (vec![parse("a", SMALL), parse("c", control), parse("d", control)], "two controls"),
@@ -280,8 +291,8 @@ mod tests {
         assert!(cases.iter().any(|case| case.default && case.image == Image::Rust));
         assert!(cases.iter().any(|case| case.default && case.image == Image::C), "no control");
         for case in cases {
-            for name in case.programs.iter().map(|program| &program.name).chain(&case.tools) {
-                crate::programs::find(name).unwrap();
+            for name in case.files() {
+                case.program(name).unwrap();
             }
         }
     }

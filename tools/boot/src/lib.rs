@@ -13,8 +13,8 @@
 //! 5. It runs QEMU for each case ([`qemu`], [`schedule`]), and reads the KTAP that comes back
 //!    ([`ktap`]) and the kernel's log ([`log`]).
 //! 6. It compares the report with the case's demands ([`verdict`]), or with a second guest that has
-//!    the kernel's image ([`control`]): so it does for the kernel's own selftests ([`selftests`]).
-//!    Then it prints the table ([`report`]).
+//!    the kernel's image or another libc ([`control`], [`libc`]): so it does for the kernel's own
+//!    selftests ([`selftests`]). Then it prints the table ([`report`]).
 //!
 //! A guest can also run one program of the user's ([`session`]). How a case is written, and how to
 //! run a program in a guest, is in `qemu/README.md`.
@@ -43,6 +43,7 @@ pub mod foreign;
 pub mod initramfs;
 pub mod job;
 pub mod ktap;
+pub mod libc;
 pub mod library;
 pub mod log;
 pub mod luggage;

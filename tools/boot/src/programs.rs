@@ -13,7 +13,7 @@
 
 use crate::initramfs::Initramfs;
 use crate::selftests::{SELFTESTS, Selftest};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 
 /// A program that cases may name.
@@ -33,6 +33,8 @@ pub enum LibcNeed {
     Nothing,
     /// The library.
     Library,
+    /// The library, and the one that it was.
+    Both,
     /// The library, and the real programs on it.
     Programs,
 }
@@ -74,6 +76,8 @@ pub(crate) enum Build {
     ClientRust(&'static str),
     /// One of the kernel's selftests.
     Selftest(&'static Selftest),
+    /// The same for musl.
+    MuslSelftest(&'static Selftest),
 }
 
 const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
@@ -192,10 +196,26 @@ pub fn find(name: &str) -> Result<Program> {
 }
 
 impl Program {
+    /// The same for a guest's musl.
+    pub(crate) fn for_musl(self) -> Result<Self> {
+        match self.build {
+            Build::Selftest(selftest) => Ok(Self {
+                language: "C, musl dynamic",
+                build: Build::MuslSelftest(selftest),
+                ..self
+            }),
+            _ => bail!(
+                "`{}` is not one of the kernel's selftests, and a case with `libc` runs no other program",
+                self.name
+            ),
+        }
+    }
+
     /// What of the project's musl it needs.
     pub(crate) fn libc_need(&self) -> LibcNeed {
         match self.build {
             Build::OnLibc(_) => LibcNeed::Programs,
+            Build::MuslSelftest(_) => LibcNeed::Both,
             Build::Libc(_) | Build::Loader => LibcNeed::Library,
             _ => LibcNeed::Nothing,
         }
@@ -209,7 +229,8 @@ impl Program {
         | Build::ClientLibrary(_)
         | Build::Image
         | Build::Loader
-        | Build::OnLibc(_) = self.build
+        | Build::OnLibc(_)
+        | Build::MuslSelftest(_) = self.build
         {
             return archive.file(&self.guest_path(), file);
         }
@@ -230,6 +251,7 @@ impl Program {
     pub fn guest_path(&self) -> String {
         match self.build {
             Build::Debian { path, .. } => path.to_owned(),
+            Build::MuslSelftest(_) => format!("/programs/musl/{}", self.name),
             _ => format!("/programs/{}", self.name),
         }
     }
@@ -243,6 +265,14 @@ mod tests {
     fn an_unknown_program_lists_the_valid_ones() {
         let error = find("perl").unwrap_err().to_string();
         assert!(error.contains("`perl`") && error.contains("musl-static"), "{error}");
+    }
+
+    #[test]
+    fn a_selftest_for_musl_is_a_program_of_its_own() {
+        let selftest = find("x86/iopl").unwrap();
+        assert_ne!(selftest.for_musl().unwrap().guest_path(), selftest.guest_path());
+        let error = find("busybox").unwrap().for_musl().unwrap_err().to_string();
+        assert!(error.contains("`busybox`") && error.contains("`libc`"), "{error}");
     }
 
     #[test]

@@ -51,8 +51,7 @@ pub fn build_stock(workspace: &Workspace, source: Option<&Path>) -> Result<Musl>
     let cache = Cache::open()?;
     let source = package(source, &cache)?;
     let recipe = Recipe { source: &source, patches: &[] };
-    let folder = workspace.built_libc().with_extension("stock");
-    musl::install(recipe, &cache, &folder)
+    musl::install(recipe, &cache, &workspace.stock_libc())
 }
 
 fn package(source: Option<&Path>, cache: &Cache) -> Result<SourcePackage> {

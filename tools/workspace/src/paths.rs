@@ -146,6 +146,11 @@ impl Workspace {
         self.built_libc().join("lib/libc.so")
     }
 
+    /// Where the musl is that it was, built from the same source.
+    pub fn stock_libc(&self) -> PathBuf {
+        self.built_libc().with_extension("stock")
+    }
+
     /// Where programs are that guests run on it.
     pub fn libc_programs(&self) -> PathBuf {
         self.built_libc().with_extension("programs")

@@ -81,6 +81,10 @@ pub(crate) fn chosen_cases(
     match need {
         LibcNeed::Nothing => {}
         LibcNeed::Library => drop(liblinux_libc::build(workspace, None)?),
+        LibcNeed::Both => {
+            liblinux_libc::build(workspace, None)?;
+            liblinux_libc::build_stock(workspace, None)?;
+        }
         LibcNeed::Programs => liblinux_libc::build_programs(workspace)?,
     }
     let options = options(workspace, choice, names)?;

@@ -210,7 +210,7 @@ fn boot_on(workspace: &Workspace, line: &'static Line) -> Result<Tally> {
     for case in cases {
         let obstacle = match liblinux_boot::libc_need(&case)? {
             LibcNeed::Nothing => None,
-            LibcNeed::Library => without_libc.as_ref(),
+            LibcNeed::Library | LibcNeed::Both => without_libc.as_ref(),
             LibcNeed::Programs => without_programs.as_ref(),
         };
         if let Some(why) = obstacle {
