@@ -13,9 +13,11 @@
 mod busybox;
 mod check;
 mod cost;
+mod ends;
 mod guest;
 mod job;
 mod musl;
+mod perl;
 mod posix;
 mod programs;
 mod runner;
