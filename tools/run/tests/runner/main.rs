@@ -11,6 +11,7 @@ mod inheritance;
 mod kernels;
 mod limits;
 mod loaders;
+mod musl;
 mod names;
 mod namespaces;
 mod origin;

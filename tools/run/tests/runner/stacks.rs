@@ -44,7 +44,7 @@ fn samples_of_a_profiler_reach_main() {
 }
 
 /// A program that waits, until the test ends.
-struct Waiting(Child);
+pub(crate) struct Waiting(pub(crate) Child);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
