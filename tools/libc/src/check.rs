@@ -1,11 +1,13 @@
 //! Whether the rerouted musl is the musl that it was, and makes no system call by itself.
 
+use crate::ends::Results;
 use crate::programs::PROGRAMS;
-use crate::report::{Pinned, Runner};
-use crate::{Musl, build, build_stock, posix};
+use crate::runner::Runner;
+use crate::{Musl, build, build_stock, perl, posix, suite};
 use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_boot::cache::Cache;
+use liblinux_guest::pinning::Report;
 use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::Path;
@@ -21,47 +23,105 @@ pub struct Count {
     pub skipped: usize,
 }
 
-/// Compares both musls: by the programs, and by the POSIX tests whose interfaces begin with
-/// `posix`, if that is given.
+/// What both musls are compared by, beside the programs' work.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Suites<'a> {
+    /// The POSIX tests whose interfaces begin like that.
+    pub posix: Option<&'a str>,
+    /// busybox's own test suite.
+    pub busybox: bool,
+    /// Perl's own tests.
+    pub perl: bool,
+}
+
+/// Compares both musls.
 pub fn check(
     workspace: &Workspace,
     source: Option<&Path>,
     runner: &Runner,
-    posix: Option<&str>,
+    suites: Suites<'_>,
 ) -> Result<Count> {
     let (rerouted, stock) = (build(workspace, source)?, build_stock(workspace, source)?);
     let musls = [&stock, &rerouted];
     let cache = Cache::open()?;
-    let folder = workspace.root().join("target/libc.check");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut count = programs(workspace, &cache, &folder, runner, musls)?;
-    if let Some(prefix) = posix {
-        let results = posix::run(&cache, &folder, runner, musls, prefix)?;
-        let same: usize = results.same.values().sum();
-        println!("POSIX tests that end as on the musl that it was: {same}");
-        for (way, number) in &results.same {
-            println!("  {way:<15}{number:>6}");
-        }
-        println!("  {:<15}{:>6} (musl lacks what they use)", "not compiled", results.uncompiled);
-        for different in &results.different {
-            println!("different: {different}");
-        }
-        count.passed += same;
-        count.failed += results.different.len();
+    let mut count = programs(workspace, &cache, runner, musls)?;
+    let busybox = || PROGRAMS.iter().find(|program| program.name == "busybox").context("busybox");
+    if suites.busybox {
+        let results = suite::run(workspace, &cache, busybox()?, runner, musls)?;
+        count = count.plus(own("busybox", results));
+    }
+    if suites.perl {
+        let results = perl::run(workspace, &cache, busybox()?, runner, musls)?;
+        count = count.plus(own("Perl", results));
+    }
+    if let Some(prefix) = suites.posix {
+        count = count.plus(posix(workspace, &cache, runner, musls, prefix)?);
     }
     Ok(count)
+}
+
+impl Count {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+}
+
+fn posix(
+    workspace: &Workspace,
+    cache: &Cache,
+    runner: &Runner,
+    musls: [&Musl; 2],
+    prefix: &str,
+) -> Result<Count> {
+    let folder = workspace.libc_check();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let results = posix::run(cache, &folder, runner, musls, prefix)?;
+    let passed: usize = results.same.values().sum();
+    println!("POSIX tests that end as on the musl that it was: {passed}");
+    for (way, number) in &results.same {
+        println!("  {way:<15}{number:>6}");
+    }
+    println!("  {:<15}{:>6} (musl lacks what they use)", "not compiled", results.uncompiled);
+    for different in &results.different {
+        println!("different: {different}");
+    }
+    Ok(Count { passed, failed: results.different.len(), skipped: 0 })
+}
+
+/// What came of a program's own tests.
+fn own(name: &str, results: Results) -> Count {
+    let passed = results.same.iter().map(|(_, number)| number).sum();
+    println!("tests of {name}'s own that end as on the musl that it was: {passed}");
+    for (verdict, number) in &results.same {
+        println!("  {verdict:<15}{number:>6}");
+    }
+    let mut failed = results.different.len();
+    if let Some(pinned) = results.pinned {
+        let (threads, calls, entries) = (pinned.threads, pinned.calls.len(), pinned.entries);
+        println!(
+            "  {threads} threads, {calls} of {entries} entries, {} calls from elsewhere",
+            pinned.violations
+        );
+        pinned.listed.iter().for_each(|line| println!("elsewhere: {line}"));
+        failed += usize::from(pinned.violations > 0);
+    }
+    results.different.iter().for_each(|line| println!("different: {line}"));
+    Count { passed, failed, skipped: 0 }
 }
 
 /// The real programs.
 fn programs(
     workspace: &Workspace,
     cache: &Cache,
-    folder: &Path,
     runner: &Runner,
     musls: [&Musl; 2],
 ) -> Result<Count> {
     let is_pinned = runner.is_complete()?;
-    let (mut count, mut all) = (Count::default(), Pinned::default());
+    let (mut count, mut all) = (Count::default(), Report::default());
     if !is_pinned {
         println!(
             "skipped: programs are not pinned, because this image has no {SYSCALL_CANCELLABLE}, so musl's \
@@ -71,7 +131,7 @@ fn programs(
     }
     println!("{:<12}{:>8}{:>8}{:>12}  result", "program", "threads", "calls", "elsewhere");
     for program in PROGRAMS {
-        let outcome = program.compare(workspace, cache, folder, runner, musls, is_pinned)?;
+        let outcome = program.compare(workspace, cache, runner, musls, is_pinned)?;
         let figures = outcome.pinned.as_ref().map_or_else(
             || format!("{:>8}{:>8}{:>12}", "-", "-", "-"),
             |pinned| {

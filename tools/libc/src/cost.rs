@@ -1,7 +1,7 @@
 //! What programs pay for their calls on the rerouted musl, by time: one program, linked with each
 //! musl, in turns.
 
-use crate::report::Runner;
+use crate::runner::Runner;
 use crate::{build, build_stock};
 use anyhow::{Context as _, Result};
 use liblinux_workspace::Workspace;

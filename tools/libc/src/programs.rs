@@ -7,11 +7,12 @@
 use crate::busybox;
 use crate::job::{self, End};
 use crate::musl::Musl;
-use crate::report::{Pinned, Runner};
+use crate::runner::Runner;
 use crate::server;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_boot::cache::Cache;
+use liblinux_boot::cache::{self, Cache};
 use liblinux_boot::source_package;
+use liblinux_guest::pinning::Report;
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{output, run};
 use std::fs;
@@ -73,7 +74,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     Program {
         name: "civetweb",
         origin: Origin::Debian("civetweb", civetweb),
-        flags: &["-O1", "-DNO_SSL", "-Iinclude", "-lm"],
+        flags: &["-O1", "-DNO_SSL", "-DUSE_X_DOM_SOCKET", "-Iinclude", "-lm"],
         work: Work::Serve,
     },
     Program {
@@ -86,10 +87,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
 
 /// The source packages that programs come from.
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
-    PROGRAMS.iter().filter_map(|program| match program.origin {
-        Origin::Debian(name, _) | Origin::Made(name, _) => Some(name),
-        Origin::Own(_) => None,
-    })
+    PROGRAMS.iter().filter_map(Program::package)
 }
 
 fn lua(tree: &Path) -> Result<Vec<PathBuf>> {
@@ -125,7 +123,7 @@ pub(crate) struct Outcome {
     /// The difference to the musl that it was, if there is one.
     pub(crate) fault: Option<String>,
     /// What it did, where it was pinned.
-    pub(crate) pinned: Option<Pinned>,
+    pub(crate) pinned: Option<Report>,
 }
 
 impl Program {
@@ -134,23 +132,22 @@ impl Program {
         &self,
         workspace: &Workspace,
         cache: &Cache,
-        folder: &Path,
         runner: &Runner,
         [stock, rerouted]: [&Musl; 2],
         is_pinned: bool,
     ) -> Result<Outcome> {
-        let build = |kind, musl| self.build(workspace, cache, musl, folder, kind);
+        let build = |musl, kind| self.build(workspace, cache, musl, self.kind(kind));
         let [before, after] = if self.is_static() {
-            [vec![build("stock", stock)?], vec![build("rerouted", rerouted)?]]
+            [vec![build(stock, "stock")?], vec![build(rerouted, "rerouted")?]]
         } else {
-            let program = build("shared", stock)?;
+            let program = build(stock, "stock")?;
             [stock, rerouted].map(|musl| vec![musl.loader.clone(), program.clone()])
         };
         let expected = self.work(workspace, &before, runner.command(None))?;
         let scratch = tempfile::tempdir().context("cannot create a folder")?;
         let report = is_pinned.then(|| scratch.path().join("report"));
         let found = self.work(workspace, &after, runner.command(report.as_deref()))?;
-        let pinned = report.as_deref().map(Pinned::of).transpose()?;
+        let pinned = report.as_deref().map(Report::take).transpose()?;
         // Without the image's entries musl makes its calls by itself.
         let bare = match self.origin {
             Origin::Own(_) => Some(self.work(workspace, &after, Command::new("env"))?),
@@ -171,39 +168,50 @@ impl Program {
         Ok(Outcome { fault, pinned })
     }
 
-    fn is_static(&self) -> bool {
+    /// The source package that it comes from.
+    pub(crate) fn package(&self) -> Option<&'static str> {
+        match self.origin {
+            Origin::Own(_) => None,
+            Origin::Debian(name, _) | Origin::Made(name, _) => Some(name),
+        }
+    }
+
+    /// Whether the library is in it.
+    pub(crate) fn is_static(&self) -> bool {
         self.flags.iter().any(|flag| flag.starts_with("-static"))
     }
 
-    /// Builds it in `folder`; a program of Debian's may be there from before.
-    fn build(
+    /// How it differs by the musl that it is built with, `kind`.
+    pub(crate) fn kind(&self, kind: &'static str) -> &'static str {
+        if self.is_static() { kind } else { "shared" }
+    }
+
+    /// Builds it in the folder of the check; a program of Debian's may be there from before.
+    pub(crate) fn build(
         &self,
         workspace: &Workspace,
         cache: &Cache,
         musl: &Musl,
-        folder: &Path,
         kind: &str,
     ) -> Result<PathBuf> {
-        let package = match self.origin {
-            Origin::Own(_) => None,
-            Origin::Debian(name, _) | Origin::Made(name, _) => {
-                Some(source_package::get(name, cache)?)
-            }
-        };
+        let folder = workspace.libc_check();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let package = self.package().map(|name| source_package::get(name, cache)).transpose()?;
         let mut name = self.name.to_owned();
         if let Some(package) = &package {
             name += &format!("-{}", package.version.replace(':', "-"));
         }
-        name += &format!("-{kind}");
+        let flags = cache::key([("flags", self.flags.join(" ").as_bytes())]);
+        name += &format!("-{}-{kind}", &flags[..8]);
         if self.is_static() {
-            // The library is in it.
             name += &format!("-{}", musl.key);
         }
         let program = folder.join(name);
         if package.is_some() && program.is_file() {
             return Ok(program);
         }
-        let scratch = tempfile::tempdir_in(folder)
+        let scratch = tempfile::tempdir_in(&folder)
             .with_context(|| format!("cannot create a folder in {}", folder.display()))?;
         let tree = scratch.path().join("tree");
         match &package {

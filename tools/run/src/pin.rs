@@ -10,16 +10,18 @@
 //!
 //! 1. A thread runs pinned, or the report says that it could not be pinned.
 //! 2. The report appears under its name when the last program has ended, and is whole then.
+//! 3. No legacy call is made for it: a kernel that has the image may refuse them.
 
 use crate::tracee;
 use anyhow::{Context as _, Result};
 use liblinux_abi::syscall::SYSCALLS;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::libc;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf, absolute};
 
 /// The name of the runner's mapping, and of the kernel's.
@@ -43,8 +45,8 @@ impl Pin {
     /// Programs will be pinned, and `report` will be written.
     pub(crate) fn to(report: &Path) -> Result<Self> {
         let report = absolute(report).context("--pin names no file")?;
-        match fs::remove_file(&report) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        match unlinkat(AT_FDCWD, &report, UnlinkatFlags::NoRemoveDir) {
+            Err(error) if error != Errno::ENOENT => Err(error.into()),
             _ => fs::write(partial(&report), ""),
         }
         .with_context(|| format!("the report {} cannot be written", report.display()))?;
@@ -96,7 +98,8 @@ impl Pin {
     pub(crate) fn finish(&self) {
         let partial = partial(&self.report);
         if fs::write(&partial, self.text()).is_ok() {
-            let _ = fs::rename(&partial, &self.report);
+            let flags = RenameFlags::empty();
+            let _ = renameat2(AT_FDCWD, &partial, AT_FDCWD, &self.report, flags);
         }
     }
 

@@ -171,6 +171,12 @@ enum Task {
         /// names begin with PREFIX (`--posix ''` is all of them)
         #[arg(long, value_name = "PREFIX", requires = "check")]
         posix: Option<String>,
+        /// With --check, compare them by busybox's own test suite, too (minutes)
+        #[arg(long, requires = "check")]
+        busybox: bool,
+        /// With --check, compare them by Perl's own tests, too: builds its interpreter (many minutes)
+        #[arg(long, requires = "check")]
+        perl: bool,
         /// Compare what programs pay for their calls on the two, by time: on idle processors
         #[arg(long, conflicts_with = "check")]
         cost: bool,
@@ -233,8 +239,9 @@ fn perform(task: Task) -> Result<ExitCode> {
             return libc::cost(&workspace, source.as_deref());
         }
         Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
-        Task::Libc { source, posix, .. } => {
-            return libc::check(&workspace, source.as_deref(), posix.as_deref());
+        Task::Libc { source, posix, busybox, perl, .. } => {
+            let suites = liblinux_libc::Suites { posix: posix.as_deref(), busybox, perl };
+            return libc::check(&workspace, source.as_deref(), suites);
         }
         Task::Series { list: true, .. } => series::list(),
         Task::Series { configurations, wanted, .. } => {
