@@ -12,7 +12,7 @@
 mod subject;
 
 use crate::subject::{End, SUBJECTS, Subject};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::pinning::Report;
 use std::io;
@@ -74,7 +74,10 @@ fn free(subject: &Subject) -> Result<End> {
 /// A program pinned, which must end as it does free.
 fn pinned(subject: &Subject, free: &End) -> Result<Report> {
     let end = subject.work(PINNED);
-    let report = Report::take(Path::new(REPORT))?;
+    let report = Report::take(Path::new(REPORT)).with_context(|| match &end {
+        Ok(end) => format!("{end}"),
+        Err(error) => format!("{error:#}"),
+    })?;
     ensure!(report.violations == 0, "it makes calls from elsewhere: {}", report.listed.join(", "));
     let end = end?;
     ensure!(end == *free, "{end}, and free it ended with {free}");
