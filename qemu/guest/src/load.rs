@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Sizes of the files that are served.
-const SIZES: [usize; 3] = [0, 700, 300_000];
+pub const SIZES: [usize; 3] = [0, 700, 300_000];
 
 /// A load.
 #[derive(Clone, Copy, Debug)]
@@ -30,30 +30,30 @@ pub struct Load {
     pub requests: usize,
 }
 
-impl Load {
-    /// Runs a server, and clients that ask it for the files that it finds in `folder`: how it
-    /// ended, and the number of answers.
-    pub fn put_on<S: Read + Write>(
-        self,
-        server: &mut Command,
-        folder: &Path,
-        connect: impl Fn() -> io::Result<S> + Sync,
-    ) -> Result<(ExitStatus, usize)> {
-        for size in SIZES {
-            fs::write(folder.join(format!("{size}.bin")), content(size))
-                .with_context(|| format!("cannot write in {}", folder.display()))?;
-        }
-        let nowhere = streams::null().context("cannot open /dev/null")?;
-        let streams = vec![(nowhere.try_clone()?, 0), (nowhere.try_clone()?, 1), (nowhere, 2)];
-        streams::lay(server, streams);
-        let mut server = server.spawn().context("cannot run the server")?;
-        let answers = listens(&mut server, &connect).and_then(|()| self.answers(&connect));
-        let ended = finish(&mut server)?;
-        Ok((ended, answers?))
+/// Runs a server of the files that are put into `folder`, and `load` when it takes connections: how
+/// the server ended, and the result of the load.
+pub fn serve<S, T>(
+    server: &mut Command,
+    folder: &Path,
+    connect: impl Fn() -> io::Result<S>,
+    load: impl FnOnce() -> Result<T>,
+) -> Result<(ExitStatus, T)> {
+    for size in SIZES {
+        fs::write(folder.join(file(size)), content(size))
+            .with_context(|| format!("cannot write in {}", folder.display()))?;
     }
+    let nowhere = streams::null().context("cannot open /dev/null")?;
+    let streams = vec![(nowhere.try_clone()?, 0), (nowhere.try_clone()?, 1), (nowhere, 2)];
+    streams::lay(server, streams);
+    let mut server = server.spawn().context("cannot run the server")?;
+    let result = listens(&mut server, connect).and_then(|()| load());
+    let ended = finish(&mut server)?;
+    Ok((ended, result?))
+}
 
+impl Load {
     /// All clients; the number of answers.
-    fn answers<S: Read + Write>(
+    pub fn answers<S: Read + Write>(
         self,
         connect: &(impl Fn() -> io::Result<S> + Sync),
     ) -> Result<usize> {
@@ -86,7 +86,8 @@ fn listens<S>(server: &mut Child, connect: impl Fn() -> io::Result<S>) -> Result
 fn ask<S: Read + Write>(connect: impl Fn() -> io::Result<S>, number: usize) -> Result<()> {
     let size = SIZES[number % SIZES.len()];
     let mut stream = connect().context("the server takes no connection")?;
-    let head = format!("GET /{size}.bin HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let name = file(size);
+    let head = format!("GET /{name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).context("the server does not finish its answer")?;
@@ -95,6 +96,11 @@ fn ask<S: Read + Write>(connect: impl Fn() -> io::Result<S>, number: usize) -> R
     ensure!(answer.starts_with(b"HTTP/1.1 200 "), "the answer is not 200");
     ensure!(answer[head..] == content(size), "a file of {size} bytes came with other bytes");
     Ok(())
+}
+
+/// The name of a file of that size.
+pub fn file(size: usize) -> String {
+    format!("{size}.bin")
 }
 
 /// The bytes of a file of that size.
@@ -160,9 +166,9 @@ mod tests {
     #[test]
     fn a_server_that_ends_early_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let load = Load { clients: 1, requests: 1 };
         let refused = || Err::<Said, _>(io::ErrorKind::ConnectionRefused.into());
-        let error = load.put_on(&mut Command::new("true"), folder.path(), refused).unwrap_err();
+        let error =
+            serve(&mut Command::new("true"), folder.path(), refused, || Ok(())).unwrap_err();
         assert!(error.to_string().contains("before it listened"), "{error}");
     }
 }

@@ -58,6 +58,7 @@ pub const BOOT: &[Package] = &[
 
 /// The packages that `test` needs beside those of `boot`.
 pub const TEST: &[Package] = &[
+    package("apache2-utils", "ab"),
     package("clang", "clang++"),
     package("elfutils", "eu-stack"),
     package("g++", "g++"),

@@ -121,7 +121,7 @@ fn programs(
     musls: [&Musl; 2],
 ) -> Result<Count> {
     let is_pinned = runner.is_complete()?;
-    let (mut count, mut all) = (Count::default(), Report::default());
+    let (mut count, mut all, mut speeds) = (Count::default(), Report::default(), Vec::new());
     if !is_pinned {
         println!(
             "skipped: programs are not pinned, because this image has no {SYSCALL_CANCELLABLE}, so musl's \
@@ -141,6 +141,7 @@ fn programs(
         if let Some(pinned) = &outcome.pinned {
             all.add(pinned);
         }
+        speeds.extend(outcome.speeds.map(|speeds| (program.name, speeds)));
         match outcome.fault {
             None => {
                 println!("{:<12}{figures}  the same", program.name);
@@ -151,6 +152,12 @@ fn programs(
                 count.failed += 1;
             }
         }
+    }
+    for (name, [before, after]) in speeds {
+        let how = if is_pinned { ", pinned" } else { "" };
+        println!(
+            "{name}: {before:.0} requests a second by ab on the musl that it was, {after:.0} on this one{how}"
+        );
     }
     if is_pinned {
         println!("entries exercised: {} of {}", all.calls.len(), all.entries);

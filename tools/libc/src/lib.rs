@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ab;
 mod busybox;
 mod check;
 mod cost;

@@ -124,6 +124,8 @@ pub(crate) struct Outcome {
     pub(crate) fault: Option<String>,
     /// What it did, where it was pinned.
     pub(crate) pinned: Option<Report>,
+    /// A server's requests in a second on the musl that it was, and on this one.
+    pub(crate) speeds: Option<[f64; 2]>,
 }
 
 impl Program {
@@ -143,14 +145,15 @@ impl Program {
             let program = build(stock, "stock")?;
             [stock, rerouted].map(|musl| vec![musl.loader.clone(), program.clone()])
         };
-        let expected = self.work(workspace, &before, runner.command(None))?;
+        let (expected, speed_before) = self.work(workspace, &before, runner.command(None))?;
         let scratch = tempfile::tempdir().context("cannot create a folder")?;
         let report = is_pinned.then(|| scratch.path().join("report"));
-        let found = self.work(workspace, &after, runner.command(report.as_deref()))?;
+        let (found, speed_after) =
+            self.work(workspace, &after, runner.command(report.as_deref()))?;
         let pinned = report.as_deref().map(Report::take).transpose()?;
         // Without the image's entries musl makes its calls by itself.
         let bare = match self.origin {
-            Origin::Own(_) => Some(self.work(workspace, &after, Command::new("env"))?),
+            Origin::Own(_) => Some(self.work(workspace, &after, Command::new("env"))?.0),
             Origin::Debian(..) | Origin::Made(..) => None,
         };
         let fault = if expected.status != Some(0) || expected.said.is_empty() {
@@ -165,7 +168,8 @@ impl Program {
         } else {
             None
         };
-        Ok(Outcome { fault, pinned })
+        let speeds = speed_before.zip(speed_after).map(|(before, after)| [before, after]);
+        Ok(Outcome { fault, pinned, speeds })
     }
 
     /// The source package that it comes from.
@@ -242,20 +246,28 @@ impl Program {
         Ok(program)
     }
 
-    /// Adds it to a command that runs programs, and lets it work.
-    fn work(&self, workspace: &Workspace, words: &[PathBuf], mut command: Command) -> Result<End> {
+    /// Adds it to a command that runs programs, and lets it work; a server's requests in a second.
+    fn work(
+        &self,
+        workspace: &Workspace,
+        words: &[PathBuf],
+        mut command: Command,
+    ) -> Result<(End, Option<f64>)> {
         let folder = tempfile::tempdir().context("cannot create a folder")?;
         command.args(words).current_dir(folder.path());
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", folder.path());
         match self.work {
-            Work::Serve => server::serve(&mut command, folder.path()),
+            Work::Serve => {
+                let (end, speed) = server::serve(&mut command, folder.path())?;
+                Ok((end, Some(speed)))
+            }
             Work::Run(words) => {
                 let scripts = workspace.libc().join("work");
                 let word = |word: &&str| {
                     let script = scripts.join(word);
                     if script.is_file() { script } else { PathBuf::from(word) }
                 };
-                job::end(command.args(words.iter().map(word)), LIMIT)
+                Ok((job::end(command.args(words.iter().map(word)), LIMIT)?, None))
             }
         }
     }

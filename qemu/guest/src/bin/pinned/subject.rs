@@ -110,10 +110,12 @@ fn serve(mut command: Command, folder: &str) -> Result<End> {
     let socket = format!("{folder}/socket");
     command.args(["-document_root", folder, "-listening_ports", &format!("x{socket}")]);
     command.args(["-num_threads", "8"]);
-    let (status, answers) = LOAD.put_on(&mut command, Path::new(folder), || {
+    let connect = || {
         let stream = UnixStream::connect(&socket)?;
         stream.set_read_timeout(Some(load::LIMIT))?;
         Ok(stream)
-    })?;
+    };
+    let (status, answers) =
+        load::serve(&mut command, Path::new(folder), connect, || LOAD.answers(&connect))?;
     Ok(End::new(status, format!("{answers} answers\n")))
 }
