@@ -154,9 +154,8 @@ fn programs(
         }
     }
     for (name, [before, after]) in speeds {
-        let how = if is_pinned { ", pinned" } else { "" };
         println!(
-            "{name}: {before:.0} requests a second by ab on the musl that it was, {after:.0} on this one{how}"
+            "{name}: {before:.0} requests a second by ab on the musl that it was, {after:.0} on this one"
         );
     }
     if is_pinned {

@@ -148,27 +148,31 @@ impl Program {
         let (expected, speed_before) = self.work(workspace, &before, runner.command(None))?;
         let scratch = tempfile::tempdir().context("cannot create a folder")?;
         let report = is_pinned.then(|| scratch.path().join("report"));
-        let (found, speed_after) =
-            self.work(workspace, &after, runner.command(report.as_deref()))?;
+        let (found, _) = self.work(workspace, &after, runner.command(report.as_deref()))?;
         let pinned = report.as_deref().map(Report::take).transpose()?;
-        // Without the image's entries musl makes its calls by itself.
-        let bare = match self.origin {
-            Origin::Own(_) => Some(self.work(workspace, &after, Command::new("env"))?.0),
-            Origin::Debian(..) | Origin::Made(..) => None,
+        // A tracer counts the calls of a pinned server, so its speed is another one; and without the
+        // image's entries musl makes its calls by itself.
+        let unpinned = match (&self.work, &self.origin) {
+            (Work::Serve, _) => Some(("unpinned", runner.command(None))),
+            (_, Origin::Own(_)) => Some(("on the kernel's own vDSO", Command::new("env"))),
+            _ => None,
         };
+        let unpinned = unpinned
+            .map(|(how, command)| anyhow::Ok((how, self.work(workspace, &after, command)?)))
+            .transpose()?;
+        let speed_after = unpinned.as_ref().and_then(|(_, (_, speed))| *speed);
+        let speeds = speed_before.zip(speed_after).map(|(before, after)| [before, after]);
         let fault = if expected.status != Some(0) || expected.said.is_empty() {
             Some(format!("its work fails on the musl that it was: {}", tell(&expected)))
         } else if let Some(pinned) = pinned.as_ref().filter(|pinned| pinned.violations > 0) {
             Some(format!("makes calls from elsewhere:\n{}", pinned.listed.join("\n")))
         } else if found != expected {
             Some(format!("{}\ninstead of {}", tell(&found), tell(&expected)))
-        } else if let Some(bare) = bare.filter(|bare| *bare != expected) {
-            let (bare, expected) = (tell(&bare), tell(&expected));
-            Some(format!("on the kernel's own vDSO {bare}\ninstead of {expected}"))
+        } else if let Some((how, (end, _))) = unpinned.filter(|(_, (end, _))| *end != expected) {
+            Some(format!("{how} {}\ninstead of {}", tell(&end), tell(&expected)))
         } else {
             None
         };
-        let speeds = speed_before.zip(speed_after).map(|(before, after)| [before, after]);
         Ok(Outcome { fault, pinned, speeds })
     }
 
