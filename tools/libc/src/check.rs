@@ -1,9 +1,8 @@
 //! Whether the rerouted musl is the musl that it was, and makes no system call by itself.
 
-use crate::ends::Results;
 use crate::programs::PROGRAMS;
 use crate::runner::Runner;
-use crate::{Musl, build, build_stock, perl, posix, suite};
+use crate::{Musl, build, build_stock, posix, suite};
 use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_boot::cache::Cache;
@@ -30,8 +29,6 @@ pub struct Suites<'a> {
     pub posix: Option<&'a str>,
     /// busybox's own test suite.
     pub busybox: bool,
-    /// Perl's own tests.
-    pub perl: bool,
 }
 
 /// Compares both musls.
@@ -45,14 +42,8 @@ pub fn check(
     let musls = [&stock, &rerouted];
     let cache = Cache::open()?;
     let mut count = programs(workspace, &cache, runner, musls)?;
-    let busybox = || PROGRAMS.iter().find(|program| program.name == "busybox").context("busybox");
     if suites.busybox {
-        let results = suite::run(workspace, &cache, busybox()?, runner, musls)?;
-        count = count.plus(own("busybox", results));
-    }
-    if suites.perl {
-        let results = perl::run(workspace, &cache, busybox()?, runner, musls)?;
-        count = count.plus(own("Perl", results));
+        count = count.plus(busybox(workspace, &cache, runner, musls)?);
     }
     if let Some(prefix) = suites.posix {
         count = count.plus(posix(workspace, &cache, runner, musls, prefix)?);
@@ -92,10 +83,16 @@ fn posix(
     Ok(Count { passed, failed: results.different.len(), skipped: 0 })
 }
 
-/// What came of a program's own tests.
-fn own(name: &str, results: Results) -> Count {
+fn busybox(
+    workspace: &Workspace,
+    cache: &Cache,
+    runner: &Runner,
+    musls: [&Musl; 2],
+) -> Result<Count> {
+    let program = PROGRAMS.iter().find(|program| program.name == "busybox");
+    let results = suite::run(workspace, cache, program.context("busybox")?, runner, musls)?;
     let passed = results.same.iter().map(|(_, number)| number).sum();
-    println!("tests of {name}'s own that end as on the musl that it was: {passed}");
+    println!("tests of busybox's own that end as on the musl that it was: {passed}");
     for (verdict, number) in &results.same {
         println!("  {verdict:<15}{number:>6}");
     }
@@ -110,7 +107,7 @@ fn own(name: &str, results: Results) -> Count {
         failed += usize::from(pinned.violations > 0);
     }
     results.different.iter().for_each(|line| println!("different: {line}"));
-    Count { passed, failed, skipped: 0 }
+    Ok(Count { passed, failed, skipped: 0 })
 }
 
 /// The real programs.

@@ -174,9 +174,6 @@ enum Task {
         /// With --check, compare them by busybox's own test suite, too (minutes)
         #[arg(long, requires = "check")]
         busybox: bool,
-        /// With --check, compare them by Perl's own tests, too: builds its interpreter (many minutes)
-        #[arg(long, requires = "check")]
-        perl: bool,
         /// Compare what programs pay for their calls on the two, by time: on idle processors
         #[arg(long, conflicts_with = "check")]
         cost: bool,
@@ -239,8 +236,8 @@ fn perform(task: Task) -> Result<ExitCode> {
             return libc::cost(&workspace, source.as_deref());
         }
         Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
-        Task::Libc { source, posix, busybox, perl, .. } => {
-            let suites = liblinux_libc::Suites { posix: posix.as_deref(), busybox, perl };
+        Task::Libc { source, posix, busybox, .. } => {
+            let suites = liblinux_libc::Suites { posix: posix.as_deref(), busybox };
             return libc::check(&workspace, source.as_deref(), suites);
         }
         Task::Series { list: true, .. } => series::list(),
