@@ -36,21 +36,19 @@ pub(crate) fn make(tree: &Path, musl: &Musl) -> Result<PathBuf> {
     for (name, target) in HEADERS {
         symlink(target, headers.join(name)).context("cannot create a link")?;
     }
-    configure(tree)?;
+    let make = |words: &[&str]| {
+        output(Command::new("make").arg("--silent").args(words).current_dir(tree)).map(drop)
+    };
+    make(&["defconfig"])?;
+    configure(&tree.join(".config"))?;
     let compiler = format!("CC={} -idirafter {}", musl.compiler.display(), headers.display());
     let jobs = format!("-j{}", std::thread::available_parallelism().map_or(1, usize::from));
-    run_make(tree, &[&jobs, &compiler, "HOSTCC=gcc", "SKIP_STRIP=y", "busybox"])?;
+    make(&[&jobs, &compiler, "HOSTCC=gcc", "SKIP_STRIP=y", "busybox"])?;
     Ok(tree.join("busybox"))
 }
 
-fn run_make(tree: &Path, words: &[&str]) -> Result<()> {
-    output(Command::new("make").arg("--silent").args(words).current_dir(tree)).map(drop)
-}
-
-/// Writes the tree's configuration: its authors' own, with the options.
-pub(crate) fn configure(tree: &Path) -> Result<()> {
-    run_make(tree, &["defconfig"])?;
-    let file = &tree.join(".config");
+/// Sets the options in a configuration.
+fn configure(file: &Path) -> Result<()> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let is_set = |line: &str| {

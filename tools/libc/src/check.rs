@@ -2,7 +2,7 @@
 
 use crate::programs::PROGRAMS;
 use crate::runner::Runner;
-use crate::{Musl, build, build_stock, posix, suite};
+use crate::{Musl, build, build_stock, posix};
 use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_boot::cache::Cache;
@@ -22,92 +22,36 @@ pub struct Count {
     pub skipped: usize,
 }
 
-/// What both musls are compared by, beside the programs' work.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Suites<'a> {
-    /// The POSIX tests whose interfaces begin like that.
-    pub posix: Option<&'a str>,
-    /// busybox's own test suite.
-    pub busybox: bool,
-}
-
-/// Compares both musls.
+/// Compares both musls: by the programs, and by the POSIX tests whose interfaces begin with
+/// `posix`, if that is given.
 pub fn check(
     workspace: &Workspace,
     source: Option<&Path>,
     runner: &Runner,
-    suites: Suites<'_>,
+    posix: Option<&str>,
 ) -> Result<Count> {
     let (rerouted, stock) = (build(workspace, source)?, build_stock(workspace, source)?);
     let musls = [&stock, &rerouted];
     let cache = Cache::open()?;
     let mut count = programs(workspace, &cache, runner, musls)?;
-    if suites.busybox {
-        count = count.plus(busybox(workspace, &cache, runner, musls)?);
-    }
-    if let Some(prefix) = suites.posix {
-        count = count.plus(posix(workspace, &cache, runner, musls, prefix)?);
+    if let Some(prefix) = posix {
+        let folder = workspace.libc_check();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let results = posix::run(&cache, &folder, runner, musls, prefix)?;
+        let same: usize = results.same.values().sum();
+        println!("POSIX tests that end as on the musl that it was: {same}");
+        for (way, number) in &results.same {
+            println!("  {way:<15}{number:>6}");
+        }
+        println!("  {:<15}{:>6} (musl lacks what they use)", "not compiled", results.uncompiled);
+        for different in &results.different {
+            println!("different: {different}");
+        }
+        count.passed += same;
+        count.failed += results.different.len();
     }
     Ok(count)
-}
-
-impl Count {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            passed: self.passed + other.passed,
-            failed: self.failed + other.failed,
-            skipped: self.skipped + other.skipped,
-        }
-    }
-}
-
-fn posix(
-    workspace: &Workspace,
-    cache: &Cache,
-    runner: &Runner,
-    musls: [&Musl; 2],
-    prefix: &str,
-) -> Result<Count> {
-    let folder = workspace.libc_check();
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let results = posix::run(cache, &folder, runner, musls, prefix)?;
-    let passed: usize = results.same.values().sum();
-    println!("POSIX tests that end as on the musl that it was: {passed}");
-    for (way, number) in &results.same {
-        println!("  {way:<15}{number:>6}");
-    }
-    println!("  {:<15}{:>6} (musl lacks what they use)", "not compiled", results.uncompiled);
-    for different in &results.different {
-        println!("different: {different}");
-    }
-    Ok(Count { passed, failed: results.different.len(), skipped: 0 })
-}
-
-fn busybox(
-    workspace: &Workspace,
-    cache: &Cache,
-    runner: &Runner,
-    musls: [&Musl; 2],
-) -> Result<Count> {
-    let program = PROGRAMS.iter().find(|program| program.name == "busybox");
-    let results = suite::run(workspace, cache, program.context("busybox")?, runner, musls)?;
-    let passed = results.same.iter().map(|(_, number)| number).sum();
-    println!("tests of busybox's own that end as on the musl that it was: {passed}");
-    for (verdict, number) in &results.same {
-        println!("  {verdict:<15}{number:>6}");
-    }
-    let mut failed = results.different.len();
-    if let Some(pinned) = results.pinned {
-        let (threads, calls, entries) = (pinned.threads, pinned.calls.len(), pinned.entries);
-        println!(
-            "  {threads} threads, {calls} of {entries} entries, {} calls from elsewhere",
-            pinned.violations
-        );
-        pinned.listed.iter().for_each(|line| println!("elsewhere: {line}"));
-        failed += usize::from(pinned.violations > 0);
-    }
-    results.different.iter().for_each(|line| println!("different: {line}"));
-    Ok(Count { passed, failed, skipped: 0 })
 }
 
 /// The real programs.

@@ -21,9 +21,8 @@ mod posix;
 mod programs;
 mod runner;
 mod server;
-mod suite;
 
-pub use crate::check::{Count, Suites, check};
+pub use crate::check::{Count, check};
 pub use crate::cost::cost;
 pub use crate::guest::build_programs;
 pub use crate::musl::Musl;

@@ -3,7 +3,7 @@
 use crate::run;
 use crate::tally::Tally;
 use anyhow::Result;
-use liblinux_libc::{Count, Runner, Suites};
+use liblinux_libc::{Count, Runner};
 use liblinux_mkimage::checked;
 use liblinux_workspace::{Workspace, line};
 use std::path::Path;
@@ -19,9 +19,9 @@ pub(crate) fn build(workspace: &Workspace, source: Option<&Path>) -> Result<()> 
 pub(crate) fn check(
     workspace: &Workspace,
     source: Option<&Path>,
-    suites: Suites<'_>,
+    posix: Option<&str>,
 ) -> Result<ExitCode> {
-    let Count { passed, failed, skipped } = compare(workspace, source, suites)?;
+    let Count { passed, failed, skipped } = compare(workspace, source, posix)?;
     println!("{passed} the same, {failed} different, {skipped} skipped");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -38,12 +38,12 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Tally> {
         println!("skipped: musl and programs on it: {why}");
         return Ok(Tally::SKIPPED);
     }
-    let Count { passed, failed, skipped } = compare(workspace, None, Suites::default())?;
+    let Count { passed, failed, skipped } = compare(workspace, None, None)?;
     Ok(Tally { passed, failed, skipped })
 }
 
-fn compare(workspace: &Workspace, source: Option<&Path>, suites: Suites<'_>) -> Result<Count> {
-    liblinux_libc::check(workspace, source, &runner(workspace)?, suites)
+fn compare(workspace: &Workspace, source: Option<&Path>, posix: Option<&str>) -> Result<Count> {
+    liblinux_libc::check(workspace, source, &runner(workspace)?, posix)
 }
 
 fn runner(workspace: &Workspace) -> Result<Runner> {

@@ -171,9 +171,6 @@ enum Task {
         /// names begin with PREFIX (`--posix ''` is all of them)
         #[arg(long, value_name = "PREFIX", requires = "check")]
         posix: Option<String>,
-        /// With --check, compare them by busybox's own test suite, too (minutes)
-        #[arg(long, requires = "check")]
-        busybox: bool,
         /// Compare what programs pay for their calls on the two, by time: on idle processors
         #[arg(long, conflicts_with = "check")]
         cost: bool,
@@ -236,9 +233,8 @@ fn perform(task: Task) -> Result<ExitCode> {
             return libc::cost(&workspace, source.as_deref());
         }
         Task::Libc { source, check: false, .. } => libc::build(&workspace, source.as_deref())?,
-        Task::Libc { source, posix, busybox, .. } => {
-            let suites = liblinux_libc::Suites { posix: posix.as_deref(), busybox };
-            return libc::check(&workspace, source.as_deref(), suites);
+        Task::Libc { source, posix, .. } => {
+            return libc::check(&workspace, source.as_deref(), posix.as_deref());
         }
         Task::Series { list: true, .. } => series::list(),
         Task::Series { configurations, wanted, .. } => {
