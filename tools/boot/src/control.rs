@@ -14,7 +14,8 @@
 //! 1. A test is compared with the one of its name at its place. A mismatch in a test's name or in
 //!    the number of tests counts as a difference.
 //! 2. A pair is never the same if one half of it is not believed, or if it has no test.
-//! 3. A test that did not end in either guest is never the same: it says nothing of the image or the libc.
+//! 3. A test that did not end in either guest is never the same: it says nothing of the image or
+//!    the libc.
 
 use crate::ktap::{Count, Outcome};
 use crate::verdict::Verdict;

@@ -231,8 +231,8 @@ impl Program {
 
     /// Puts it into a guest; `file` comes from [`crate::workshop::Workshop::build`].
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
-        // A program brings the libraries that its own library needs; an image needs none. Programs on
-        // the project's musl are started by its loader, whichever they name.
+        // A program brings the libraries that its own library needs; an image needs none. Programs
+        // on the project's musl are started by its loader, whichever they name.
         if let Build::Script(_)
         | Build::ClientLibrary(_)
         | Build::Image

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A load that the server did not bear is an error: each request must be answered with status 2xx
-//!    and with as many bytes as the first one.
+//! 1. A load that the server did not bear is an error: each request must be answered with status
+//!    2xx and with as many bytes as the file has.
 
 use crate::job;
 use anyhow::{Context as _, Result, ensure};

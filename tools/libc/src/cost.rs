@@ -15,8 +15,8 @@ const ROUNDS: u32 = 25;
 /// Thousandths of the other musl's time that a piece of work may take.
 const MOST: u32 = 1020;
 
-/// How the program is linked. In a dynamic one calls look at whether the thread is cancelled; a static
-/// one that cancels no thread lacks that.
+/// How the program is linked. In a dynamic one calls look at whether the thread is cancelled; a
+/// static one that cancels no thread lacks that.
 const LINKS: [(&str, &[&str]); 2] = [("static", &["-static"]), ("dynamic", &[])];
 
 /// Prints the comparison; whether all work is within the limit.

@@ -150,7 +150,7 @@ impl Program {
         let report = is_pinned.then(|| scratch.path().join("report"));
         let (found, _) = self.work(workspace, &after, runner.command(report.as_deref()))?;
         let pinned = report.as_deref().map(Report::take).transpose()?;
-        // A tracer counts the calls of a pinned server, so its speed is another one; and without the
+        // A tracer counts the calls of a pinned server, so its speed is another one. Without the
         // image's entries musl makes its calls by itself.
         let unpinned = match (&self.work, &self.origin) {
             (Work::Serve, _) => Some(("unpinned", runner.command(None))),

@@ -12,8 +12,8 @@ use std::process::Command;
 const LOAD: Load = Load { clients: 16, requests: 60 };
 const SERVER_THREADS: usize = 8;
 
-/// Runs a server that gives out the files in `folder`, under load: how it ended, with the numbers of
-/// answers, and how many requests the load generator could make in a second.
+/// Runs a server that gives out the files in `folder`, under load: how it ended, with the numbers
+/// of answers, and how many requests the load generator could make in a second.
 pub(crate) fn serve(command: &mut Command, folder: &Path) -> Result<(End, f64)> {
     let port = free_port()?;
     command.arg("-document_root").arg(folder);
