@@ -72,7 +72,7 @@ fn perform(arguments: &Arguments) -> Result<(), String> {
     println!("{}", table(&rows));
     println!("TSC at {} kHz, multiplier {}, shift {}", source.khz, source.mult, source.shift);
     println!(
-        "ratio: ours / C image (getppid: libc's syscall(); legacy calls: the bare call); bytes: ours+cold / C image"
+        "ratio: ours / C image (getppid: libc's syscall(); cancellable: __vdso_syscall; legacy calls: the bare call); bytes: ours+cold / C image"
     );
     let over: Vec<_> =
         rows.iter().filter(|row| !row.is_good()).map(|row| row.name.as_str()).collect();

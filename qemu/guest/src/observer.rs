@@ -21,9 +21,8 @@
 
 #![expect(unsafe_code, reason = "asking to be traced happens between fork and exec")]
 
-use crate::arch;
-use crate::bare::number;
 use crate::image::Image;
+use crate::streams;
 use crate::words;
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_protocol::case::Program;
@@ -40,7 +39,7 @@ use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
@@ -112,7 +111,7 @@ pub fn run(
     let mut command = Command::new(&program.path);
     command.args(&program.arguments);
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("cannot create a pipe")?;
-    let child = start(command, vec![(nothing()?, 0), (writer, 1)])?;
+    let child = start(command, vec![(streams::null()?, 0), (writer, 1)])?;
     let lines = read_lines(File::from(reader));
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     let result = observe(pid, program.limit, &lines, report);
@@ -135,39 +134,20 @@ pub fn run_untraced(
     let mut command = Command::new(&program.path);
     command.args(&program.arguments);
     let output = terminal.slave.try_clone()?;
-    let child = start(command, vec![(nothing()?, 0), (output, 1), (terminal.slave, 2)])?;
+    let child = start(command, vec![(streams::null()?, 0), (output, 1), (terminal.slave, 2)])?;
     let lines = read_lines(File::from(terminal.master));
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     let result = leave_alone(pid, program.limit, &lines, report);
     finish(pid, result, &lines, report)
 }
 
-/// An input without a byte.
-fn nothing() -> io::Result<OwnedFd> {
-    File::open("/dev/null").map(OwnedFd::from)
-}
-
 /// Starts a program that stops when its `execve` is done, with `streams` as its descriptors of
 /// these numbers. Our hold on them is gone when this returns.
-///
-/// What Rust does for `Stdio` is a legacy call, which the kernel may refuse.
 fn start(mut command: Command, streams: Vec<(OwnedFd, u64)>) -> Result<Child> {
     command.process_group(0);
-    let prepare = move || {
-        for (stream, place) in &streams {
-            let from = u64::from(stream.as_raw_fd().unsigned_abs());
-            // SAFETY: changes the descriptors of a process that is about to become another.
-            let laid =
-                unsafe { arch::syscall(const { number("dup3") }, [from, *place, 0, 0, 0, 0]) };
-            if laid < 0 {
-                return Err(io::Error::from_raw_os_error(i32::try_from(-laid).unwrap_or_default()));
-            }
-        }
-        ptrace::traceme().map_err(io::Error::from)
-    };
-    // SAFETY: the closure makes system calls and touches no memory that another thread could hold
-    // locked.
-    unsafe { command.pre_exec(prepare) };
+    streams::lay(&mut command, streams);
+    // SAFETY: the closure makes one system call.
+    unsafe { command.pre_exec(|| ptrace::traceme().map_err(io::Error::from)) };
     command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
 }
 

@@ -52,6 +52,7 @@ impl Row {
             reference: match case.against {
                 Reference::CImage => "C image",
                 Reference::Libc => "libc syscall()",
+                Reference::Plain => "__vdso_syscall",
                 Reference::Number => "bare legacy call",
                 Reference::ThreadRng => "rand ThreadRng",
             },

@@ -15,6 +15,8 @@
 //! 2. A case runs at least one program, and no two under one name.
 
 use crate::config;
+use crate::libc::Libc;
+use crate::programs::{self, Program as Built};
 use crate::qemu::Limits;
 use anyhow::{Result, ensure};
 use liblinux_protocol::case::{Check, Program};
@@ -76,9 +78,11 @@ pub struct Case {
     pub config: String,
     /// Which image the programs must see.
     pub image: Image,
+    /// The musl on which its programs run, which are then selftests of the kernel.
+    pub libc: Option<Libc>,
     /// Which clock source the guest's kernel must have chosen.
     pub clocksource: String,
-    /// The case that this one runs the programs of, on the other image.
+    /// The case that this one runs the programs of, on the other image or the other musl.
     pub control_of: Option<String>,
     /// The case whose control this is, or the control of this one.
     #[serde(skip)]
@@ -226,6 +230,12 @@ impl Case {
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let programs = self.programs.iter().map(|program| program.name.as_str());
         programs.chain(self.tools.iter().map(String::as_str))
+    }
+
+    /// The program that a name among its files stands for.
+    pub(crate) fn program(&self, name: &str) -> Result<Built> {
+        let program = programs::find(name)?;
+        if self.libc.is_some() { program.for_musl() } else { Ok(program) }
     }
 
     /// The guest's case file ([`liblinux_protocol::case`]).

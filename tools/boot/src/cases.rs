@@ -7,13 +7,13 @@
 //! 2. A case that another one follows does not follow a third.
 //! 3. A case that takes long is chosen by its name, or along with another long one.
 //! 4. A case that another one follows runs on the lines on which that one runs.
-//! 5. A case and its control differ in the image alone: one kernel, the same clocks and timers,
-//!    processors and memory.
+//! 5. A case and its control differ in one thing, the image or the musl: they have one kernel, the
+//!    same clocks and timers, processors and memory.
 
 use crate::cache::Cache;
 use crate::case::Case;
 use crate::foreign;
-use crate::programs;
+use crate::programs::LibcNeed;
 use anyhow::{Context, Result, bail, ensure};
 use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
@@ -45,21 +45,20 @@ pub fn all(root: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Whether a case has a program that is linked with the project's musl.
-pub fn needs_libc(case: &Case) -> Result<bool> {
+/// What of the project's musl the programs of a case need.
+pub fn libc_need(case: &Case) -> Result<LibcNeed> {
     let names = case.programs.iter().map(|program| &program.name).chain(&case.tools);
+    let mut need = LibcNeed::Nothing;
     for name in names {
-        if programs::find(name)?.needs_libc() {
-            return Ok(true);
-        }
+        need = need.max(case.program(name)?.libc_need());
     }
-    Ok(false)
+    Ok(need)
 }
 
 /// Why a case cannot run on a line, if a package of another suite that it needs cannot be had.
 pub fn obstacle(case: &Case, line: &Line) -> Result<Option<String>> {
     for name in case.files() {
-        if let Some((package, suite)) = programs::find(name)?.newer(line)
+        if let Some((package, suite)) = case.program(name)?.newer(line)
             && let Err(why) = foreign::newer(suite, package, &Cache::open()?)
         {
             return Ok(Some(format!("{why:#}")));
@@ -112,10 +111,6 @@ fn pair(cases: &mut [Case]) -> Result<()> {
             )
         })?;
         ensure!(cases[subject].partner.is_none(), "`{name}` has two controls");
-        ensure!(
-            cases[subject].image != cases[control].image,
-            "`{name}` and its control run the same image"
-        );
         alike(&cases[subject], &cases[control])?;
         cases[subject].partner = Some(cases[control].name.clone());
         cases[control].partner = Some(name);
@@ -125,8 +120,22 @@ fn pair(cases: &mut [Case]) -> Result<()> {
 }
 
 /// Fails unless a case and its control are the same machine with the same kernel and clocks, but
-/// for the image.
+/// for the image or the musl.
 fn alike(case: &Case, control: &Case) -> Result<()> {
+    match (case.image != control.image, case.libc != control.libc) {
+        (false, false) => bail!(
+            "`{}` and its control `{}` run the same image with the same libc",
+            case.name,
+            control.name
+        ),
+        (true, true) => bail!(
+            "`{}` and its control `{}` differ in `image` and in `libc`; a difference between their results could come \
+             from either",
+            case.name,
+            control.name
+        ),
+        (true, false) | (false, true) => {}
+    }
     let facts = |case: &Case| {
         [
             ("command_line", case.command_line.clone()),
@@ -142,7 +151,7 @@ fn alike(case: &Case, control: &Case) -> Result<()> {
         ensure!(
             ours == theirs,
             "`{}` and its control `{}` differ in `{key}`: `{ours}` and `{theirs}`; a difference between their results \
-             would say nothing of the image",
+             would say nothing of the image or the libc",
             case.name,
             control.name
         );
@@ -214,6 +223,18 @@ mod tests {
     }
 
     #[test]
+    fn a_case_needs_of_musl_what_its_programs_and_tools_need() {
+        let need = |tools: &str| {
+            let tools = format!("default = true\ntools = [{tools}]");
+            let case = Case::parse("small", &SMALL.replace("default = true", &tools)).unwrap();
+            libc_need(&case).unwrap()
+        };
+        assert_eq!(need(""), LibcNeed::Nothing);
+        assert_eq!(need("\"calls\""), LibcNeed::Library);
+        assert_eq!(need("\"lua\", \"calls\""), LibcNeed::Programs);
+    }
+
+    #[test]
     fn a_case_without_a_program_on_a_line_does_not_run_there() {
         let [one, other] = [&line::LINES[0], &line::LINES[1]];
         let some = SMALL.replace("check =", &format!("kernel = '{}'\ncheck =", one.version));
@@ -267,6 +288,7 @@ mod tests {
             (vec![parse("a", SMALL), other("counts_instructions = true")], "`counts_instructions`"),
             (vec![parse("a", SMALL), other("lacks_smap = true")], "`lacks_smap`"),
             (vec![parse("a", SMALL), hpet], "differ in `clocksource`: `tsc` and `hpet`"),
+            (vec![parse("a", SMALL), other("libc = 'stock'")], "in `image` and in `libc`"),
             (vec![parse("b", SMALL), parse("b-c", control)], "no programs"),
             (vec![parse("a", SMALL), parse("a-c", &same)], "the same image"),
             (vec![parse("a", SMALL), parse("c", control), parse("d", control)], "two controls"),
@@ -283,8 +305,8 @@ mod tests {
         assert!(cases.iter().any(|case| case.default && case.image == Image::Rust));
         assert!(cases.iter().any(|case| case.default && case.image == Image::C), "no control");
         for case in cases {
-            for name in case.programs.iter().map(|program| &program.name).chain(&case.tools) {
-                crate::programs::find(name).unwrap();
+            for name in case.files() {
+                case.program(name).unwrap();
             }
         }
     }

@@ -2,15 +2,19 @@
 
 use crate::case::Case;
 use crate::initramfs::Initramfs;
+use crate::libc;
 use crate::options::Options;
-use crate::programs::{self, Program};
+use crate::programs::Program;
 use crate::tree::Kernel;
 use crate::workshop::{self, Workshop};
 use anyhow::Result;
+use liblinux_workspace::Workspace;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Everything that goes into the guests, on the host.
 pub(crate) struct Contents {
+    workspace: Workspace,
     init: PathBuf,
     programs: Vec<(Program, PathBuf)>,
 }
@@ -24,9 +28,13 @@ impl Contents {
         cases: &[Case],
     ) -> Result<Self> {
         let mut wanted: Vec<Program> = Vec::new();
-        for name in cases.iter().flat_map(Case::files) {
-            if !wanted.iter().any(|known| known.name == name) {
-                wanted.push(programs::find(name)?);
+        let mut paths = BTreeSet::new();
+        for case in cases {
+            for name in case.files() {
+                let program = case.program(name)?;
+                if paths.insert(program.guest_path()) {
+                    wanted.push(program);
+                }
             }
         }
         let _lock = workshop::lock(folder)?;
@@ -41,22 +49,28 @@ impl Contents {
             c_image_debug: &kernel.c_image,
         };
         let files = workshop.build(&wanted)?;
-        Ok(Self { init: workshop.init()?, programs: wanted.into_iter().zip(files).collect() })
+        Ok(Self {
+            workspace: Workspace::at(&options.root),
+            init: workshop.init()?,
+            programs: wanted.into_iter().zip(files).collect(),
+        })
     }
 
     /// The file system of a case's guest.
     pub(crate) fn initramfs(&self, case: &Case) -> Result<Vec<u8>> {
         let mut archive = Initramfs::new();
         archive.program("/init", &self.init)?;
+        let path_of = |name: &str| Ok(case.program(name)?.guest_path());
+        let paths = case.files().map(path_of).collect::<Result<BTreeSet<_>>>()?;
         for (program, file) in &self.programs {
-            if case.files().any(|name| name == program.name) {
+            if paths.contains(&program.guest_path()) {
                 program.add_to(&mut archive, file)?;
             }
         }
-        archive.text(
-            liblinux_protocol::case::FILE,
-            &case.guest_file(|name| Ok(programs::find(name)?.guest_path()))?,
-        );
+        if let Some(libc) = case.libc {
+            archive.file(libc::LOADER, &libc.loader(&self.workspace))?;
+        }
+        archive.text(liblinux_protocol::case::FILE, &case.guest_file(path_of)?);
         archive.archive()
     }
 }

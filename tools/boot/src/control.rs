@@ -1,9 +1,9 @@
 //! A case held against its control: the same programs, on the same kernel, with the kernel's own
-//! image.
+//! image, or with the same image and a musl that does not use it.
 //!
 //! The kernel's selftests were not written for an interpreted processor and a small kernel, so some
-//! fail here with any image. A pass or a failure alone then says nothing about the image. A
-//! difference from the kernel's image does. So a test that fails alike on both is shown, and does
+//! fail here with any image and any libc. A pass or a failure alone then says nothing about the
+//! two. A difference from the control does. So a test that fails alike in both is shown, and does
 //! not fail the case. A test that differs does, whichever of the two passed.
 //!
 //! Deliberately missing: a list of tests that may differ. A test that differs by chance is left out
@@ -14,7 +14,8 @@
 //! 1. A test is compared with the one of its name at its place. A mismatch in a test's name or in
 //!    the number of tests counts as a difference.
 //! 2. A pair is never the same if one half of it is not believed, or if it has no test.
-//! 3. A test that did not end in either guest is never the same: it says nothing of the image.
+//! 3. A test that did not end in either guest is never the same: it says nothing of the image or
+//!    the libc.
 
 use crate::ktap::{Count, Outcome};
 use crate::verdict::Verdict;
@@ -107,10 +108,10 @@ impl Comparison {
                 text += &match &test.result {
                     Ok(Outcome::Pass) => format!("    ok {number} {name}\n"),
                     Ok(Outcome::Skip(_)) => {
-                        format!("    ok {number} {name} # SKIP on both images\n")
+                        format!("    ok {number} {name} # SKIP in both guests\n")
                     }
                     Ok(Outcome::Fail) => {
-                        format!("    # fails on both images\n    ok {number} {name}\n")
+                        format!("    # fails in both guests\n    ok {number} {name}\n")
                     }
                     Err(what) => format!("    # {what}\n    not ok {number} {name}\n"),
                 };

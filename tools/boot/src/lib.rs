@@ -13,8 +13,8 @@
 //! 5. It runs QEMU for each case ([`qemu`], [`schedule`]), and reads the KTAP that comes back
 //!    ([`ktap`]) and the kernel's log ([`log`]).
 //! 6. It compares the report with the case's demands ([`verdict`]), or with a second guest that has
-//!    the kernel's image ([`control`]): so it does for the kernel's own selftests ([`selftests`]).
-//!    Then it prints the table ([`report`]).
+//!    the kernel's image or another libc ([`control`], [`libc`]): so it does for the kernel's own
+//!    selftests ([`selftests`]). Then it prints the table ([`report`]).
 //!
 //! A guest can also run one program of the user's ([`session`]). How a case is written, and how to
 //! run a program in a guest, is in `qemu/README.md`.
@@ -44,6 +44,7 @@ pub mod i386;
 pub mod initramfs;
 pub mod job;
 pub mod ktap;
+pub mod libc;
 pub mod library;
 pub mod log;
 pub mod luggage;
@@ -71,9 +72,10 @@ pub mod verdict;
 pub mod workshop;
 
 pub use crate::bootable::{kernel, require_source};
-pub use crate::cases::{all as list_cases, needs_libc, obstacle};
+pub use crate::cases::{all as list_cases, libc_need, obstacle};
 pub use crate::download::Unobtainable;
 pub use crate::options::Options;
+pub use crate::programs::LibcNeed;
 pub use crate::report::Summary;
 pub use crate::run::{boot, boot_built};
 pub use crate::tree::Kernel;

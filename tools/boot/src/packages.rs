@@ -40,6 +40,7 @@ pub const BOOT: &[Package] = &[
     package("bison", "bison"),
     package("busybox-static", "/usr/share/doc/busybox-static"),
     package("criu", "/usr/sbin/criu"),
+    package("dpkg-dev", "dpkg-source"),
     package("flex", "flex"),
     package("gcc", "gcc"),
     package("golang-go", "go"),
@@ -50,14 +51,15 @@ pub const BOOT: &[Package] = &[
     package("patch", "patch"),
     package("qemu-system-x86", "qemu-system-x86_64"),
     package("strace", "/usr/bin/strace"),
+    package("tcl", "tclsh"),
     package("util-linux", "setpriv"),
     package("xz-utils", "xz"),
 ];
 
 /// The packages that `test` needs beside those of `boot`.
 pub const TEST: &[Package] = &[
+    package("apache2-utils", "ab"),
     package("clang", "clang++"),
-    package("dpkg-dev", "dpkg-source"),
     package("elfutils", "eu-stack"),
     package("g++", "g++"),
     package("gdb", "gdb"),
@@ -73,7 +75,6 @@ pub const TEST: &[Package] = &[
     package("pkgconf", "pkg-config"),
     package("procps", "kill"),
     package("python3", "python3"),
-    package("tcl", "tclsh"),
 ];
 
 /// The packages that `series` needs beside those of `boot`.

@@ -13,7 +13,7 @@
 
 use crate::initramfs::Initramfs;
 use crate::selftests::{SELFTESTS, Selftest};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use liblinux_workspace::Line;
 use std::path::Path;
 
@@ -27,13 +27,26 @@ pub struct Program {
     pub(crate) build: Build,
 }
 
+/// What of the project's musl must be built before a program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LibcNeed {
+    /// Nothing.
+    Nothing,
+    /// The library.
+    Library,
+    /// The library, and the one that it was.
+    Both,
+    /// The library, and the real programs on it.
+    Programs,
+}
+
 /// The sources of a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Build {
     /// A file that a Debian package brings: the machine's, or that of the suite that the kernel
     /// line names for it.
     Debian { path: &'static str, package: &'static str },
-    /// A shell script of the workspace.
+    /// A script of the workspace.
     Script(&'static str),
     /// A compiler with its flags, for `clocks.c`.
     C(&'static str, &'static [&'static str]),
@@ -52,6 +65,10 @@ pub(crate) enum Build {
     Libc(&'static str),
     /// The same, with Debian's musl, for comparison.
     Musl(&'static str),
+    /// The dynamic loader of the musl that makes its calls by the image.
+    Loader,
+    /// A real program on that musl, which the tools of `vdso/libc` make of its source package.
+    OnLibc(&'static str),
     /// A compiler with its flags, for an example of `vdso/client`.
     ClientC(&'static str, &'static [&'static str], &'static str),
     /// An example of `vdso/client` that is a library, in C.
@@ -60,6 +77,8 @@ pub(crate) enum Build {
     ClientRust(&'static str),
     /// One of the kernel's selftests.
     Selftest(&'static Selftest),
+    /// The same for musl.
+    MuslSelftest(&'static Selftest),
 }
 
 const C_FLAGS: &[&str] = &["-O2", "-Wall", "-Werror"];
@@ -125,6 +144,14 @@ pub const PROGRAMS: &[Program] = &[
     program("vdso64.so", "the image", Build::Image),
     program("pinned", "Rust std, glibc dynamic", Build::Rust("pinned")),
     program("calls", "C, liblinux musl static", Build::Libc("calls.c")),
+    program("ld-musl", "C, liblinux musl", Build::Loader),
+    program("lua", "C, liblinux musl dynamic", Build::OnLibc("lua")),
+    program("lua.lua", "Lua script", Build::Script("vdso/libc/work/lua.lua")),
+    program("sqlite", "C, liblinux musl dynamic", Build::OnLibc("sqlite")),
+    program("sqlite.sql", "SQL script", Build::Script("vdso/libc/work/sqlite.sql")),
+    program("civetweb", "C, liblinux musl dynamic", Build::OnLibc("civetweb")),
+    program("busybox-musl", "C, liblinux musl static", Build::OnLibc("busybox")),
+    program("busybox.sh", "shell script", Build::Script("vdso/libc/work/busybox.sh")),
     program("costs", "C, liblinux musl static", Build::Libc("costs.c")),
     program("costs-musl", "C, musl static", Build::Musl("costs.c")),
     program("client", "Rust std, glibc dynamic", Build::Rust("client")),
@@ -177,15 +204,42 @@ impl Program {
         line.newer.iter().find(|newer| newer.0 == package).copied()
     }
 
-    /// Whether it is linked with the project's musl.
-    pub(crate) fn needs_libc(&self) -> bool {
-        matches!(self.build, Build::Libc(_))
+    /// The same for a guest's musl.
+    pub(crate) fn for_musl(self) -> Result<Self> {
+        match self.build {
+            Build::Selftest(selftest) => Ok(Self {
+                language: "C, musl dynamic",
+                build: Build::MuslSelftest(selftest),
+                ..self
+            }),
+            _ => bail!(
+                "`{}` is not one of the kernel's selftests, and a case with `libc` runs no other program",
+                self.name
+            ),
+        }
+    }
+
+    /// What of the project's musl it needs.
+    pub(crate) fn libc_need(&self) -> LibcNeed {
+        match self.build {
+            Build::OnLibc(_) => LibcNeed::Programs,
+            Build::MuslSelftest(_) => LibcNeed::Both,
+            Build::Libc(_) | Build::Loader => LibcNeed::Library,
+            _ => LibcNeed::Nothing,
+        }
     }
 
     /// Puts it into a guest; `file` comes from [`crate::workshop::Workshop::build`].
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
-        // A program brings the libraries that its own library needs; an image needs none.
-        if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {
+        // A program brings the libraries that its own library needs; an image needs none. Programs
+        // on the project's musl are started by its loader, whichever they name.
+        if let Build::Script(_)
+        | Build::ClientLibrary(_)
+        | Build::Image
+        | Build::Loader
+        | Build::OnLibc(_)
+        | Build::MuslSelftest(_) = self.build
+        {
             return archive.file(&self.guest_path(), file);
         }
         let path = self.guest_path();
@@ -206,6 +260,7 @@ impl Program {
     pub fn guest_path(&self) -> String {
         match self.build {
             Build::Debian { path, .. } => path.to_owned(),
+            Build::MuslSelftest(_) => format!("/programs/musl/{}", self.name),
             _ => format!("/programs/{}", self.name),
         }
     }
@@ -240,6 +295,14 @@ mod tests {
         assert_eq!(criu.newer(line("7.3").unwrap()), Some(("criu", "trixie")));
         assert_eq!(criu.newer(line("6.12").unwrap()), None);
         assert_eq!(find("strace").unwrap().newer(line("7.3").unwrap()), None);
+    }
+
+    #[test]
+    fn a_selftest_for_musl_is_a_program_of_its_own() {
+        let selftest = find("x86/iopl").unwrap();
+        assert_ne!(selftest.for_musl().unwrap().guest_path(), selftest.guest_path());
+        let error = find("busybox").unwrap().for_musl().unwrap_err().to_string();
+        assert!(error.contains("`busybox`") && error.contains("`libc`"), "{error}");
     }
 
     #[test]

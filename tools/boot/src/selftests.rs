@@ -14,6 +14,8 @@
 //! one. `robust_list` gives another thread 100 us to start waiting, which is long on a real
 //! processor alone; the guest's gives it half a second.
 //!
+//! Those that musl has all functions for are also built for a guest's musl ([`libc`]).
+//!
 //! Here is every selftest that runs; the case `qemu/cases/selftests.toml` says which were left out,
 //! and why.
 //!
@@ -23,9 +25,10 @@
 //! 2. A copy differs from its source in the words of the table alone, and a source without those
 //!    words is an error.
 
-use crate::elf;
+use crate::{elf, libc};
 use anyhow::{Context, Result, ensure};
 use liblinux_abi::kernel::random::State;
+use liblinux_abi::syscall;
 use liblinux_workspace::Line;
 use std::fs;
 use std::mem::offset_of;
@@ -244,13 +247,38 @@ impl Selftest {
 
     /// The command that builds it from `main`, its main file or a copy of it, into `output`.
     pub fn command(&self, origin: Origin<'_>, main: &Path, output: &Path) -> Result<Command> {
+        self.compiled(Command::new("gcc"), origin, main, output)
+    }
+
+    /// The same for a guest's musl, with a compiler that has its headers and its library.
+    pub fn musl_command(
+        &self,
+        compiler: &Path,
+        origin: Origin<'_>,
+        main: &Path,
+        output: &Path,
+    ) -> Result<Command> {
+        let mut command = Command::new(compiler);
+        command.arg(format!("-Wl,--dynamic-linker={}", libc::LOADER));
+        // A header of the selftests has the call's structure anew if the C library does not know
+        // its number, and the kernel's headers have it, too.
+        command.arg(format!("-D__NR_futex_waitv={}", syscall::number("futex_waitv")));
+        self.compiled(command, origin, main, output)
+    }
+
+    fn compiled(
+        &self,
+        mut command: Command,
+        origin: Origin<'_>,
+        main: &Path,
+        output: &Path,
+    ) -> Result<Command> {
         let source = self.source(origin.tree);
         let (folder, _) = self.name.split_once('/').expect("the table's names have a folder");
         let (_, more, flags) = FOLDERS
             .iter()
             .find(|(name, ..)| *name == folder)
             .expect("the table's folders are known");
-        let mut command = Command::new("gcc");
         // As `lib.mk` says; without symbols, which the guest would have to unpack.
         command.args(["-D_GNU_SOURCE=", "-s", "-w", "-isystem"]).arg(origin.headers);
         let lines = self.line_flags.filter(|(version, _)| *version == origin.line.version);
@@ -306,6 +334,22 @@ mod tests {
         );
         let line = line("x86/sysret_rip");
         assert!(line.contains(" -no-pie ") && line.ends_with("/x86/clang_helpers_64.S"), "{line}");
+    }
+
+    #[test]
+    fn for_musl_the_loader_is_the_guests() {
+        let test =
+            SELFTESTS.iter().find(|test| test.name == "futex/functional/robust_list").unwrap();
+        let main = test.source(Path::new("/k"));
+        let words = |command: Command| {
+            let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
+            words.collect::<Vec<_>>()
+        };
+        let usual = words(test.command(origin(), &main, Path::new("/o")).unwrap());
+        let command = test.musl_command(Path::new("/m"), origin(), &main, Path::new("/o")).unwrap();
+        assert_eq!(command.get_program(), "/m");
+        let musl = words(command);
+        assert!(musl[0].ends_with(libc::LOADER) && musl.ends_with(&usual), "{musl:?}");
     }
 
     #[test]

@@ -15,7 +15,6 @@
 
 use crate::case::{Case, CaseProgram};
 use crate::ktap::{Count, Outcome, Report, Test};
-use crate::programs;
 use liblinux_protocol::report::{
     BUILD_ID, CLOCKSOURCE, IMAGE, NONE, NOT_CARRIED, OBSERVED, PROCESSORS, RESOLVED,
 };
@@ -96,7 +95,7 @@ pub fn judge(case: &Case, report: &Report, build_id: &str) -> Verdict {
 }
 
 fn judge_program(case: &Case, program: &CaseProgram, report: &Report, build_id: &str) -> Row {
-    let language = programs::find(&program.name).map_or("", |program| program.language);
+    let language = case.program(&program.name).map_or("", |program| program.language);
     let mut row = Row { program: program.name.clone(), language, ..Row::default() };
     let Some(test) = report.tests.iter().find(|test| test.name == program.name) else {
         row.problems.push("the guest did not report it".to_owned());

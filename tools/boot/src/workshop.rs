@@ -11,7 +11,7 @@ use crate::compiler::{self, partial};
 use crate::foreign;
 use crate::programs::{Build, Program, RUNNER};
 use crate::progress::Progress;
-use crate::selftests::Origin;
+use crate::selftests::{Origin, Selftest};
 use anyhow::{Context, Result, ensure};
 use liblinux_workspace::{ARCHITECTURE, Line, Workspace};
 use std::fs;
@@ -127,6 +127,8 @@ impl Workshop<'_> {
                 let key = libc.built_libc().join("key");
                 self.work(&libc.libc_compiler(), name, Some(key), output, progress)
             }
+            Build::Loader => made(Workspace::at(self.root).libc_loader()),
+            Build::OnLibc(name) => made(Workspace::at(self.root).libc_programs().join(name)),
             Build::Musl(name) => self.work(Path::new("musl-gcc"), name, None, output, progress),
             Build::ClientC(compiler, flags, source) => {
                 self.client(compiler, flags, source, output, progress)
@@ -159,26 +161,9 @@ impl Workshop<'_> {
                 compiler::compile(command, &sources, &output, progress)?;
                 Ok(output)
             }
-            Build::Selftest(selftest) => {
-                let folder = output.parent().context("its name has a folder")?;
-                fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot create {}", folder.display()))?;
-                let origin = Origin {
-                    root: self.root,
-                    tree: self.kernel,
-                    line: self.line,
-                    headers: self.headers,
-                    image_debug: self.image_debug,
-                    c_image_debug: self.c_image_debug,
-                };
-                // The kernel's folder is named after all that is in it, so its name in the command
-                // covers all its files.
-                let own = selftest.own_sources(self.root);
-                let main = selftest.guest_source(self.kernel, &output)?;
-                let command = selftest.command(origin, &main, &partial(&output))?;
-                let sources: Vec<PathBuf> = [main].into_iter().chain(own).collect();
-                compiler::compile(command, &sources, &output, progress)?;
-                Ok(output)
+            Build::Selftest(selftest) => self.selftest(selftest, output, false, progress),
+            Build::MuslSelftest(selftest) => {
+                self.selftest(selftest, self.folder.join("musl").join(program.name), true, progress)
             }
             Build::Go => {
                 let source = self.root.join("qemu/guest/programs/clocks.go");
@@ -194,6 +179,42 @@ impl Workshop<'_> {
                 Ok(output)
             }
         }
+    }
+
+    /// Compiles a selftest of the kernel, for glibc or for musl.
+    fn selftest(
+        &self,
+        selftest: &Selftest,
+        output: PathBuf,
+        is_for_musl: bool,
+        progress: &mut Progress,
+    ) -> Result<PathBuf> {
+        let folder = output.parent().context("its name has a folder")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let origin = Origin {
+            root: self.root,
+            tree: self.kernel,
+            line: self.line,
+            headers: self.headers,
+            image_debug: self.image_debug,
+            c_image_debug: self.c_image_debug,
+        };
+        let main = selftest.guest_source(self.kernel, &output)?;
+        // The kernel's folder is named after all that is in it, so its name in the command covers
+        // all its files.
+        let mut sources = selftest.own_sources(self.root);
+        let command = if is_for_musl {
+            let libc = Workspace::at(self.root).stock_libc();
+            sources.push(libc.join("key"));
+            let compiler = libc.join("bin/liblinux-musl-gcc");
+            selftest.musl_command(&compiler, origin, &main, &partial(&output))?
+        } else {
+            selftest.command(origin, &main, &partial(&output))?
+        };
+        sources.push(main);
+        compiler::compile(command, &sources, &output, progress)?;
+        Ok(output)
     }
 
     /// Compiles a file of `vdso/libc/work`; `key` changes with the libc.
@@ -276,6 +297,16 @@ impl Workshop<'_> {
     }
 }
 
+/// A file that the tools of the project's musl have made, if they have.
+fn made(file: PathBuf) -> Result<PathBuf> {
+    ensure!(
+        file.is_file(),
+        "there is no {}; `cargo xtask boot --case libc` makes it",
+        file.display()
+    );
+    Ok(file)
+}
+
 fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
@@ -324,5 +355,11 @@ mod tests {
         fs::write(&source, "int main(void) { return nonesuch; }\n").unwrap();
         let error = workshop.build(&[program]).unwrap_err().to_string();
         assert!(error.contains("nonesuch"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_was_not_made_names_the_command() {
+        let error = made(PathBuf::from("/nonexistent/lua")).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/lua") && error.contains("cargo xtask"), "{error}");
     }
 }

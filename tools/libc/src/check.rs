@@ -1,11 +1,12 @@
 //! Whether the rerouted musl is the musl that it was, and makes no system call by itself.
 
 use crate::programs::PROGRAMS;
-use crate::report::{Pinned, Runner};
+use crate::runner::Runner;
 use crate::{Musl, build, build_stock, posix};
 use anyhow::{Context as _, Result};
 use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
 use liblinux_boot::cache::Cache;
+use liblinux_guest::pinning::Report;
 use liblinux_workspace::Workspace;
 use std::fs;
 use std::path::Path;
@@ -32,10 +33,11 @@ pub fn check(
     let (rerouted, stock) = (build(workspace, source)?, build_stock(workspace, source)?);
     let musls = [&stock, &rerouted];
     let cache = Cache::open()?;
-    let folder = workspace.root().join("target/libc.check");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut count = programs(workspace, &cache, &folder, runner, musls)?;
+    let mut count = programs(workspace, &cache, runner, musls)?;
     if let Some(prefix) = posix {
+        let folder = workspace.libc_check();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         let results = posix::run(&cache, &folder, runner, musls, prefix)?;
         let same: usize = results.same.values().sum();
         println!("POSIX tests that end as on the musl that it was: {same}");
@@ -56,12 +58,11 @@ pub fn check(
 fn programs(
     workspace: &Workspace,
     cache: &Cache,
-    folder: &Path,
     runner: &Runner,
     musls: [&Musl; 2],
 ) -> Result<Count> {
     let is_pinned = runner.is_complete()?;
-    let (mut count, mut all) = (Count::default(), Pinned::default());
+    let (mut count, mut all, mut speeds) = (Count::default(), Report::default(), Vec::new());
     if !is_pinned {
         println!(
             "skipped: programs are not pinned, because this image has no {SYSCALL_CANCELLABLE}, so musl's \
@@ -71,7 +72,7 @@ fn programs(
     }
     println!("{:<12}{:>8}{:>8}{:>12}  result", "program", "threads", "calls", "elsewhere");
     for program in PROGRAMS {
-        let outcome = program.compare(workspace, cache, folder, runner, musls, is_pinned)?;
+        let outcome = program.compare(workspace, cache, runner, musls, is_pinned)?;
         let figures = outcome.pinned.as_ref().map_or_else(
             || format!("{:>8}{:>8}{:>12}", "-", "-", "-"),
             |pinned| {
@@ -81,6 +82,7 @@ fn programs(
         if let Some(pinned) = &outcome.pinned {
             all.add(pinned);
         }
+        speeds.extend(outcome.speeds.map(|speeds| (program.name, speeds)));
         match outcome.fault {
             None => {
                 println!("{:<12}{figures}  the same", program.name);
@@ -91,6 +93,11 @@ fn programs(
                 count.failed += 1;
             }
         }
+    }
+    for (name, [before, after]) in speeds {
+        println!(
+            "{name}: {before:.0} requests a second by ab on the musl that it was, {after:.0} on this one"
+        );
     }
     if is_pinned {
         println!("entries exercised: {} of {}", all.calls.len(), all.entries);

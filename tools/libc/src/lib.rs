@@ -10,20 +10,23 @@
 
 #![forbid(unsafe_code)]
 
+mod ab;
 mod busybox;
 mod check;
 mod cost;
+mod guest;
 mod job;
 mod musl;
 mod posix;
 mod programs;
-mod report;
+mod runner;
 mod server;
 
 pub use crate::check::{Count, check};
 pub use crate::cost::cost;
+pub use crate::guest::build_programs;
 pub use crate::musl::Musl;
-pub use crate::report::Runner;
+pub use crate::runner::Runner;
 
 use crate::musl::Recipe;
 use anyhow::Result;
@@ -48,8 +51,7 @@ pub fn build_stock(workspace: &Workspace, source: Option<&Path>) -> Result<Musl>
     let cache = Cache::open()?;
     let source = package(source, &cache)?;
     let recipe = Recipe { source: &source, patches: &[] };
-    let folder = workspace.built_libc().with_extension("stock");
-    musl::install(recipe, &cache, &folder)
+    musl::install(recipe, &cache, &workspace.stock_libc())
 }
 
 fn package(source: Option<&Path>, cache: &Cache) -> Result<SourcePackage> {
@@ -64,7 +66,7 @@ pub fn obstacle() -> Option<String> {
     unobtainable(["musl"])
 }
 
-/// Why a source package that [`check`] needs cannot be had here, if so.
+/// Why a source package that [`check()`] or [`build_programs`] needs cannot be had here, if so.
 pub fn check_obstacle() -> Option<String> {
     unobtainable(["musl"].into_iter().chain(programs::packages()))
 }

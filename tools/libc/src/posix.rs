@@ -11,7 +11,7 @@
 
 use crate::job;
 use crate::musl::Musl;
-use crate::report::Runner;
+use crate::runner::Runner;
 use anyhow::{Context as _, Result, ensure};
 use liblinux_boot::cache::Cache;
 use liblinux_boot::progress::Progress;

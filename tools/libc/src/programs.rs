@@ -7,11 +7,12 @@
 use crate::busybox;
 use crate::job::{self, End};
 use crate::musl::Musl;
-use crate::report::{Pinned, Runner};
+use crate::runner::Runner;
 use crate::server;
 use anyhow::{Context as _, Result, ensure};
-use liblinux_boot::cache::Cache;
+use liblinux_boot::cache::{self, Cache};
 use liblinux_boot::source_package;
+use liblinux_guest::pinning::Report;
 use liblinux_workspace::Workspace;
 use liblinux_workspace::command::{output, run};
 use std::fs;
@@ -73,7 +74,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     Program {
         name: "civetweb",
         origin: Origin::Debian("civetweb", civetweb),
-        flags: &["-O1", "-DNO_SSL", "-Iinclude", "-lm"],
+        flags: &["-O1", "-DNO_SSL", "-DUSE_X_DOM_SOCKET", "-Iinclude", "-lm"],
         work: Work::Serve,
     },
     Program {
@@ -86,10 +87,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
 
 /// The source packages that programs come from.
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
-    PROGRAMS.iter().filter_map(|program| match program.origin {
-        Origin::Debian(name, _) | Origin::Made(name, _) => Some(name),
-        Origin::Own(_) => None,
-    })
+    PROGRAMS.iter().filter_map(Program::package)
 }
 
 fn lua(tree: &Path) -> Result<Vec<PathBuf>> {
@@ -125,7 +123,9 @@ pub(crate) struct Outcome {
     /// The difference to the musl that it was, if there is one.
     pub(crate) fault: Option<String>,
     /// What it did, where it was pinned.
-    pub(crate) pinned: Option<Pinned>,
+    pub(crate) pinned: Option<Report>,
+    /// A server's requests in a second on the musl that it was, and on this one.
+    pub(crate) speeds: Option<[f64; 2]>,
 }
 
 impl Program {
@@ -134,76 +134,92 @@ impl Program {
         &self,
         workspace: &Workspace,
         cache: &Cache,
-        folder: &Path,
         runner: &Runner,
         [stock, rerouted]: [&Musl; 2],
         is_pinned: bool,
     ) -> Result<Outcome> {
-        let build = |kind, musl| self.build(workspace, cache, musl, folder, kind);
+        let build = |musl, kind| self.build(workspace, cache, musl, self.kind(kind));
         let [before, after] = if self.is_static() {
-            [vec![build("stock", stock)?], vec![build("rerouted", rerouted)?]]
+            [vec![build(stock, "stock")?], vec![build(rerouted, "rerouted")?]]
         } else {
-            let program = build("shared", stock)?;
+            let program = build(stock, "stock")?;
             [stock, rerouted].map(|musl| vec![musl.loader.clone(), program.clone()])
         };
-        let expected = self.work(workspace, &before, runner.command(None))?;
+        let (expected, speed_before) = self.work(workspace, &before, runner.command(None))?;
         let scratch = tempfile::tempdir().context("cannot create a folder")?;
         let report = is_pinned.then(|| scratch.path().join("report"));
-        let found = self.work(workspace, &after, runner.command(report.as_deref()))?;
-        let pinned = report.as_deref().map(Pinned::of).transpose()?;
-        // Without the image's entries musl makes its calls by itself.
-        let bare = match self.origin {
-            Origin::Own(_) => Some(self.work(workspace, &after, Command::new("env"))?),
-            Origin::Debian(..) | Origin::Made(..) => None,
+        let (found, _) = self.work(workspace, &after, runner.command(report.as_deref()))?;
+        let pinned = report.as_deref().map(Report::take).transpose()?;
+        // A tracer counts the calls of a pinned server, so its speed is another one. Without the
+        // image's entries musl makes its calls by itself.
+        let unpinned = match (&self.work, &self.origin) {
+            (Work::Serve, _) => Some(("unpinned", runner.command(None))),
+            (_, Origin::Own(_)) => Some(("on the kernel's own vDSO", Command::new("env"))),
+            _ => None,
         };
+        let unpinned = unpinned
+            .map(|(how, command)| anyhow::Ok((how, self.work(workspace, &after, command)?)))
+            .transpose()?;
+        let speed_after = unpinned.as_ref().and_then(|(_, (_, speed))| *speed);
+        let speeds = speed_before.zip(speed_after).map(|(before, after)| [before, after]);
         let fault = if expected.status != Some(0) || expected.said.is_empty() {
             Some(format!("its work fails on the musl that it was: {}", tell(&expected)))
         } else if let Some(pinned) = pinned.as_ref().filter(|pinned| pinned.violations > 0) {
             Some(format!("makes calls from elsewhere:\n{}", pinned.listed.join("\n")))
         } else if found != expected {
             Some(format!("{}\ninstead of {}", tell(&found), tell(&expected)))
-        } else if let Some(bare) = bare.filter(|bare| *bare != expected) {
-            let (bare, expected) = (tell(&bare), tell(&expected));
-            Some(format!("on the kernel's own vDSO {bare}\ninstead of {expected}"))
+        } else if let Some((how, (end, _))) = unpinned.filter(|(_, (end, _))| *end != expected) {
+            Some(format!("{how} {}\ninstead of {}", tell(&end), tell(&expected)))
         } else {
             None
         };
-        Ok(Outcome { fault, pinned })
+        Ok(Outcome { fault, pinned, speeds })
     }
 
-    fn is_static(&self) -> bool {
+    /// The source package that it comes from.
+    pub(crate) fn package(&self) -> Option<&'static str> {
+        match self.origin {
+            Origin::Own(_) => None,
+            Origin::Debian(name, _) | Origin::Made(name, _) => Some(name),
+        }
+    }
+
+    /// Whether the library is in it.
+    pub(crate) fn is_static(&self) -> bool {
         self.flags.iter().any(|flag| flag.starts_with("-static"))
     }
 
-    /// Builds it in `folder`; a program of Debian's may be there from before.
-    fn build(
+    /// How it differs by the musl that it is built with, `kind`.
+    pub(crate) fn kind(&self, kind: &'static str) -> &'static str {
+        if self.is_static() { kind } else { "shared" }
+    }
+
+    /// Builds it in the folder of the check; a program of Debian's may be there from before.
+    pub(crate) fn build(
         &self,
         workspace: &Workspace,
         cache: &Cache,
         musl: &Musl,
-        folder: &Path,
         kind: &str,
     ) -> Result<PathBuf> {
-        let package = match self.origin {
-            Origin::Own(_) => None,
-            Origin::Debian(name, _) | Origin::Made(name, _) => {
-                Some(source_package::get(name, cache)?)
-            }
-        };
+        let folder = workspace.libc_check();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let package = self.package().map(|name| source_package::get(name, cache)).transpose()?;
         let mut name = self.name.to_owned();
         if let Some(package) = &package {
             name += &format!("-{}", package.version.replace(':', "-"));
         }
-        name += &format!("-{kind}");
+        let flags = cache::key([("flags", self.flags.join(" ").as_bytes())]);
+        name += &format!("-{}-{kind}", &flags[..8]);
         if self.is_static() {
-            // The library is in it.
             name += &format!("-{}", musl.key);
         }
         let program = folder.join(name);
         if package.is_some() && program.is_file() {
             return Ok(program);
         }
-        let scratch = tempfile::tempdir_in(folder)
+        let scratch = tempfile::tempdir_in(&folder)
             .with_context(|| format!("cannot create a folder in {}", folder.display()))?;
         let tree = scratch.path().join("tree");
         match &package {
@@ -234,20 +250,28 @@ impl Program {
         Ok(program)
     }
 
-    /// Adds it to a command that runs programs, and lets it work.
-    fn work(&self, workspace: &Workspace, words: &[PathBuf], mut command: Command) -> Result<End> {
+    /// Adds it to a command that runs programs, and lets it work; a server's requests in a second.
+    fn work(
+        &self,
+        workspace: &Workspace,
+        words: &[PathBuf],
+        mut command: Command,
+    ) -> Result<(End, Option<f64>)> {
         let folder = tempfile::tempdir().context("cannot create a folder")?;
         command.args(words).current_dir(folder.path());
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", folder.path());
         match self.work {
-            Work::Serve => server::serve(&mut command, folder.path()),
+            Work::Serve => {
+                let (end, speed) = server::serve(&mut command, folder.path())?;
+                Ok((end, Some(speed)))
+            }
             Work::Run(words) => {
                 let scripts = workspace.libc().join("work");
                 let word = |word: &&str| {
                     let script = scripts.join(word);
                     if script.is_file() { script } else { PathBuf::from(word) }
                 };
-                job::end(command.args(words.iter().map(word)), LIMIT)
+                Ok((job::end(command.args(words.iter().map(word)), LIMIT)?, None))
             }
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn discard(descriptor: c_int) {
         return;
     };
     // SAFETY: as above.
-    unsafe { libc::dup2(null.as_raw_fd(), descriptor) };
+    unsafe { libc::dup3(null.as_raw_fd(), descriptor, 0) };
     if null.as_raw_fd() == descriptor {
         // It was closed, and `null` has taken its place for good.
         std::mem::forget(null);

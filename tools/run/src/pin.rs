@@ -10,17 +10,21 @@
 //!
 //! 1. A thread runs pinned, or the report says that it could not be pinned.
 //! 2. The report appears under its name when the last program has ended, and is whole then.
+//! 3. No legacy call is made for it: a kernel that has the image may refuse them.
 
 use crate::tracee;
 use anyhow::{Context as _, Result};
 use liblinux_abi::syscall::SYSCALLS;
+use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::libc;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
 use std::fmt::Write as _;
-use std::fs;
-use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf, absolute};
+use std::{fs, io};
 
 /// The name of the runner's mapping, and of the kernel's.
 const NAMES: [&str; 2] = ["liblinux-vdso", "[vdso]"];
@@ -43,8 +47,8 @@ impl Pin {
     /// Programs will be pinned, and `report` will be written.
     pub(crate) fn to(report: &Path) -> Result<Self> {
         let report = absolute(report).context("--pin names no file")?;
-        match fs::remove_file(&report) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        match unlinkat(AT_FDCWD, &report, UnlinkatFlags::NoRemoveDir) {
+            Err(error) if error != Errno::ENOENT => Err(error.into()),
             _ => fs::write(partial(&report), ""),
         }
         .with_context(|| format!("the report {} cannot be written", report.display()))?;
@@ -96,7 +100,7 @@ impl Pin {
     pub(crate) fn finish(&self) {
         let partial = partial(&self.report);
         if fs::write(&partial, self.text()).is_ok() {
-            let _ = fs::rename(&partial, &self.report);
+            let _ = rename(&partial, &self.report);
         }
     }
 
@@ -122,6 +126,19 @@ fn partial(report: &Path) -> PathBuf {
     let mut name = report.as_os_str().to_owned();
     name.push(".partial");
     name.into()
+}
+
+/// Gives a file another name. The C library's function makes a legacy call unless it has flags.
+#[expect(unsafe_code, reason = "a system call by its number")]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let from = CString::new(from.as_os_str().as_bytes())?;
+    let to = CString::new(to.as_os_str().as_bytes())?;
+    let (here, flags) = (libc::AT_FDCWD, 0);
+    // SAFETY: the call reads two strings, which live until it returns.
+    let result = unsafe {
+        libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), flags)
+    };
+    Ok(Errno::result(result).map(drop)?)
 }
 
 /// The name of a call, or its number.

@@ -141,6 +141,26 @@ impl Workspace {
         self.root.join("target/libc")
     }
 
+    /// Its dynamic loader.
+    pub fn libc_loader(&self) -> PathBuf {
+        self.built_libc().join("lib/libc.so")
+    }
+
+    /// Where the musl is that it was, built from the same source.
+    pub fn stock_libc(&self) -> PathBuf {
+        self.built_libc().with_extension("stock")
+    }
+
+    /// Where programs are that guests run on it.
+    pub fn libc_programs(&self) -> PathBuf {
+        self.built_libc().with_extension("programs")
+    }
+
+    /// Where it is compared with the musl that it was.
+    pub fn libc_check(&self) -> PathBuf {
+        self.built_libc().with_extension("check")
+    }
+
     /// The compiler that links programs with it.
     pub fn libc_compiler(&self) -> PathBuf {
         self.built_libc().join("bin/liblinux-musl-gcc")

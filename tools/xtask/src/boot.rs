@@ -4,7 +4,7 @@ use crate::Wanted;
 use anyhow::{Context as _, Result, bail};
 use liblinux_boot::session::{Machine, Request, Session};
 use liblinux_boot::subject::{self, Refusal};
-use liblinux_boot::{Kernel, Options, Summary, Unobtainable};
+use liblinux_boot::{Kernel, LibcNeed, Options, Summary, Unobtainable, packages};
 use liblinux_mkimage::{build, checked, stub};
 use liblinux_workspace::{Line, Workspace, line};
 use std::fs;
@@ -69,10 +69,23 @@ pub(crate) fn chosen_cases(
     choice: Choice<'_>,
     names: &[String],
 ) -> Result<Summary> {
+    let mut need = LibcNeed::Nothing;
     for case in liblinux_boot::list_cases(workspace.root())? {
-        if names.contains(&case.name) && liblinux_boot::needs_libc(&case)? {
-            liblinux_libc::build(workspace, None)?;
+        if names.contains(&case.name) {
+            need = need.max(liblinux_boot::libc_need(&case)?);
         }
+    }
+    if need != LibcNeed::Nothing {
+        packages::require(packages::BOOT)?;
+    }
+    match need {
+        LibcNeed::Nothing => {}
+        LibcNeed::Library => drop(liblinux_libc::build(workspace, None)?),
+        LibcNeed::Both => {
+            liblinux_libc::build(workspace, None)?;
+            liblinux_libc::build_stock(workspace, None)?;
+        }
+        LibcNeed::Programs => liblinux_libc::build_programs(workspace)?,
     }
     let options = options(workspace, choice, names)?;
     let summary = liblinux_boot::boot(&options)?;

@@ -19,7 +19,7 @@ use crate::oldest;
 use crate::series;
 use crate::tally::{self, Step, Tally};
 use anyhow::{Context as _, Result, bail, ensure};
-use liblinux_boot::{declared, packages};
+use liblinux_boot::{LibcNeed, declared, packages};
 use liblinux_mkimage::{build, checked};
 use liblinux_workspace::command::{cargo, run};
 use liblinux_workspace::{Line, Workspace, line};
@@ -205,14 +205,19 @@ fn boot_on(workspace: &Workspace, line: &'static Line) -> Result<Tally> {
     let mut cases = liblinux_boot::list_cases(workspace.root())?;
     cases.retain(|case| case.is_tested_on(line));
     let without_libc = liblinux_libc::obstacle();
+    let without_programs = liblinux_libc::check_obstacle();
     let (mut possible, mut names, mut skipped) = (Vec::new(), Vec::new(), 0);
     for case in cases {
-        match &without_libc {
-            Some(why) if liblinux_boot::needs_libc(&case)? => {
-                println!("skipped: {}: {why}", case.name);
-                skipped += 1;
-            }
-            _ => possible.push(case),
+        let obstacle = match liblinux_boot::libc_need(&case)? {
+            LibcNeed::Nothing => None,
+            LibcNeed::Library | LibcNeed::Both => without_libc.as_ref(),
+            LibcNeed::Programs => without_programs.as_ref(),
+        };
+        if let Some(why) = obstacle {
+            println!("skipped: {}: {why}", case.name);
+            skipped += 1;
+        } else {
+            possible.push(case);
         }
     }
     let choice = Choice::packaged(line);

@@ -208,8 +208,9 @@ static void call_off(const struct task *task, enum kind kind, int by_libc, struc
 	cancel(task, by_libc ? &thread : 0);
 	if (comes && !early)
 		feed(kind, clients[fed++]);
-	/* A flag is often looked at too early, so that control is given up sooner. */
-	is_late = !in_time(by_libc || task->image ? 60000 : 20);
+	/* A flag is often looked at too early, so that control is given up sooner; not so soon that
+	   a busy machine has let the worker wait for a processor. */
+	is_late = !in_time(by_libc || task->image ? 60000 : 2000);
 	if (is_late && kind != OPEN)
 		feed(kind, clients[fed++]);
 	if (is_late && !in_time(600000)) {

@@ -5,7 +5,7 @@ PRAGMA temp_store = 1;
 CREATE TABLE numbers (id INTEGER PRIMARY KEY, text TEXT, number INTEGER);
 BEGIN;
 INSERT INTO numbers (text, number)
-  WITH RECURSIVE count(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM count WHERE i < 20000)
+  WITH RECURSIVE count(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM count WHERE i < 8000)
   SELECT printf('%08x-%d', i * 2654435761 % 4294967296, i), i * 7919 % 10007 FROM count;
 COMMIT;
 CREATE INDEX by_number ON numbers (number, text);

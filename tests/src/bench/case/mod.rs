@@ -45,6 +45,8 @@ pub enum Reference {
     CImage,
     /// The `syscall` function of the C library.
     Libc,
+    /// The image's own call by its number.
+    Plain,
     /// The bare instruction with the legacy call's number.
     Number,
     /// The generator of the crate `rand` that each thread has.

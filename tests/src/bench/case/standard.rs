@@ -4,7 +4,7 @@
 use super::{Answer, Bench, Case, Floor, GETPPID, Kind, Reference};
 use crate::bench::call::Call;
 use crate::bench::floor::{self, Code};
-use liblinux_abi::image::export::SYSCALL_CANCELLABLE;
+use liblinux_abi::image::export::{SYSCALL, SYSCALL_CANCELLABLE};
 use liblinux_abi::kernel::clock::{
     BOOTTIME, COARSE, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, REALTIME, REALTIME_COARSE, TAI,
 };
@@ -174,7 +174,7 @@ impl Bench {
         });
     }
 
-    /// A cancellable call that is not called off.
+    /// A cancellable call that is not called off, beside a plain one by its number.
     pub(super) fn add_cancellable(&mut self) {
         /// Never set.
         static STATE: AtomicU32 = AtomicU32::new(0);
@@ -183,14 +183,16 @@ impl Bench {
         // SAFETY: the state lives for good, and the call takes nothing and always succeeds. The
         // function reads two words of its caller's stack more, which are there.
         let ours = unsafe { Call::new(function, &[state, GETPPID, 0, 0, 0]) };
-        // SAFETY: as in `add_plain`.
-        let reference = unsafe { Call::new((nix::libc::syscall as *const ()).addr(), &[GETPPID]) };
+        let plain = self.images[0].require(SYSCALL);
+        // SAFETY: as in `add_plain`. The function reads a word of its caller's stack more, which is
+        // there.
+        let reference = unsafe { Call::new(plain, &[GETPPID, 0, 0, 0, 0]) };
         // SAFETY: as in `add_plain`.
         let floor = unsafe { Call::new(self.floors.address(Code::SystemCall), &[0, 0, GETPPID]) };
         self.cases.push(Case {
             name: "getppid, cancellable".into(),
             symbol: SYSCALL_CANCELLABLE,
-            against: Reference::Libc,
+            against: Reference::Plain,
             floor_name: "syscall",
             target: Some(1.03),
             floor_target: Some(1.03),
