@@ -5,7 +5,7 @@
  * It is assembly because nothing in it can be said in another language, and so no compiler for i386
  * is needed: binutils alone assemble and link it.
  *
- * The loader writes the address of the shim's entry into the far call, whose place is that of
+ * The loader writes the address of the shim's entry into the far jump, whose place is that of
  * __kernel_vsyscall.
  */
 
@@ -16,9 +16,8 @@
 	.type __kernel_vsyscall, @function
 __kernel_vsyscall:
 	.cfi_startproc
-	/* 9a, address, selector of the 64-bit code segment */
-	lcall	$0x33, $0
-	ret
+	/* ea, address, selector of the 64-bit code segment; the shim returns behind the call of this */
+	ljmp	$0x33, $0
 	.cfi_endproc
 	.size __kernel_vsyscall, . - __kernel_vsyscall
 
@@ -85,7 +84,8 @@ __kernel_sigreturn:
 	popl	%eax
 	frame	0
 	movl	$119, %eax
-	jmp	__kernel_vsyscall
+	call	__kernel_vsyscall
+	ud2
 	.cfi_endproc
 	.size __kernel_sigreturn, . - __kernel_sigreturn
 
@@ -97,7 +97,8 @@ __kernel_sigreturn:
 	.type __kernel_rt_sigreturn, @function
 __kernel_rt_sigreturn:
 	movl	$173, %eax
-	jmp	__kernel_vsyscall
+	call	__kernel_vsyscall
+	ud2
 	.cfi_endproc
 	.size __kernel_rt_sigreturn, . - __kernel_rt_sigreturn
 

@@ -62,7 +62,7 @@ pub const FACTS_SIZE: usize = 4096;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// Where 32-bit code enters, by a far call.
+    /// Where 32-bit code enters, by a far jump.
     pub enter: u32,
     /// Where the loader jumps to, to start a program.
     pub start: u32,
