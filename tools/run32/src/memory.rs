@@ -61,6 +61,16 @@ pub(crate) fn take(address: u32, len: usize, what: &str) -> Result<(), Failure> 
     })
 }
 
+/// Gives memory back that the loader has taken, or what is left of it.
+pub(crate) fn give_back(address: u32, len: usize) -> Result<(), Failure> {
+    let place = std::ptr::with_exposed_provenance_mut(address as usize);
+    // SAFETY: the loader has taken this memory, and nothing is in it.
+    let result = unsafe { libc::munmap(place, up(len as u64) as usize) };
+    Errno::result(result).map(drop).map_err(|error| {
+        Failure::own(format!("cannot give memory at {address:#x} back: {}", error.desc()))
+    })
+}
+
 /// Copies bytes to memory that the loader has mapped.
 pub(crate) fn put(address: u32, bytes: &[u8]) {
     let to = std::ptr::with_exposed_provenance_mut(address as usize);

@@ -51,6 +51,9 @@ pub const CLOCKS: u32 = 0x7c10_0000;
 /// this place: most are linked far below, and the others take any.
 pub const BASE: u32 = 0x55f0_0000;
 
+/// Where the 32-bit image is: at a page's start.
+pub const GATE_AT: u32 = BASE + 0x8_0000;
+
 /// Where the loader is. The kernel puts the `brk` of a process behind its program, so the 32-bit
 /// program's is below 4 GiB, too, with room to grow.
 pub const LOADER_BASE: u32 = 0x5600_0000;

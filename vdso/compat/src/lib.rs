@@ -33,6 +33,7 @@
 
 mod arch;
 mod call;
+pub mod data;
 mod delivery;
 pub mod facts;
 mod frame;
