@@ -117,6 +117,10 @@ pub(crate) fn reserve() -> Result<(), Failure> {
                 error.desc()
             ))
         })?;
+        let place = std::ptr::with_exposed_provenance_mut(address as usize);
+        // Otherwise a debugger's core file has all of it. Every kernel has this advice.
+        // SAFETY: this memory has just been taken, and nothing is in it.
+        unsafe { libc::madvise(place, len as usize, libc::MADV_DONTDUMP) };
     }
     Ok(())
 }

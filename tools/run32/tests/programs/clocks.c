@@ -223,7 +223,7 @@ static void forwards(u32 image)
 static void maps(void)
 {
 	static char text[512];
-	long file = call(5, (u32)"/proc/self/maps", 0), length;
+	long file = call(5, (u32)"/proc/self/smaps", 0), length;
 
 	while ((length = call3(3, file, (u32)text, sizeof(text) - 1)) > 0) {
 		text[length] = 0;

@@ -95,6 +95,25 @@ fn the_clocks_data_is_where_32_bit_code_reads_it() {
     }
 }
 
+/// A debugger's core file would have the whole address space.
+#[test]
+fn memory_that_is_only_taken_is_left_out_of_core_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compiled("clocks", folder.path());
+    let maps = output(loader([&program]).arg("maps"));
+    let (mut taken, mut is_taken) = (0, false);
+    for line in maps.lines() {
+        let range = line.split(' ').next().unwrap().split_once('-');
+        if let Some(start) = range.and_then(|(start, _)| u64::from_str_radix(start, 16).ok()) {
+            is_taken = start >= 0xffff_e000 && line.contains(" ---p ");
+        } else if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| is_taken) {
+            assert!(flags.split(' ').any(|flag| flag == "dd"), "{line}: {maps}");
+            taken += 1;
+        }
+    }
+    assert!(taken > 0, "{maps}");
+}
+
 /// Cycles of each thing that the program does, the least of many measurements.
 fn costs(mut command: Command) -> BTreeMap<String, u32> {
     let text = output(command.arg("costs"));
