@@ -4,8 +4,8 @@
 //! reads a vDSO, a Go program, a Rust program with std, and Debian's own busybox. The others are
 //! there for the image: those of `qemu/guest`, and the examples of `vdso/client` with their judge,
 //! `client`. Each is built by its language's ordinary tool with ordinary flags. Beside them are the
-//! kernel's selftests ([`crate::selftests`]), the runner with the image that it gives to programs, and the
-//! loader of 32-bit programs with the i386 system ([`crate::i386`]).
+//! kernel's selftests ([`crate::selftests`]), the runner with the image that it gives to programs,
+//! and the loader of 32-bit programs with the i386 system ([`crate::i386`]).
 //!
 //! # Invariants
 //!

@@ -190,7 +190,7 @@ impl Copy {
             self.put(at(data.shift), SHIFT);
             for (clock, kind) in CLOCKS {
                 let shift = if kind == Kind::Coarse { 0 } else { SHIFT };
-                let nanoseconds = noise.next() % NSEC_PER_SEC << shift;
+                let nanoseconds = (noise.next() % NSEC_PER_SEC) << shift;
                 self.put(at(data.nanoseconds + clock * size_of::<Timestamp>()), even(nanoseconds));
             }
             Source { cycle_last, mult }
