@@ -16,15 +16,15 @@
 	.type __kernel_vsyscall, @function
 __kernel_vsyscall:
 	.cfi_startproc
-	/* ea, address, selector of the 64-bit code segment; the shim returns behind the call of this */
+	/* ea, address, selector of the 64-bit code segment; the shim returns to the caller */
 	ljmp	$0x33, $0
 	.cfi_endproc
 	.size __kernel_vsyscall, . - __kernel_vsyscall
 
 /*
- * The clocks. Where the counter is the TSC the functions read the kernel's data, as the kernel's own
- * 32-bit image does: a reading counts if the sequence count is even, and the same before and behind
- * it. Loads are not reordered on x86, and lfence keeps rdtsc behind the first one.
+ * The clocks. Where the counter is the TSC the functions read the kernel's data, as the kernel's
+ * own 32-bit image does: a reading counts if the sequence count is even, and the same before and
+ * behind it. Loads are not reordered on x86, and lfence keeps rdtsc behind the first one.
  *
  * Everything else is the shim's: it is entered as for a call, with numbers that start at CLOCKS.
  *

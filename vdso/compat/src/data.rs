@@ -3,9 +3,9 @@
 //! The kernel's clock data, as the 32-bit image reads it: where its parts are, for each layout of
 //! the data pages (`liblinux_abi::kernel::datapage`).
 //!
-//! The 32-bit image reads at a fixed distance from itself, from [`DATA_AT`] on. Where the loader cannot bring
-//! the kernel's pages there, it puts a page of zeros there. That says that the clock is not the TSC
-//! (`VDSO_CLOCKMODE_NONE`), and the image enters the shim.
+//! The 32-bit image reads at a fixed distance from itself, from [`DATA_AT`] on. Where the loader
+//! cannot bring the kernel's pages there, it puts a page of zeros there. That says that the clock
+//! is not the TSC (`VDSO_CLOCKMODE_NONE`), and the image enters the shim.
 //!
 //! # Invariants
 //!
