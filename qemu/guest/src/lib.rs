@@ -32,7 +32,6 @@ pub mod limit;
 pub mod machine;
 pub mod namespace;
 pub mod observer;
-pub mod origin;
 pub mod plugin;
 pub mod query;
 pub mod relay;

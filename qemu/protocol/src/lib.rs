@@ -8,7 +8,6 @@
 #![forbid(unsafe_code)]
 
 pub mod case;
-pub mod i386;
 pub mod port;
 pub mod report;
 pub mod session;

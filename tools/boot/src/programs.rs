@@ -4,14 +4,13 @@
 //! reads a vDSO, a Go program, a Rust program with std, and Debian's own busybox. The others are
 //! there for the image: those of `qemu/guest`, and the examples of `vdso/client` with their judge,
 //! `client`. Each is built by its language's ordinary tool with ordinary flags. Beside them are the
-//! kernel's selftests ([`crate::selftests`]), the runner with the image that it gives to programs,
-//! and the loader of 32-bit programs with the i386 system ([`crate::i386`]).
+//! kernel's selftests ([`crate::selftests`]), and the runner with the image that it gives to
+//! programs.
 //!
 //! # Invariants
 //!
 //! 1. Names are unique, those of the selftests included.
 
-use crate::i386;
 use crate::initramfs::Initramfs;
 use crate::selftests::{SELFTESTS, Selftest};
 use anyhow::{Context as _, Result};
@@ -45,8 +44,8 @@ pub(crate) enum Build {
     Go,
     /// A binary of the guest crate, dynamic.
     Rust(&'static str),
-    /// A command of the workspace, dynamic. The runner has no image inside.
-    Command(&'static str),
+    /// The runner, dynamic, without an image inside.
+    Runner,
     /// The project's image, to be given to the runner.
     Image,
     /// A file of `vdso/libc/work`, static, with the musl that makes its calls by the image.
@@ -59,10 +58,6 @@ pub(crate) enum Build {
     ClientLibrary(&'static str),
     /// An example of `vdso/client` that is a workspace of its own.
     ClientRust(&'static str),
-    /// The i386 system: a folder.
-    I386System,
-    /// A program in assembly for i386, of the tests of 32-bit programs.
-    I386(&'static str),
     /// One of the kernel's selftests.
     Selftest(&'static Selftest),
 }
@@ -75,9 +70,7 @@ const C_BARE: &[&str] =
 /// The stub that a program links with is in `target/client`, where `cargo xtask client` puts it.
 const C_LINKED: &[&str] = &["-O2", "-Wall", "-Werror", "-Ltarget/client", "-llinux"];
 /// The runner's program and its package.
-const RUNNER: &str = "liblinux-run";
-/// The same of the loader of 32-bit programs.
-const RUNNER_32: &str = "liblinux-run32";
+pub(crate) const RUNNER: &str = "liblinux-run";
 const FIXUP: &str = "C, glibc static";
 
 const fn program(name: &'static str, language: &'static str, build: Build) -> Program {
@@ -128,12 +121,8 @@ pub const PROGRAMS: &[Program] = &[
         Build::Debian { path: "/usr/bin/strace", package: "strace" },
     ),
     program("yama", "Rust std, glibc dynamic", Build::Rust("yama")),
-    program(RUNNER, "Rust std, glibc dynamic", Build::Command(RUNNER)),
+    program(RUNNER, "Rust std, glibc dynamic", Build::Runner),
     program("vdso64.so", "the image", Build::Image),
-    program(RUNNER_32, "Rust std, glibc dynamic", Build::Command(RUNNER_32)),
-    program("i386", "Rust std, glibc dynamic", Build::Rust("i386")),
-    program("i386-system", "Debian's packages for i386", Build::I386System),
-    program("trap", "assembly for i386", Build::I386("trap.S")),
     program("pinned", "Rust std, glibc dynamic", Build::Rust("pinned")),
     program("calls", "C, liblinux musl static", Build::Libc("calls.c")),
     program("costs", "C, liblinux musl static", Build::Libc("costs.c")),
@@ -195,13 +184,9 @@ impl Program {
 
     /// Puts it into a guest; `file` comes from [`crate::workshop::Workshop::build`].
     pub fn add_to(&self, archive: &mut Initramfs, file: &Path) -> Result<()> {
-        match self.build {
-            Build::I386System => return i386::add_to(archive, file),
-            // A program brings the libraries that its own library needs; an image needs none.
-            Build::Script(_) | Build::ClientLibrary(_) | Build::Image | Build::I386(_) => {
-                return archive.file(&self.guest_path(), file);
-            }
-            _ => {}
+        // A program brings the libraries that its own library needs; an image needs none.
+        if let Build::Script(_) | Build::ClientLibrary(_) | Build::Image = self.build {
+            return archive.file(&self.guest_path(), file);
         }
         let path = self.guest_path();
         match (self.build, file.to_str().and_then(|file| file.strip_suffix(&path))) {

@@ -9,8 +9,7 @@
 use crate::cache::{self, Cache, Lock};
 use crate::compiler::{self, partial};
 use crate::foreign;
-use crate::i386;
-use crate::programs::{Build, Program};
+use crate::programs::{Build, Program, RUNNER};
 use crate::progress::Progress;
 use crate::selftests::Origin;
 use anyhow::{Context, Result, ensure};
@@ -110,14 +109,9 @@ impl Workshop<'_> {
             }
             Build::Script(path) => Ok(self.root.join(path)),
             Build::Rust(binary) => Ok(self.rust(binary)),
-            Build::Command(name) => {
-                self.cargo("build", name, &[name], &[], progress)?;
-                Ok(self.rust(name))
-            }
-            Build::I386System => i386::system(&Cache::open()?),
-            Build::I386(name) => {
-                i386::assemble(self.root, name, &output, progress)?;
-                Ok(output)
+            Build::Runner => {
+                self.cargo("build", RUNNER, &[RUNNER], &[], progress)?;
+                Ok(self.rust(RUNNER))
             }
             Build::Image => Ok(self.image.to_owned()),
             Build::C(compiler, flags) => {
