@@ -1,8 +1,9 @@
-//! The two files for 32-bit programs: the shim, which is 64-bit code, and the 32-bit image.
+//! The files for 32-bit programs: the shim, which is 64-bit code, and the 32-bit image, one for
+//! each layout of the kernel's data pages.
 //!
 //! The shim is compiled by the image's own recipe and linked to a file that is mapped as it is, at
-//! a fixed place. The
-//! 32-bit image is assembled and linked by binutils, so no compiler for i386 is needed.
+//! a fixed place. The 32-bit image is assembled and linked by binutils, so no compiler for i386 is
+//! needed.
 //!
 //! # Invariants
 //!
@@ -13,8 +14,12 @@
 use crate::compile::{self, Compiler};
 use crate::recipe::Recipe;
 use anyhow::{Context as _, Result, ensure};
+use liblinux_abi::image::layout::PAGE_SIZE;
+use liblinux_abi::kernel::clock;
+use liblinux_abi::kernel::datapage::{CLOCK_MODE_TSC, Timestamp};
 use liblinux_check::rule::Severity;
-use liblinux_compat::facts::{BASE, CLOCKS, FACTS_SIZE, Head};
+use liblinux_compat::data::{DATA, DATA_AT, Data};
+use liblinux_compat::facts::{BASE, CLOCKS, FACTS_SIZE, GATE_AT, Head};
 use liblinux_workspace::command::run;
 use liblinux_workspace::{Workspace, line};
 use std::fs;
@@ -30,11 +35,11 @@ const CRATES: [&str; 2] = ["abi", "compat"];
 pub struct Compat {
     /// The shim: bytes to map behind its page of facts.
     pub shim: PathBuf,
-    /// The 32-bit image: an ELF file.
-    pub gate: PathBuf,
+    /// The 32-bit image for each layout of the kernel's data pages ([`DATA`]): ELF files.
+    pub gates: [PathBuf; DATA.len()],
 }
 
-/// Makes both files.
+/// Makes the files.
 pub fn build(workspace: &Workspace, folder: &Path) -> Result<Compat> {
     let recipe = Recipe::read(workspace)?;
     let compiler = Compiler::current();
@@ -42,8 +47,11 @@ pub fn build(workspace: &Workspace, folder: &Path) -> Result<Compat> {
     let object =
         compile::compile_crates(workspace, &CRATES, line::DEFAULT, &compiler, &recipe, &objects)?;
     let shim = link_shim(workspace, &object, folder)?;
-    let gate = link_gate(workspace, folder)?;
-    Ok(Compat { shim, gate })
+    let mut gates = [const { PathBuf::new() }; DATA.len()];
+    for (gate, data) in gates.iter_mut().zip(&DATA) {
+        *gate = link_gate(workspace, data, folder)?;
+    }
+    Ok(Compat { shim, gates })
 }
 
 fn link_shim(workspace: &Workspace, object: &Path, folder: &Path) -> Result<PathBuf> {
@@ -87,11 +95,40 @@ fn require_calls_in_entries(shim: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn link_gate(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
-    let (object, gate) = (folder.join("linux-gate.o"), folder.join("linux-gate.so.1"));
+/// The numbers that the source of the 32-bit image takes by name.
+fn numbers(data: &Data) -> [(&'static str, usize); 18] {
+    let at = |offset: usize| (DATA_AT - GATE_AT) as usize + offset;
+    [
+        ("CLOCKS", CLOCKS as usize),
+        ("ADJUSTED", at(data.adjusted)),
+        ("RAW", at(data.raw)),
+        ("SEQUENCE", data.sequence),
+        ("MODE", data.mode),
+        ("CYCLE_LAST", data.cycle_last),
+        ("MULT", data.mult),
+        ("SHIFT", data.shift),
+        ("SECONDS", data.seconds),
+        ("NANOSECONDS", data.nanoseconds),
+        ("TIMESTAMP_SHIFT", size_of::<Timestamp>().ilog2() as usize),
+        ("TSC", CLOCK_MODE_TSC as usize),
+        ("HIGH_RESOLUTION", clock::HIGH_RESOLUTION as usize),
+        ("COARSE", clock::COARSE as usize),
+        ("MONOTONIC_RAW", clock::MONOTONIC_RAW),
+        ("REALTIME", clock::REALTIME),
+        ("NSEC_PER_SEC", clock::NSEC_PER_SEC as usize),
+        ("PAGE_SIZE", PAGE_SIZE),
+    ]
+}
+
+fn link_gate(workspace: &Workspace, data: &Data, folder: &Path) -> Result<PathBuf> {
+    let name = format!("linux-gate-{}", data.line);
+    let (object, gate) = (folder.join(format!("{name}.o")), folder.join(format!("{name}.so.1")));
     let source = workspace.root().join("vdso/compat/gate/linux-gate.S");
     let mut assemble = Command::new("as");
-    assemble.args(["--32", "--defsym", &format!("CLOCKS={CLOCKS:#x}")]);
+    assemble.arg("--32");
+    for (name, number) in numbers(data) {
+        assemble.args(["--defsym", &format!("{name}={number:#x}")]);
+    }
     assemble.arg(source).arg("-o").arg(&object);
     run(&mut assemble).context("the 32-bit image cannot be assembled")?;
     let mut ld = Command::new("ld");
@@ -140,7 +177,7 @@ mod tests {
     #[test]
     fn a_32_bit_image_that_a_reader_minds_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let gate = link_gate(&Workspace::current(), folder.path()).unwrap();
+        let gate = link_gate(&Workspace::current(), &DATA[0], folder.path()).unwrap();
         let mut bytes = fs::read(gate).unwrap();
         require_good(&bytes).unwrap();
         // A name of which the hash tables do not know.

@@ -10,10 +10,12 @@
 //! 2. Nothing is written to standard output but what `--help` and `--version` ask for.
 
 mod arguments;
+mod datapage;
 mod descriptor;
 mod file;
 mod launch;
 mod memory;
+mod proof;
 mod status;
 mod system;
 mod words;

@@ -61,6 +61,16 @@ pub(crate) fn take(address: u32, len: usize, what: &str) -> Result<(), Failure> 
     })
 }
 
+/// Gives memory back that the loader has taken, or what is left of it.
+pub(crate) fn give_back(address: u32, len: usize) -> Result<(), Failure> {
+    let place = std::ptr::with_exposed_provenance_mut(address as usize);
+    // SAFETY: the loader has taken this memory, and nothing is in it.
+    let result = unsafe { libc::munmap(place, up(len as u64) as usize) };
+    Errno::result(result).map(drop).map_err(|error| {
+        Failure::own(format!("cannot give memory at {address:#x} back: {}", error.desc()))
+    })
+}
+
 /// Copies bytes to memory that the loader has mapped.
 pub(crate) fn put(address: u32, bytes: &[u8]) {
     let to = std::ptr::with_exposed_provenance_mut(address as usize);
@@ -107,6 +117,10 @@ pub(crate) fn reserve() -> Result<(), Failure> {
                 error.desc()
             ))
         })?;
+        let place = std::ptr::with_exposed_provenance_mut(address as usize);
+        // Otherwise a debugger's core file has all of it. Every kernel has this advice.
+        // SAFETY: this memory has just been taken, and nothing is in it.
+        unsafe { libc::madvise(place, len as usize, libc::MADV_DONTDUMP) };
     }
     Ok(())
 }

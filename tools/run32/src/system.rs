@@ -3,20 +3,23 @@
 #![expect(unsafe_code, reason = "reads the auxiliary vector and asks the kernel")]
 
 use crate::arguments::{NAME, NAMED, PREFIX};
+use crate::datapage;
 use crate::memory;
 use crate::status::Failure;
 use liblinux::{Call, Vdso};
-use liblinux_compat::facts::{BASE, FACTS_SIZE, Facts, Head};
+use liblinux_compat::data::DATA;
+use liblinux_compat::facts::{BASE, FACTS_SIZE, Facts, GATE_AT, Head};
 use nix::libc;
 use object::{Object as _, ObjectSymbol as _};
 use std::path::Path;
 
 /// The shim.
 const SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shim.bin"));
-/// The 32-bit image.
-const GATE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/linux-gate.so.1"));
-/// Where the 32-bit image is.
-const GATE_AT: u32 = BASE + 0x8_0000;
+/// The 32-bit image, for each layout of the kernel's data pages.
+const GATES: [&[u8]; DATA.len()] = [
+    include_bytes!(concat!(env!("OUT_DIR"), "/linux-gate-7.3.so.1")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/linux-gate-6.12.so.1")),
+];
 /// Where the strings are that the facts name.
 const STRINGS_AT: u32 = BASE + 0x9_0000;
 
@@ -40,9 +43,13 @@ pub(crate) fn map(program: &Path, prefix: Option<&Path>) -> Result<System, Failu
     memory::take(text, SHIM.len(), "the shim")?;
     memory::put(text, SHIM);
     memory::seal(text, SHIM.len(), true)?;
-    let [vsyscall, sigreturn, rt_sigreturn] = gate(BASE + head.enter)?;
-    let mut facts =
-        Facts { kernel_sigreturn: sigreturn, kernel_rt_sigreturn: rt_sigreturn, ..entries(&head) };
+    let clocks = datapage::bring()?;
+    let [vsyscall, sigreturn, rt_sigreturn] = gate(GATES[clocks.layout], BASE + head.enter)?;
+    let mut facts = Facts {
+        kernel_sigreturn: sigreturn,
+        kernel_rt_sigreturn: rt_sigreturn,
+        ..entries(&head, clocks.image)
+    };
     if has_gate_of_its_own() {
         require_dispatch()?;
         (facts.dispatch_start, facts.dispatch_size) = (facts.entries_start, facts.entries_size);
@@ -74,8 +81,9 @@ fn head() -> Head {
 
 /// The 64-bit entries: those of our image, where the process has it, or the shim's. Clocks are read
 /// by any image.
-fn entries(head: &Head) -> Facts {
-    let vdso = Vdso::find();
+fn entries(head: &Head, image: usize) -> Facts {
+    // SAFETY: the kernel's image, or that of a tool in its place.
+    let vdso = unsafe { Vdso::at(image) };
     let clock = vdso.as_ref().ok().and_then(|vdso| vdso.symbol("__vdso_clock_gettime"));
     let clock_gettime = clock.unwrap_or(0) as u64;
     if let Ok(vdso) = &vdso
@@ -105,9 +113,9 @@ fn entries(head: &Head) -> Facts {
 }
 
 /// Maps the 32-bit image; the addresses of its three functions.
-fn gate(enter: u32) -> Result<[u32; 3], Failure> {
-    let mut image = GATE.to_vec();
-    let file = object::File::parse(GATE)
+fn gate(gate: &[u8], enter: u32) -> Result<[u32; 3], Failure> {
+    let mut image = gate.to_vec();
+    let file = object::File::parse(gate)
         .map_err(|error| Failure::own(format!("the 32-bit image is broken: {error}")))?;
     let symbol = |name: &str| {
         let symbol = file.dynamic_symbols().find(|symbol| symbol.name() == Ok(name));
@@ -118,7 +126,7 @@ fn gate(enter: u32) -> Result<[u32; 3], Failure> {
     let names = ["__kernel_vsyscall", "__kernel_sigreturn", "__kernel_rt_sigreturn"];
     let [vsyscall, sigreturn, rt_sigreturn] = names.map(symbol);
     let (vsyscall, sigreturn, rt_sigreturn) = (vsyscall?, sigreturn?, rt_sigreturn?);
-    // The far call's address follows its first byte.
+    // The far jump's address follows its first byte.
     let at = vsyscall as usize + 1;
     image[at..at + 4].copy_from_slice(&enter.to_le_bytes());
     memory::take(GATE_AT, image.len(), "the 32-bit image")?;

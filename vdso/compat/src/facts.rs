@@ -51,6 +51,9 @@ pub const CLOCKS: u32 = 0x7c10_0000;
 /// this place: most are linked far below, and the others take any.
 pub const BASE: u32 = 0x55f0_0000;
 
+/// Where the 32-bit image is: at a page's start.
+pub const GATE_AT: u32 = BASE + 0x8_0000;
+
 /// Where the loader is. The kernel puts the `brk` of a process behind its program, so the 32-bit
 /// program's is below 4 GiB, too, with room to grow.
 pub const LOADER_BASE: u32 = 0x5600_0000;
@@ -62,7 +65,7 @@ pub const FACTS_SIZE: usize = 4096;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// Where 32-bit code enters, by a far call.
+    /// Where 32-bit code enters, by a far jump.
     pub enter: u32,
     /// Where the loader jumps to, to start a program.
     pub start: u32,

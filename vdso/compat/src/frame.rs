@@ -24,7 +24,9 @@ structures! {
         // Where the 32-bit code continues.
         eip: u32,
         eflags: u32,
-        gap: [u32; 2],
+        // 1 if `vectors` is filled; 0 if the registers still have what the 32-bit code left there.
+        has_vectors: u32,
+        gap: u32,
         // `xmm0` to `xmm7`.
         vectors: [[u64; 2]; 8],
     }

@@ -4,10 +4,10 @@
 //!
 //! An x86-64 kernel without a 32-bit ABI still lets a process execute 32-bit code: every kernel's
 //! descriptor table has a code segment for it (selector `0x23`). Such code can make no system call
-//! of its own. It makes a far call to 64-bit code instead, the *shim*, which converts the
+//! of its own. It makes a far jump to 64-bit code instead, the *shim*, which converts the
 //! arguments of the i386 call to those of the 64-bit one. Windows runs 32-bit programs in this way.
 //!
-//! The shim lies below 4 GiB, where a far call can reach it. It uses the caller's stack. What a
+//! The shim lies below 4 GiB, where a far jump can reach it. It uses the caller's stack. What a
 //! thread needs beside that is in registers that 32-bit code does not have or not see:
 //!
 //! | register | holds |
@@ -20,7 +20,7 @@
 //! discard it as they should.
 //!
 //! `int $0x80` is a fault where the kernel has no such gate, and a signal of Syscall User
-//! Dispatch where it has one. The shim's handler turns either into the far call.
+//! Dispatch where it has one. The shim's handler turns either into the far jump.
 //!
 //! # Invariants
 //!
@@ -33,6 +33,7 @@
 
 mod arch;
 mod call;
+pub mod data;
 mod delivery;
 pub mod facts;
 mod frame;

@@ -18,7 +18,7 @@
 //! 2. There is a row for each line of the kernel's table, and the rows that say `same` are right
 //!    (a test compares with the kernel's source).
 
-use crate::call::{Outcome, call};
+use crate::call::Outcome;
 use crate::frame::Frame;
 use crate::native::{
     area, clock, control, directory, file, identity, ipc, limit, mapping, offset, program, select,
@@ -545,6 +545,22 @@ macro_rules! rows {
 /// Every row.
 pub const ROWS: &[Row] = for_each_call!(rows);
 
+/// The number behind the last one.
+pub const END: u32 = ROWS[ROWS.len() - 1].number + 1;
+
+/// For each number the 64-bit call that serves it with the same arguments, or `none`.
+pub(crate) const fn same(none: u16) -> [u16; END as usize] {
+    let mut numbers = [none; END as usize];
+    let mut index = 0;
+    while index < ROWS.len() {
+        if let Way::Same(name) = ROWS[index].way {
+            numbers[ROWS[index].number as usize] = number(name) as u16;
+        }
+        index += 1;
+    }
+    numbers
+}
+
 const _: () = {
     let mut index = 1;
     while index < ROWS.len() {
@@ -554,10 +570,10 @@ const _: () = {
 };
 
 macro_rules! serve {
-    ($frame:ident same($name:ident)) => {{
-        const NUMBER: u32 = number(stringify!($name));
-        call(NUMBER, $frame.arguments())
-    }};
+    ($frame:ident same($name:ident)) => {
+        // The entry makes these itself: see `same`.
+        Err(ENOSYS)
+    };
     ($frame:ident own($($path:ident)::+)) => {
         $($path)::+($frame)
     };
@@ -568,7 +584,7 @@ macro_rules! serve {
 
 macro_rules! dispatcher {
     ($($number:literal $name:ident $kind:ident($($argument:tt)+) $($why:literal)?;)*) => {
-        /// Makes the call that the caller's `eax` names.
+        /// Makes the call that the caller's `eax` names, unless the 64-bit ABI has the same.
         pub(crate) fn dispatch(frame: &Frame) -> Outcome {
             match frame.eax {
                 $($number => serve!(frame $kind($($argument)+)),)*

@@ -5,6 +5,8 @@
  *
  *	clocks		reads the clocks
  *	clocks costs	prints how many cycles a reading, a call and a call by `int $0x80` take
+ *	clocks forwards	reads clocks for more than a second, and prints how many readings were wrong
+ *	clocks maps	prints what is where in the process
  */
 
 typedef unsigned int u32;
@@ -20,15 +22,20 @@ struct time32 {
 
 static u32 vsyscall;
 
-static long call(u32 nr, u32 a, u32 b)
+static long call3(u32 nr, u32 a, u32 b, u32 c)
 {
 	long result;
 
 	asm volatile("push %%ebx; mov %[a], %%ebx; call *%[vsyscall]; pop %%ebx"
 		     : "=a"(result)
-		     : "a"(nr), [a] "d"(a), "c"(b), [vsyscall] "m"(vsyscall)
+		     : "a"(nr), [a] "S"(a), "c"(b), "d"(c), [vsyscall] "m"(vsyscall)
 		     : "memory", "cc");
 	return result;
+}
+
+static long call(u32 nr, u32 a, u32 b)
+{
+	return call3(nr, a, b, 0);
 }
 
 static long trap(u32 nr)
@@ -49,14 +56,10 @@ static int is(const char *a, const char *b)
 static void print(const char *text)
 {
 	u32 len = 0;
-	long result;
 
 	while (text[len])
 		len++;
-	asm volatile("push %%ebx; mov $1, %%ebx; call *%[vsyscall]; pop %%ebx"
-		     : "=a"(result)
-		     : "a"(4), "c"(text), "d"(len), [vsyscall] "m"(vsyscall)
-		     : "memory", "cc");
+	call3(4, 1, (u32)text, len);
 }
 
 static void print_number(u32 number, const char *behind)
@@ -195,6 +198,39 @@ static void costs(u32 image)
 	COST("read of nothing", call(3, 0, (u32)&byte));
 }
 
+/* Long enough to see the kernel update its data, and a second begin. */
+static void forwards(u32 image)
+{
+	static const u32 all[] = { 0, 1, 4, 5, 6, 7, 11 };
+	clock_function gettime64 = (clock_function)function(image, "__vdso_clock_gettime64");
+	u64 last[sizeof(all) / sizeof(all[0])] = { 0 }, end;
+	u32 i, backwards = 0, wrong = 0;
+	struct time64 time;
+
+	gettime64(1, &time);
+	end = nanoseconds(&time) + 1300000000;
+	while (last[1] < end)
+		for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+			gettime64(all[i], &time);
+			wrong += time.fraction >= 1000000000;
+			backwards += nanoseconds(&time) < last[i];
+			last[i] = nanoseconds(&time);
+		}
+	print_number(backwards, " backwards, ");
+	print_number(wrong, " of a second or more\n");
+}
+
+static void maps(void)
+{
+	static char text[512];
+	long file = call(5, (u32)"/proc/self/smaps", 0), length;
+
+	while ((length = call3(3, file, (u32)text, sizeof(text) - 1)) > 0) {
+		text[length] = 0;
+		print(text);
+	}
+}
+
 __attribute__((used)) static void begin(u32 *stack)
 {
 	u32 *vector = stack + stack[0] + 2, image = 0;
@@ -207,10 +243,14 @@ __attribute__((used)) static void begin(u32 *stack)
 		if (vector[0] == 33)
 			image = vector[1];
 	}
-	if (stack[0] > 1 && is((const char *)stack[2], "costs"))
-		costs(image);
-	else
+	if (stack[0] < 2)
 		clocks(image);
+	else if (is((const char *)stack[2], "costs"))
+		costs(image);
+	else if (is((const char *)stack[2], "forwards"))
+		forwards(image);
+	else if (is((const char *)stack[2], "maps"))
+		maps();
 	call(252, 0, 0);
 }
 

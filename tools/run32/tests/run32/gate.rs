@@ -1,6 +1,7 @@
-//! `int $0x80`, `vfork` and a fault's handler, in a program without a C library.
+//! `int $0x80`, `vfork`, a fault's handler and the registers that a call keeps, in programs without
+//! a C library.
 
-use crate::workbench::{LOADER, assembled, has_i386, loader, system, told};
+use crate::workbench::{LOADER, assembled, compiled, has_i386, loader, output, system, told};
 use std::process::Command;
 
 #[test]
@@ -51,4 +52,15 @@ fn a_call_of_the_programs_own_64_bit_code_is_made() {
     let program = assembled("wide", folder.path());
     let output = loader([&program]).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
+}
+
+#[test]
+fn a_call_keeps_flags_and_registers() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compiled("registers", folder.path());
+    let here = output(&mut loader([&program]));
+    assert_eq!(here, "0384 calls, 0000 changed\n");
+    if has_i386(&program) {
+        assert_eq!(here, output(&mut Command::new(&program)));
+    }
 }

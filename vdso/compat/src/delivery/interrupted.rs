@@ -87,11 +87,15 @@ pub(crate) fn registers(context: &mut Context) -> (Registers, Place) {
         return (Registers::of_context(context), Place::Program);
     }
     if (place::enter()..place::enter_end()).contains(&rip) {
-        let stack = if rip == place::enter() { context.rsp } else { context.upper[3] };
+        let [_, _, flags, stack, ..] = context.upper;
+        if rip >= place::enter_flags() {
+            context.eflags = flags;
+        }
+        let stack = if rip == place::enter() { context.rsp } else { stack };
         (context.rip, context.rsp) = (place::enter(), stack);
         let mut registers = Registers::of_context(context);
         registers.eip = memory::read(stack as u32).unwrap_or(0);
-        registers.esp = (stack as u32).wrapping_add(8);
+        registers.esp = (stack as u32).wrapping_add(4);
         return (registers, Place::Shim(None));
     }
     if (place::leave()..place::leave_far()).contains(&rip)
@@ -103,8 +107,7 @@ pub(crate) fn registers(context: &mut Context) -> (Registers, Place) {
     }
     if (place::leave_far()..place::leave_end()).contains(&rip) {
         let mut registers = Registers::of_context(context);
-        registers.eip = memory::read(registers.esp).unwrap_or(0);
-        registers.esp = registers.esp.wrapping_add(8);
+        registers.eip = memory::read(registers.esp.wrapping_sub(8)).unwrap_or(0);
         registers.put(context);
         return (registers, Place::Program);
     }
@@ -114,8 +117,7 @@ pub(crate) fn registers(context: &mut Context) -> (Registers, Place) {
         if rip.wrapping_sub(facts.entries_start) < facts.entries_size {
             registers.eax = context.rax as u32;
         }
-        let is_saved = !(place::enter_end()..place::saved()).contains(&rip);
-        return (registers, Place::Shim(is_saved.then_some(frame.vectors)));
+        return (registers, Place::Shim((frame.has_vectors != 0).then_some(frame.vectors)));
     }
     (Registers::of_context(context), Place::Between)
 }

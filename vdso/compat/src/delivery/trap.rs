@@ -3,7 +3,7 @@
 //! Instructions of 32-bit code that the kernel has no answer for, and the shim does.
 //!
 //! - `int $0x80`: without a gate, a protection fault; with one, a signal of Syscall User Dispatch.
-//!   The context becomes that of a far call to the shim. So the call itself is made when the
+//!   The context becomes that of a call of `__kernel_vsyscall`. So the call itself is made when the
 //!   handler is done: with the program's signal mask, its stack and all of its registers.
 //! - `syscall` of 64-bit code, where Syscall User Dispatch takes it: the kernel's own 64-bit image
 //!   makes a call when it cannot read a clock, and a program may have such code. The shim makes it.
@@ -58,10 +58,10 @@ fn repeated(context: &Context) -> u64 {
     }
 }
 
-/// Makes the context a far call to the shim that returns to `eip`.
+/// Makes the context a jump to the shim that returns to `eip`.
 fn enter(context: &mut Context, eip: u32) -> bool {
-    let stack = (context.rsp as u32).wrapping_sub(8);
-    if memory::write(stack, [eip, CODE_32.into()]).is_err() {
+    let stack = (context.rsp as u32).wrapping_sub(4);
+    if memory::write(stack, eip).is_err() {
         return false;
     }
     context.rsp = stack.into();

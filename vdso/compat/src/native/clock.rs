@@ -2,9 +2,9 @@
 
 //! The functions of the 32-bit image that read clocks, by those of the 64-bit one.
 //!
-//! The 32-bit image has no data page and no code that reads one. Its functions enter the shim as a
-//! system call does, with numbers of their own, and the shim calls the 64-bit image, which reads
-//! the clock without the kernel.
+//! Where the 32-bit image does not read a clock by itself ([`crate::data`]), its functions enter
+//! the shim as a system call does, with numbers of their own. The shim calls the 64-bit image,
+//! which reads what it can without the kernel.
 
 use super::time::{Form, Time64};
 use crate::arch;

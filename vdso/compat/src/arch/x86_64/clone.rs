@@ -16,6 +16,7 @@
 
 #![expect(unsafe_code, reason = "defines a function in assembly")]
 
+use super::enter::far_jump;
 use crate::facts::Facts;
 use crate::frame::Frame;
 use core::arch::naked_asm;
@@ -115,7 +116,7 @@ pub(crate) unsafe extern "C" fn clone(request: &Request, frame: &Frame) -> ! {
         "    shr r13, 32",
         "    mov [r11 - 8], r13d",
         "    mov dword ptr [r11 - 4], {code}",
-        "    lea rsp, [r11 - 8]",
+        "    mov esp, r11d",
         "    mov rcx, rbx",
         "    shr rcx, 32",
         "    mov edx, ebp",
@@ -124,7 +125,7 @@ pub(crate) unsafe extern "C" fn clone(request: &Request, frame: &Frame) -> ! {
         "    mov edi, r12d",
         "    mov rbp, r12",
         "    shr rbp, 32",
-        "    retf",
+        far_jump!(),
         vectors = const offset_of!(Frame, vectors),
         ebx = const offset_of!(Frame, ebx),
         edx = const offset_of!(Frame, edx),

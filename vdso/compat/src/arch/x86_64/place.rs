@@ -27,8 +27,8 @@ macro_rules! labels {
 
 labels! {
     enter = compat_enter;
+    enter_flags = compat_enter_flags;
     enter_end = compat_enter_end;
-    saved = compat_saved;
     leave = compat_leave;
     leave_far = compat_leave_far;
     leave_end = compat_leave_end;

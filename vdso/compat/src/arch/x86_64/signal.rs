@@ -9,6 +9,7 @@
 
 #![expect(unsafe_code, reason = "defines functions in assembly")]
 
+use super::enter::far_jump;
 use crate::delivery::frame::{Launch, Room};
 use crate::facts::Facts;
 use core::arch::{global_asm, naked_asm};
@@ -44,12 +45,12 @@ global_asm!(
     "    mov r10d, [rsp + {eip}]",
     "    mov [r11 - 8], r10d",
     "    mov dword ptr [r11 - 4], {code}",
-    "    lea rsp, [r11 - 8]",
+    "    mov esp, r11d",
     "    xor ebx, ebx",
     "    xor esi, esi",
     "    xor edi, edi",
     "    xor ebp, ebp",
-    "    retf",
+    far_jump!(),
     // (context): continues there
     ".globl compat_resume",
     "compat_resume:",
