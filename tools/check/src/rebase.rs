@@ -8,7 +8,8 @@
 //!
 //! 1. Only an image is moved whose `PT_LOAD`, `PT_DYNAMIC` and `DT_STRTAB` agree about the address:
 //!    where one alone names another, that one is wrong.
-//! 2. The file keeps its length, and what is not an address its bytes.
+//! 2. The file keeps its length, and what is not an address its bytes. Of the ELF header that is the
+//!    entry alone, even where a table claims to lie over it: so what could be read still can be.
 
 use crate::image::Image;
 use crate::machine::Class;
@@ -19,6 +20,9 @@ use goblin::elf::dynamic::{
 };
 use goblin::elf::program_header::PT_DYNAMIC;
 use goblin::elf::section_header::{SHF_ALLOC, SHT_DYNSYM, SHT_SYMTAB};
+
+/// Where `e_entry` is.
+const ENTRY_AT: u64 = 24;
 
 /// Tags whose value is an address.
 const ADDRESSES: [u64; 15] = [
@@ -50,8 +54,7 @@ pub(crate) fn to_zero(image: &Image<'_>) -> Option<(u64, Vec<u8>)> {
     if !agrees || !image.is_little_endian() {
         return None;
     }
-    let mut moved =
-        Moved { base, word: image.class().word() as usize, bytes: image.bytes.to_vec() };
+    let mut moved = Moved { base, class: image.class(), bytes: image.bytes.to_vec() };
     moved.headers(image);
     moved.dynamic(image, dynamic.p_offset);
     moved.symbols(image);
@@ -61,16 +64,22 @@ pub(crate) fn to_zero(image: &Image<'_>) -> Option<(u64, Vec<u8>)> {
 /// The bytes while they are moved.
 struct Moved {
     base: u64,
-    /// Bytes of an address.
-    word: usize,
+    class: Class,
     bytes: Vec<u8>,
 }
 
 impl Moved {
-    /// Moves the address at a place in the file, if one that is not in front of the image is there.
+    /// Moves the address of a table at a place in the file, if that is not in the ELF header.
     fn address(&mut self, at: u64) {
+        if at >= self.class.header() {
+            self.word_at(at);
+        }
+    }
+
+    /// Moves the address at a place in the file, if one that is not in front of the image is there.
+    fn word_at(&mut self, at: u64) {
         let Some(place) = usize::try_from(at).ok() else { return };
-        let Some(end) = place.checked_add(self.word) else { return };
+        let Some(end) = place.checked_add(self.class.word() as usize) else { return };
         let Some(bytes) = self.bytes.get_mut(place..end) else { return };
         let old = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
         if let Some(new) = old.checked_sub(self.base) {
@@ -79,8 +88,8 @@ impl Moved {
     }
 
     fn headers(&mut self, image: &Image<'_>) {
-        let (class, word) = (image.class(), self.word as u64);
-        self.address(24); // e_entry
+        let (class, word) = (self.class, self.class.word());
+        self.word_at(ENTRY_AT);
         // `p_vaddr` and `p_paddr`, behind two fields.
         let first = if class == Class::Elf64 { 16 } else { 8 };
         for index in 0..u64::from(image.header.e_phnum) {
@@ -98,7 +107,7 @@ impl Moved {
     }
 
     fn dynamic(&mut self, image: &Image<'_>, table: u64) {
-        let word = self.word as u64;
+        let word = self.class.word();
         for (entry, index) in image.dynamic().unwrap_or_default().iter().zip(0..) {
             if ADDRESSES.contains(&entry.d_tag) {
                 self.address(table.saturating_add((2 * index + 1) * word));
@@ -107,7 +116,7 @@ impl Moved {
     }
 
     fn symbols(&mut self, image: &Image<'_>) {
-        let size = image.class().symbol();
+        let size = self.class.symbol();
         let tables = image
             .sections()
             .unwrap_or_default()

@@ -67,3 +67,32 @@ fn what_fuzzing_found_gets_a_report() {
         }
     }
 }
+
+/// Bytes of a 32-bit file that is linked for this address, whose symbols lie over its ELF header.
+fn symbols_over_the_header(base: u32) -> Vec<u8> {
+    let (header, segments, entries) = (52_u32, 52 + 2 * 32, 2 * 8);
+    let sections = segments + entries;
+    let size = sections + 40;
+    let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\x01\0".to_vec();
+    // The entry and the program headers, then the section headers.
+    bytes.extend(words(&[3 | 3 << 16, 1, base, header, sections, 0]));
+    bytes.extend(words(&[header | 32 << 16, 2 | 40 << 16, 1]));
+    bytes.extend(words(&[1, 0, base, base, size, size, 5, 0x1000]));
+    bytes.extend(words(&[2, segments, base + segments, base + segments, entries, entries, 4, 4]));
+    bytes.extend(words(&[5, base + size, 0, 0]));
+    bytes.extend(words(&[0, 2, 0, 0, 0, header, 0, 0, 4, 16]));
+    bytes
+}
+
+fn words(numbers: &[u32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+#[test]
+fn symbols_that_are_the_header_leave_it_as_it_is() {
+    let bytes = symbols_over_the_header(0x1000);
+    for profile in PROFILES {
+        let report = check_as(profile, &bytes, None, None).unwrap();
+        assert!(!report.is_good(), "{}", profile.name);
+    }
+}
