@@ -1,7 +1,8 @@
 //! Programs on musl that makes its calls by the kernel's own image, where the kernel executes no
 //! other: Syscall User Dispatch, which a tracer sets up for each of their threads.
 //!
-//! Each program works twice, free and pinned, and must do and say the same. Prints KTAP.
+//! Each program works twice, free and pinned, and must do and say the same. Arguments name the
+//! programs; without any it is all of them. Prints KTAP.
 //!
 //! # Invariants
 //!
@@ -15,9 +16,9 @@ use crate::subject::{End, SUBJECTS, Subject};
 use anyhow::{Context as _, Result, ensure};
 use liblinux_guest::ktap::{Ktap, Outcome};
 use liblinux_guest::pinning::Report;
-use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::{env, io};
 
 /// Where the runner writes its report.
 const REPORT: &str = "/tmp/report";
@@ -40,12 +41,13 @@ fn main() -> ExitCode {
 }
 
 fn all() -> Result<bool> {
+    let subjects = chosen(&env::args().skip(1).collect::<Vec<_>>())?;
     let mut out = io::stdout().lock();
     let mut list = Ktap::begin(&mut out)?;
-    list.plan(2 * SUBJECTS.len() + 2)?;
+    list.plan(2 * subjects.len() + 2)?;
     list.test("pinning refuses calls from elsewhere", &said(refused()))?;
     let mut all = Report::default();
-    for subject in SUBJECTS {
+    for subject in subjects {
         let free = free(subject);
         list.test(&format!("{} works", subject.name), &said(free.as_ref().map(drop)))?;
         let outcome = match &free {
@@ -58,6 +60,18 @@ fn all() -> Result<bool> {
     list.note(&format!("entries exercised: {calls} of {entries}, by {threads} threads"))?;
     list.test("the programs use the image", &said(used(&all)))?;
     Ok(list.failures() == 0)
+}
+
+/// The programs of these names, or all.
+fn chosen(names: &[String]) -> Result<Vec<&'static Subject>> {
+    if names.is_empty() {
+        return Ok(SUBJECTS.iter().collect());
+    }
+    let find = |name: &String| {
+        let found = SUBJECTS.iter().find(|subject| subject.name == name);
+        found.with_context(|| format!("there is no work for a program named `{name}`"))
+    };
+    names.iter().map(find).collect()
 }
 
 fn said(result: Result<(), impl std::fmt::Display>) -> Outcome {
