@@ -8,8 +8,9 @@
 //!
 //! 1. Only an image is moved whose `PT_LOAD`, `PT_DYNAMIC` and `DT_STRTAB` agree about the address:
 //!    where one alone names another, that one is wrong.
-//! 2. The file keeps its length, and what is not an address its bytes. Of the ELF header that is the
-//!    entry alone, even where a table claims to lie over it: so what could be read still can be.
+//! 2. The file keeps its length, and what is not an address its bytes. Of the ELF header the entry
+//!    alone is one, even where a table claims to lie over the header: so what could be read still
+//!    can be.
 
 use crate::image::Image;
 use crate::machine::Class;
