@@ -3,11 +3,11 @@
  * What a program pays for its calls on this musl, compared with the same program on another one.
  *
  *   costs                        ticks of the time-stamp counter for each piece of work
- *   costs CONTROL ROUNDS MOST    runs itself and CONTROL in turns, at most 1,000 rounds, and compares
+ *   costs CONTROL ROUNDS MOST    runs itself and CONTROL in turns, up to 1,000 rounds
  *
- * In a guest that counts instructions a tick is one, the kernel's as well; elsewhere it is time. A
- * piece of work of which this program takes more than MOST thousandths of what CONTROL takes, in the
- * median of the rounds, is a failure. Prints TAP.
+ * In a guest that counts instructions a tick is one, the kernel's as well; elsewhere it is time.
+ * A piece of work of which this program takes more than MOST thousandths of what CONTROL takes, in
+ * the median of the rounds, is a failure. Prints TAP.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -191,7 +191,7 @@ static unsigned long long median(uint64_t *numbers, int count)
 	return numbers[count / 2];
 }
 
-/* What both count for each piece of work in a round, and how many thousandths the one is of the other. */
+/* What both count for each piece of work in a round, and the one in thousandths of the other. */
 static uint64_t ours[WORKS][MOST_ROUNDS], control[WORKS][MOST_ROUNDS], ratios[WORKS][MOST_ROUNDS];
 
 int main(int arguments, char **argument)
