@@ -122,7 +122,8 @@ fn move_mapping(from: u64, to: u64, len: u64) -> Result<(), Errno> {
     let address =
         |number: u64| std::ptr::with_exposed_provenance_mut::<libc::c_void>(number as usize);
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-    // SAFETY: the loader calls nothing of the image, and has taken the new place for this.
+    // SAFETY: nothing calls the image at its old place (invariant 2), and the loader has taken the
+    // new one for this.
     let result =
         unsafe { libc::mremap(address(from), len as usize, len as usize, flags, address(to)) };
     if result == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(()) }

@@ -61,7 +61,7 @@ pub(crate) fn take(address: u32, len: usize, what: &str) -> Result<(), Failure> 
     })
 }
 
-/// Gives memory back that the loader has taken, or what is left of it.
+/// Gives memory back that the loader has taken, or the rest of it.
 pub(crate) fn give_back(address: u32, len: usize) -> Result<(), Failure> {
     let place = std::ptr::with_exposed_provenance_mut(address as usize);
     // SAFETY: the loader has taken this memory, and nothing is in it.

@@ -9,7 +9,8 @@
 //!
 //! 1. musl adds an object at the end of the list, when its pages are mapped, and never unmaps it:
 //!    `dlclose` does nothing. So the list is walked without a lock. The exception are the objects
-//!    of a `dlopen` that fails, which are in it for a moment.
+//!    of a `dlopen` that fails, which are in it for a moment. The pointer to the list is set before
+//!    any library's code runs.
 //! 2. Headers are an allegation: they are loaded after the kernel was able to read them.
 
 #![expect(unsafe_code, reason = "reads the dynamic loader's list")]
@@ -65,9 +66,9 @@ pub(crate) fn library(list: usize, address: usize) -> Option<Range<usize>> {
     if list == 0 {
         return None;
     }
-    // SAFETY: musl's pointer, which it sets before any library's code runs.
+    // SAFETY: musl's pointer, which is set (invariant 1).
     let debug: usize = unsafe { load(list) };
-    // SAFETY: the structure that it leads to.
+    // SAFETY: the head of the list, to which it leads (invariant 1).
     let Debug { first, .. } = unsafe { load(debug) };
     let mut place = first;
     while place != 0 {
@@ -86,7 +87,7 @@ fn extent(moved_by: usize) -> Option<Range<usize>> {
     let (headers, count) = headers(moved_by)?;
     let mut whole: Option<Range<usize>> = None;
     for index in 0..count {
-        // SAFETY: one of the headers.
+        // SAFETY: one of the headers, which the kernel was able to read (invariant 2).
         let header: Header = unsafe { load(headers + index * size_of::<Header>()) };
         if header.kind == PT_LOAD {
             let start = moved_by + header.address as usize;
@@ -110,12 +111,12 @@ fn headers(moved_by: usize) -> Option<(usize, usize)> {
     if !is_readable(moved_by as u64) || !is_readable((moved_by + E_PHNUM) as u64) {
         return None;
     }
-    // SAFETY: the kernel has read it a moment ago.
+    // SAFETY: the kernel has read it a moment ago (invariant 2).
     let magic: u32 = unsafe { load(moved_by) };
     if magic != MAGIC {
         return None;
     }
-    // SAFETY: in the header.
+    // SAFETY: in the header, both ends of which the kernel has read (invariant 2).
     let offset: u64 = unsafe { load(moved_by + E_PHOFF) };
     // SAFETY: the same.
     let count: u16 = unsafe { load(moved_by + E_PHNUM) };

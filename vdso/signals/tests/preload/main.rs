@@ -13,6 +13,19 @@ const LINKED: [&str; 5] =
 
 const EXAMPLES: &str = "../../client/examples";
 
+/// The orders of three libraries.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
+/// Libraries that come in an order, then faults.
+fn steps_in<'a>(order: [usize; 3], installs: &[&'a str; 3], faults: &[&'a str]) -> Vec<&'a str> {
+    order.iter().map(|index| installs[*index]).chain(faults.iter().copied()).collect()
+}
+
+/// Whether a process ended by SIGSEGV, in its own words or in its shell's.
+fn has_crashed(told: &str) -> bool {
+    told.contains("(exit status: 139)") || told.contains("signal: 11")
+}
+
 /// The handlers that ran in the steps of `host.c`.
 fn host(steps: &[&str], is_preloaded: bool) -> String {
     let output = program("./host", steps, is_preloaded).output().expect("it starts");
@@ -24,9 +37,8 @@ fn a_fault_is_for_the_library_whose_text_it_was_in_whatever_the_order() {
     let installs = ["careless:./a.so", "careful:./b.so", "careless:./c.so"];
     let faults = ["fault:./a.so", "fault:./b.so", "fault:./c.so", "send"];
     let mut wrong = 0;
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-        let steps: Vec<&str> =
-            order.iter().map(|index| installs[*index]).chain(faults.iter().copied()).collect();
+    for order in ORDERS {
+        let steps = steps_in(order, &installs, &faults);
         let newest = ["a", "b", "c"][order[2]];
         assert_eq!(host(&steps, true), format!("a b c {newest}"), "{steps:?}");
         wrong += usize::from(host(&steps, false) != format!("a b c {newest}"));
@@ -38,9 +50,8 @@ fn a_fault_is_for_the_library_whose_text_it_was_in_whatever_the_order() {
 fn a_fault_in_code_of_no_file_is_for_the_library_that_called_it() {
     let installs = ["careful:./a.so", "careless:./b.so", "careless:./c.so"];
     let faults = ["made:./a.so", "made:./b.so", "made:./c.so", "fault:./a.so"];
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-        let steps: Vec<&str> =
-            order.iter().map(|index| installs[*index]).chain(faults.iter().copied()).collect();
+    for order in ORDERS {
+        let steps = steps_in(order, &installs, &faults);
         assert_eq!(host(&steps, true), "a b c a", "{steps:?}");
         assert_ne!(host(&steps, false), "a b c a", "{steps:?}");
     }
@@ -80,8 +91,7 @@ fn a_library_that_goes_with_its_handler_installed_ends_the_process_as_without() 
     let steps = ["careful:./a.so", "careless:./b.so", "fault:./a.so", "drop:./b.so", "send"];
     for (is_preloaded, first) in [(false, "b"), (true, "a")] {
         let told = host(&steps, is_preloaded);
-        let has_ended = told.contains("(exit status: 139)") || told.contains("signal: 11");
-        assert!(has_ended && told.starts_with(first), "{is_preloaded}: {told}");
+        assert!(has_crashed(&told) && told.starts_with(first), "{is_preloaded}: {told}");
     }
 }
 
@@ -94,7 +104,7 @@ fn a_fault_of_no_librarys_text_kills_as_without() {
     ] {
         for is_preloaded in [false, true] {
             let told = host(steps, is_preloaded);
-            assert!(told.contains("(exit status: 139)") || told.contains("signal: 11"), "{told}");
+            assert!(has_crashed(&told), "{told}");
         }
     }
 }
@@ -110,8 +120,7 @@ fn a_signal_that_each_passes_on_ends_the_process() {
     ] {
         for is_preloaded in [false, true] {
             let told = host(&steps, is_preloaded);
-            let has_ended = told.contains("(exit status: 139)") || told.contains("signal: 11");
-            assert!(has_ended, "{steps:?}, {is_preloaded}: {told}");
+            assert!(has_crashed(&told), "{steps:?}, {is_preloaded}: {told}");
             assert_eq!(told.contains("<report>"), steps[1].contains("reporter"), "{told}");
         }
     }
@@ -176,7 +185,7 @@ fn the_last_link_reports_a_crash_and_nothing_else() {
     assert!(said.contains("crash: signal 11, address 0x8\nat crash_reporter+0x"), "{said}");
     let callers = said.matches("called from crash_reporter+0x").count();
     assert!(callers >= 2, "`caller` and `main`: {said}");
-    assert!(said.contains("(exit status: 139)") || said.contains("signal: 11"), "{said}");
+    assert!(has_crashed(&said), "{said}");
 }
 
 #[test]
